@@ -1,0 +1,246 @@
+"""One act is one transaction: opened here, judged at flush, chained, committed here and nowhere else."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
+
+from engine import audit
+from engine.clock import Clock, wall_clock
+from engine.database import new_id
+from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
+from engine.ports import Calendar, Directory, Guard, Signer
+from engine.record import Edit, Operation, edits_of
+
+
+@dataclass(eq=False)
+class Act:
+    """What one person (or the system, or an adapter) does at one instant.
+
+    actor: a principal, ``user:max``, ``system:timer`` or ``adapter:erp``. now: aware UTC, read once. findings: HOLD and WARN
+    findings met on the way. Work for after the commit goes to ``afterwards``.
+    """
+
+    installation: Installation
+    session: Session
+    actor: str
+    now: dt.datetime
+    reason: str | None = None
+    on_behalf_of: str | None = None
+    instance_id: str | None = None
+    task_id: str | None = None
+    id: str = field(default_factory=new_id)
+    findings: list[Finding] = field(default_factory=list)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
+    chain_heads: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    kept: list[audit.Attempt] = field(default_factory=list)
+
+    @property
+    def user_id(self) -> str | None:
+        """The acting person's id, or None when the system or an adapter acts."""
+        kind, _, name = self.actor.partition(":")
+        return name if kind == "user" else None
+
+    def note(
+        self, record_type: str, record_id: str, action: str, **details: Any
+    ) -> None:
+        """Append an event to a record's chain that is not an edit (a move, a start, a notice).
+
+        details: field, old, new, reason as canonical text or plain values.
+        """
+        audit.append(self, record_type, record_id, action, **details)
+
+
+@dataclass(eq=False)
+class Installation:
+    """One database with what is wired to it. Web nodes and workers each hold one; it keeps nothing that matters in memory.
+
+    settings: plain values from the configuration (mail folder, outbox folder, ERP adapter …), read by whoever needs one.
+    extras: other wired collaborators by name, so that the engine need not know them.
+    """
+
+    database: Engine
+    guard: Guard | None = None
+    directory: Directory | None = None
+    calendar: Calendar | None = None
+    signer: Signer | None = None
+    clock: Clock = wall_clock
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        writing = self.database.execution_options(writes=True)
+        self._acts = sessionmaker(writing, class_=_ActSession, expire_on_commit=False)
+        self._reads = sessionmaker(
+            self.database, class_=_ReadSession, expire_on_commit=False
+        )
+
+    @contextmanager
+    def acting(
+        self,
+        actor: str,
+        *,
+        now: dt.datetime | None = None,
+        reason: str | None = None,
+        on_behalf_of: str | None = None,
+    ) -> Iterator[Act]:
+        """Open the one transaction of an act; commit at the end of the block, roll back whole on any error.
+
+        Raises: RuntimeError without a guard; what the block raises; Conflict when another act won on the same rows.
+        A refusal worth keeping is written to the chain by a second act.
+        """
+        if self.guard is None:
+            raise RuntimeError(
+                "Expected a guard to be wired before anything is written, but there is none"
+            )
+        with self._acts() as session:
+            act = Act(
+                self,
+                session,
+                actor,
+                now or self.clock(),
+                reason=reason,
+                on_behalf_of=on_behalf_of,
+            )
+            session.info["act"] = act
+            try:
+                with _conflicts_translated():
+                    yield act
+                    session.commit()
+            except BaseException as error:
+                session.rollback()
+                session.close()
+                self._keep_attempt(act, error)
+                raise
+        for work in act.afterwards:
+            work()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session that reads; writing in it raises RuntimeError."""
+        with self._reads() as session:
+            yield session
+
+    def _keep_attempt(self, act: Act, error: BaseException) -> None:
+        attempts = list(act.kept)
+        if isinstance(error, Refused) and error.keep and error.record is not None:
+            attempts.append(
+                audit.Attempt(*error.record, code=error.code, message=error.message)
+            )
+        if not attempts:
+            return
+        with self._acts() as session:
+            second = Act(
+                self,
+                session,
+                act.actor,
+                act.now,
+                reason=act.reason,
+                on_behalf_of=act.on_behalf_of,
+                id=act.id,
+            )
+            session.info["act"] = second
+            for attempt in attempts:
+                audit.keep(second, attempt)
+            session.commit()
+
+
+class _ActSession(Session):
+    """A session inside an act: what it flushes is judged and chained."""
+
+
+class _ReadSession(Session):
+    """A session that may not write."""
+
+
+@event.listens_for(_ActSession, "before_flush")
+def _judge(session: Session, _context: Any, _instances: Any) -> None:
+    act: Act = session.info["act"]
+    edits = edits_of(session)
+    _stamp(act, edits)
+    act.session.info.setdefault("edits", []).extend(edits)
+    guard = act.installation.guard
+    assert guard is not None
+    with session.no_autoflush:
+        _weigh(act, guard.judge(act, edits))
+
+
+@event.listens_for(_ActSession, "after_flush")
+def _chain(session: Session, _context: Any) -> None:
+    act: Act = session.info["act"]
+    for edit in session.info.pop("edits", ()):
+        audit.append_edit(act, edit)
+    audit.write(act)
+
+
+@event.listens_for(_ActSession, "before_commit")
+def _write_notes(session: Session) -> None:
+    session.flush()
+    audit.write(session.info["act"])
+
+
+@event.listens_for(_ActSession, "do_orm_execute")
+def _judge_statement(state: ORMExecuteState) -> None:
+    if not (state.is_update or state.is_delete or state.is_insert):
+        return
+    act: Act = state.session.info["act"]
+    guard = act.installation.guard
+    assert guard is not None
+    _weigh(act, guard.judge_statement(act, state))
+
+
+@event.listens_for(_ReadSession, "before_flush")
+def _refuse_writing(session: Session, _context: Any, _instances: Any) -> None:
+    if session.new or session.dirty or session.deleted:
+        raise RuntimeError(
+            "Expected a read, but something was changed; open an act to write"
+        )
+
+
+def _weigh(act: Act, findings: Any) -> None:
+    blocks = []
+    for finding in findings:
+        (blocks if finding.effect is Effect.BLOCK else act.findings).append(finding)
+    if blocks:
+        raise RuleViolation(blocks)
+
+
+def _stamp(act: Act, edits: list[Edit]) -> None:
+    for edit in edits:
+        record = edit.record
+        if edit.operation is Operation.INSERT:
+            record.id = record.id or new_id()
+            record.created_at, record.created_by = act.now, act.actor
+        if edit.operation is not Operation.DELETE:
+            record.changed_at, record.changed_by = act.now, act.actor
+
+
+@contextmanager
+def _conflicts_translated() -> Iterator[None]:
+    """Say in the house's words that somebody else was faster; a user never sees a lock error."""
+    try:
+        yield
+    except StaleDataError as error:
+        raise Conflict(
+            "Expected to be the only one changing this, but somebody else changed it just now; reload and try again"
+        ) from error
+    except OperationalError as error:
+        if _is_lock_trouble(error):
+            raise Conflict(
+                "Expected a free database, but others kept it busy; nothing was written, try again",
+                code="BUSY",
+            ) from error
+        raise
+
+
+def _is_lock_trouble(error: DBAPIError) -> bool:
+    text = str(error.orig).lower()
+    return "locked" in text or "deadlock" in text or "could not serialize" in text

@@ -1,0 +1,190 @@
+"""The database under everything: named column types that mean the same on SQLite and PostgreSQL, and the connection rules.
+
+Money and Quantity are exact on both (SQLite keeps scaled 64-bit integers, because its NUMERIC is a float); instants are aware
+UTC; ids are UUIDv7 as 36-character lower-case text in Python and SQLite, ``uuid`` on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import uuid_utils
+from sqlalchemy import (
+    BigInteger,
+    Dialect,
+    Engine,
+    MetaData,
+    Numeric,
+    String,
+    create_engine,
+    event,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+LIMIT = Decimal(10) ** 12
+"""Amounts and quantities at or above this are refused: scaled by 10⁶ they still fit a signed 64-bit integer."""
+
+
+def new_id() -> str:
+    """Return a new UUIDv7 as lower-case text; ids made later sort later."""
+    return str(uuid_utils.uuid7())
+
+
+class IdType(TypeDecorator[str]):
+    """A UUID, as text in Python."""
+
+    impl = String(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(
+            UUID(as_uuid=False) if dialect.name == "postgresql" else String(36)
+        )
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+
+class Scaled(TypeDecorator[Decimal]):
+    """An exact decimal of a fixed scale: NUMERIC on PostgreSQL, a scaled integer on SQLite.
+
+    Raises ValueError when a value has more decimals than the scale, is not finite, or reaches ±10¹².
+    """
+
+    impl = Numeric
+    cache_ok = True
+
+    def __init__(self, scale: int) -> None:
+        super().__init__(18, scale)
+        self.scale = scale
+        self.step = Decimal(1).scaleb(-scale)
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(BigInteger())
+        return dialect.type_descriptor(Numeric(18, self.scale))
+
+    def exact(self, value: Any) -> Decimal:
+        """Return the value at full scale, or raise ValueError saying what does not fit."""
+        number = value if isinstance(value, Decimal) else Decimal(value)
+        if isinstance(value, float) or not number.is_finite():
+            raise ValueError(f"Expected a finite decimal, but found {value!r}")
+        if abs(number) >= LIMIT:
+            raise ValueError(f"Expected an amount below {LIMIT:f}, but found {number}")
+        try:
+            scaled = number.quantize(self.step)
+        except InvalidOperation as error:
+            raise ValueError(
+                f"Expected at most {self.scale} decimals, but found {number}"
+            ) from error
+        if scaled != number:
+            raise ValueError(
+                f"Expected at most {self.scale} decimals, but found {number}"
+            )
+        return scaled
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        number = self.exact(value)
+        return int(number.scaleb(self.scale)) if dialect.name == "sqlite" else number
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return Decimal(int(value)).scaleb(-self.scale)
+        return Decimal(value).quantize(self.step)
+
+
+class InstantType(TypeDecorator[dt.datetime]):
+    """An aware UTC instant: TIMESTAMP WITH TIME ZONE on PostgreSQL, ISO text with six decimals and Z on SQLite."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(
+            TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(27)
+        )
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(
+                f"Expected an instant with a time zone, but found {value!r}"
+            )
+        return (
+            value.astimezone(dt.UTC)
+            if dialect.name == "postgresql"
+            else instant_text(value)
+        )
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        if value is None or isinstance(value, dt.datetime):
+            return None if value is None else value.astimezone(dt.UTC)
+        return dt.datetime.fromisoformat(value)
+
+
+def instant_text(value: dt.datetime) -> str:
+    """Return the canonical text of an instant: UTC, six decimals, Z."""
+    return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Id = Annotated[str, mapped_column(IdType())]
+Money = Annotated[Decimal, mapped_column(Scaled(4))]
+Quantity = Annotated[Decimal, mapped_column(Scaled(6))]
+Rate = Annotated[
+    Decimal, mapped_column(Numeric(18, 8).with_variant(Scaled(8), "sqlite"))
+]
+Instant = Annotated[dt.datetime, mapped_column(InstantType())]
+Document = Annotated[dict[str, Any], mapped_column(JSON())]
+Listing = Annotated[list[Any], mapped_column(JSON())]
+
+
+class Base(DeclarativeBase):
+    """The one declarative base; every constraint is named by one convention."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+def connect(url: str, *, echo: bool = False) -> Engine:
+    """Open an engine on a database URL with the connection rules of the house.
+
+    SQLite: WAL, foreign keys, recursive triggers, full sync, 30 s lock wait; transactions begin as the caller says
+    (``BEGIN IMMEDIATE`` for acts). PostgreSQL: psycopg 3, UTC.
+    """
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = create_engine(url, echo=echo, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA recursive_triggers = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA busy_timeout = 30000")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")

@@ -1,0 +1,97 @@
+"""What the engine needs from above, wired in webapp/app.py: who people are, when business is open, what may be written, how one signs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy.orm import ORMExecuteState, Session
+
+from engine.errors import Finding
+from engine.record import Edit
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A natural person as the engine sees one. title: the printed title at this moment."""
+
+    id: str
+    name: str
+    title: str = ""
+    email: str = ""
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """A candidate principal under which somebody may act now.
+
+    principal: ``user:<id>`` or ``role:<CODE>`` (scoped: ``role:CC_OWNER@4711``). on_behalf_of: the id of the absent
+    principal when it is held as a deputy, else None.
+    """
+
+    principal: str
+    on_behalf_of: str | None = None
+
+
+class Directory(Protocol):
+    """Roles, groups, deputies, absences."""
+
+    def person(self, session: Session, user_id: str) -> Person | None:
+        """Return the person with this id, active or not."""
+
+    def mandates(
+        self, session: Session, user_id: str, *, at: dt.datetime, flow: str
+    ) -> Sequence[Mandate]:
+        """Return every principal the person may act under at that instant in that flow, own ones first."""
+
+    def holders(
+        self, session: Session, principal: str, *, at: dt.datetime
+    ) -> Sequence[Person]:
+        """Return the active people who hold a principal themselves, in a stable order."""
+
+
+class Calendar(Protocol):
+    """Business time of the plant."""
+
+    def add_business_days(
+        self, session: Session, start: dt.datetime, days: Decimal
+    ) -> dt.datetime:
+        """Return the instant ``days`` business days after ``start``, keeping the local time of day."""
+
+
+class Guard(Protocol):
+    """Judges what is about to be written."""
+
+    def judge(self, act: Act, edits: Sequence[Edit]) -> Iterable[Finding]:
+        """Yield findings on pending edits; a BLOCK refuses the act."""
+
+    def judge_statement(
+        self, act: Act, statement: ORMExecuteState
+    ) -> Iterable[Finding]:
+        """Yield findings on an ORM bulk statement before it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRequest:
+    """What a signer typed: the meaning chosen and the password, again. It is never stored."""
+
+    meaning: str
+    password: str
+
+
+class Signer(Protocol):
+    """Turns a decision into a signature."""
+
+    def sign(self, act: Act, decision: Any, request: SignatureRequest) -> None:
+        """Check the second component and write the signature row of a decision.
+
+        decision: ``engine.decisions.Decision``. Raises Forbidden when the password or the meaning is not the signer's
+        (the attempt is kept and counted).
+        """

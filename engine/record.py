@@ -1,0 +1,122 @@
+"""What every business document has in common: an id, a version, who and when; and the edit that the guard judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
+
+from engine.canonical import canonical
+from engine.database import Id, Instant, Scaled, new_id
+
+
+class Record:
+    """A mapped business document whose every edit is judged by the guard and written to the audit chain.
+
+    record_type: the name under which decisions, signatures, change items and the chain know it (``purchase_order``);
+    the same as the table's name.
+    """
+
+    record_type: ClassVar[str]
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    version: Mapped[int]
+    created_at: Mapped[Instant]
+    created_by: Mapped[str]
+    changed_at: Mapped[Instant]
+    changed_by: Mapped[str]
+
+    @declared_attr.directive
+    @classmethod
+    def __mapper_args__(cls) -> dict[str, Any]:
+        return {"version_id_col": cls.__table__.c.version}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "__tablename__" in cls.__dict__:
+            cls.record_type = cls.__dict__["__tablename__"]
+        super().__init_subclass__(**kwargs)
+
+
+BOOKKEEPING = frozenset(
+    {"id", "version", "created_at", "created_by", "changed_at", "changed_by"}
+)
+"""Columns that the house keeps itself; they are not edits."""
+
+
+class Operation(StrEnum):
+    """What an edit does to its row."""
+
+    INSERT = "INSERT"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A pending change of one record.
+
+    changes: field name to (old, new) as Python values; for an insert old is None, for a delete new is None.
+    """
+
+    record: Any
+    record_type: str
+    operation: Operation
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def texts(self) -> Iterator[tuple[str, str | None, str | None]]:
+        """Yield (field, old, new) in canonical text."""
+        columns = inspect(type(self.record)).columns
+        for name, (old, new) in self.changes.items():
+            kind = columns[name].type if name in columns else None
+            scale = kind.scale if isinstance(kind, Scaled) else None
+            yield name, canonical(old, scale=scale), canonical(new, scale=scale)
+
+
+def edits_of(session: Session) -> list[Edit]:
+    """Return the pending edits of a session in a stable order: inserts, updates, deletes."""
+    found = [_insert(record) for record in session.new if isinstance(record, Record)]
+    for record in session.dirty:
+        if isinstance(record, Record) and (changes := _changes(record)):
+            found.append(Edit(record, record.record_type, Operation.UPDATE, changes))
+    found += [
+        Edit(
+            record,
+            record.record_type,
+            Operation.DELETE,
+            {name: (value, None) for name, value in _values(record)},
+        )
+        for record in session.deleted
+        if isinstance(record, Record)
+    ]
+    return found
+
+
+def _insert(record: Record) -> Edit:
+    changes = {
+        name: (None, value) for name, value in _values(record) if value is not None
+    }
+    return Edit(record, record.record_type, Operation.INSERT, changes)
+
+
+def _values(record: Record) -> Iterator[tuple[str, Any]]:
+    for attribute in inspect(type(record)).column_attrs:
+        if attribute.key not in BOOKKEEPING:
+            yield attribute.key, getattr(record, attribute.key)
+
+
+def _changes(record: Record) -> dict[str, tuple[Any, Any]]:
+    state = inspect(record)
+    changes: dict[str, tuple[Any, Any]] = {}
+    for attribute in state.mapper.column_attrs:
+        history = state.attrs[attribute.key].history
+        if attribute.key in BOOKKEEPING or not history.has_changes():
+            continue
+        old = history.deleted[0] if history.deleted else None
+        new = history.added[0] if history.added else None
+        if old != new:
+            changes[attribute.key] = (old, new)
+    return changes
