@@ -206,7 +206,7 @@ def _refuse_writing(session: Session, _context: Any, _instances: Any) -> None:
 
 
 def _weigh(act: Act, findings: Any) -> None:
-    blocks = []
+    blocks: list[Finding] = []
     for finding in findings:
         (blocks if finding.effect is Effect.BLOCK else act.findings).append(finding)
     if blocks:

@@ -138,7 +138,7 @@ def write(act: Act) -> None:
         row["seq"], row["prev_hash"] = seq + 1, prev_hash
         row["hash"] = row_hash(row)
         act.chain_heads[key] = (row["seq"], row["hash"])
-    act.session.connection().execute(insert(AuditEvent.__table__), rows)
+    act.session.connection().execute(insert(AuditEvent), rows)
 
 
 def row_hash(row: dict[str, Any]) -> str:

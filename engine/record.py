@@ -31,9 +31,8 @@ class Record:
     changed_by: Mapped[str]
 
     @declared_attr.directive
-    @classmethod
     def __mapper_args__(cls) -> dict[str, Any]:
-        return {"version_id_col": cls.__table__.c.version}
+        return {"version_id_col": cls.__dict__["__table__"].c.version}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "__tablename__" in cls.__dict__:
