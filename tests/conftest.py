@@ -1,0 +1,96 @@
+"""Fixtures for every test: a fresh database of either kind, an installation on it, a clock that a test sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from engine.act import Installation
+from engine.database import connect
+from tests.clock import SettableClock
+from tests.databases import Databases, make_run_folder
+
+RUN = pytest.StashKey[Databases]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run one folder; workers are told the controller's."""
+    given = getattr(config, "workerinput", None)
+    if given is None:
+        config.stash[RUN] = Databases(make_run_folder(), os.getpid())
+    else:
+        config.stash[RUN] = Databases(Path(given["run_folder"]), given["run_pid"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell an xdist worker the folder of the run."""
+    run = node.config.stash[RUN]  # type: ignore[attr-defined]  # xdist publishes no type for its nodes
+    node.workerinput.update(run_folder=str(run.folder), run_pid=run.run)  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the run's PostgreSQL and remove its folder, once every worker is done."""
+    if not hasattr(config, "workerinput") and RUN in config.stash:
+        config.stash[RUN].close()
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Hand out databases of this run, for tests that need several or an empty one."""
+    return request.config.stash[RUN]
+
+
+@contextmanager
+def _opened(databases: Databases, kind: str) -> Iterator[Engine]:
+    with databases.fresh(kind) as url:
+        engine = connect(url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Engine]:
+    """Yield an engine on a fresh, whole schema; each test runs on SQLite and on PostgreSQL."""
+    with _opened(databases, request.param) as engine:
+        yield engine
+
+
+@pytest.fixture
+def sqlite_database(databases: Databases) -> Iterator[Engine]:
+    """Yield an engine on a fresh SQLite database."""
+    with _opened(databases, "sqlite") as engine:
+        yield engine
+
+
+@pytest.fixture
+def postgresql_database(databases: Databases) -> Iterator[Engine]:
+    """Yield an engine on a fresh PostgreSQL database."""
+    with _opened(databases, "postgresql") as engine:
+        yield engine
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """Stand at 2026-11-22 15:00 UTC until the test moves it."""
+    return SettableClock()
+
+
+@pytest.fixture
+def installation(database: Engine, clock: SettableClock, tmp_path: Path) -> Iterator[Installation]:
+    """Yield the whole house wired on a fresh database, with its folders under the test's own."""
+    from webapp.wiring import wire  # late: tests of the lower rooms need no webapp
+
+    settings = {"mail_folder": str(tmp_path / "mail"), "outbox_folder": str(tmp_path / "outbox")}
+    wired = wire(database.url.render_as_string(hide_password=False), settings=settings, clock=clock)
+    try:
+        yield wired
+    finally:
+        wired.database.dispose()
