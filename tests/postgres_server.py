@@ -1,6 +1,6 @@
-"""A real PostgreSQL for one test run: binaries found or unpacked, a throw-away cluster, a keeper that outlives nobody.
+"""A real PostgreSQL for one test run: binaries found, a throw-away cluster, a keeper that outlives nobody.
 
-The keeper is a small process (``python -m tests.postgres_server <folder> <pid>``) that makes the cluster, runs the server
+The keeper is a small process (``python -m tests.postgres_server <folder> <pid>``) that makes the cluster, runs it
 as an unprivileged user, and stops it when it is told to, or when the test run with that pid is gone.
 """
 
