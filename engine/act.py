@@ -18,15 +18,17 @@ from engine.clock import Clock, wall_clock
 from engine.database import new_id
 from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
 from engine.ports import Calendar, Directory, Guard, Signer
-from engine.record import Edit, Operation, edits_of
+from engine.record import Edit, Operation, Record, edits_of
 
 
 @dataclass(eq=False)
 class Act:
     """What one person (or the system, or an adapter) does at one instant.
 
-    actor: a principal, ``user:max``, ``system:timer`` or ``adapter:erp``. now: aware UTC, read once. findings: HOLD and WARN
-    findings met on the way. Work for after the commit goes to ``afterwards``.
+    actor: a principal, ``user:max``, ``system:timer`` or ``adapter:erp``. now: aware UTC, read once. findings: HOLD
+    and WARN findings met on the way. Work for after the commit goes to ``afterwards``; what a refusal must not lose
+    (a typed text) to ``rescues``, which a second act carries out after the rollback. chain_owners: rows that hold
+    the head of their own chain.
     """
 
     installation: Installation
@@ -41,7 +43,9 @@ class Act:
     findings: list[Finding] = field(default_factory=list)
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     chain_heads: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    chain_owners: dict[tuple[str, str], audit.ChainOwner] = field(default_factory=dict)
     kept: list[audit.Attempt] = field(default_factory=list)
+    rescues: list[Callable[[Act], None]] = field(default_factory=list)
 
     @property
     def user_id(self) -> str | None:
@@ -49,22 +53,67 @@ class Act:
         kind, _, name = self.actor.partition(":")
         return name if kind == "user" else None
 
-    def note(
-        self, record_type: str, record_id: str, action: str, **details: Any
-    ) -> None:
+    def note(self, record_type: str, record_id: str, action: str, **details: Any) -> None:
         """Append an event to a record's chain that is not an edit (a move, a start, a notice).
 
         details: field, old, new, reason as canonical text or plain values.
         """
         audit.append(self, record_type, record_id, action, **details)
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was written or prepared in this act so far."""
+        session = self.session
+        return not (
+            session.new or session.dirty or session.deleted or session.info.get("wrote") or session.info.get("audit")
+        )
+
+    def begin_anew(self) -> None:
+        """End the transaction of an untouched act; the next statement begins another and sees what others wrote since.
+
+        Raises: RuntimeError when something was written: an act is never half rolled back.
+        """
+        if not self.is_untouched:
+            raise RuntimeError("Expected an untouched act to begin anew, but something was written in it")
+        self.session.rollback()
+        self.session.expunge_all()
+        self.chain_heads.clear()
+        self.chain_owners.clear()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Run a block in a SAVEPOINT that ends with a flush.
+
+        When it raises, what it wrote is gone and the act goes on.
+        """
+        audit.chain(self)
+        self.session.flush()
+        audit.write(self)
+        heads = dict(self.chain_heads)
+        findings, afterwards = len(self.findings), len(self.afterwards)
+        savepoint = self.session.begin_nested()
+        try:
+            yield
+            self.session.flush()
+        except BaseException:
+            savepoint.rollback()
+            self.session.info.pop("audit", None)
+            self.session.info.pop("edits", None)
+            self.chain_heads.clear()
+            self.chain_heads.update(heads)
+            del self.findings[findings:], self.afterwards[afterwards:]
+            raise
+        savepoint.commit()
+
 
 @dataclass(eq=False)
 class Installation:
-    """One database with what is wired to it. Web nodes and workers each hold one; it keeps nothing that matters in memory.
+    """One database with what is wired to it. Web nodes and workers each hold one.
 
-    settings: plain values from the configuration (mail folder, outbox folder, ERP adapter …), read by whoever needs one.
-    extras: other wired collaborators by name, so that the engine need not know them.
+    It keeps nothing that matters in memory.
+
+    settings: plain values from the configuration (mail folder, outbox folder, ERP adapter …), read by whoever needs
+    one. extras: other wired collaborators by name, so that the engine need not know them.
     """
 
     database: Engine
@@ -79,9 +128,7 @@ class Installation:
     def __post_init__(self) -> None:
         writing = self.database.execution_options(writes=True)
         self._acts = sessionmaker(writing, class_=_ActSession, expire_on_commit=False)
-        self._reads = sessionmaker(
-            self.database, class_=_ReadSession, expire_on_commit=False
-        )
+        self._reads = sessionmaker(self.database, class_=_ReadSession, expire_on_commit=False)
 
     @contextmanager
     def acting(
@@ -98,9 +145,7 @@ class Installation:
         A refusal worth keeping is written to the chain by a second act.
         """
         if self.guard is None:
-            raise RuntimeError(
-                "Expected a guard to be wired before anything is written, but there is none"
-            )
+            raise RuntimeError("Expected a guard to be wired before anything is written, but there is none")
         with self._acts() as session:
             act = Act(
                 self,
@@ -132,10 +177,8 @@ class Installation:
     def _keep_attempt(self, act: Act, error: BaseException) -> None:
         attempts = list(act.kept)
         if isinstance(error, Refused) and error.keep and error.record is not None:
-            attempts.append(
-                audit.Attempt(*error.record, code=error.code, message=error.message)
-            )
-        if not attempts:
+            attempts.append(audit.Attempt(*error.record, code=error.code, message=error.message))
+        if not attempts and not (act.rescues and isinstance(error, Refused)):
             return
         with self._acts() as session:
             second = Act(
@@ -150,6 +193,9 @@ class Installation:
             session.info["act"] = second
             for attempt in attempts:
                 audit.keep(second, attempt)
+            if isinstance(error, Refused):
+                for rescue in act.rescues:
+                    rescue(second)
             session.commit()
 
 
@@ -164,7 +210,11 @@ class _ReadSession(Session):
 @event.listens_for(_ActSession, "before_flush")
 def _judge(session: Session, _context: Any, _instances: Any) -> None:
     act: Act = session.info["act"]
+    session.info["wrote"] = True
+    audit.chain(act)
     edits = edits_of(session)
+    if not edits:
+        return
     _stamp(act, edits)
     act.session.info.setdefault("edits", []).extend(edits)
     guard = act.installation.guard
@@ -177,12 +227,14 @@ def _judge(session: Session, _context: Any, _instances: Any) -> None:
 def _chain(session: Session, _context: Any) -> None:
     act: Act = session.info["act"]
     for edit in session.info.pop("edits", ()):
-        audit.append_edit(act, edit)
+        if isinstance(edit.record, Record):
+            audit.append_edit(act, edit)
     audit.write(act)
 
 
 @event.listens_for(_ActSession, "before_commit")
 def _write_notes(session: Session) -> None:
+    audit.chain(session.info["act"])
     session.flush()
     audit.write(session.info["act"])
 
@@ -192,6 +244,7 @@ def _judge_statement(state: ORMExecuteState) -> None:
     if not (state.is_update or state.is_delete or state.is_insert):
         return
     act: Act = state.session.info["act"]
+    state.session.info["wrote"] = True
     guard = act.installation.guard
     assert guard is not None
     _weigh(act, guard.judge_statement(act, state))
@@ -200,9 +253,7 @@ def _judge_statement(state: ORMExecuteState) -> None:
 @event.listens_for(_ReadSession, "before_flush")
 def _refuse_writing(session: Session, _context: Any, _instances: Any) -> None:
     if session.new or session.dirty or session.deleted:
-        raise RuntimeError(
-            "Expected a read, but something was changed; open an act to write"
-        )
+        raise RuntimeError("Expected a read, but something was changed; open an act to write")
 
 
 def _weigh(act: Act, findings: Any) -> None:
@@ -216,6 +267,8 @@ def _weigh(act: Act, findings: Any) -> None:
 def _stamp(act: Act, edits: list[Edit]) -> None:
     for edit in edits:
         record = edit.record
+        if not isinstance(record, Record):
+            continue
         if edit.operation is Operation.INSERT:
             record.id = record.id or new_id()
             record.created_at, record.created_by = act.now, act.actor

@@ -1,13 +1,13 @@
 """The audit chain: append-only, one hash chain per record, written in the act that causes it.
 
-Events collect in the act and are written in one statement; the head of a chain is read once per act. Row ``seq`` counts from 1
-without gaps; ``hash`` is the SHA-256 of the canonical JSON of the row with ``prev_hash``.
+Events collect in the act and are written in one statement; the head of a chain is read once per act. Row ``seq``
+counts from 1 without gaps; ``hash`` is the SHA-256 of the canonical JSON of the row with ``prev_hash``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Index, UniqueConstraint, func, insert, select, tuple_
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -58,6 +58,13 @@ HASHED = (
 )  # fmt: skip
 
 
+class ChainOwner(Protocol):
+    """A mapped row that keeps the head of its own chain, so that no act has to look it up."""
+
+    audit_seq: int
+    audit_hash: str
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A refused attempt that belongs in the chain of a record."""
@@ -69,9 +76,16 @@ class Attempt:
 
 
 def append(
-    act: Act, record_type: str, record_id: str, action: str, *, field: str | None = None, old: Any = None, new: Any = None,
+    act: Act,
+    record_type: str,
+    record_id: str,
+    action: str,
+    *,
+    field: str | None = None,
+    old: Any = None,
+    new: Any = None,
     reason: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Queue one event of a record's chain; it is written with the act."""
     act.session.info.setdefault("audit", []).append(
         {
@@ -83,9 +97,7 @@ def append(
             "old": canonical(old),
             "new": canonical(new),
             "actor": act.actor,
-            "actor_kind": {"user": "USER", "adapter": "ADAPTER"}.get(
-                act.actor.partition(":")[0], "SYSTEM"
-            ),
+            "actor_kind": {"user": "USER", "adapter": "ADAPTER"}.get(act.actor.partition(":")[0], "SYSTEM"),
             "on_behalf_of": act.on_behalf_of,
             "reason": reason if reason is not None else act.reason,
             "act_id": act.id,
@@ -123,14 +135,22 @@ def keep(act: Act, attempt: Attempt) -> None:
     write(act)
 
 
-def write(act: Act) -> None:
-    """Chain and insert every queued event in one statement."""
-    rows: list[dict[str, Any]] = act.session.info.pop("audit", [])
+def own_chain(act: Act, record_type: str, record_id: str, owner: ChainOwner) -> None:
+    """Take a chain's head from the row that owns it, and keep it there from now on. The row must be locked or new."""
+    key = (record_type, record_id)
+    act.chain_owners[key] = owner
+    act.chain_heads.setdefault(key, (owner.audit_seq, owner.audit_hash))
+
+
+def chain(act: Act) -> None:
+    """Give every queued event its place in its chain.
+
+    Runs before a flush, so that owners are written with their new head.
+    """
+    rows = [row for row in act.session.info.get("audit", ()) if "hash" not in row]
     if not rows:
         return
-    missing = {
-        (row["record_type"], row["record_id"]) for row in rows
-    } - act.chain_heads.keys()
+    missing = {(row["record_type"], row["record_id"]) for row in rows} - act.chain_heads.keys()
     act.chain_heads.update(_heads(act.session, missing))
     for row in rows:
         key = (row["record_type"], row["record_id"])
@@ -138,7 +158,16 @@ def write(act: Act) -> None:
         row["seq"], row["prev_hash"] = seq + 1, prev_hash
         row["hash"] = row_hash(row)
         act.chain_heads[key] = (row["seq"], row["hash"])
-    act.session.connection().execute(insert(AuditEvent), rows)
+        if key in act.chain_owners:
+            act.chain_owners[key].audit_seq, act.chain_owners[key].audit_hash = act.chain_heads[key]
+
+
+def write(act: Act) -> None:
+    """Chain and insert every queued event in one statement."""
+    chain(act)
+    rows: list[dict[str, Any]] = act.session.info.pop("audit", [])
+    if rows:
+        act.session.connection().execute(insert(AuditEvent), rows)
 
 
 def row_hash(row: dict[str, Any]) -> str:
@@ -146,44 +175,31 @@ def row_hash(row: dict[str, Any]) -> str:
     return content_hash({name: row[name] for name in HASHED})
 
 
-def _heads(
-    session: Session, keys: set[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[int, str]]:
+def _heads(session: Session, keys: set[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, str]]:
     if not keys:
         return {}
     table = AuditEvent.__table__
     record = tuple_(table.c.record_type, table.c.record_id)
     last = (
-        select(
-            table.c.record_type, table.c.record_id, func.max(table.c.seq).label("seq")
-        )
+        select(table.c.record_type, table.c.record_id, func.max(table.c.seq).label("seq"))
         .where(record.in_(sorted(keys)))
         .group_by(table.c.record_type, table.c.record_id)
         .subquery()
     )
-    wanted = select(
-        table.c.record_type, table.c.record_id, table.c.seq, table.c.hash
-    ).join(
+    wanted = select(table.c.record_type, table.c.record_id, table.c.seq, table.c.hash).join(
         last,
         (table.c.record_type == last.c.record_type)
         & (table.c.record_id == last.c.record_id)
         & (table.c.seq == last.c.seq),
     )
-    return {
-        (row.record_type, row.record_id): (row.seq, row.hash)
-        for row in session.connection().execute(wanted)
-    }
+    return {(row.record_type, row.record_id): (row.seq, row.hash) for row in session.connection().execute(wanted)}
 
 
 def verify_chain(rows: list[dict[str, Any]]) -> int | None:
     """Return the seq of the first broken row of one record's chain, in order of seq, or None when it is whole."""
     previous = GENESIS
     for position, row in enumerate(rows, start=1):
-        if (
-            row["seq"] != position
-            or row["prev_hash"] != previous
-            or row["hash"] != row_hash(row)
-        ):
+        if row["seq"] != position or row["prev_hash"] != previous or row["hash"] != row_hash(row):
             return position
         previous = row["hash"]
     return None
@@ -191,7 +207,5 @@ def verify_chain(rows: list[dict[str, Any]]) -> int | None:
 
 def chain_of(session: Session, record_type: str, record_id: str) -> list[AuditEvent]:
     """Return the history of a record, oldest first."""
-    wanted = select(AuditEvent).where(
-        AuditEvent.record_type == record_type, AuditEvent.record_id == record_id
-    )
+    wanted = select(AuditEvent).where(AuditEvent.record_type == record_type, AuditEvent.record_id == record_id)
     return list(session.scalars(wanted.order_by(AuditEvent.seq)))

@@ -18,10 +18,10 @@ from engine.database import instant_text
 def canonical(value: Any, *, scale: int | None = None) -> str | None:
     """Return the canonical text of a column value.
 
-    Decimals print at full ``scale`` (Money 4, Quantity 6) when one is given; dates ISO; instants UTC with six decimals and Z;
-    truth values ``true`` / ``false``; structures as canonical JSON; None stays None.
+    Decimals print at full ``scale`` (Money 4, Quantity 6) when one is given; dates ISO; instants UTC with six
+    decimals and Z; truth values ``true`` / ``false``; structures as canonical JSON; None stays None.
     """
-    if value is None or isinstance(value, str) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, str) and not isinstance(value, Enum)):
         return None if value is None else unicodedata.normalize("NFC", value)
     if isinstance(value, Enum):
         return str(value.value)
@@ -50,12 +50,9 @@ def content_hash(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {
-            unicodedata.normalize("NFC", str(key)): _plain(item)
-            for key, item in value.items()
-        }
+        return {unicodedata.normalize("NFC", str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int)) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, (bool, int)) and not isinstance(value, Enum)):
         return value
     return canonical(value)

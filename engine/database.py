@@ -1,7 +1,9 @@
-"""The database under everything: named column types that mean the same on SQLite and PostgreSQL, and the connection rules.
+"""The database under everything.
 
-Money and Quantity are exact on both (SQLite keeps scaled 64-bit integers, because its NUMERIC is a float); instants are aware
-UTC; ids are UUIDv7 as 36-character lower-case text in Python and SQLite, ``uuid`` on PostgreSQL.
+Named column types that mean the same on SQLite and PostgreSQL, and the connection rules.
+
+Money and Quantity are exact on both (SQLite keeps scaled 64-bit integers, because its NUMERIC is a float); instants
+are aware UTC; ids are UUIDv7 as 36-character lower-case text in Python and SQLite, ``uuid`` on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
 NAMING = {
@@ -49,9 +51,7 @@ class IdType(TypeDecorator[str]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(
-            UUID(as_uuid=False) if dialect.name == "postgresql" else String(36)
-        )
+        return dialect.type_descriptor(UUID(as_uuid=False) if dialect.name == "postgresql" else String(36))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else str(value)
@@ -86,13 +86,9 @@ class Scaled(TypeDecorator[Decimal]):
         try:
             scaled = number.quantize(self.step)
         except InvalidOperation as error:
-            raise ValueError(
-                f"Expected at most {self.scale} decimals, but found {number}"
-            ) from error
+            raise ValueError(f"Expected at most {self.scale} decimals, but found {number}") from error
         if scaled != number:
-            raise ValueError(
-                f"Expected at most {self.scale} decimals, but found {number}"
-            )
+            raise ValueError(f"Expected at most {self.scale} decimals, but found {number}")
         return scaled
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
@@ -116,22 +112,14 @@ class InstantType(TypeDecorator[dt.datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(
-            TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(27)
-        )
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(27))
 
     def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(
-                f"Expected an instant with a time zone, but found {value!r}"
-            )
-        return (
-            value.astimezone(dt.UTC)
-            if dialect.name == "postgresql"
-            else instant_text(value)
-        )
+            raise ValueError(f"Expected an instant with a time zone, but found {value!r}")
+        return value.astimezone(dt.UTC) if dialect.name == "postgresql" else instant_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
         if value is None or isinstance(value, dt.datetime):
@@ -147,9 +135,7 @@ def instant_text(value: dt.datetime) -> str:
 Id = Annotated[str, mapped_column(IdType())]
 Money = Annotated[Decimal, mapped_column(Scaled(4))]
 Quantity = Annotated[Decimal, mapped_column(Scaled(6))]
-Rate = Annotated[
-    Decimal, mapped_column(Numeric(18, 8).with_variant(Scaled(8), "sqlite"))
-]
+Rate = Annotated[Decimal, mapped_column(Numeric(18, 8).with_variant(Scaled(8), "sqlite"))]
 Instant = Annotated[dt.datetime, mapped_column(InstantType())]
 Document = Annotated[dict[str, Any], mapped_column(JSON())]
 Listing = Annotated[list[Any], mapped_column(JSON())]
@@ -159,6 +145,20 @@ class Base(DeclarativeBase):
     """The one declarative base; every constraint is named by one convention."""
 
     metadata = MetaData(naming_convention=NAMING)
+
+
+class Versioned:
+    """A mixin for rows that count their versions.
+
+    An update of a row that somebody else changed meanwhile is refused.
+    """
+
+    version: Mapped[int]
+
+    @declared_attr.directive
+    @classmethod
+    def __mapper_args__(cls) -> dict[str, Any]:
+        return {"version_id_col": cls.__dict__["__table__"].c.version}
 
 
 def connect(url: str, *, echo: bool = False) -> Engine:

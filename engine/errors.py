@@ -1,7 +1,7 @@
 """What the house answers when it does not do what was asked: five kinds of refusal, importing nothing of the house.
 
-A message reads "Expected …, but …". A refusal rolls the whole act back; what is worth keeping of it (``keep``) is written by a
-second act afterwards.
+A message reads "Expected …, but …". A refusal rolls the whole act back; what is worth keeping of it (``keep``) is
+written by a second act afterwards.
 """
 
 from __future__ import annotations
@@ -114,14 +114,8 @@ class RuleViolation(Refused):
     def __init__(self, findings: Iterable[Finding], *, keep: bool = True) -> None:
         self.findings = tuple(findings)
         first = self.findings[0]
-        forbidden = all(
-            finding.rule.startswith(("SOD-", "SOR")) for finding in self.findings
-        )
-        record = (
-            (first.record_type, first.record_id)
-            if first.record_type and first.record_id
-            else None
-        )
+        forbidden = all(finding.rule.startswith(("SOD-", "SOR")) for finding in self.findings)
+        record = (first.record_type, first.record_id) if first.record_type and first.record_id else None
         super().__init__(
             " ".join(dict.fromkeys(finding.sentence for finding in self.findings)),
             code=first.rule,

@@ -1,4 +1,7 @@
-"""What the engine needs from above, wired in webapp/app.py: who people are, when business is open, what may be written, how one signs."""
+"""What the engine needs from above, wired in webapp/app.py.
+
+Who people are, when business is open, what may be written, how one signs.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.orm import ORMExecuteState, Session
 
@@ -15,6 +18,8 @@ from engine.record import Edit
 
 if TYPE_CHECKING:
     from engine.act import Act
+    from engine.decisions import Decision
+    from engine.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +51,17 @@ class Directory(Protocol):
     def person(self, session: Session, user_id: str) -> Person | None:
         """Return the person with this id, active or not."""
 
-    def mandates(
-        self, session: Session, user_id: str, *, at: dt.datetime, flow: str
-    ) -> Sequence[Mandate]:
+    def mandates(self, session: Session, user_id: str, *, at: dt.datetime, flow: str) -> Sequence[Mandate]:
         """Return every principal the person may act under at that instant in that flow, own ones first."""
 
-    def holders(
-        self, session: Session, principal: str, *, at: dt.datetime
-    ) -> Sequence[Person]:
+    def holders(self, session: Session, principal: str, *, at: dt.datetime) -> Sequence[Person]:
         """Return the active people who hold a principal themselves, in a stable order."""
 
 
 class Calendar(Protocol):
     """Business time of the plant."""
 
-    def add_business_days(
-        self, session: Session, start: dt.datetime, days: Decimal
-    ) -> dt.datetime:
+    def add_business_days(self, session: Session, start: dt.datetime, days: Decimal) -> dt.datetime:
         """Return the instant ``days`` business days after ``start``, keeping the local time of day."""
 
 
@@ -72,10 +71,16 @@ class Guard(Protocol):
     def judge(self, act: Act, edits: Sequence[Edit]) -> Iterable[Finding]:
         """Yield findings on pending edits; a BLOCK refuses the act."""
 
-    def judge_statement(
-        self, act: Act, statement: ORMExecuteState
-    ) -> Iterable[Finding]:
+    def judge_statement(self, act: Act, statement: ORMExecuteState) -> Iterable[Finding]:
         """Yield findings on an ORM bulk statement before it runs."""
+
+    def may_decide(
+        self, session: Session, task: Task, user_id: str, *, on_behalf_of: str | None, now: dt.datetime
+    ) -> Iterable[Finding]:
+        """Yield findings on a person who would decide a task; a BLOCK bars that person.
+
+        Pages ask it, and ``decide`` does.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class SignatureRequest:
 class Signer(Protocol):
     """Turns a decision into a signature."""
 
-    def sign(self, act: Act, decision: Any, request: SignatureRequest) -> None:
+    def sign(self, act: Act, decision: Decision, request: SignatureRequest) -> None:
         """Check the second component and write the signature row of a decision.
 
         decision: ``engine.decisions.Decision``. Raises Forbidden when the password or the meaning is not the signer's

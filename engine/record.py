@@ -8,14 +8,23 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.canonical import canonical
-from engine.database import Id, Instant, Scaled, new_id
+from engine.database import Id, Instant, Scaled, Versioned, new_id
 
 
-class Record:
-    """A mapped business document whose every edit is judged by the guard and written to the audit chain.
+class Judged:
+    """A mapped row whose every edit is judged by the guard.
+
+    Whoever writes it notes the event that belongs in a chain.
+    """
+
+    __tablename__: str
+
+
+class Record(Judged, Versioned):
+    """A mapped business document: judged like any ``Judged`` row, versioned, and chained field by field.
 
     record_type: the name under which decisions, signatures, change items and the chain know it (``purchase_order``);
     the same as the table's name.
@@ -23,26 +32,19 @@ class Record:
 
     record_type: ClassVar[str]
 
-    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
-    version: Mapped[int]
-    created_at: Mapped[Instant]
-    created_by: Mapped[str]
-    changed_at: Mapped[Instant]
-    changed_by: Mapped[str]
-
-    @declared_attr.directive
-    def __mapper_args__(cls) -> dict[str, Any]:
-        return {"version_id_col": cls.__dict__["__table__"].c.version}
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "__tablename__" in cls.__dict__:
             cls.record_type = cls.__dict__["__tablename__"]
         super().__init_subclass__(**kwargs)
 
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    created_at: Mapped[Instant]
+    created_by: Mapped[str]
+    changed_at: Mapped[Instant]
+    changed_by: Mapped[str]
 
-BOOKKEEPING = frozenset(
-    {"id", "version", "created_at", "created_by", "changed_at", "changed_by"}
-)
+
+BOOKKEEPING = frozenset({"id", "version", "created_at", "created_by", "changed_at", "changed_by"})
 """Columns that the house keeps itself; they are not edits."""
 
 
@@ -77,37 +79,37 @@ class Edit:
 
 def edits_of(session: Session) -> list[Edit]:
     """Return the pending edits of a session in a stable order: inserts, updates, deletes."""
-    found = [_insert(record) for record in session.new if isinstance(record, Record)]
-    for record in session.dirty:
-        if isinstance(record, Record) and (changes := _changes(record)):
-            found.append(Edit(record, record.record_type, Operation.UPDATE, changes))
+    found = [_insert(record) for record in session.new if isinstance(record, Judged)]
+    found += [
+        Edit(record, record.__tablename__, Operation.UPDATE, changes)
+        for record in session.dirty
+        if isinstance(record, Judged) and (changes := _changes(record))
+    ]
     found += [
         Edit(
             record,
-            record.record_type,
+            record.__tablename__,
             Operation.DELETE,
             {name: (value, None) for name, value in _values(record)},
         )
         for record in session.deleted
-        if isinstance(record, Record)
+        if isinstance(record, Judged)
     ]
     return found
 
 
-def _insert(record: Record) -> Edit:
-    changes = {
-        name: (None, value) for name, value in _values(record) if value is not None
-    }
-    return Edit(record, record.record_type, Operation.INSERT, changes)
+def _insert(record: Judged) -> Edit:
+    changes = {name: (None, value) for name, value in _values(record) if value is not None}
+    return Edit(record, record.__tablename__, Operation.INSERT, changes)
 
 
-def _values(record: Record) -> Iterator[tuple[str, Any]]:
+def _values(record: Judged) -> Iterator[tuple[str, Any]]:
     for attribute in inspect(type(record)).column_attrs:
         if attribute.key not in BOOKKEEPING:
             yield attribute.key, getattr(record, attribute.key)
 
 
-def _changes(record: Record) -> dict[str, tuple[Any, Any]]:
+def _changes(record: Judged) -> dict[str, tuple[Any, Any]]:
     state = inspect(record)
     changes: dict[str, tuple[Any, Any]] = {}
     for attribute in state.mapper.column_attrs:

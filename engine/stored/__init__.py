@@ -1,0 +1,1 @@
+"""What the engine keeps: mapped classes without behaviour, one module a subject."""
