@@ -1,0 +1,63 @@
+"""Alembic's entry: opens the database by the house's connection rules and runs all steps in one transaction."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import Connection, Engine, event, text
+
+from engine import database
+from migrations.mappings import whole_metadata
+
+LOCK = 0x10C57E9
+"""The PostgreSQL advisory lock that lets one migration run at a time."""
+
+
+def run() -> None:
+    """Run the steps on the engine that the caller gave, or on DATABASE_URL when called as ``alembic``."""
+    given: Engine | None = context.config.attributes.get("engine")
+    engine = given or database.connect(os.environ["DATABASE_URL"])
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _leave_keys_unchecked)
+    try:
+        with engine.execution_options(writes=True).begin() as connection:
+            _migrate(connection)
+    finally:
+        if given is None:
+            engine.dispose()
+
+
+def _migrate(connection: Connection) -> None:
+    is_sqlite = connection.dialect.name == "sqlite"
+    if not is_sqlite:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    context.configure(
+        connection=connection,
+        target_metadata=whole_metadata(),
+        transactional_ddl=True,
+        render_as_batch=is_sqlite,
+        render_item=_render,
+        compare_type=True,
+    )
+    context.run_migrations()
+    if is_sqlite and (broken := connection.execute(text("PRAGMA foreign_key_check")).all()):
+        raise RuntimeError(f"Expected every reference to hold after the migration, but these do not: {broken[:5]}")
+
+
+def _leave_keys_unchecked(connection: Any, _record: Any) -> None:
+    # Batch mode drops and renames tables, which with keys on would delete what refers to them. The end checks them all.
+    connection.execute("PRAGMA foreign_keys = OFF")
+
+
+def _render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
+    if kind == "type" and type(item).__module__ == database.__name__:
+        autogenerate.imports.add("from engine import database")
+        arguments = f"{item.scale}" if isinstance(item, database.Scaled) else ""
+        return f"database.{type(item).__name__}({arguments})"
+    return False
+
+
+run()
