@@ -1,0 +1,180 @@
+"""Expressions and unary tests that are compiled once and evaluated often."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dmn import syntax
+from dmn.budget import Budget, Run
+from dmn.compiler import Compiler, Env, Scope, Variables
+from dmn.errors import BudgetExceeded, Diagnostic, Position
+from dmn.functions import BUILT_INS
+from dmn.parser import Names, Parser
+from dmn.temporal import DateTime
+from dmn.values import HostFunction, Value, measure, to_feel
+
+Clock = dt.datetime | DateTime | None
+Functions = Mapping[str, HostFunction]
+
+BUILT_IN_NAMES = Names(BUILT_INS)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A value and what was noticed on the way to it."""
+
+    value: Value
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def function_names(functions: Functions | None) -> Names:
+    """Return the names of built-in and host functions for the parser."""
+    return Names((*BUILT_INS, *functions)) if functions else BUILT_IN_NAMES
+
+
+def attempt(compute: Callable[[], Value], source: str) -> Value:
+    """Compute; nesting that exhausts Python's stack is a spent budget, not a crash."""
+    try:
+        value = compute()
+        measure(value, 1_000_000)
+    except RecursionError:
+        raise BudgetExceeded("Expected a shallower computation, but it nests too deep", limit="depth", source=source) from None
+    except BudgetExceeded as error:
+        error.source = source if error.source == "<dmn>" else error.source
+        raise
+    return value
+
+
+class Expression:
+    """One FEEL expression. Safe to share between threads: evaluating changes nothing in it.
+
+    text: as written. reads: the free top-level names it reads (functions it only calls are not among them).
+    maybe_reads: names inside filters, which are either entries of the filtered elements or free, and the arguments of
+    ``is defined``. positions: where each of both is read first. tree: the syntax tree.
+    """
+
+    __slots__ = ("text", "source", "tree", "reads", "maybe_reads", "positions", "_closure", "_functions")
+
+    def __init__(self, text: str, *, names: Iterable[str], functions: Functions | None, source: str) -> None:
+        known = frozenset(names)
+        parser = Parser(text, names=known, functions=function_names(functions), source=source)
+        compiler = Compiler(source, declared=known)
+        self.text = text
+        self.source = source
+        self.tree: syntax.Node = parser.parse_expression()
+        self._closure = _compiled(lambda: compiler.compile(self.tree), parser)
+        certain = _without_functions(compiler.reads, self.tree, functions or {}, known)
+        possible = _without_functions(compiler.maybe_reads, self.tree, functions or {}, known)
+        self.reads = frozenset(certain)
+        self.maybe_reads = frozenset(possible) - self.reads
+        self.positions: Mapping[str, Position] = {**possible, **certain}
+        self._functions = functions or {}
+
+    def evaluate(self, variables: Mapping[str, Any], *, now: Clock = None, budget: Budget | None = None) -> Value:
+        """Return the FEEL value.
+
+        variables: Python or FEEL values by name; only names that are read are looked up, so it may be lazy (a missing
+        name must raise KeyError). now: the clock of now() and today(); the wall clock (UTC) only when it is None.
+        Raises BudgetExceeded; ValueError when a variable that is read is no value FEEL knows.
+        """
+        return self.explain(variables, now=now, budget=budget).value
+
+    def explain(self, variables: Mapping[str, Any], *, now: Clock = None, budget: Budget | None = None) -> Outcome:
+        """Evaluate as ``evaluate`` does and tell why values became null."""
+        run = Run(variables, functions=self._functions, now=now, budget=budget)
+        env = Env({}, None, Variables(variables), run)
+        value = attempt(lambda: self._closure(env), self.source)
+        return Outcome(value, tuple(run.diagnostics))
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+
+class UnaryTests:
+    """The tests of a decision table cell, such as ``> 5, [1..3]`` or ``not("a")``."""
+
+    __slots__ = ("text", "source", "tree", "reads", "maybe_reads", "positions", "_test", "_functions")
+
+    def __init__(self, text: str, *, names: Iterable[str], functions: Functions | None, source: str) -> None:
+        known = frozenset(names)
+        parser = Parser(text, names={*known, "?"}, functions=function_names(functions), source=source)
+        compiler = Compiler(source, declared=known)
+        self.text = text
+        self.source = source
+        self.tree = parser.parse_unary_tests()
+        self._test = _compiled(lambda: compiler.compile_tests(self.tree, Scope(set())), parser)
+        certain = _without_functions(compiler.reads, self.tree, functions or {}, known)
+        possible = _without_functions(compiler.maybe_reads, self.tree, functions or {}, known)
+        self.reads = frozenset(certain)
+        self.maybe_reads = frozenset(possible) - self.reads
+        self.positions: Mapping[str, Position] = {**possible, **certain}
+        self._functions = functions or {}
+
+    def evaluate(
+        self, value: Any, variables: Mapping[str, Any] | None = None, *, now: Clock = None, budget: Budget | None = None
+    ) -> bool:
+        """Tell whether ``value`` passes; a test that comes out null does not pass. Raises as Expression.evaluate."""
+        return self.explain(value, variables, now=now, budget=budget).value is True
+
+    def explain(
+        self, value: Any, variables: Mapping[str, Any] | None = None, *, now: Clock = None, budget: Budget | None = None
+    ) -> Outcome:
+        """Evaluate; the outcome's value is True, False or None."""
+        run = Run(variables or {}, functions=self._functions, now=now, budget=budget)
+        env = Env({}, None, Variables(variables or {}), run)
+        verdict = attempt(lambda: self._test(to_feel(value), env), self.source)
+        return Outcome(verdict, tuple(run.diagnostics))
+
+
+def _compiled(compile: Callable[[], Any], parser: Parser) -> Any:
+    try:
+        return compile()
+    except RecursionError:
+        raise parser.error("Expected an expression that nests less deeply, but it nests too deep", 0) from None
+
+
+def _without_functions(
+    reads: Mapping[str, Position], tree: syntax.Node, functions: Functions, known: frozenset[str]
+) -> dict[str, Position]:
+    """Drop names that are only called and are functions of the host or built in, unless a variable has the name."""
+    called = {name for name in (*functions, *BUILT_INS) if name in reads and name not in known}
+    read_as_value = names_read_as_values(tree) if called else set()
+    return {name: at for name, at in reads.items() if name not in called or name in read_as_value}
+
+
+def names_read_as_values(tree: Any) -> set[str]:
+    """Return the names that stand anywhere but before the parentheses of a call."""
+    if isinstance(tree, syntax.Name):
+        return {tree.name}
+    if isinstance(tree, syntax.Call) and isinstance(tree.callee, syntax.Name):
+        return names_read_as_values(tree.arguments)
+    if isinstance(tree, syntax.Node):
+        return names_read_as_values(tuple(getattr(tree, name) for name in tree.__dataclass_fields__ if name != "at"))
+    if isinstance(tree, tuple):
+        return set().union(*map(names_read_as_values, tree)) if tree else set()
+    return set()
+
+
+def compile_expression(
+    text: str, *, names: Iterable[str] = (), functions: Functions | None = None, source: str = "<expression>"
+) -> Expression:
+    """Compile one FEEL expression.
+
+    names: variables in scope, needed only for names with spaces or operators in them; any other word (or words parted
+    by blanks, up to a keyword) is read as a variable too. functions: host functions by name. A leading ``=`` is not
+    part of FEEL and is refused. Raises FeelSyntaxError with line and column.
+    """
+    return Expression(text, names=names, functions=functions, source=source)
+
+
+def compile_unary_tests(
+    text: str, *, names: Iterable[str] = (), functions: Functions | None = None, source: str = "<expression>"
+) -> UnaryTests:
+    """Compile the tests of one cell; ``-`` or an empty text accepts everything, ``?`` is the value under test.
+
+    Raises FeelSyntaxError with line and column.
+    """
+    return UnaryTests(text, names=names, functions=functions, source=source)
