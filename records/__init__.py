@@ -1,0 +1,53 @@
+"""Business documents as mapped classes, and the functions that keep one record true.
+
+Importing the package maps every class, so that names in relationships always resolve.
+"""
+
+from records import (
+    approval as approval,
+)
+from records import (
+    attachment as attachment,
+)
+from records import (
+    calendar as calendar,
+)
+from records import (
+    cost_centre as cost_centre,
+)
+from records import (
+    external as external,
+)
+from records import (
+    notice as notice,
+)
+from records import (
+    numbering as numbering,
+)
+from records import (
+    part as part,
+)
+from records import (
+    person as person,
+)
+from records import (
+    purchase_order as purchase_order,
+)
+from records import (
+    quality_clause as quality_clause,
+)
+from records import (
+    requisition as requisition,
+)
+from records import (
+    session as session,
+)
+from records import (
+    signature as signature,
+)
+from records import (
+    sourcing as sourcing,
+)
+from records import (
+    supplier as supplier,
+)
