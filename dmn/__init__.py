@@ -15,6 +15,8 @@ from dmn.errors import (
     UnknownDecision,
 )
 from dmn.expression import Expression, Outcome, UnaryTests, compile_expression, compile_unary_tests
+from dmn.model import Decision, InputData, Model, Result, parse
+from dmn.tables import EvaluatedInput, MatchedRule
 from dmn.temporal import Date, DateTime, DaysTimeDuration, Time, YearsMonthsDuration
 from dmn.values import Function, HostFunction, Range, Value, equal, text_of, to_feel, to_python
 
@@ -25,16 +27,22 @@ __all__ = [
     "Date",
     "DateTime",
     "DaysTimeDuration",
+    "Decision",
     "Diagnostic",
     "DmnError",
+    "EvaluatedInput",
     "Expression",
     "FeelSyntaxError",
     "Function",
     "HostFunction",
+    "InputData",
+    "MatchedRule",
+    "Model",
     "ModelError",
     "Outcome",
     "Position",
     "Range",
+    "Result",
     "Time",
     "UnaryTests",
     "UnknownDecision",
@@ -43,6 +51,7 @@ __all__ = [
     "compile_expression",
     "compile_unary_tests",
     "equal",
+    "parse",
     "text_of",
     "to_feel",
     "to_python",
