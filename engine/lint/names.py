@@ -1,0 +1,209 @@
+"""Laws on names: what an expression reads must come from somewhere.
+
+A name comes from the start of the process (its property ``variables``, or the form of its start event), from a form, a
+result variable, an output mapping, a multi-instance, what a service task's function gives back, what a called process
+gives back, or from the engine itself. Where something gives back names that nobody can tell beforehand (a function that
+builds its answer, a message), a name that is read may be declared in ``variables``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from engine.lint.advice import Material, Remark
+from engine.spiff.elements import ElementInfo, FlowInfo, ProcessInfo
+from engine.spiff.extensions import Expr, NotFeel
+
+DECLARED: Final = "variables"
+"""The process's zeebe:property that lists, by comma, what a start or a message brings."""
+
+OF_THE_ENGINE: Final = frozenset({"decision", "loopCounter"})
+OF_A_VOTE: Final = frozenset({"tally", "verdict"})
+
+
+def a_name_that_is_read_is_given(process: ProcessInfo, material: Material) -> Iterator[Remark]:
+    """Refuse an expression that reads a name nobody gives: it would be null in silence."""
+    names = Names.of(process, material)
+    for read in _reads(process):
+        known = names.visible_at(read.scope)
+        for name in sorted(read.expression.reads - known):
+            yield Remark(
+                read.about,
+                f'Expected {read.what} to read names that something gives, but nothing gives "{name}"{_nearest(name, known)}.',
+                f"Correct the name, or list it in the process's property {DECLARED}.",
+            )
+
+
+def a_decision_finds_its_inputs(process: ProcessInfo, material: Material) -> Iterator[Remark]:
+    """Refuse a business rule task whose table reads a name that the task does not have."""
+    names = Names.of(process, material)
+    for element in process.elements.values():
+        called = element.decision
+        if called is None or not called.decision_id.is_static:
+            continue
+        known = names.visible_at(element.id)
+        for name in sorted(set(material.decisions.get(called.decision_id.text, ())) - known):
+            yield Remark(
+                element,
+                f'Expected the inputs of {called.decision_id.text}, but nothing gives "{name}"{_nearest(name, known)}.',
+                "Add an input mapping with that name, or correct the table.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One expression: where it stands, what it is, and from which scope it looks."""
+
+    about: ElementInfo | FlowInfo
+    what: str
+    expression: Expr
+    scope: str
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """What each scope of a process knows."""
+
+    process: ProcessInfo
+    material: Material
+    callers: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    def of(cls, process: ProcessInfo, material: Material) -> Names:
+        """Return the names of a process, with what its callers hand down."""
+        return cls(process, material, frozenset(_from_callers(process, material, {process.id})))
+
+    def visible_at(self, scope: str) -> frozenset[str]:
+        """Return the names that an expression in this scope may read."""
+        found = set(self.everywhere)
+        element = self.process.elements.get(scope)
+        while element is not None:
+            found |= self._local(element)
+            element = self.process.elements.get(element.parent_id)
+        return frozenset(found)
+
+    @cached_property
+    def everywhere(self) -> frozenset[str]:
+        """Return the names that live in the process's own scope."""
+        names = set(OF_THE_ENGINE | self.callers)
+        names.update(word.strip() for word in self.process.properties.get(DECLARED, "").split(","))
+        for element in self.process.elements.values():
+            names |= self.left_behind(element)
+        return frozenset(names - {""})
+
+    def left_behind(self, element: ElementInfo) -> set[str]:
+        """Return what an element writes outside itself; with output mappings, only their targets leave it."""
+        names = {element.loop.output_collection} if element.loop and element.loop.output_collection else set()
+        if element.outputs:
+            return names | {mapping.target[0] for mapping in element.outputs}
+        return names | self._results(element)
+
+    def _results(self, element: ElementInfo) -> set[str]:
+        names: set[str] = set()
+        if element.script is not None:
+            names.add(element.script.result_variable)
+        if element.decision is not None:
+            names |= {element.decision.result_variable, f"{element.decision.result_variable}Rows"}
+        if element.form_id is not None:
+            names |= set(self.material.form_fields.get(element.form_id.text, ()))
+        if element.task_type is not None:
+            names |= set(self.material.handlers.get(element.task_type.text) or ())
+        if element.called is not None and element.called.gives_all:
+            names |= _given_back(element.called.process_id.text, self.material, {self.process.id})
+        return names
+
+    def _local(self, element: ElementInfo) -> set[str]:
+        names = {mapping.target[0] for mapping in element.inputs} | self._results(element)
+        if element.loop is not None:
+            names |= {element.loop.input_element or "", element.loop.output_collection or ""} | OF_A_VOTE
+        if "quorum" in element.properties:
+            names |= OF_A_VOTE
+        return names
+
+
+def _from_callers(process: ProcessInfo, material: Material, seen: set[str]) -> Iterator[str]:
+    """Yield what the call activities that call this process hand down to it."""
+    for caller in material.processes:
+        for element in caller.elements.values():
+            if element.called is None or element.called.process_id.text != process.id:
+                continue
+            yield from (mapping.target[0] for mapping in element.inputs)
+            if element.called.takes_all and caller.id not in seen:
+                above = frozenset(_from_callers(caller, material, seen | {caller.id}))
+                yield from Names(caller, material, above).visible_at(element.id)
+
+
+def _given_back(process_id: str, material: Material, seen: set[str]) -> set[str]:
+    if process_id in seen:
+        return set()
+    called = next((process for process in material.processes if process.id == process_id), None)
+    if called is None:
+        return set()
+    names: set[str] = set()
+    inner = Names(called, material)
+    for element in called.elements.values():
+        names |= inner.left_behind(element)
+    return names
+
+
+def _reads(process: ProcessInfo) -> Iterator[_Read]:
+    for flow in process.flows.values():
+        source = process.elements.get(flow.source)
+        if flow.condition is not None and source is not None:
+            yield _Read(flow, "this condition", flow.condition, source.parent_id)
+    for element in process.elements.values():
+        for what, expression, scope in _expressions(element):
+            if expression is not None:
+                yield _Read(element, what, expression, scope)
+
+
+def _expressions(element: ElementInfo) -> Iterator[tuple[str, Expr | None, str]]:
+    """Yield what stands in an element: what it is, the expression, and the scope it looks from."""
+    inside, outside = element.id, element.attached_to or element.parent_id
+    if element.loop is not None:
+        yield "the input collection", element.loop.input_collection, outside
+        yield "the output element", element.loop.output_element, inside
+        yield "the completion condition", element.loop.completion, inside
+    for mapping in element.inputs:
+        yield f"the input {mapping.target[0]}", mapping.source, inside
+    for mapping in element.outputs:
+        yield f"the output {mapping.target[0]}", mapping.source, inside
+    if element.script is not None:
+        yield "the script", element.script.expression, inside
+    if element.event is not None:
+        at = outside if element.attached_to else inside
+        yield "the correlation key", element.event.key, at
+        yield "the timer", element.event.when, at
+        yield "the condition", element.event.condition, at
+    yield "the job type", element.task_type, inside
+    yield from ((what, expression, inside) for what, expression in _of_people(element))
+    yield from ((f"the property {name}", found, inside) for name, found in _properties(element))
+
+
+def _of_people(element: ElementInfo) -> Iterator[tuple[str, Expr | None]]:
+    task = element.user_task
+    if task is not None:
+        yield "the assignee", task.assignee
+        yield "the candidate users", task.candidate_users
+        yield "the candidate groups", task.candidate_groups
+        yield "the due date", task.due_date
+        yield "the follow-up date", task.follow_up_date
+        yield "the priority", task.priority
+
+
+def _properties(element: ElementInfo) -> Iterator[tuple[str, Expr]]:
+    for name, text in element.properties.items():
+        try:
+            yield name, Expr.read(text)
+        except NotFeel:
+            # Whether a property is FEEL at all is judged at deployment; here only names count.
+            continue
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
+    return f' (did you mean "{close[0]}"?)' if close else ""
