@@ -1,0 +1,199 @@
+"""The directory: under which principals somebody may act now, own ones and those of absent people."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.act import Act
+from engine.errors import Conflict, Forbidden, Invalid
+from engine.ports import Mandate, Person
+from records.columns import codes
+from records.person import Absence, Delegation, Role, RoleGrant, User, UserStatus
+from records.roles import grants_of, holds, user_called
+
+
+class StaffDirectory:
+    """Implements ``engine.ports.Directory`` on the tables of users, grants, absences and delegations."""
+
+    def person(self, session: Session, user_id: str) -> Person | None:
+        """Return the person with this id, active or not."""
+        user = session.get(User, user_id)
+        return None if user is None else person_of(user)
+
+    def mandates(self, session: Session, user_id: str, *, at: dt.datetime, flow: str) -> Sequence[Mandate]:
+        """Return every principal the person may act under at that instant in that flow, own ones first.
+
+        A deputy stands in for an absent person, and for those whom that person stands in for; a role that is not
+        deputised (administration) stays with its holder. flow: process id of the root instance.
+        """
+        user = session.get(User, user_id)
+        if user is None or not user.is_active:
+            return ()
+        found = dict.fromkeys(Mandate(principal) for principal in self._own(session, user_id, at))
+        for absent in _stood_in_for(session, user_id, at=at, flow=flow):
+            kept_back = _not_deputised(session)
+            for principal in self._own(session, absent, at):
+                if principal.removeprefix("role:").partition("@")[0] not in kept_back:
+                    found[Mandate(principal, absent)] = None
+        found |= dict.fromkeys(_lent(session, user_id, at))
+        return tuple(found)
+
+    def holders(self, session: Session, principal: str, *, at: dt.datetime) -> Sequence[Person]:
+        """Return the active people who hold a principal themselves, by id."""
+        kind, _, rest = principal.partition(":")
+        if kind == "user":
+            user = session.get(User, rest)
+            return (person_of(user),) if user is not None and user.is_active else ()
+        role, _, scope = rest.partition("@")
+        wanted = (
+            select(RoleGrant, User)
+            .join(User, RoleGrant.user_id == User.id)
+            .where(RoleGrant.role == role, RoleGrant.scope == scope, User.status != UserStatus.DISABLED)
+            .order_by(User.id)
+        )
+        found = {user.id: person_of(user) for held, user in session.execute(wanted) if held.is_valid(at)}
+        return tuple(found.values())
+
+    @staticmethod
+    def _own(session: Session, user_id: str, at: dt.datetime) -> Iterator[str]:
+        yield f"user:{user_id}"
+        for held in grants_of(session, user_id, at=at):
+            yield held.principal
+
+
+def person_of(user: User) -> Person:
+    """Return a user as the engine sees one."""
+    return Person(user.id, user.name, user.title, user.email, is_active=user.is_active)
+
+
+def _stood_in_for(session: Session, user_id: str, *, at: dt.datetime, flow: str) -> list[str]:
+    """Return whom a person stands in for, nearest first, following chains of absences."""
+    found: list[str] = []
+    seen, frontier = {user_id}, [user_id]
+    while frontier:
+        wanted = select(Absence).join(User, Absence.user_id == User.id)
+        rows = session.scalars(
+            wanted.where(
+                Absence.deputy_id.in_(frontier),
+                Absence.starts_at <= at,
+                Absence.ends_at > at,
+                User.status != UserStatus.DISABLED,
+            ).order_by(Absence.user_id)
+        )
+        frontier = [row.user_id for row in rows if row.covers(at, flow) and row.user_id not in seen]
+        frontier = list(dict.fromkeys(frontier))
+        seen.update(frontier)
+        found += frontier
+    return found
+
+
+def _not_deputised(session: Session) -> set[str]:
+    return set(session.scalars(select(Role.code).where(Role.is_deputised.is_(False))))
+
+
+def _lent(session: Session, user_id: str, at: dt.datetime) -> Iterator[Mandate]:
+    wanted = select(Delegation).where(
+        Delegation.to_user_id == user_id, Delegation.valid_from <= at, Delegation.valid_to > at
+    )
+    for lent in session.scalars(wanted.order_by(Delegation.id)):
+        lender = session.get(User, lent.from_user_id)
+        own = {held.principal for held in grants_of(session, lent.from_user_id, at=at)}
+        if lender is not None and lender.is_active and lent.principal in own:
+            yield Mandate(lent.principal, lent.from_user_id)
+
+
+def delegation_under(
+    session: Session, user_id: str, *, lender: str, principal: str, at: dt.datetime
+) -> Delegation | None:
+    """Return the delegation by which a person acts for a lender at an instant, with its limits, or None."""
+    wanted = select(Delegation).where(
+        Delegation.to_user_id == user_id,
+        Delegation.from_user_id == lender,
+        Delegation.valid_from <= at,
+        Delegation.valid_to > at,
+    )
+    return next((lent for lent in session.scalars(wanted) if lent.principal == principal), None)
+
+
+def absent_deputy(session: Session, user_id: str, *, at: dt.datetime, flow: str) -> Absence | None:
+    """Return the absence that makes somebody else act for a person now, or None when they are here."""
+    wanted = select(Absence).where(Absence.user_id == user_id, Absence.starts_at <= at, Absence.ends_at > at)
+    return next((absence for absence in session.scalars(wanted) if absence.covers(at, flow)), None)
+
+
+def plan_absence(
+    act: Act, user_id: str, deputy_id: str, *, starts_at: dt.datetime, ends_at: dt.datetime, flows: Iterable[str] = (),
+    reason: str = "",
+) -> Absence:  # fmt: skip
+    """Name the deputy who acts for a person in a time, in some flows or (with none named) in all.
+
+    Raises: Forbidden for anybody but the person and administrators; Invalid for an unknown or disabled deputy or a time
+    that is over; Conflict DEPUTY_LOOP when the chain of deputies would come back to the person, and ABSENCE_OVERLAPS
+    when there is another deputy for part of it.
+    """
+    _may_plan(act, user_id)
+    deputy = user_called(act.session, deputy_id)
+    if not deputy.is_active or not deputy.can_sign_in:
+        raise Invalid(f"Expected a deputy who can act, but {deputy.name} cannot", {"deputy_id": "cannot sign in"})
+    if deputy_id == user_id:
+        raise Invalid(
+            "Expected somebody else as deputy, but it is the same person", {"deputy_id": "is the same person"}
+        )
+    if ends_at <= starts_at or ends_at <= act.now:
+        raise Invalid("Expected an absence that ends after it begins and after now", {"ends_at": "is too early"})
+    absence = Absence(
+        user_id=user_id, deputy_id=deputy_id, starts_at=starts_at, ends_at=ends_at, flows=codes(flows), reason=reason
+    )
+    _refuse_overlap(act.session, absence)
+    _refuse_loop(act.session, absence)
+    act.session.add(absence)
+    return absence
+
+
+def end_absence(act: Act, absence: Absence) -> None:
+    """End an absence now, or take one back that has not begun. Raises Forbidden as ``plan_absence``."""
+    _may_plan(act, absence.user_id)
+    if absence.starts_at >= act.now:
+        act.session.delete(absence)
+    elif absence.ends_at > act.now:
+        absence.ends_at = act.now
+
+
+def _may_plan(act: Act, user_id: str) -> None:
+    if act.user_id is None or act.user_id == user_id or holds(act.session, act.user_id, "ADMIN", at=act.now):
+        return
+    raise Forbidden(f"Expected {user_id} or an administrator to plan this absence, but {act.user_id} asked")
+
+
+def _together(one: Absence, other: Absence) -> bool:
+    """Whether two absences share a time and a flow."""
+    flows = not one.flows or not other.flows or bool(set(one.flows) & set(other.flows))
+    return flows and one.starts_at < other.ends_at and other.starts_at < one.ends_at
+
+
+def _refuse_overlap(session: Session, absence: Absence) -> None:
+    for other in session.scalars(select(Absence).where(Absence.user_id == absence.user_id)):
+        if _together(absence, other):
+            raise Conflict(
+                f"Expected one deputy at a time, but {other.deputy_id} stands in until {other.ends_at:%Y-%m-%d}",
+                code="ABSENCE_OVERLAPS",
+            )
+
+
+def _refuse_loop(session: Session, absence: Absence) -> None:
+    seen, frontier = {absence.deputy_id}, [absence.deputy_id]
+    while frontier:
+        others = session.scalars(select(Absence).where(Absence.user_id.in_(frontier)))
+        deputies = {other.deputy_id for other in others if _together(absence, other)}
+        if absence.user_id in deputies:
+            raise Conflict(
+                f"Expected {absence.deputy_id} to be there for {absence.user_id}, but the deputies of"
+                f" {absence.deputy_id} lead back to {absence.user_id} in that time",
+                code="DEPUTY_LOOP",
+            )
+        frontier = sorted(deputies - seen)
+        seen |= deputies

@@ -1,0 +1,111 @@
+"""Signing in and out, and recognising who is signed in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.act import Act
+from engine.errors import Forbidden
+from records.password import alert, check_password
+from records.session import SignInSession
+
+IDLE_LIMIT = dt.timedelta(hours=2)
+LONGEST = dt.timedelta(hours=12)
+SIGNING_IDLE = dt.timedelta(minutes=15)
+"""After so long without a sign of life, a signature needs login name and password again (21 CFR 11.200(a)(1)(ii))."""
+GLANCE = dt.timedelta(minutes=1)
+
+
+def sign_in(act: Act, user_id: str, password: str, *, device: str, address: str = "") -> tuple[str, SignInSession]:
+    """Open a session and return (token for the cookie, session).
+
+    device: what the browser says about itself; the session works on no other. Raises: Forbidden as ``check_password``.
+    """
+    user = check_password(act, user_id.strip().lower(), password)
+    token = secrets.token_urlsafe(32)
+    opened = SignInSession(
+        id=digest(token), user_id=user.id, device=digest(device), address=address[:200], started_at=act.now,
+        last_seen_at=act.now,
+    )  # fmt: skip
+    act.session.add(opened)
+    act.note("user_account", user.id, "SIGNED_IN", new=address or None)
+    return token, opened
+
+
+def session_of(session: Session, token: str, *, device: str, now: dt.datetime) -> SignInSession | None:
+    """Return the session of a cookie, or None when it is unknown, over, idle too long or from another device."""
+    found = session.get(SignInSession, digest(token))
+    if found is None or found.device != digest(device) or not is_alive(found, now) or not found.user.is_active:
+        return None
+    return found
+
+
+def is_alive(opened: SignInSession, now: dt.datetime) -> bool:
+    """Whether a session still counts at an instant."""
+    return opened.ended_at is None and now - opened.last_seen_at <= IDLE_LIMIT and now - opened.started_at <= LONGEST
+
+
+def is_due_to_touch(opened: SignInSession, now: dt.datetime) -> bool:
+    """Whether a request should note that the person is still there; within a minute it need not."""
+    return now - opened.last_seen_at >= GLANCE
+
+
+def touch(act: Act, session_id: str) -> SignInSession | None:
+    """Note that the person is there. After 15 idle minutes the next signature needs both components again."""
+    opened = act.session.get(SignInSession, session_id)
+    if opened is None or not is_alive(opened, act.now):
+        return None
+    if act.now - opened.last_seen_at > SIGNING_IDLE:
+        opened.last_signed_at = None
+    opened.last_seen_at = max(opened.last_seen_at, act.now)
+    return opened
+
+
+def refuse_other_device(act: Act, token: str, *, device: str) -> None:
+    """End a session whose cookie turns up on a second device, and alert.
+
+    Nothing happens when the device is the right one.
+    """
+    found = act.session.get(SignInSession, digest(token))
+    if found is None or found.ended_at is not None or found.device == digest(device):
+        return
+    end(act, found, why="its cookie was used on another device")
+    alert(
+        act, found.user, f"The session of {found.user.name} ({found.user_id}) was used on a second device and is closed"
+    )
+
+
+def sign_out(act: Act, session_id: str) -> None:
+    """End the acting person's session. Raises Forbidden for somebody else's."""
+    opened = act.session.get(SignInSession, session_id)
+    if opened is None:
+        return
+    if opened.user_id != act.user_id:
+        raise Forbidden("Expected a session of yours, but it is somebody else's")
+    end(act, opened, why="signed out")
+
+
+def end(act: Act, opened: SignInSession, *, why: str) -> None:
+    """End a session."""
+    if opened.ended_at is None:
+        opened.ended_at, opened.ended_why = act.now, why
+        act.note("user_account", opened.user_id, "SIGNED_OUT", new=why)
+
+
+def end_all(act: Act, user_id: str, *, why: str) -> int:
+    """End every session of a user (a changed password, a disabled account) and return how many there were."""
+    wanted = select(SignInSession).where(SignInSession.user_id == user_id, SignInSession.ended_at.is_(None))
+    sessions = list(act.session.scalars(wanted))
+    for opened in sessions:
+        end(act, opened, why=why)
+    return len(sessions)
+
+
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text; tokens and device names are kept as digests only."""
+    return hashlib.sha256(text.encode()).hexdigest()
