@@ -232,6 +232,7 @@ class Builder:
             value = condition(env)
             if type(value) is not bool:
                 env.run.note("type", f"Expected a boolean as condition, but got {describe(value)}", at, source)
+                return None
             return then(env) if value is True else otherwise(env)
 
         return choose

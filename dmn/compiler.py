@@ -16,7 +16,7 @@ from dmn.errors import Position
 from dmn.functions import BUILT_INS
 from dmn.operators import ARITHMETIC, COMPARE, compared, integer_of, make_range, make_unary_range, negate, property_of
 from dmn.temporal import Date, date_of
-from dmn.types import BUILT_IN_TYPES, ContextType, FeelType, ListType, coerce, is_instance, resolve
+from dmn.types import BUILT_IN_TYPES, ContextType, FeelType, ListType, coerce, is_instance, resolve, unconstrained
 from dmn.values import (
     Function,
     HostFunction,
@@ -24,6 +24,7 @@ from dmn.values import (
     Parameter,
     Range,
     Value,
+    compare,
     contains,
     describe,
     equal,
@@ -494,7 +495,7 @@ class Compiler:
         return choose
 
     def _instance_of(self, node: syntax.InstanceOf, scope: Scope | None) -> Closure:
-        value, kind = self.compile(node.value, scope), resolve(node.type, self.types)
+        value, kind = self.compile(node.value, scope), unconstrained(resolve(node.type, self.types))
         return lambda env: is_instance(value(env), kind)
 
     # Loops
@@ -716,7 +717,7 @@ def invoke(function: Function, run: Run, arguments: list[Value], names: tuple[st
         arguments = _ordered(function, names, arguments)
     run.enter()
     try:
-        if function.name in BUILT_INS:
+        if function.is_built_in:
             return function.invoke(run, arguments)
         if len(arguments) != len(function.parameters):
             raise NullResult(f"Expected {len(function.parameters)} arguments for {function!r}, but got {len(arguments)}")
@@ -760,6 +761,8 @@ def elements(domain: Value, end: Value, *, is_span: bool) -> Iterator[Value]:
     if type(domain) is list:
         return iter(domain)
     if type(domain) is Range:
+        if (compare(domain.low, domain.high) or 0) > 0:
+            raise NullResult("Expected a range whose start comes before its end, but it is after", "type")
         return _span(domain.low, domain.high, domain.low_included, domain.high_included)
     if domain is None:
         raise NullResult("Expected a list to loop over, but got null", "type")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from dmn.documents import attribute, children, read_document
 from dmn.model import Model, parse
 from dmn.operators import property_of
 from dmn.temporal import parse_temporal
-from dmn.values import TEMPORAL, Range, Value, kind_of
+from dmn.types import ConstrainedType, ContextType, FeelType, ListType, SimpleType
+from dmn.values import TEMPORAL, Range, Value, kind_of, to_feel
 
 _BUDGET = Budget(seconds=4.5)
 
@@ -50,11 +52,16 @@ class Adapter:
 
     def evaluate(self, model: Model, kind: str, name: str, inputs: dict[Any, Any], invocable: str | None) -> Any:
         """Evaluate one result node; ``name`` is a decision, or part of the answer of the service ``invocable``."""
-        values = {key: _to_value(value) for key, value in inputs.items()}
+        types = {given.name: given.type for given in model.inputs}
+        values = {key: _to_value(value, types.get(key)) for key, value in inputs.items()}
         if kind == "bkm":
             return self._plain(model.call(invocable or name, list(values.values()), budget=_BUDGET))
         target = invocable if kind == "decisionService" and invocable else name
-        return self._plain(model.evaluate(target, values, budget=_BUDGET).value)
+        value = model.evaluate(target, values, budget=_BUDGET).value
+        if target != name and type(value) is dict and name in value:
+            # A service with several outputs is asked for one of them at a time.
+            value = value[name]
+        return self._plain(value)
 
     def _plain(self, value: Value) -> Any:
         if type(value) in TEMPORAL:
@@ -80,13 +87,28 @@ def _namespace(path: Path) -> str:
     return attribute(read_document(path.read_bytes(), path.name).root, "namespace") or ""
 
 
-def _to_value(value: Any) -> Any:
+def _to_value(value: Any, kind: FeelType | None) -> Any:
+    if isinstance(kind, ConstrainedType):
+        kind = kind.base
     if isinstance(value, list):
-        return [_to_value(item) for item in value]
+        return [_to_value(item, kind.item if isinstance(kind, ListType) else None) for item in value]
     if isinstance(value, dict):
-        return {key: _to_value(item) for key, item in value.items()}
+        fields = dict(kind.fields) if isinstance(kind, ContextType) else {}
+        return {key: _to_value(item, fields.get(key)) for key, item in value.items()}
     if hasattr(value, "kind") and hasattr(value, "text"):
         return parse_temporal(value.text)
-    return str(value) if isinstance(value, str) else value
+    if type(value) is not str and isinstance(value, str):
+        return _typed(str(value), kind)
+    return value
+
+
+def _typed(text: str, kind: FeelType | None) -> Value:
+    """Read a text that the test gives without a type as the type that the model declares."""
+    name = kind.name if isinstance(kind, SimpleType) else "string"
+    if name == "number":
+        return to_feel(Decimal(text.strip()))
+    if name == "boolean":
+        return text.strip() == "true"
+    return text if name == "string" else parse_temporal(text.strip())
 
 

@@ -149,6 +149,8 @@ def conforms(value: Value, kind: FeelType) -> bool:
 def _function_conforms(function: Function, kind: FunctionType) -> bool:
     if kind.parameters is None:
         return True
+    if function.is_built_in:
+        return True
     if len(function.parameters) != len(kind.parameters):
         return False
     # A function may stand for another that is asked less and promises more: parameters wider, result narrower.
@@ -156,7 +158,7 @@ def _function_conforms(function: Function, kind: FunctionType) -> bool:
         is_subtype(asked, parameter.type or ANY)
         for asked, parameter in zip(kind.parameters, function.parameters, strict=True)
     )
-    return takes and is_subtype(function.result_type or ANY, kind.result)
+    return takes and (function.result_type is None or is_subtype(function.result_type, kind.result))
 
 
 def is_subtype(narrow: FeelType, wide: FeelType) -> bool:
@@ -178,6 +180,17 @@ def is_subtype(narrow: FeelType, wide: FeelType) -> bool:
         pairs = zip(wide.parameters, narrow.parameters, strict=True)
         return all(is_subtype(one, other) for one, other in pairs) and is_subtype(narrow.result, wide.result)
     return False
+
+
+def unconstrained(kind: FeelType) -> FeelType:
+    """Return a type without the allowed values in it: ``instance of`` does not look at them."""
+    if isinstance(kind, ConstrainedType):
+        return unconstrained(kind.base)
+    if isinstance(kind, ListType):
+        return ListType(unconstrained(kind.item))
+    if isinstance(kind, ContextType):
+        return ContextType(tuple((name, unconstrained(part)) for name, part in kind.fields))
+    return kind
 
 
 def is_instance(value: Value, kind: FeelType) -> bool:

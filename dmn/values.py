@@ -80,7 +80,7 @@ class Parameter:
 class Function:
     """A function value: a lambda, a BKM, a decision service, a built-in or a host function."""
 
-    __slots__ = ("name", "parameters", "invoke", "result_type")
+    __slots__ = ("name", "parameters", "invoke", "result_type", "is_built_in")
 
     def __init__(
         self,
@@ -89,11 +89,14 @@ class Function:
         invoke: Callable[[Any, list[Value]], Value],
         *,
         result_type: Any = None,
+        is_built_in: bool = False,
     ) -> None:
         self.name = name
         self.parameters = parameters
         self.invoke = invoke
         self.result_type = result_type
+        # Built-ins check their own arguments, and some take any number of them.
+        self.is_built_in = is_built_in
 
     def __repr__(self) -> str:
         return f"function {self.name}({', '.join(parameter.name for parameter in self.parameters)})"

@@ -107,8 +107,8 @@ def overlaps_before(run: Run, one: Range, other: Range) -> Value:
 def overlaps_after(run: Run, one: Range, other: Range) -> Value:
     starts = _starts_order(one, other)
     ends = _ends_order(one, other)
-    begins_inside = starts > 0 or (starts == 0 and (not one.low_included or other.low_included))
-    ends_later = ends > 0 or (ends == 0 and one.high_included and not other.high_included)
+    begins_inside = starts > 0 or (starts == 0 and other.low_included and not one.low_included)
+    ends_later = ends > 0 or (ends == 0 and (not other.high_included or one.high_included))
     return begins_inside and not _before(other, one) and ends_later
 
 

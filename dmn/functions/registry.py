@@ -88,7 +88,7 @@ class BuiltIn:
         problem: NullResult | None = None
         for signature in self.signatures:
             known = {parameter.name for parameter in signature.parameters}
-            needed = {parameter.name for parameter in signature.parameters if not parameter.optional}
+            needed = {part.name for part in signature.parameters if not part.optional and not part.nullable}
             if not (needed <= given.keys() <= known) or len(given) != len(names):
                 continue
             try:
@@ -111,7 +111,7 @@ class BuiltIn:
     def as_value(self) -> Function:
         """Return the built-in as a function value."""
         parameters = tuple(Parameter(parameter.name) for parameter in self.signatures[0].parameters)
-        return Function(self.name, parameters, self.call)
+        return Function(self.name, parameters, self.call, is_built_in=True)
 
 
 def _gathered(arguments: list[Value]) -> list[Value]:
@@ -126,7 +126,7 @@ def _fit(name: str, parameter: Formal, value: Value) -> Value:
         if value is None and not parameter.nullable:
             raise NullResult(f"Expected a value as {parameter.name} of {name}, but got null")
         return value
-    if value is None and (parameter.nullable or parameter.optional):
+    if value is None and parameter.nullable:
         return None
     if type(value) is list and len(value) == 1 and type(value[0]) in parameter.types:
         return value[0]
