@@ -31,7 +31,7 @@ def canonical(value: Any, *, scale: int | None = None) -> str | None:
         return f"{value:.{scale}f}" if scale is not None else f"{value:f}"
     if isinstance(value, dt.datetime):
         return instant_text(value)
-    if isinstance(value, dt.date):
+    if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, int):
         return str(value)
