@@ -39,13 +39,15 @@ class Material:
 
     processes: as read from the diagrams. form_fields: form id to the variables its fields write. decisions: decision id to
     the names its tables read from outside. handlers: job type to the variables that its function gives back, None where
-    that cannot be told. roles: the known role codes; empty when unknown, and then none is doubted.
+    that cannot be told. functions: names of the host's FEEL functions. roles: the known role codes; empty when unknown,
+    and then none is doubted.
     """
 
     processes: Sequence[ProcessInfo]
     form_fields: Mapping[str, Collection[str]] = field(default_factory=dict)
     decisions: Mapping[str, Collection[str]] = field(default_factory=dict)
     handlers: Mapping[str, Collection[str] | None] = field(default_factory=dict)
+    functions: Collection[str] = ()
     roles: Collection[str] = ()
 
 

@@ -2,8 +2,8 @@
 
 A name comes from the start of the process (its property ``variables``, or the form of its start event), from a form, a
 result variable, an output mapping, a multi-instance, what a service task's function gives back, what a called process
-gives back, or from the engine itself. Where something gives back names that nobody can tell beforehand (a function that
-builds its answer, a message), a name that is read may be declared in ``variables``.
+gives back, or from the engine itself. Where something gives back names that nobody can tell beforehand (a worker outside, a
+function that builds its answer), an unknown name is doubted and not refused; ``variables`` settles it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from engine.lint.advice import Material, Remark
+from engine.lint.advice import Material, Remark, Severity
 from engine.spiff.elements import ElementInfo, FlowInfo, ProcessInfo
 from engine.spiff.extensions import Expr, NotFeel
 
@@ -30,11 +30,12 @@ def a_name_that_is_read_is_given(process: ProcessInfo, material: Material) -> It
     names = Names.of(process, material)
     for read in _reads(process):
         known = names.visible_at(read.scope)
-        for name in sorted(read.expression.reads - known):
+        for name in sorted(read.expression.reads - known - set(material.functions)):
             yield Remark(
                 read.about,
                 f'Expected {read.what} to read names that something gives, but nothing gives "{name}"{_nearest(name, known)}.',
                 f"Correct the name, or list it in the process's property {DECLARED}.",
+                names.severity,
             )
 
 
@@ -51,6 +52,7 @@ def a_decision_finds_its_inputs(process: ProcessInfo, material: Material) -> Ite
                 element,
                 f'Expected the inputs of {called.decision_id.text}, but nothing gives "{name}"{_nearest(name, known)}.',
                 "Add an input mapping with that name, or correct the table.",
+                names.severity,
             )
 
 
@@ -76,6 +78,13 @@ class Names:
     def of(cls, process: ProcessInfo, material: Material) -> Names:
         """Return the names of a process, with what its callers hand down."""
         return cls(process, material, frozenset(_from_callers(process, material, {process.id})))
+
+    @cached_property
+    def severity(self) -> Severity:
+        """Return how sure an unknown name is: an error only where everything that gives names is known."""
+        types = [element.task_type for element in self.process.elements.values() if element.task_type is not None]
+        is_known = all(kind.is_static and self.material.handlers.get(kind.text) is not None for kind in types)
+        return Severity.ERROR if is_known else Severity.WARNING
 
     def visible_at(self, scope: str) -> frozenset[str]:
         """Return the names that an expression in this scope may read."""
@@ -170,8 +179,9 @@ def _expressions(element: ElementInfo) -> Iterator[tuple[str, Expr | None, str]]
         yield "the completion condition", element.loop.completion, inside
     for mapping in element.inputs:
         yield f"the input {mapping.target[0]}", mapping.source, inside
-    for mapping in element.outputs:
-        yield f"the output {mapping.target[0]}", mapping.source, inside
+    if not _catches_a_message(element):
+        for mapping in element.outputs:
+            yield f"the output {mapping.target[0]}", mapping.source, inside
     if element.script is not None:
         yield "the script", element.script.expression, inside
     if element.event is not None:
@@ -182,6 +192,14 @@ def _expressions(element: ElementInfo) -> Iterator[tuple[str, Expr | None, str]]
     yield "the job type", element.task_type, inside
     yield from ((what, expression, inside) for what, expression in _of_people(element))
     yield from ((f"the property {name}", found, inside) for name, found in _properties(element))
+
+
+def _catches_a_message(element: ElementInfo) -> bool:
+    """Say whether an element's output mappings read what a message brings, which is known only when it comes."""
+    is_catching = element.kind not in ("intermediateThrowEvent", "endEvent", "sendTask")
+    return (
+        element.event is not None and element.event.kind in ("message", "signal", "error", "escalation") and is_catching
+    )
 
 
 def _of_people(element: ElementInfo) -> Iterator[tuple[str, Expr | None]]:
