@@ -1,0 +1,365 @@
+"""Makers: one function per record, with believable defaults that a test overrides by keyword.
+
+Each adds to the act and flushes, and makes what it needs (site, cost centre, people) when it is not there yet. Documents that
+another system masters (parts, suppliers, the approved supplier list) are born there: origin ERP, released and approved.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from itertools import count
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+
+from engine.act import Act
+from records.approval import ApprovalSlot
+from records.attachment import Attachment, attach
+from records.calendar import MAIN, Holiday, Site
+from records.cost_centre import Budget, BudgetPosting, CostCentre, PostingKind
+from records.external import Discrepancy, DiscrepancyKind, ExternalRef, Observation, Severity
+from records.numbering import next_number
+from records.origin import Origin
+from records.part import DefinitionKind, OutsideProcess, Part, PartRevision, ProductDefinitionRef, RevisionStatus
+from records.person import Absence, Delegation, RoleGrant, User
+from records.purchase_order import (
+    AckChannel,
+    AckCode,
+    AckResult,
+    IncotermCode,
+    PurchaseOrder,
+    PurchaseOrderLine,
+    SupplierAcknowledgement,
+    SupplierAcknowledgementLine,
+)
+from records.quality_clause import QualityClause
+from records.requisition import Requisition, RequisitionLine
+from records.signature import Meaning, Signature, SignatureStatus
+from records.sourcing import ExchangeRate, SourcingKind, SourcingRef
+from records.supplier import (
+    ApprovalBasis,
+    ApprovalStatus,
+    ApprovalSubject,
+    CataloguePrice,
+    Supplier,
+    SupplierApproval,
+    SupplierSite,
+    SupplierStatus,
+)
+from tests.people import settle_cast
+
+D = Decimal
+Made = TypeVar("Made")
+_turn = count(1)
+
+THANKSGIVING = dt.date(2026, 11, 26)
+YEARLY = D("500000")
+EURO = D("1.08")
+
+
+def _add(act: Act, record: Made) -> Made:
+    act.session.add(record)
+    act.session.flush()
+    return record
+
+
+def make_site(act: Act, code: str = MAIN, **fields: Any) -> Site:
+    """Make a site in Chicago that is closed on Thanksgiving, or return the one with this code."""
+    found = act.session.scalar(select(Site).where(Site.code == code))
+    if found is not None:
+        return found
+    given = {"name": "Halvorsen Precision Works", "time_zone": "America/Chicago", "currency": "USD"} | fields
+    site = _add(act, Site(code=code, **given))
+    make_holiday(act, site=site)
+    return site
+
+
+def make_holiday(act: Act, *, site: Site, on: dt.date = THANKSGIVING, **fields: Any) -> Holiday:
+    return _add(act, Holiday(site=site, site_id=site.id, on=on, **{"name": "Thanksgiving"} | fields))
+
+
+def make_cast(act: Act) -> dict[str, User]:
+    """Make the cast, or return it when it is there."""
+    found = {user.id: user for user in act.session.scalars(select(User))}
+    return found if "rita" in found else found | settle_cast(act)
+
+
+def make_user(act: Act, user_id: str | None = None, **fields: Any) -> User:
+    user_id = user_id or f"user{next(_turn)}"
+    return _add(act, User(id=user_id, **{"name": user_id.title(), "title": "Clerk"} | fields))
+
+
+def make_grant(act: Act, user_id: str, role: str, **fields: Any) -> RoleGrant:
+    given = {"valid_from": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)} | fields
+    return _add(act, RoleGrant(user_id=user_id, role=role, **given))
+
+
+def make_absence(act: Act, user_id: str, deputy_id: str, **fields: Any) -> Absence:
+    """Make an absence from Monday to Friday of the week after the clock's start."""
+    given = {
+        "starts_at": dt.datetime(2026, 11, 23, 6, tzinfo=dt.UTC),
+        "ends_at": dt.datetime(2026, 11, 28, 6, tzinfo=dt.UTC),
+    } | fields
+    return _add(act, Absence(user_id=user_id, deputy_id=deputy_id, **given))
+
+
+def make_delegation(act: Act, from_user_id: str, to_user_id: str, role: str, **fields: Any) -> Delegation:
+    given = {
+        "valid_from": dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
+        "valid_to": dt.datetime(2026, 12, 31, tzinfo=dt.UTC),
+    } | fields
+    return _add(act, Delegation(from_user_id=from_user_id, to_user_id=to_user_id, role=role, **given))
+
+
+def make_cost_centre(act: Act, code: str = "4711", *, budget: Decimal | None = YEARLY, **fields: Any) -> CostCentre:
+    """Make a cost centre with a budget for 2026, or return the one with this code."""
+    found = act.session.scalar(select(CostCentre).where(CostCentre.code == code))
+    if found is not None:
+        return found
+    centre = _add(act, CostCentre(code=code, **{"name": "Machining", "currency": "USD"} | fields))
+    if budget is not None:
+        make_budget(act, centre, amount=budget)
+    return centre
+
+
+def make_budget(act: Act, cost_centre: CostCentre, **fields: Any) -> Budget:
+    given = {"fiscal_year": 2026, "amount": D("500000")} | fields
+    return _add(act, Budget(cost_centre=cost_centre, cost_centre_id=cost_centre.id, **given))
+
+
+def make_posting(act: Act, cost_centre: CostCentre, amount: Decimal, **fields: Any) -> BudgetPosting:
+    given = {
+        "fiscal_year": 2026, "kind": PostingKind.ACTUAL, "document_type": "opening", "document_id": cost_centre.code,
+        "posting_key": f"opening:{next(_turn)}",
+    } | fields  # fmt: skip
+    return _add(act, BudgetPosting(cost_centre=cost_centre, cost_centre_id=cost_centre.id, amount=amount, **given))
+
+
+def make_process(act: Act, code: str = "HEAT_TREAT", **fields: Any) -> OutsideProcess:
+    """Make an outside process that is special, or return the one with this code."""
+    found = act.session.scalar(select(OutsideProcess).where(OutsideProcess.code == code))
+    if found is not None:
+        return found
+    given = {"name": code.replace("_", " ").capitalize(), "is_special": True, "nadcap_commodity": "Heat Treating"}
+    return _add(act, OutsideProcess(code=code, **given | fields))
+
+
+def make_part(act: Act, part_no: str | None = None, **fields: Any) -> Part:
+    given = {"name": "Bracket, titanium", "commodity": "MACHINED", "origin": Origin.ERP} | fields
+    return _add(act, Part(part_no=part_no or f"P-{1000 + next(_turn)}", **given))
+
+
+def make_revision(act: Act, part: Part | None = None, rev: str = "B", **fields: Any) -> PartRevision:
+    """Make a revision, released unless said otherwise."""
+    part = part or make_part(act)
+    given = {"status": RevisionStatus.RELEASED, "origin": Origin.ERP, "released_at": act.now} | fields
+    return _add(act, PartRevision(part=part, part_id=part.id, rev=rev, **given))
+
+
+def make_definition(act: Act, revision: PartRevision, **fields: Any) -> ProductDefinitionRef:
+    given = {
+        "kind": DefinitionKind.BOM, "system": "PLM", "native_id": f"BOM-{next(_turn)}", "native_rev": "1",
+        "content_hash": "ab" * 32,
+    } | fields  # fmt: skip
+    return _add(act, ProductDefinitionRef(part_revision=revision, part_revision_id=revision.id, **given))
+
+
+def make_service(act: Act, code: str = "SV-HT-01", *, process: str | None = "HEAT_TREAT", **fields: Any) -> Part:
+    """Make a bought service, for an outside process unless ``process`` is None."""
+    if process is not None:
+        make_process(act, process)
+    given = {"name": "Heat treat per AMS 2759/3", "type": "SERVICE", "commodity": "SERVICE"} | fields
+    return make_part(act, code, process_code=process, **given)
+
+
+def make_supplier(act: Act, supplier_no: str | None = None, **fields: Any) -> Supplier:
+    """Make an approved supplier with one site."""
+    supplier_no = supplier_no or f"S-{next(_turn):04d}"
+    given = {
+        "name": "NorthStar Heat Treating", "status": SupplierStatus.APPROVED, "currency": "USD", "payment_term": "Net 30",
+        "email": "orders@northstar.example", "origin": Origin.ERP, "has_change_agreement": True,
+    } | fields  # fmt: skip
+    supplier = _add(act, Supplier(supplier_no=supplier_no, **given))
+    make_supplier_site(act, supplier, is_default=True)
+    act.session.refresh(supplier, ["sites"])
+    return supplier
+
+
+def make_supplier_site(act: Act, supplier: Supplier, **fields: Any) -> SupplierSite:
+    given = {
+        "code": f"{len(supplier.sites) + 1}", "street": "12 Kiln Road", "postal_code": "67209", "city": "Wichita",
+        "country": "US", "origin": Origin.ERP,
+    } | fields  # fmt: skip
+    return _add(act, SupplierSite(supplier=supplier, supplier_id=supplier.id, **given))
+
+
+def make_price(act: Act, supplier: Supplier, revision: PartRevision | None = None, **fields: Any) -> CataloguePrice:
+    given = {
+        "part_revision_id": revision.id if revision else None, "min_quantity": D(0), "unit_price": D("42.50"),
+        "currency": supplier.currency, "lead_time_days": 21, "origin": Origin.ERP,
+    } | fields  # fmt: skip
+    return _add(act, CataloguePrice(supplier=supplier, supplier_id=supplier.id, **given))
+
+
+def make_approval(act: Act, supplier: Supplier, subject_code: str = "MACHINED", **fields: Any) -> SupplierApproval:
+    """Make a row of the approved supplier list that holds through 2026 and 2027."""
+    given = {
+        "subject": ApprovalSubject.COMMODITY, "status": ApprovalStatus.APPROVED, "valid_from": dt.date(2026, 1, 1),
+        "valid_to": dt.date(2027, 12, 31), "basis": ApprovalBasis.AUDIT, "origin": Origin.ERP,
+    } | fields  # fmt: skip
+    return _add(act, SupplierApproval(supplier=supplier, supplier_id=supplier.id, subject_code=subject_code, **given))
+
+
+def make_clause(act: Act, code: str = "Q01", **fields: Any) -> QualityClause:
+    given = {"rev": "1", "title": "Certificate of conformance", "text": "Send a certificate with each lot."} | fields
+    return _add(act, QualityClause(code=code, **given))
+
+
+def make_rate(act: Act, currency: str = "EUR", rate: Decimal = EURO, **fields: Any) -> ExchangeRate:
+    given = {"company_currency": "USD", "valid_from": dt.date(2026, 1, 1)} | fields
+    return _add(act, ExchangeRate(currency=currency, rate=rate, **given))
+
+
+def make_sourcing_ref(act: Act, **fields: Any) -> SourcingRef:
+    given = {
+        "kind": SourcingKind.BLANKET, "native_id": f"BL-{next(_turn)}", "system": "ERP", "currency": "USD",
+        "valid_to": dt.date(2027, 6, 30), "remaining_value": D("50000"),
+    } | fields  # fmt: skip
+    return _add(act, SourcingRef(**given))
+
+
+def make_requisition(
+    act: Act, *lines: tuple[PartRevision, int | Decimal, int | Decimal | str], **fields: Any
+) -> Requisition:
+    """Make a draft by rita with lines (revision, quantity, estimated price); without lines, one of 5 × 42.50.
+
+    The cost centre defaults to 4711; pass ``cost_centre=`` or ``requester_id=`` to have others.
+    """
+    make_cast(act)
+    site, centre = make_site(act), fields.pop("cost_centre", None) or make_cost_centre(act)
+    given: dict[str, Any] = {
+        "requester_id": "rita", "currency": "USD", "need_by": dt.date(2026, 12, 18), "title": "Brackets for lot 7001",
+        "justification": "Stock is below the minimum",
+    } | fields  # fmt: skip
+    number = given.pop("number", None) or next_number(act, "REQ", site=site)
+    requisition = _add(
+        act,
+        Requisition(number=number, site=site, site_id=site.id, cost_centre=centre, cost_centre_id=centre.id, **given),
+    )
+    for revision, quantity, price in lines or ((make_revision(act), 5, "42.50"),):
+        make_requisition_line(act, requisition, revision, quantity=D(quantity), estimated_price=D(price))
+    return requisition
+
+
+def make_requisition_line(
+    act: Act, requisition: Requisition, revision: PartRevision | None = None, **fields: Any
+) -> RequisitionLine:
+    given = {
+        "line_no": len(requisition.lines) + 1, "part_revision": revision, "part_revision_id": revision.id if revision else None,
+        "quantity": D(5), "estimated_price": D("42.50"), "cost_object": f"CC:{requisition.cost_centre.code}",
+    } | fields  # fmt: skip
+    return _add(act, RequisitionLine(requisition=requisition, requisition_id=requisition.id, **given))
+
+
+def make_order(
+    act: Act, *lines: tuple[PartRevision, int | Decimal, int | Decimal | str], **fields: Any
+) -> PurchaseOrder:
+    """Make a draft order by bea with lines (revision, quantity, unit price); without lines, one of 5 × 42.50."""
+    make_cast(act)
+    site, supplier = make_site(act), fields.pop("supplier", None) or make_supplier(act)
+    given: dict[str, Any] = {
+        "buyer_id": "bea", "currency": supplier.currency, "fx_rate": D(1), "order_date": dt.date(2026, 11, 22),
+        "incoterm": IncotermCode.DAP, "incoterm_place": "Wichita", "incoterm_edition": "2020", "payment_term": "Net 30",
+        "ship_to": "Dock C", "bill_to": "Accounts payable", "terms_doc": "TC-001", "terms_rev": "D",
+    } | fields  # fmt: skip
+    number = given.pop("proposal_no", None) or next_number(act, "PF", site=site)
+    order = PurchaseOrder(
+        proposal_no=number, site=site, site_id=site.id, supplier=supplier, supplier_id=supplier.id, **given
+    )
+    for position, (revision, quantity, price) in enumerate(lines or ((make_revision(act), 5, "42.50"),), start=1):
+        order.lines.append(
+            PurchaseOrderLine(
+                line_no=position, part_revision=revision, part_revision_id=revision.id, quantity=D(quantity),
+                unit_price=D(price), need_by=dt.date(2026, 12, 18), description=revision.part.name,
+            )
+        )  # fmt: skip
+    return _add(act, order)
+
+
+def make_order_line(
+    act: Act, order: PurchaseOrder, revision: PartRevision | None = None, **fields: Any
+) -> PurchaseOrderLine:
+    given = {
+        "line_no": len(order.lines) + 1, "part_revision": revision, "part_revision_id": revision.id if revision else None,
+        "quantity": D(5), "unit_price": D("42.50"), "need_by": dt.date(2026, 12, 18),
+    } | fields  # fmt: skip
+    return _add(act, PurchaseOrderLine(order=order, order_id=order.id, **given))
+
+
+def make_acknowledgement(
+    act: Act, order: PurchaseOrder, *lines: tuple[int, AckCode, dict[str, Any]], **fields: Any
+) -> SupplierAcknowledgement:
+    """Make an answer to the present revision, with lines (line_no, code, changed values)."""
+    given = {
+        "order_revision": order.revision, "received_at": act.now, "channel": AckChannel.EMAIL, "result": AckResult.ACCEPT,
+        "message_id": f"ack-{next(_turn)}",
+    } | fields  # fmt: skip
+    acknowledgement = SupplierAcknowledgement(order=order, order_id=order.id, **given)
+    for line_no, code, values in lines:
+        acknowledgement.lines.append(SupplierAcknowledgementLine(line_no=line_no, code=code, **values))
+    return _add(act, acknowledgement)
+
+
+def make_signature(act: Act, record: Any, *, content_hash: str, signer: str = "lena", **fields: Any) -> Signature:
+    """Make a signature row as the signer would write it; for tests that need one to exist, not to be given."""
+    make_cast(act)
+    user = act.session.get_one(User, signer)
+    given = {
+        "meaning": Meaning.APPROVED, "role": "PUR_LEAD", "printed_name": user.name, "printed_title": user.title,
+        "signed_at": act.now, "local_offset": -360, "method": "PASSWORD", "had_both_components": True,
+        "status": SignatureStatus.VALID,
+    } | fields  # fmt: skip
+    return _add(
+        act,
+        Signature(
+            record_type=record.record_type, record_id=record.id, content_hash=content_hash, signer_id=signer, **given
+        ),
+    )
+
+
+def make_slot(act: Act, record: Any, *, record_hash: str, **fields: Any) -> ApprovalSlot:
+    given = {"stage": 2, "role": "PUR_LEAD", "position": 1} | fields
+    return _add(
+        act, ApprovalSlot(record_type=record.record_type, record_id=record.id, record_hash=record_hash, **given)
+    )
+
+
+def make_attachment(act: Act, owner: Any, **fields: Any) -> Attachment:
+    given = {"file_name": "drawing.pdf", "content": b"%PDF-1.7 drawing", "document_no": "DRW-1", "document_rev": "B"}
+    values = given | fields
+    return attach(act, owner, values.pop("content"), **values)
+
+
+def make_external_ref(act: Act, record: Any, **fields: Any) -> ExternalRef:
+    given = {
+        "system": "ERP", "native_type": record.record_type, "native_id": f"{next(_turn)}", "last_seen_at": act.now,
+        "last_hash": "00" * 32,
+    } | fields  # fmt: skip
+    return _add(act, ExternalRef(record_type=record.record_type, record_id=record.id, **given))
+
+
+def make_observation(act: Act, record: Any, **fields: Any) -> Observation:
+    given = {"field": "lines.1.quantity", "system": "ERP", "ours": "5.000000", "observed": "7.000000"} | fields
+    return _add(act, Observation(record_type=record.record_type, record_id=record.id, observed_at=act.now, **given))
+
+
+def make_discrepancy(act: Act, record: Any, **fields: Any) -> Discrepancy:
+    given = {
+        "field": "lines.1.quantity", "system": "ERP", "kind": DiscrepancyKind.QTY, "severity": Severity.MAJOR,
+        "ours": "5.000000", "theirs": "7.000000", "owner": "role:BUYER", "opened_at": act.now,
+    } | fields  # fmt: skip
+    return _add(
+        act,
+        Discrepancy(document_type=record.record_type, document_id=record.id, document_number=record.number, **given),
+    )

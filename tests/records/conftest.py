@@ -1,0 +1,47 @@
+"""The room of records alone: a real database, the real directory, calendar and signer, and a guard that lets all pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from engine.act import Act, Installation
+from engine.errors import Finding
+from records.calendar import BusinessCalendar
+from records.directory import StaffDirectory
+from records.signing import PasswordSigner
+from tests.clock import SettableClock
+
+
+class OpenGuard:
+    """Judges nothing; the laws have tests of their own."""
+
+    def judge(self, *_: object) -> Iterable[Finding]:
+        return ()
+
+    def judge_statement(self, *_: object) -> Iterable[Finding]:
+        return ()
+
+    def may_decide(self, *_: object, **__: object) -> Iterable[Finding]:
+        return ()
+
+
+@pytest.fixture
+def house(database: Engine, clock: SettableClock) -> Installation:
+    return Installation(
+        database,
+        guard=OpenGuard(),
+        directory=StaffDirectory(),
+        calendar=BusinessCalendar(),
+        signer=PasswordSigner(),
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def act(house: Installation) -> Iterator[Act]:
+    """An open act of rita's that commits at the end of the test."""
+    with house.acting("user:rita") as opened:
+        yield opened
