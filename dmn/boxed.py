@@ -349,8 +349,9 @@ class Builder:
         if allowed is None and isinstance(kind, ConstrainedType):
             allowed = self.types.allowed.get(kind.name)
         label = attribute(element, "label") or text.value.strip()
+        is_whole = (attribute(expression, "typeRef") or "").rpartition(":")[2] in ("integer", "long")
         at = self.document.position(element)
-        return Input(text.value.strip(), label, self.feel(text, scope)[1], kind, allowed, accepts, at)
+        return Input(text.value.strip(), label, self.feel(text, scope)[1], kind, allowed, accepts, at, is_whole)
 
     def _allowed(self, element: Element | None, scope: Scope | None) -> tuple[syntax.UnaryTests | None, Test | None]:
         text = self.document.text(child(element, "text")) if element is not None else None
@@ -372,7 +373,7 @@ class Builder:
         default = child(element, "defaultOutputEntry")
         text = self.document.text(child(default, "text")) if default is not None else None
         otherwise = self.feel(text, scope)[1] if text is not None and text.value.strip() else None
-        return Output(name or self.owner, label, kind, listed, otherwise, self.document.position(element))
+        return Output(name or self.owner, label, kind, listed, otherwise, self.document.position(element), values)
 
     def _rule(
         self, element: Element, row: int, inputs: tuple[Input, ...], outputs: tuple[Output, ...], scope: Scope | None

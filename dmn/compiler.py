@@ -467,7 +467,7 @@ class Compiler:
         def junction(env: Env) -> bool | None:
             unknown = False
             for index, part in enumerate(parts):
-                value = part(env)
+                value: object = part(env)
                 if value is decisive:
                     return decisive
                 if type(value) is not bool:

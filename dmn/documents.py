@@ -48,7 +48,7 @@ class Document:
         """Return the text directly inside an element; None gives an empty text."""
         if element is None:
             return Text("", self, None)
-        parts = [element.text or "", *(child.tail or "" for child in element if not isinstance(child.tag, str))]
+        parts = [element.text or "", *(part.tail or "" for part in element if not is_element(part))]
         return Text("".join(parts), self, element)
 
     def error(self, message: str, element: Element | None = None) -> ModelError:
@@ -105,7 +105,7 @@ def read_document(xml: bytes | str, source: str) -> Document:
         line, column = error.position
         raise ModelError(f"Expected well-formed XML, but {error.msg}", source=source, line=line or 1, column=column or 1) from None
     tree = root.getroottree()
-    if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
+    if tree.docinfo.internalDTD is not None:
         raise ModelError("Expected XML without a document type, but the file declares one (DTD, entities)", source=source)
     document = Document(root, _decoded(data, tree.docinfo.encoding), source)
     if local(root) != "definitions" or namespace_of(root) not in DMN_NAMESPACES:
@@ -124,7 +124,7 @@ def _decoded(data: bytes, encoding: str | None) -> str:
 
 def _start_tags(root: Element, raw: str) -> dict[Element, tuple[int, int]]:
     """Map each element to (begin, end) of its start tag; nothing when the tags do not add up."""
-    elements = [element for element in root.iter() if isinstance(element.tag, str)]
+    elements = [element for element in root.iter() if is_element(element)]
     tags = [
         (match.start(), match.end())
         for match in _MARKUP.finditer(raw)
@@ -136,12 +136,18 @@ def _start_tags(root: Element, raw: str) -> dict[Element, tuple[int, int]]:
 
 
 def _line_of(element: Element) -> int:
-    return element.sourceline or 1
+    line: object = element.sourceline
+    return line if isinstance(line, int) else 1
+
+
+def is_element(node: object) -> bool:
+    """Tell an element from a comment or a processing instruction, whose tag is a function."""
+    return isinstance(getattr(node, "tag", None), str)
 
 
 def local(element: Element) -> str:
     """Return an element's name without its namespace; empty for comments."""
-    return etree.QName(element).localname if isinstance(element.tag, str) else ""
+    return etree.QName(element).localname if is_element(element) else ""
 
 
 def namespace_of(element: Element) -> str:
@@ -152,7 +158,7 @@ def namespace_of(element: Element) -> str:
 def children(element: Element, *names: str) -> Iterator[Element]:
     """Yield the child elements of these names, or all of them, that are DMN's own."""
     for child in element:
-        if isinstance(child.tag, str) and namespace_of(child) in DMN_NAMESPACES and (not names or local(child) in names):
+        if is_element(child) and namespace_of(child) in DMN_NAMESPACES and (not names or local(child) in names):
             yield child
 
 

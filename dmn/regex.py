@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Protocol, cast
 
@@ -30,9 +30,13 @@ class Pattern(Protocol):
     def finditer(self, text: str) -> Iterator[Match]: ...
 
 
+class _Options(Protocol):
+    log_errors: bool
+
+
 class _Re2(Protocol):
     error: type[Exception]
-    Options: type
+    Options: Callable[[], _Options]
 
     def compile(self, pattern: str, options: object = None) -> Pattern: ...
 
@@ -55,7 +59,7 @@ def compile_pattern(pattern: str, flags: str = "") -> Pattern:
     text = re.escape(pattern) if "q" in flags else _translate(pattern, ignore_space="x" in flags)
     prefix = "".join(flag for flag in "ism" if flag in flags)
     options = _re2.Options()
-    options.log_errors = False  # type: ignore[attr-defined]  # a class without stubs
+    options.log_errors = False
     try:
         return _re2.compile(f"(?{prefix}){text}" if prefix else text, options)
     except _re2.error as error:

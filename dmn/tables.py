@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -21,7 +22,11 @@ AGGREGATORS = {"SUM": "sum", "MIN": "min", "MAX": "max", "COUNT": "count"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Input:
-    """A column that is asked. allowed: its allowed values as tests, from the column or from its type."""
+    """A column that is asked.
+
+    allowed: its allowed values as tests, from the column or from its type. is_whole: only whole numbers occur (the
+    type ``integer`` or ``long``, as Camunda writes it).
+    """
 
     text: str
     label: str
@@ -30,6 +35,7 @@ class Input:
     allowed: syntax.UnaryTests | None
     accepts: Test | None
     at: Position
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +48,7 @@ class Output:
     priorities: tuple[Closure, ...]
     default: Closure | None
     at: Position
+    allowed: syntax.UnaryTests | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,8 +166,8 @@ class Table:
             answer[column.name] = value
         return answer
 
-    def _complaint(self, env: Env, rule: Rule) -> Closure:
-        def complain(message: Value) -> None:
+    def _complaint(self, env: Env, rule: Rule) -> Callable[[str], None]:
+        def complain(message: str) -> None:
             env.run.note("coercion", f"Row {rule.row}: {message}", rule.at, self.source, severity="error")
 
         return complain

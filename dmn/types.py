@@ -94,6 +94,10 @@ _ALIASES = {
     "dateTime": "date and time",
     "dayTimeDuration": "days and time duration",
     "yearMonthDuration": "years and months duration",
+    # As Camunda's modeler writes types of numbers.
+    "integer": "number",
+    "long": "number",
+    "double": "number",
 }
 _SIMPLE = (
     "number", "string", "boolean", "date", "time", "date and time", "days and time duration",

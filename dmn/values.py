@@ -203,7 +203,7 @@ def compare(left: Value, right: Value) -> int | None:
     """Order two values: negative, 0 or positive; None where they cannot be ordered."""
     kind = type(left)
     if kind is type(right) and (kind is Decimal or kind is str):
-        return (left > right) - (left < right)
+        return int(left > right) - int(left < right)
     if kind in TEMPORAL and type(right) in TEMPORAL:
         return compare_points(left, right)
     return None

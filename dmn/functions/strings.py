@@ -13,6 +13,8 @@ from dmn.values import DECIMAL128, NullResult, Value, describe, text_of
 
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _SEPARATORS = (" ", ",", ".")
+# Pieces of a replacement: a text, or the number of a group.
+Template = list[tuple[int | None, str]]
 
 
 @built_in("string(from: any?)")
@@ -124,7 +126,7 @@ def replace(run: Run, text: str, pattern: str, replacement: str, flags: Value = 
     found = _pattern(run, pattern, flags, text)
     if found.search("") is not None:
         raise NullResult("Expected a pattern that needs at least one character, but it matches an empty text", "pattern")
-    pieces = [(None, replacement)] if "q" in (flags or "") else _template(replacement, found.groups)
+    pieces: Template = [(None, replacement)] if "q" in (flags or "") else _template(replacement, found.groups)
     out: list[str] = []
     size = end = 0
     for match in found.finditer(text):
@@ -135,9 +137,6 @@ def replace(run: Run, text: str, pattern: str, replacement: str, flags: Value = 
         out.append(piece)
     out.append(text[end:])
     return "".join(out)
-
-
-Template = list[tuple[int | None, str]]
 
 
 def _template(replacement: str, groups: int) -> Template:
