@@ -1,0 +1,157 @@
+"""A real browser on a real server: Debian's Chromium, waitress on a free port, a fresh SQLite with the cast.
+
+A test fails on any error in the browser's console, a violation of the content security policy included, unless it says that
+it expects one (``console.expect``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from sqlalchemy import Engine
+from waitress.server import create_server
+
+from engine.act import Installation
+from tests.clock import SettableClock
+from tests.people import PASSWORD, Member
+from webapp.app import create_app
+from webapp.wiring import wire
+
+ON_A_CLOSED_NETWORK = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+]
+"""Chromium as root in a container, and silent: nothing of it may call home."""
+
+PATIENCE = 10_000
+"""Milliseconds a page may take to show what a test waits for."""
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Start the machine's Chromium; playwright's own download is not used."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.fail("Expected Chromium on this machine, but there is none; install Debian's package chromium (make test does)")
+    return browser_type_launch_args | {"executable_path": found, "args": ON_A_CLOSED_NETWORK}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """Look at pages as a person in the plant does: 1280 pixels wide, English, Chicago."""
+    return browser_context_args | {
+        "viewport": {"width": 1280, "height": 800},
+        "locale": "en-US",
+        "timezone_id": "America/Chicago",
+        "reduced_motion": "reduce",
+    }
+
+
+@dataclass(frozen=True)
+class Live:
+    """A running server. url: without a slash at the end."""
+
+    url: str
+    installation: Installation
+    clock: SettableClock
+
+
+@pytest.fixture
+def plant() -> Callable[[Installation], None]:
+    """Return what fills the database before the server starts; a module overrides it for a plant of its own."""
+    from tests.makers import make_cast, make_site
+
+    def settle(installation: Installation) -> None:
+        with installation.acting("system:test") as act:
+            make_site(act)
+            make_cast(act)
+
+    return settle
+
+
+@pytest.fixture
+def live(
+    sqlite_database: Engine, clock: SettableClock, tmp_path: Path, plant: Callable[[Installation], None]
+) -> Iterator[Live]:
+    """Yield a server with a fresh plant; it is gone afterwards."""
+    settings = {"mail_folder": str(tmp_path / "mail"), "outbox_folder": str(tmp_path / "outbox")}
+    installation = wire(sqlite_database.url.render_as_string(hide_password=False), settings=settings, clock=clock)
+    plant(installation)
+    server = create_server(create_app(installation, secret_key="only for tests"), host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run, name="live server")
+    thread.start()
+    try:
+        yield Live(f"http://127.0.0.1:{server.effective_port}", installation, clock)
+    finally:
+        server.close()
+        server.task_dispatcher.shutdown()
+        server.trigger.pull_trigger()
+        thread.join(timeout=10)
+        installation.database.dispose()
+    assert not thread.is_alive()
+
+
+@dataclass
+class Console:
+    """What the browser complained about, and what a test said it expects."""
+
+    complaints: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def expect(self, pattern: str) -> None:
+        """Let complaints pass that match a regular expression, such as the status of a refusal."""
+        self.expected.append(pattern)
+
+    def watch(self, page: Page) -> None:
+        """Collect what a page complains about from now on."""
+        page.set_default_timeout(PATIENCE)
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self.expected)]
+
+
+@pytest.fixture
+def console(context: BrowserContext) -> Iterator[Console]:
+    """Fail the test on errors in the browser that it did not expect."""
+    console = Console()
+    context.on("page", console.watch)
+    yield console
+    assert console.unexpected == []
+
+
+@pytest.fixture
+def sign_in(context: BrowserContext, live: Live, console: Console) -> Callable[..., Page]:
+    """Return a function that opens a page and signs a member of the cast in; they land on their inbox."""
+
+    def enter(member: Member, *, password: str = PASSWORD, path: str = "/") -> Page:
+        context.clear_cookies()
+        page = context.new_page()
+        page.goto(f"{live.url}/sign-in?next={path}")
+        page.get_by_label("User name").fill(member.id)
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Sign in").click()
+        return page
+
+    return enter
