@@ -1,0 +1,226 @@
+"""Every closed door of the house, in a stable order: what the triggers of a database are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from records.approval import ApprovalSlot
+from records.signature import Signature
+from rules import doors
+from rules.change_item import ChangeItem
+from rules.controlled import ControlledFields
+from rules.doors import Door, Speech, quoted, words
+from rules.finding import KeptFinding
+from rules.flow_mode import FlowMode
+from rules.guarded import (
+    APPEND_ONLY,
+    DOCUMENTS,
+    MOVING,
+    PURCHASE_ORDER,
+    REQUISITION,
+    SUPPLIER_APPROVAL,
+    Document,
+    guarded_tables,
+    table_of,
+)
+from rules.status_transition import StatusTransition
+
+
+def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
+    """Return every door, each name once."""
+    found = [
+        *_frozen(speech, policy),
+        *_documents(speech),
+        *_holds(speech),
+        *(door for mapped in APPEND_ONLY for door in doors.append_only(table_of(mapped))),
+        *_signatures(speech),
+        *_slots(speech),
+        *_change_items(speech),
+        *_findings(speech),
+        *_modes(speech),
+        *_sealed(),
+    ]
+    assert len({door.name for door in found}) == len(found)
+    return found
+
+
+def _frozen(speech: Speech, policy: ControlledFields) -> Iterator[Door]:
+    for guarded in guarded_tables(policy):
+        yield from doors.frozen_columns(guarded, speech)
+        yield from doors.fixed_columns(guarded, speech)
+        yield from doors.lines_stay(guarded, speech)
+
+
+def _documents(speech: Speech) -> Iterator[Door]:
+    for mapped in MOVING:
+        yield from doors.statuses_move(table_of(mapped), speech)
+    for document in DOCUMENTS:
+        yield from doors.set_once(document.table, document.set_once, document.reopened, speech)
+        if document.signed_moves:
+            yield from doors.plan_is_signed(document.table, document.signed_moves, speech)
+            yield from doors.signatures_end_first(document.table, document.back_moves, speech)
+        if document is not SUPPLIER_APPROVAL:
+            yield from doors.born_as_draft(document.table, document.drafts[:1], speech)
+        yield from doors.never_deleted(document.table, unless=_deletable(document, speech))
+    # Without this, a requisition could be approved on a hash of which nobody ever planned a signature.
+    yield Door(
+        name="guard_requisition_approved_as_submitted",
+        table=REQUISITION.table,
+        event="UPDATE",
+        columns=("status",),
+        refused_when="OLD.status <> 'APPROVED' AND NEW.status = 'APPROVED' AND "
+        + speech.differ("NEW.approved_hash", "OLD.submitted_hash"),
+        sentence="UNSIGNED: Expected a requisition to be approved as it was submitted, but the hashes differ",
+    )
+
+
+def _deletable(document: Document, speech: Speech) -> str:
+    """Return when a document may be deleted: an untouched draft, or never where there is no plan of signatures."""
+    if not document.signed_moves:
+        return ""
+    mine = f"record_type = {quoted(document.table.name)} AND record_id = {speech.key(document.table.columns['id'], 'OLD.id')}"
+    return (
+        f"OLD.status = 'DRAFT' AND OLD.approved_hash IS NULL AND NOT EXISTS (SELECT 1 FROM signature WHERE {mine}) "
+        f"AND NOT EXISTS (SELECT 1 FROM approval_slot WHERE {mine})"
+    )
+
+
+def _holds(speech: Speech) -> Iterator[Door]:
+    left = "OLD.status = 'ON_HOLD' AND NEW.status <> 'ON_HOLD' AND " + speech.differ("NEW.status", "OLD.held_from")
+    entered = "OLD.status <> 'ON_HOLD' AND NEW.status = 'ON_HOLD' AND " + speech.differ("NEW.held_from", "OLD.status")
+    stays = "OLD.status = 'ON_HOLD' AND NEW.status = 'ON_HOLD' AND " + speech.differ("NEW.held_from", "OLD.held_from")
+    yield Door(
+        name="guard_purchase_order_hold_goes_back",
+        table=PURCHASE_ORDER.table,
+        event="UPDATE",
+        columns=("status", "held_from"),
+        refused_when=f"({left}) OR ({entered}) OR ({stays})",
+        sentence="ILLEGAL_TRANSITION: Expected an order on hold to go back to the status it was held in, but it did not",
+    )
+
+
+def _signatures(speech: Speech) -> Iterator[Door]:
+    table = table_of(Signature)
+    rest = [column.name for column in table.columns if column.name not in {"status", "superseded_at"}]
+    changed = " OR ".join(speech.differ(f"OLD.{name}", f"NEW.{name}") for name in rest)
+    yield Door(
+        name="guard_signature_only_ends",
+        table=table,
+        event="UPDATE",
+        refused_when=f"NOT (OLD.status = 'VALID' AND NEW.status = 'SUPERSEDED') OR {changed}",
+        sentence="APPEND_ONLY: Expected a signature to stay as it was made, or to be superseded once, but it was changed",
+    )
+    yield from doors.never_deleted(table)
+
+
+def _slots(speech: Speech) -> Iterator[Door]:
+    table = table_of(ApprovalSlot)
+    rest = [column.name for column in table.columns if column.name != "signature_id"]
+    changed = " OR ".join(speech.differ(f"OLD.{name}", f"NEW.{name}") for name in rest)
+    standing = doors.valid_signature("OLD")
+    yield Door(
+        name="guard_approval_slot_is_filled",
+        table=table,
+        event="UPDATE",
+        refused_when=(
+            f"{changed} OR ({speech.differ('OLD.signature_id', 'NEW.signature_id')} AND "
+            f"({standing} OR (NEW.signature_id IS NOT NULL AND NOT {doors.valid_signature('NEW')})))"
+        ),
+        sentence="UNSIGNED: Expected a slot to be filled by a valid signature on its own document and hash, but it was set otherwise",
+    )
+    yield Door(
+        name="guard_approval_slot_starts_open",
+        table=table,
+        event="INSERT",
+        refused_when=f"NEW.signature_id IS NOT NULL AND NOT {doors.valid_signature('NEW')}",
+        sentence="UNSIGNED: Expected a new slot to be open, or filled by a valid signature on its document and hash, but it is not",
+    )
+    busy = " OR ".join(_is_busy(document, speech) for document in DOCUMENTS if document.signed_moves)
+    yield Door(
+        name="guard_approval_slot_stays",
+        table=table,
+        event="DELETE",
+        refused_when=(
+            f"{busy} OR EXISTS (SELECT 1 FROM signature g WHERE g.record_type = OLD.record_type "
+            "AND g.record_id = OLD.record_id AND g.status = 'VALID')"
+        ),
+        sentence="UNSIGNED: Expected the slots of a document to stay until it is a draft again without signatures, but one was deleted",
+    )
+
+
+def _is_busy(document: Document, speech: Speech) -> str:
+    free = words([*document.drafts, "SUBMITTED"] if document is REQUISITION else document.drafts)
+    key = speech.id_of(document.table.columns["id"], "OLD.record_id")
+    return (
+        f"(CASE WHEN OLD.record_type = {quoted(document.table.name)} THEN EXISTS (SELECT 1 FROM {document.table.name} d "
+        f"WHERE d.id = {key} AND d.status NOT IN {free}) ELSE 1 = 0 END)"
+    )
+
+
+def _change_items(speech: Speech) -> Iterator[Door]:
+    table = table_of(ChangeItem)
+    signed = (
+        "EXISTS (SELECT 1 FROM signature g WHERE g.record_type = {row}.change_type AND g.record_id = {row}.change_id "
+        "AND g.content_hash = {row}.change_hash)"
+    )
+    rest = [column.name for column in table.columns if column.name != "applied_at"]
+    changed = " OR ".join(speech.differ(f"OLD.{name}", f"NEW.{name}") for name in rest)
+    yield Door(
+        name="guard_change_item_is_frozen",
+        table=table,
+        event="UPDATE",
+        refused_when=(
+            f"({signed.format(row='OLD')} OR {signed.format(row='NEW')}) AND ({changed}) "
+            f"OR (OLD.applied_at IS NOT NULL AND {speech.differ('OLD.applied_at', 'NEW.applied_at')})"
+        ),
+        sentence="APPEND_ONLY: Expected a signed change item to stay as signed, and a used one used, but it was changed",
+    )
+    yield Door(
+        name="guard_change_item_comes_before_signatures",
+        table=table,
+        event="INSERT",
+        refused_when=f"NEW.applied_at IS NOT NULL OR {signed.format(row='NEW')}",
+        sentence="APPEND_ONLY: Expected no new item in a change that people have signed, but one was inserted",
+    )
+    yield from doors.never_deleted(table, unless=f"OLD.applied_at IS NULL AND NOT {signed.format(row='OLD')}")
+
+
+def _findings(speech: Speech) -> Iterator[Door]:
+    table = table_of(KeptFinding)
+    later = {"acknowledged_by", "acknowledged_at", "acknowledgement"}
+    rest = [column.name for column in table.columns if column.name not in later]
+    changed = " OR ".join(speech.differ(f"OLD.{name}", f"NEW.{name}") for name in rest)
+    yield Door(
+        name="guard_finding_is_acknowledged_once",
+        table=table,
+        event="UPDATE",
+        refused_when=f"OLD.acknowledged_at IS NOT NULL OR {changed}",
+        sentence="APPEND_ONLY: Expected a finding to stay as found, and to be acknowledged once, but it was changed",
+    )
+    yield from doors.never_deleted(table)
+
+
+def _modes(speech: Speech) -> Iterator[Door]:
+    table = table_of(FlowMode)
+    yield doors.only_as_approved(table, table.columns["mode"], speech)
+    yield from doors.fixed(table, ("id", "flow", "created_at", "created_by"), speech)
+    yield from doors.never_deleted(table)
+    yield Door(
+        name="guard_flow_mode_starts_enforced",
+        table=table,
+        event="INSERT",
+        refused_when="NEW.mode <> 'ENFORCE'",
+        sentence="UNCONTROLLED_CHANGE: Expected a new flow to be enforced, but it was inserted in another mode",
+    )
+
+
+def _sealed() -> Iterator[Door]:
+    table = table_of(StatusTransition)
+    for event in ("INSERT", "UPDATE", "DELETE"):
+        yield Door(
+            name=f"guard_status_transition_{event.lower()}",
+            table=table,
+            event=event,
+            refused_when="1 = 1",
+            sentence="SEALED: Expected the listed transitions to change with the program only, but they were written to",
+        )

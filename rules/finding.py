@@ -1,0 +1,100 @@
+"""Findings that are kept: what a rule said about a document, by which row of which table, and whether somebody acknowledged it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from sqlalchemy import Index, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from engine.act import Act
+from engine.database import Base, Id, Instant, InstantType, new_id
+from engine.errors import Effect, Finding
+from records.columns import Code, Hash, Name, word
+
+
+class KeptFinding(Base):
+    """One finding on one document. Only its acknowledgement is ever written later.
+
+    judged_by: the content hash of the table that judged, or empty for a law in code; judged_row: its row number, from 1.
+    at: when it was found. mode: the mode of the flow at that instant.
+    """
+
+    __tablename__ = "finding"
+    __table_args__ = (Index("ix_finding_record_id_record_type", "record_id", "record_type"),)
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    rule: Mapped[Code]
+    effect: Mapped[Effect] = word(Effect, "effect")
+    mode: Mapped[Code]
+    sentence: Mapped[str] = mapped_column(Text)
+    record_type: Mapped[Code]
+    record_id: Mapped[Code]
+    field: Mapped[Code]
+    old_text: Mapped[str | None] = mapped_column(Text)
+    new_text: Mapped[str | None] = mapped_column(Text)
+    owner: Mapped[Name]
+    way_out: Mapped[str] = mapped_column(Text)
+    judged_by: Mapped[Hash]
+    judged_row: Mapped[int | None]
+    actor: Mapped[Name]
+    act_id: Mapped[Code]
+    at: Mapped[Instant]
+    acknowledged_by: Mapped[Name | None]
+    acknowledged_at: Mapped[dt.datetime | None] = mapped_column(InstantType())
+    acknowledgement: Mapped[str | None] = mapped_column(Text)
+
+    @property
+    def as_finding(self) -> Finding:
+        """The finding as the rule gave it."""
+        return Finding(
+            rule=self.rule, effect=self.effect, sentence=self.sentence, record_type=self.record_type,
+            record_id=self.record_id, field=self.field, old=self.old_text, new=self.new_text, owner=self.owner,
+            way_out=self.way_out, judged_by=self.judged_by, row=self.judged_row,
+        )  # fmt: skip
+
+
+def keep_findings(act: Act, findings: Iterable[Finding], *, mode: str = "ENFORCE") -> list[KeptFinding]:
+    """Write findings down with the act; one that stands unacknowledged on the same document already is not written twice."""
+    kept: list[KeptFinding] = []
+    for finding in findings:
+        known = (finding.rule, finding.effect, finding.sentence, finding.record_type, finding.record_id, finding.field)
+        if known in {_key(row) for row in open_findings(act.session, finding.record_type, finding.record_id)}:
+            continue
+        row = KeptFinding(
+            rule=finding.rule, effect=finding.effect, mode=mode, sentence=finding.sentence,
+            record_type=finding.record_type, record_id=finding.record_id, field=finding.field, old_text=finding.old,
+            new_text=finding.new, owner=finding.owner, way_out=finding.way_out, judged_by=finding.judged_by,
+            judged_row=finding.row, actor=act.actor, act_id=act.id, at=act.now,
+        )  # fmt: skip
+        act.session.add(row)
+        kept.append(row)
+    return kept
+
+
+def open_findings(session: Session, record_type: str, record_id: str) -> list[KeptFinding]:
+    """Return the unacknowledged findings on a document, oldest first, those of this act included."""
+    stored = session.scalars(
+        select(KeptFinding)
+        .where(KeptFinding.record_type == record_type, KeptFinding.record_id == record_id)
+        .where(KeptFinding.acknowledged_at.is_(None))
+        .order_by(KeptFinding.at, KeptFinding.id)
+    ).all()
+    fresh = [
+        row
+        for row in session.new
+        if isinstance(row, KeptFinding) and (row.record_type, row.record_id) == (record_type, record_id)
+    ]
+    return [*stored, *(row for row in fresh if row not in stored)]
+
+
+def acknowledge(act: Act, finding: KeptFinding, *, reason: str) -> KeptFinding:
+    """Write down that the acting person has seen a finding, and why the work goes on."""
+    finding.acknowledged_by, finding.acknowledged_at, finding.acknowledgement = act.actor, act.now, reason
+    act.note(finding.record_type, finding.record_id, "ACKNOWLEDGED", field=finding.rule, new=reason)
+    return finding
+
+
+def _key(row: KeptFinding) -> tuple[str, Effect, str, str, str, str]:
+    return (row.rule, row.effect, row.sentence, row.record_type, row.record_id, row.field)

@@ -1,0 +1,187 @@
+"""What is guarded: every kind of document that freezes, with the columns that never change and the moves that need signatures.
+
+Which columns freeze in which status is the policy's to say (``controlled_fields.dmn``); here stands what no policy may loosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Table
+
+from engine.audit import AuditEvent
+from engine.database import Base
+from engine.decisions import Decision
+from records import approval, cost_centre, external, part, person, purchase_order, requisition, signature, supplier
+from rules import change_item, finding, flow_mode, status_transition
+from rules.change_item import ChangeClass
+from rules.controlled import ControlledFields
+from rules.doors import Guarded, Parent
+
+BORN = ("id", "created_at", "created_by")
+"""Columns of every record that are written once, when it is made."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A kind of document with a status of its own.
+
+    drafts: statuses in which it is free. signed_moves: (from, to) that need every slot of the approved hash signed; back_moves: that need
+    every signature superseded. set_once: columns that, once set, change only on the way back to one of ``reopened``.
+    """
+
+    mapped: type[Base]
+    transitions: frozenset[tuple[StrEnum, StrEnum]]
+    drafts: tuple[str, ...]
+    flow: str
+    fixed: tuple[str, ...] = BORN
+    signed_moves: tuple[tuple[str, str], ...] = ()
+    back_moves: tuple[tuple[str, str], ...] = ()
+    set_once: tuple[str, ...] = ()
+    reopened: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> Table:
+        """The table it lives in."""
+        return table_of(self.mapped)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A kind of row that freezes with the document it belongs to. column: its key to that document."""
+
+    mapped: type[Base]
+    document: Document
+    column: str
+
+    @property
+    def table(self) -> Table:
+        """The table they live in."""
+        return table_of(self.mapped)
+
+
+def table_of(mapped: type[Base]) -> Table:
+    """Return the table of a mapped class."""
+    table = mapped.__table__
+    assert isinstance(table, Table)
+    return table
+
+
+PURCHASE_ORDER = Document(
+    purchase_order.PurchaseOrder,
+    frozenset(purchase_order.TRANSITIONS),
+    drafts=("DRAFT",),
+    flow="requisition_to_po",
+    fixed=(*BORN, "origin", "proposal_no"),
+    signed_moves=(("PENDING_APPROVAL", "APPROVED"), ("APPROVED", "APPROVED_NOT_TRANSMITTED")),
+    back_moves=(
+        ("PENDING_APPROVAL", "DRAFT"),
+        ("APPROVED", "DRAFT"),
+        ("APPROVAL_EXPIRED", "DRAFT"),
+        ("APPROVAL_EXPIRED", "PENDING_APPROVAL"),
+        ("APPROVED_NOT_TRANSMITTED", "DRAFT"),
+    ),
+    set_once=("po_no", "approved_at", "approval_expires_at"),
+    reopened=("DRAFT", "PENDING_APPROVAL"),
+)
+REQUISITION = Document(
+    requisition.Requisition,
+    frozenset(requisition.TRANSITIONS),
+    drafts=("DRAFT", "RETURNED"),
+    flow="requisition_to_po",
+    fixed=(*BORN, "origin", "number"),
+    signed_moves=(("IN_APPROVAL", "APPROVED"), ("SUBMITTED", "APPROVED")),
+    back_moves=(("IN_APPROVAL", "RETURNED"), ("APPROVED", "DRAFT"), ("RETURNED", "DRAFT"), ("SUBMITTED", "RETURNED")),
+    set_once=("approved_hash",),
+    reopened=("DRAFT",),
+)
+PART_REVISION = Document(
+    part.PartRevision,
+    frozenset(part.TRANSITIONS),
+    drafts=("DRAFT", "IN_REVIEW"),
+    flow="change_control",
+    fixed=(*BORN, "origin", "part_id"),
+)
+SUPPLIER_APPROVAL = Document(
+    supplier.SupplierApproval,
+    frozenset(supplier.APPROVAL_TRANSITIONS),
+    drafts=("PENDING",),
+    flow="requisition_to_po",
+    fixed=(*BORN, "origin", "supplier_id"),
+)
+DOCUMENTS = (PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL)
+LINES = (
+    Lines(purchase_order.PurchaseOrderLine, PURCHASE_ORDER, "order_id"),
+    Lines(requisition.RequisitionLine, REQUISITION, "requisition_id"),
+    Lines(part.ProductDefinitionRef, PART_REVISION, "part_revision_id"),
+)
+MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
+    **{document.mapped: document.transitions for document in DOCUMENTS},
+    purchase_order.PurchaseOrderLine: frozenset(purchase_order.LINE_TRANSITIONS),
+    supplier.Supplier: frozenset(supplier.SUPPLIER_TRANSITIONS),
+    external.Discrepancy: frozenset(external.TRANSITIONS),
+}
+"""Every kind of row whose status moves along listed transitions."""
+
+APPEND_ONLY = (AuditEvent, Decision, person.Certification, cost_centre.BudgetPosting)
+"""Rows that are written once."""
+
+OWN = (
+    signature.Signature, approval.ApprovalSlot, change_item.ChangeItem, finding.KeptFinding, flow_mode.FlowMode,
+    status_transition.StatusTransition,
+)  # fmt: skip
+"""Rows that the guard itself rests on."""
+
+
+def transitions() -> Iterator[tuple[str, str, str]]:
+    """Yield (record type, from, to) for every listed transition, in a stable order."""
+    for mapped, pairs in MOVING.items():
+        for before, after in sorted((str(before), str(after)) for before, after in pairs):
+            yield mapped.__tablename__, before, after
+
+
+def guarded_tables(policy: ControlledFields) -> Iterator[Guarded]:
+    """Yield every table whose columns freeze, with what the policy says of them."""
+    for document in DOCUMENTS:
+        yield Guarded(
+            document.table, document.drafts, _classes(policy, document.table), document.flow, document.fixed,
+            owners=_owners(policy, document.table),
+        )  # fmt: skip
+    for lines in LINES:
+        yield Guarded(
+            lines.table, lines.document.drafts, _classes(policy, lines.table), lines.document.flow, (*BORN, lines.column),
+            Parent(lines.column, lines.document.table), owners=_owners(policy, lines.table),
+        )  # fmt: skip
+
+
+def problems(policy: ControlledFields) -> list[str]:
+    """Return what the policy names that does not exist, or leaves unguarded in a status that is no draft."""
+    known = {guarded.table.name: guarded for guarded in guarded_tables(policy)}
+    found = []
+    for (record_type, field, status), control in policy.controls.items():
+        where = f"row {control.row} of the controlled fields"
+        if record_type not in known:
+            found.append(f"{where}: expected a guarded record type, but found {record_type}")
+            continue
+        statuses = {word for kind, *pair in transitions() if kind == _document(known[record_type]) for word in pair}
+        if field not in known[record_type].table.columns:
+            found.append(f"{where}: expected a column of {record_type}, but found {field}")
+        if status not in statuses:
+            found.append(f"{where}: expected a status of {_document(known[record_type])}, but found {status}")
+        if status in known[record_type].drafts:
+            found.append(f"{where}: expected {field} to be free in {status}, which is a draft")
+    return found
+
+
+def _document(guarded: Guarded) -> str:
+    return guarded.parent.table.name if guarded.parent else guarded.table.name
+
+
+def _classes(policy: ControlledFields, table: Table) -> dict[str, dict[ChangeClass, tuple[str, ...]]]:
+    return {field: policy.by_class(table.name, field) for field in policy.fields(table.name)}
+
+
+def _owners(policy: ControlledFields, table: Table) -> dict[str, str]:
+    return {field: control.owner for (kind, field, _), control in policy.controls.items() if kind == table.name}
