@@ -1,0 +1,169 @@
+"""A parsed definition: what a set of files says, ready to run, shared by every instance and every thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from lxml import etree
+
+from dmn import HostFunction
+
+from engine.spiff.checks import check_process
+from engine.spiff.elements import ElementInfo, FlowInfo, ProcessInfo, read_process
+from engine.spiff.extensions import EventInfo
+from engine.spiff.parser import build_specs
+from engine.spiff.problems import Problem, Unreadable
+from engine.spiff.xml import Reader, children, is_bpmn, kind_of, open_diagram
+
+
+@dataclass(frozen=True, slots=True)
+class StartInfo:
+    """One way to start a process. kind: ``none``, ``message``, ``timer`` or ``signal``, with its details in ``event``."""
+
+    element_id: str
+    name: str | None
+    kind: str
+    event: EventInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """What is drawn of one process. A process that is not executable is only drawn, never run."""
+
+    id: str
+    name: str | None
+    file: str
+    line: int
+    is_executable: bool
+    version_tag: str | None
+    starts: tuple[StartInfo, ...]
+    elements: Mapping[str, ElementInfo]
+    flows: Mapping[str, FlowInfo]
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The processes of a set of files, by process id. Nothing in it changes once made."""
+
+    processes: Mapping[str, ProcessSpec]
+    specs: Mapping[str, Any] = field(repr=False)
+    """What runs: SpiffWorkflow's specs of the executable processes. For engine/spiff only."""
+
+    def spec(self, process_id: str) -> Any:
+        """Return what runs. Raises: KeyError for a process that is unknown or not executable."""
+        if process_id not in self.specs:
+            raise KeyError(f"Expected {process_id} to be an executable process of this bundle, but it is none")
+        return self.specs[process_id]
+
+
+def read_bundle(files: Mapping[str, bytes], functions: Mapping[str, HostFunction] | None = None) -> Bundle:
+    """Parse the ``.bpmn`` files among ``files`` (name → bytes; others are ignored).
+
+    functions: what the house lends to FEEL expressions, by name; they are compiled in.
+    Raises: Unreadable with every reason found, in all files.
+    """
+    readings = [_read(Reader(name, functions), data) for name, data in sorted(files.items()) if name.endswith(".bpmn")]
+    problems = [problem for reading in readings for problem in reading.reader.problems]
+    problems += _shared_ids(readings)
+    if not problems and not any(process.is_executable for reading in readings for process in reading.processes):
+        problems.append(_nothing_runs(readings))
+    if problems:
+        raise Unreadable(problems)
+    processes: dict[str, ProcessSpec] = {}
+    specs: dict[str, Any] = {}
+    for reading in readings:
+        processes |= {process.id: _process_spec(process) for process in reading.processes}
+        executable = {process.id: process for process in reading.processes if process.is_executable}
+        specs |= build_specs(reading.root, reading.reader.file, executable)
+    return Bundle(MappingProxyType(processes), MappingProxyType(specs))
+
+
+@dataclass(slots=True)
+class _Reading:
+    reader: Reader
+    root: Any = None
+    processes: list[ProcessInfo] = field(default_factory=list)
+
+
+def _read(reader: Reader, data: bytes) -> _Reading:
+    reading = _Reading(reader, open_diagram(reader, data))
+    if reading.root is None:
+        return reading
+    _refuse_choreographies(reader, reading.root)
+    if not _refuse_double_ids(reader, reading.root):
+        definitions = {node.get("id") or "": node for node in children(reading.root)}
+        for node in children(reading.root, "process"):
+            if not node.get("id"):
+                reader.refuse(node, "Expected every process to have an id, but this one has none.", "Give it an id.")
+                continue
+            process = read_process(reader, node, definitions=definitions)
+            reading.processes.append(process)
+            if process.is_executable:
+                refused = {problem.element_id for problem in reader.problems}
+                reader.problems.extend(check_process(process, refused))
+    return reading
+
+
+def _refuse_choreographies(reader: Reader, root: etree._Element) -> None:
+    for node in children(root):
+        if kind_of(node) in ("choreography", "globalChoreographyTask", "globalConversation"):
+            message = f"Expected processes, but bpmn:{kind_of(node)} cannot run."
+            reader.refuse(node, message, "Draw each participant as a process.")
+
+
+def _refuse_double_ids(reader: Reader, root: etree._Element) -> bool:
+    lines: dict[str, int] = {}
+    doubles = 0
+    for node in root.iter():
+        found = node.get("id") if is_bpmn(node) else None
+        if found is None:
+            continue
+        if found in lines:
+            message = f'Expected each id once, but "{found}" is used before, in line {lines[found]}.'
+            reader.refuse(node, message, "Give one of the two another id.")
+            doubles += 1
+        lines.setdefault(found, int(node.sourceline or 1))
+    return doubles > 0
+
+
+def _shared_ids(readings: list[_Reading]) -> list[Problem]:
+    seen: dict[str, str] = {}
+    problems: list[Problem] = []
+    for process in (process for reading in readings for process in reading.processes):
+        if process.id in seen:
+            message = f'Expected each process once, but {seen[process.id]} has "{process.id}" too.'
+            problems.append(Problem(process.file, process.line, process.id, process.name, message, "Leave one of them."))
+        seen.setdefault(process.id, process.file)
+    return problems
+
+
+def _nothing_runs(readings: list[_Reading]) -> Problem:
+    for process in (process for reading in readings for process in reading.processes):
+        message = "Expected at least one executable process, but there is none."
+        return Problem(process.file, process.line, process.id, process.name, message, 'Set isExecutable="true".')
+    file = readings[0].reader.file if readings else ""
+    return Problem(file, 1, None, None, "Expected a process, but there is none.", "Add a .bpmn file with a process.")
+
+
+def _process_spec(process: ProcessInfo) -> ProcessSpec:
+    starts = tuple(
+        StartInfo(info.id, info.name, info.event.kind, info.event)
+        for info in process.elements.values()
+        if info.kind == "startEvent" and info.parent_id == process.id and info.event is not None
+    )
+    return ProcessSpec(
+        id=process.id,
+        name=process.name,
+        file=process.file,
+        line=process.line,
+        is_executable=process.is_executable,
+        version_tag=process.version_tag,
+        starts=starts,
+        elements=MappingProxyType(dict(process.elements)),
+        flows=MappingProxyType(dict(process.flows)),
+        properties=MappingProxyType(dict(process.properties)),
+    )

@@ -1,0 +1,194 @@
+"""Laws on the shape of a process: what would be silently skipped, lost or stuck at run time is refused at deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from engine.spiff.elements import ACTIVITIES, CONTAINERS, ElementInfo, FlowInfo, ProcessInfo
+from engine.spiff.problems import Problem
+
+Finding = tuple[ElementInfo, str, str]
+Check = Callable[[ProcessInfo], Iterator[Finding]]
+
+
+def check_process(process: ProcessInfo, refused: Collection[str | None]) -> list[Problem]:
+    """Return every problem with the shape of one process.
+
+    refused: elements whose own content was refused already; they are not blamed again for what was left out.
+    """
+    problems = [
+        Problem(process.file, flow.line, flow.id, flow.name, message, "Connect the sequence flow, or remove it.")
+        for flow, message in _dangling(process)
+    ]
+    for check in _CHECKS:
+        for element, message, remedy in check(process):
+            if check is _work and element.id in refused:
+                continue
+            problems.append(Problem(process.file, element.line, element.id, element.name, message, remedy))
+    if not any(info.kind == "startEvent" and info.parent_id == process.id for info in process.elements.values()):
+        message = "Expected a start event, but the process has none."
+        problems.append(Problem(process.file, process.line, process.id, process.name, message, "Draw a start event."))
+    return problems
+
+
+def _dangling(process: ProcessInfo) -> Iterator[tuple[FlowInfo, str]]:
+    for flow in process.flows.values():
+        source, target = process.elements.get(flow.source), process.elements.get(flow.target)
+        if source is None or target is None:
+            missing = flow.source if source is None else flow.target
+            yield flow, f'Expected a sequence flow between two elements, but "{missing}" does not exist.'
+        elif source.parent_id != target.parent_id:
+            yield flow, "Expected a sequence flow within one process or sub-process, but it crosses a border."
+
+
+def _starts(process: ProcessInfo) -> Iterator[Finding]:
+    for owner, starts in _starts_by_container(process).items():
+        plain = [info for info in starts if info.event is not None and info.event.kind == "none"]
+        element = process.elements.get(owner)
+        if element is not None and len(starts) != 1:
+            message = f"Expected exactly one start event in a sub-process, but it has {len(starts)}."
+            yield element, message, "Leave one start event."
+        elif len(plain) > 1:
+            yield plain[1], "Expected at most one start event without a trigger, but there are several.", "Leave one of them."
+
+
+def _starts_by_container(process: ProcessInfo) -> dict[str, list[ElementInfo]]:
+    starts: dict[str, list[ElementInfo]] = {info.id: [] for info in process.elements.values() if info.kind in CONTAINERS}
+    for info in process.elements.values():
+        if info.kind == "startEvent":
+            starts.setdefault(info.parent_id, []).append(info)
+    return starts
+
+
+def _reach(process: ProcessInfo) -> Iterator[Finding]:
+    """An element without a path from a start event would never run, and nobody would be told."""
+    following: dict[str, list[str]] = {}
+    for flow in process.flows.values():
+        following.setdefault(flow.source, []).append(flow.target)
+    for info in process.elements.values():
+        if info.attached_to is not None:
+            following.setdefault(info.attached_to, []).append(info.id)
+    for activity, handler in process.handlers.items():
+        following.setdefault(activity, []).append(handler)
+    reached = {info.id for info in process.elements.values() if info.kind == "startEvent" or info.is_event_subprocess}
+    frontier = list(reached)
+    while frontier:
+        fresh = set(following.get(frontier.pop(), ())) - reached
+        reached |= fresh
+        frontier.extend(fresh)
+    for info in process.elements.values():
+        if info.id not in reached:
+            yield info, "Expected a path from a start event, but there is none.", "Connect the element, or remove it."
+
+
+def _ends_of_paths(process: ProcessInfo) -> Iterator[Finding]:
+    for info in process.elements.values():
+        if info.outgoing and (info.kind == "endEvent" or info.is_event_subprocess or info.is_for_compensation):
+            yield info, "Expected no outgoing sequence flow, but there is one.", "Remove the sequence flow."
+        if info.incoming and (info.kind in ("startEvent", "boundaryEvent") or info.is_event_subprocess):
+            yield info, "Expected no incoming sequence flow, but there is one.", "Remove the sequence flow."
+
+
+def _boundaries(process: ProcessInfo) -> Iterator[Finding]:
+    for info in process.elements.values():
+        if info.kind != "boundaryEvent":
+            continue
+        host = process.elements.get(info.attached_to or "")
+        if host is None or host.kind not in ACTIVITIES or host.is_event_subprocess or host.parent_id != info.parent_id:
+            yield info, "Expected a boundary event on an activity, but it is attached to none.", "Attach it to an activity."
+        elif info.event is not None and info.event.kind == "cancel" and host.kind != "transaction":
+            yield info, f"Expected a cancel event on a transaction, but {host.id} is none.", "Use an error event."
+        elif info.event is not None and info.event.kind == "compensation" and host.id not in process.handlers:
+            yield info, "Expected a compensation handler, but no association leads to one.", "Connect it to a handler."
+
+
+def _conditions(process: ProcessInfo) -> Iterator[Finding]:
+    for info in process.elements.values():
+        flows = [process.flows[flow] for flow in info.outgoing]
+        decides = info.kind in ("exclusiveGateway", "inclusiveGateway")
+        if not decides and any(flow.condition is not None for flow in flows):
+            yield info, "Expected conditions only behind a gateway, but a sequence flow has one.", "Draw an exclusive gateway."
+        if decides and len(flows) > 1:
+            for flow in flows:
+                if flow.condition is None and not flow.is_default:
+                    message = f'Expected a condition on each sequence flow but the default, but "{flow.id}" has none.'
+                    yield info, message, "Write a condition, or make it the default flow."
+
+
+def _event_gateways(process: ProcessInfo) -> Iterator[Finding]:
+    for info in process.elements.values():
+        if info.kind != "eventBasedGateway":
+            continue
+        targets = [process.elements.get(process.flows[flow].target) for flow in info.outgoing]
+        if len(targets) < 2:
+            yield info, "Expected an event-based gateway to wait for two events, but it has fewer.", "Draw a second event."
+        for target in targets:
+            if target is not None and (
+                target.kind not in ("intermediateCatchEvent", "receiveTask")
+                or len(target.incoming) > 1
+                or any(other.attached_to == target.id for other in process.elements.values())
+            ):
+                message = f"Expected catch events of its own behind an event-based gateway, but {target.id} is not."
+                yield info, message, "Put an intermediate catch event between them."
+
+
+def _work(process: ProcessInfo) -> Iterator[Finding]:
+    for info in process.elements.values():
+        sends = info.event is not None and info.event.kind == "message" and info.event.name is not None
+        if info.task is not None:
+            continue
+        if info.kind == "serviceTask":
+            yield info, "Expected a job type, but the service task has none.", "Set zeebe:taskDefinition type."
+        elif info.kind == "businessRuleTask" and info.decision is None:
+            yield info, "Expected a decision, but the business rule task names none.", "Set zeebe:calledDecision."
+        elif info.kind == "scriptTask" and info.script is None:
+            yield info, "Expected a FEEL script, but the script task has none.", "Set zeebe:script."
+        elif _throws_message(info) and not sends:
+            yield info, "Expected a message or a job type, but there is neither.", "Choose a message, or set zeebe:taskDefinition."
+
+
+def _throws_message(info: ElementInfo) -> bool:
+    thrown = info.kind in ("endEvent", "intermediateThrowEvent") and info.event is not None and info.event.kind == "message"
+    return thrown or info.kind == "sendTask"
+
+
+def _compensations(process: ProcessInfo) -> Iterator[Finding]:
+    for info in process.elements.values():
+        if info.event is None or info.kind not in ("endEvent", "intermediateThrowEvent"):
+            continue
+        if info.event.kind == "compensation" and info.event.activity and info.event.activity not in process.handlers:
+            message = f'Expected an activity with a compensation handler, but "{info.event.activity}" has none.'
+            yield info, message, "Attach a compensation boundary event with a handler."
+        if info.event.kind == "cancel" and not _stands_in_cancellable(process, info):
+            message = "Expected a cancel end event inside a transaction with a cancel boundary event, but there is none."
+            yield info, message, "Draw the transaction and its cancel boundary event."
+
+
+def _stands_in_cancellable(process: ProcessInfo, info: ElementInfo) -> bool:
+    owner = process.elements.get(info.parent_id)
+    return (
+        owner is not None
+        and owner.kind == "transaction"
+        and any(
+            other.attached_to == owner.id and other.event is not None and other.event.kind == "cancel"
+            for other in process.elements.values()
+        )
+    )
+
+
+def _multi_instances(process: ProcessInfo) -> Iterator[Finding]:
+    for info in process.elements.values():
+        if info.loop is not None and (info.is_event_subprocess or info.is_for_compensation):
+            yield info, "Expected an activity in the flow to be multi-instance, but this one is not in the flow.", "Put a sub-process around it."
+
+
+_CHECKS: tuple[Check, ...] = (
+    _starts,
+    _reach,
+    _ends_of_paths,
+    _boundaries,
+    _conditions,
+    _event_gateways,
+    _work,
+    _compensations,
+    _multi_instances,
+)

@@ -1,0 +1,98 @@
+"""Variables as bytes: JSON that keeps every digit and every kind of value, never a pickle.
+
+A number is a plain JSON number, written with exactly its digits and read back as Decimal. Dates, times and durations are
+tagged: an object whose only key is ``$`` holds ``[kind, text]``. An object of the user's that has only that key is wrapped
+in the same way, so data can never turn into another kind of value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from dmn.temporal import Date, DateTime, DaysTimeDuration, Time, YearsMonthsDuration
+
+_TAG = "$"
+_TAG_OPENS = b'{"$":'
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+_KINDS: dict[type, str] = {
+    Date: "date",
+    Time: "time",
+    DateTime: "datetime",
+    DaysTimeDuration: "duration",
+    YearsMonthsDuration: "months",
+}
+_READERS: dict[str, Callable[[str], Any]] = {
+    "date": Date.parse,
+    "time": Time.parse,
+    "datetime": DateTime.parse,
+    "duration": DaysTimeDuration.parse,
+    "months": YearsMonthsDuration.parse,
+}
+
+
+class NotStorable(TypeError):
+    """A value is none of those that FEEL knows, so it cannot be kept."""
+
+
+def encode(value: Any) -> bytes:
+    """Return a variable's value as bytes. Raises: NotStorable for what is no FEEL value."""
+    tags = 0
+
+    def default(item: Any) -> Any:
+        nonlocal tags
+        if isinstance(item, Decimal):
+            return _number(item)
+        tags += 1
+        return _tagged(item)
+
+    data = _dumped(value, default)
+    if data.count(_TAG_OPENS) == tags:
+        return data
+    return _dumped(_wrapped(value), default)
+
+
+def decode(data: bytes) -> Any:
+    """Return the value that ``encode`` was given; every number is a Decimal."""
+    return json.loads(data, parse_int=Decimal, parse_float=Decimal, object_hook=_untagged)
+
+
+def _dumped(value: Any, default: Callable[[Any], Any]) -> bytes:
+    try:
+        return orjson.dumps(value, default=default, option=_OPTIONS)
+    except TypeError as error:
+        raise NotStorable(f"Expected a value that FEEL knows, but {error.__cause__ or error}") from error
+
+
+def _number(value: Decimal) -> orjson.Fragment:
+    if not value.is_finite():
+        raise NotStorable(f"the number is {value}")
+    return orjson.Fragment(str(value).encode())
+
+
+def _tagged(value: Any) -> dict[str, list[str]]:
+    kind = _KINDS.get(type(value))
+    if kind is None:
+        raise NotStorable(f"it holds a {type(value).__name__}")
+    return {_TAG: [kind, str(value)]}
+
+
+def _wrapped(value: Any) -> Any:
+    """Wrap each object whose only key looks like a tag. Only reached when there is such a key, so the walk is rare."""
+    if isinstance(value, list | tuple):
+        return [_wrapped(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    fields = {key: _wrapped(item) for key, item in value.items()}
+    return {_TAG: ["object", [[key, item] for key, item in fields.items()]]} if fields.keys() == {_TAG} else fields
+
+
+def _untagged(fields: dict[str, Any]) -> Any:
+    if len(fields) != 1 or _TAG not in fields:
+        return fields
+    kind, content = fields[_TAG]
+    return {key: item for key, item in content} if kind == "object" else _READERS[kind](content)

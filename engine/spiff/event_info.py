@@ -1,0 +1,220 @@
+"""Read what an event of a diagram throws or catches, and refuse what may not stand where it stands."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from lxml import etree
+
+from engine.spiff.extensions import EventInfo, Expr
+from engine.spiff.timers import NoTime, schedule
+from engine.spiff.xml import Reader, child, children, kind_of, zeebe
+
+_KINDS: Final = {
+    "messageEventDefinition": "message",
+    "timerEventDefinition": "timer",
+    "signalEventDefinition": "signal",
+    "errorEventDefinition": "error",
+    "escalationEventDefinition": "escalation",
+    "terminateEventDefinition": "terminate",
+    "linkEventDefinition": "link",
+    "conditionalEventDefinition": "conditional",
+    "compensateEventDefinition": "compensation",
+    "cancelEventDefinition": "cancel",
+}
+_PLACES: Final[dict[str, frozenset[str]]] = {
+    "a process start": frozenset({"none", "message", "timer", "signal"}),
+    "a sub-process start": frozenset({"none"}),
+    "an event sub-process start": frozenset({"message", "timer", "signal", "error", "escalation", "conditional"}),
+    "an intermediate catch": frozenset({"message", "timer", "signal", "conditional", "link"}),
+    "an intermediate throw": frozenset({"none", "message", "signal", "escalation", "compensation", "link"}),
+    "a boundary": frozenset(
+        {"message", "timer", "signal", "error", "escalation", "conditional", "compensation", "cancel"}
+    ),
+    "an end": frozenset(
+        {"none", "message", "signal", "error", "escalation", "terminate", "compensation", "cancel"}
+    ),
+}
+_TIMERS: Final = {"timeDate": "date", "timeDuration": "duration", "timeCycle": "cycle"}
+_NOON: Final = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+
+
+def read_event(reader: Reader, node: etree._Element, definitions: Mapping[str, etree._Element]) -> EventInfo | None:
+    """Return what the element throws or catches; None when it was refused, or when a task sends no message."""
+    if kind_of(node) in ("receiveTask", "sendTask"):
+        return _task_event(reader, node, definitions)
+    found = [part for part in children(node) if kind_of(part) in _KINDS]
+    if len(found) > 1 or node.get("parallelMultiple") == "true":
+        reader.refuse(node, f"Expected one event definition, but the event has {len(found)}.", "Draw one event for each.")
+        return None
+    place = _place(node)
+    kind = _KINDS[kind_of(found[0])] if found else "none"
+    if kind not in _PLACES[place]:
+        allowed = ", ".join(sorted(_PLACES[place]))
+        reader.refuse(node, f"Expected {place} event to be one of {allowed}, but it is {kind}.", "Change the event.")
+        return None
+    interrupts = node.get("isInterrupting" if kind_of(node) == "startEvent" else "cancelActivity") != "false"
+    if not interrupts and kind in ("error", "cancel"):
+        reader.refuse(node, f"Expected {place} event with {kind} to interrupt, but it does not.", "Make it interrupting.")
+    event = EventInfo(kind, is_interrupting=interrupts)
+    return _details(reader, node, found[0], event=event, place=place, definitions=definitions) if found else event
+
+
+def _task_event(reader: Reader, node: etree._Element, definitions: Mapping[str, etree._Element]) -> EventInfo | None:
+    if kind_of(node) == "sendTask" and node.get("messageRef") is None:
+        return None
+    catches = kind_of(node) == "receiveTask"
+    return _message(reader, node, node, event=EventInfo("message"), catches=catches, definitions=definitions)
+
+
+def _place(node: etree._Element) -> str:
+    parent = node.getparent()
+    if kind_of(node) == "startEvent":
+        if parent is None or kind_of(parent) == "process":
+            return "a process start"
+        return "an event sub-process start" if parent.get("triggeredByEvent") == "true" else "a sub-process start"
+    return {
+        "intermediateCatchEvent": "an intermediate catch",
+        "intermediateThrowEvent": "an intermediate throw",
+        "boundaryEvent": "a boundary",
+        "endEvent": "an end",
+    }[kind_of(node)]
+
+
+def _details(
+    reader: Reader,
+    node: etree._Element,
+    definition: etree._Element,
+    *,
+    event: EventInfo,
+    place: str,
+    definitions: Mapping[str, etree._Element],
+) -> EventInfo | None:
+    if event.kind == "message":
+        catches = place not in ("an end", "an intermediate throw", "a process start")
+        return _message(reader, node, definition, event=event, catches=catches, definitions=definitions)
+    if event.kind == "signal":
+        signal = _referenced(reader, node, definition, kind="signal", definitions=definitions)
+        name = reader.expression(node, signal.get("name"), "the signal name") if signal is not None else None
+        if signal is not None and name is None:
+            reader.refuse(node, "Expected a signal with a name, but it has none.", "Name the signal.")
+        return replace(event, name=name) if name is not None else None
+    if event.kind in ("error", "escalation"):
+        return _coded(reader, node, definition, event=event, place=place, definitions=definitions)
+    if event.kind == "timer":
+        return _timer(reader, node, definition, event=event, place=place)
+    if event.kind == "conditional":
+        condition = child(definition, "condition")
+        text = "".join(condition.itertext()) if condition is not None else None
+        expression = reader.feel(node, text, "the condition")
+        if not (text or "").strip():
+            reader.refuse(node, "Expected a condition, but the event has none.", "Write a FEEL condition.")
+        return replace(event, condition=expression) if expression is not None else None
+    if event.kind == "link":
+        name = definition.get("name")
+        if not name:
+            reader.refuse(node, "Expected a link with a name, but it has none.", "Name the link.")
+        return replace(event, name=Expr(name or "", None))
+    if event.kind == "compensation":
+        return replace(event, activity=definition.get("activityRef"))
+    return event
+
+
+def _referenced(
+    reader: Reader,
+    node: etree._Element,
+    definition: etree._Element,
+    *,
+    kind: str,
+    definitions: Mapping[str, etree._Element],
+) -> etree._Element | None:
+    reference = definition.get(f"{kind}Ref")
+    found = definitions.get(reference or "")
+    if found is not None and kind_of(found) == kind:
+        return found
+    named = f'"{reference}", which the file does not define' if reference else "none"
+    reader.refuse(node, f"Expected a {kind} that the file defines, but the event refers to {named}.", f"Choose a {kind}.")
+    return None
+
+
+def _message(
+    reader: Reader,
+    node: etree._Element,
+    definition: etree._Element,
+    *,
+    event: EventInfo,
+    catches: bool,
+    definitions: Mapping[str, etree._Element],
+) -> EventInfo | None:
+    throws = kind_of(node) in ("endEvent", "intermediateThrowEvent", "sendTask")
+    if throws and definition.get("messageRef") is None:
+        return event
+    message = _referenced(reader, node, definition, kind="message", definitions=definitions)
+    if message is None:
+        return None
+    name = reader.expression(node, message.get("name"), "the message name")
+    if name is None:
+        reader.refuse(node, "Expected a message with a name, but it has none.", "Name the message.")
+        return None
+    subscription = zeebe(message, "subscription")
+    text = subscription.get("correlationKey") if subscription is not None else None
+    key = reader.feel(message, text, "the correlation key")
+    if catches and not (text or "").strip():
+        message_text = f'Expected a correlation key for the message "{name.text}", but it has none.'
+        reader.refuse(node, message_text, "Set zeebe:subscription correlationKey on the message, such as =order_id.")
+        return None
+    return replace(event, name=name, key=key)
+
+
+def _coded(
+    reader: Reader,
+    node: etree._Element,
+    definition: etree._Element,
+    *,
+    event: EventInfo,
+    place: str,
+    definitions: Mapping[str, etree._Element],
+) -> EventInfo | None:
+    catches = place in ("a boundary", "an event sub-process start")
+    if definition.get(f"{event.kind}Ref") is None and catches:
+        return event
+    found = _referenced(reader, node, definition, kind=event.kind, definitions=definitions)
+    if found is None:
+        return None
+    code = reader.expression(node, found.get(f"{event.kind}Code"), f"the {event.kind} code")
+    if code is None:
+        reader.refuse(node, f"Expected an {event.kind} code, but it has none.", f"Fill in the {event.kind} code.")
+        return None
+    if catches and not code.is_static:
+        reader.refuse(node, f"Expected a fixed {event.kind} code to catch, but it is an expression.", "Write the code as text.")
+    return replace(event, code=code)
+
+
+def _timer(
+    reader: Reader, node: etree._Element, definition: etree._Element, *, event: EventInfo, place: str
+) -> EventInfo | None:
+    found = [part for part in children(definition) if kind_of(part) in _TIMERS]
+    text = "".join(found[0].itertext()).strip() if len(found) == 1 else ""
+    if not text:
+        reader.refuse(node, "Expected one date, duration or cycle, but the timer has none or several.", "Fill in the timer.")
+        return None
+    timer = _TIMERS[kind_of(found[0])]
+    if timer == "cycle" and (place == "an intermediate catch" or (place == "a boundary" and event.is_interrupting)):
+        reader.refuse(node, f"Expected {place} timer to go off once, but it is a cycle.", "Use a date or a duration.")
+        return None
+    if timer == "duration" and place == "a process start":
+        reader.refuse(node, "Expected a process start timer to be a date or a cycle, but it is a duration.", "Use R1/… or a date.")
+        return None
+    when = reader.expression(node, text, "the timer")
+    if when is None:
+        return None
+    if when.is_static:
+        try:
+            schedule(timer, when.text, _NOON)
+        except NoTime as error:
+            reader.refuse(node, f"{error}.", "Write it as ISO 8601 (PT1H, R3/PT10M, 2026-11-22T10:00:00Z) or as FEEL.")
+            return None
+    return replace(event, timer=timer, when=when)

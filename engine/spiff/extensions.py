@@ -1,0 +1,182 @@
+"""What the ``zeebe:`` elements of a diagram say, read once per definition; all expressions are compiled here, to FEEL only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dmn import DmnError, Expression, HostFunction, compile_expression
+
+from engine.spiff.host import Incident
+
+if TYPE_CHECKING:
+    from engine.spiff.host import Host
+
+
+class NotFeel(ValueError):
+    """A text is no FEEL; the message says where in the text and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """A text of the diagram: plain text, or FEEL when it begins with ``=`` (Camunda 8's rule)."""
+
+    text: str
+    code: Expression | None
+
+    @classmethod
+    def read(cls, text: str, functions: Mapping[str, HostFunction] | None = None) -> Expr:
+        """Compile what begins with ``=``; anything else is the text itself. Raises: NotFeel.
+
+        functions: what the house lends to expressions, by name.
+        """
+        if not text.lstrip().startswith("="):
+            return cls(text, None)
+        source = text.lstrip()[1:]
+        try:
+            return cls(text, compile_expression(source, functions=functions))
+        except DmnError as error:
+            raise NotFeel(f'"{_short(source)}" fails at line {error.line}, column {error.column}: {error.message}') from error
+
+    @property
+    def is_static(self) -> bool:
+        return self.code is None
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The variables it looks at."""
+        return frozenset(self.code.reads) if self.code is not None else frozenset()
+
+    def value(self, variables: Mapping[str, Any], host: Host) -> Any:
+        """Return the FEEL value (null when a part has none). Raises: Incident when it runs out of its budget."""
+        return self.explained(variables, host)[0]
+
+    def explained(self, variables: Mapping[str, Any], host: Host) -> tuple[Any, str]:
+        """Return the value and, for what came out null on the way, the reasons as one text. Raises: Incident."""
+        if self.code is None:
+            return self.text, ""
+        try:
+            result = self.code.explain(variables, now=host.now)
+        except (DmnError, ValueError) as error:
+            reason = error.message if isinstance(error, DmnError) else error
+            raise Incident(f'Expected "{_short(self.text)}" to have a value: {reason}') from error
+        return result.value, "; ".join(diagnostic.message for diagnostic in result.diagnostics)
+
+    def truth(self, variables: Mapping[str, Any], host: Host) -> bool:
+        """Return true or false. Raises: Incident when the value is neither, with the reason."""
+        value, why = self.explained(variables, host)
+        if isinstance(value, bool):
+            return value
+        raise Incident(f'Expected "{_short(self.text)}" to be true or false, but it is {_named(value)}{_because(why)}')
+
+    def words(self, variables: Mapping[str, Any], host: Host, what: str) -> str:
+        """Return a text that is not empty; a number becomes its digits. Raises: Incident. what: names it in the message."""
+        value, why = self.explained(variables, host)
+        if isinstance(value, str) and value:
+            return value
+        if value is not None and not isinstance(value, bool | list | dict | str):
+            return str(value)
+        raise Incident(f'Expected {what} from "{_short(self.text)}", but it is {_named(value)}{_because(why)}')
+
+
+@dataclass(frozen=True, slots=True)
+class IoMapping:
+    """One zeebe:input or zeebe:output. target: the path of names, outermost first."""
+
+    source: Expr
+    target: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UserTaskSpec:
+    """What a diagram says about a human task; each expression is None where the diagram says nothing."""
+
+    assignee: Expr | None = None
+    candidate_users: Expr | None = None
+    candidate_groups: Expr | None = None
+    due_date: Expr | None = None
+    follow_up_date: Expr | None = None
+    priority: Expr | None = None
+    form_id: Expr | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDefinition:
+    type: Expr
+    retries: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class CalledDecision:
+    """binding: ``deployment``, ``latest`` or ``versionTag``."""
+
+    decision_id: Expr
+    result_variable: str
+    binding: str = "deployment"
+    version_tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalledElement:
+    process_id: Expr
+    binding: str = "deployment"
+    version_tag: str | None = None
+    takes_all: bool = True
+    """Every variable that the call activity can see is copied in, not only its input mappings."""
+    gives_all: bool = True
+    """Every variable of the called process comes back, not only the output mappings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    expression: Expr
+    result_variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Multi-instance. output_element fills ``output_collection`` in the order of the input."""
+
+    is_sequential: bool
+    input_collection: Expr
+    input_element: str | None = None
+    output_collection: str | None = None
+    output_element: Expr | None = None
+    completion: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventInfo:
+    """What an event throws or catches.
+
+    kind: none, message, timer, signal, error, escalation, terminate, link, conditional, compensation, cancel. name: of a
+    message, signal or link. key: correlation key. code: of an error or escalation, None catches all. timer: ``date``,
+    ``duration`` or ``cycle`` with its text in ``when``. activity: what a compensation throw is aimed at, None for all.
+    """
+
+    kind: str = "none"
+    name: Expr | None = None
+    key: Expr | None = None
+    code: Expr | None = None
+    timer: str | None = None
+    when: Expr | None = None
+    condition: Expr | None = None
+    activity: str | None = None
+    is_interrupting: bool = True
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _named(value: Any) -> str:
+    if value is None:
+        return "null"
+    return f'the text "{_short(value)}"' if isinstance(value, str) else f"{_short(str(value))}"
+
+
+def _because(why: str) -> str:
+    return f" ({why})" if why else ""

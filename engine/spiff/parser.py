@@ -1,0 +1,222 @@
+# mypy: allow-subclassing-any
+"""From XML to SpiffWorkflow's specs, with our task spec classes and our reading of every element.
+
+Elements are parsed one by one and connected afterwards, not by recursion along the sequence flows: a chain of a thousand
+tasks would exhaust Python's stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lxml import etree
+from SpiffWorkflow.bpmn.parser.BpmnParser import BpmnParser
+from SpiffWorkflow.bpmn.parser.ProcessParser import ProcessParser
+from SpiffWorkflow.bpmn.parser.TaskParser import TaskParser
+from SpiffWorkflow.bpmn.parser.util import full_tag
+from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
+from SpiffWorkflow.bpmn.specs.control import BpmnStartTask
+
+from engine.spiff import containers, events, gateways, tasks
+from engine.spiff.elements import CONTAINERS, ElementInfo, FlowInfo, ProcessInfo
+from engine.spiff.token import Path
+
+_CLASSES: dict[str, Any] = {
+    "startEvent": events.StartEvent,
+    "endEvent": events.EndEvent,
+    "intermediateCatchEvent": events.CatchEvent,
+    "intermediateThrowEvent": events.ThrowEvent,
+    "boundaryEvent": events.BoundaryEvent,
+    "task": tasks.PassThrough,
+    "manualTask": tasks.PassThrough,
+    "userTask": tasks.UserTask,
+    "receiveTask": events.ReceiveTask,
+    "serviceTask": tasks.Work,
+    "sendTask": tasks.Work,
+    "scriptTask": tasks.Work,
+    "businessRuleTask": tasks.Work,
+    "subProcess": containers.SubProcess,
+    "transaction": containers.Transaction,
+    "callActivity": containers.CallActivity,
+    "exclusiveGateway": gateways.Exclusive,
+    "inclusiveGateway": gateways.Inclusive,
+    "parallelGateway": gateways.Parallel,
+    "eventBasedGateway": gateways.EventGateway,
+}
+
+
+class Spec(BpmnProcessSpec):
+    """The shared, immutable definition of one process or sub-process.
+
+    starts: start events by element id. only_start: the one that needs no trigger (of an event sub-process: its one start).
+    subs: the specs of its sub-processes. handlers: compensation handlers by activity.
+    """
+
+    def __init__(self, name: str, filename: str | None = None) -> None:
+        super().__init__(name=name, filename=filename)
+        # SpiffWorkflow's own Start, End and EndJoin are never run, and would clash with elements of these names.
+        self.task_specs = {}
+        self.bpmn_start_events = []
+        self.start = BpmnStartTask(self, "=root")
+        self.starts: dict[str, Any] = {}
+        self.only_start: str | None = None
+        self.subs: dict[str, Spec] = {}
+        self.event_subprocesses: list[Any] = []
+        self.handlers: dict[str, str] = {}
+
+
+class ElementParser(TaskParser):
+    """Builds the spec of one element from what ``elements`` read."""
+
+    PARALLEL_MI_CLASS = containers.ParallelBody
+    SEQUENTIAL_MI_CLASS = containers.SequentialBody
+
+    def parse_node(self) -> Any:
+        info: ElementInfo = self.process_parser.process.elements[self.bpmn_id]
+        self.task = _class_of(info)(self.spec, info.id, **self._arguments(info))
+        self.task.element = info
+        if info.loop is not None:
+            self._add_body(info)
+        return self.task
+
+    def _arguments(self, info: ElementInfo) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"bpmn_name": info.name, "lane": info.lane, "documentation": info.documentation}
+        if info.kind.endswith("Event") or info.kind in ("receiveTask", "eventBasedGateway"):
+            arguments |= events.definition(info.event)
+        if info.kind == "boundaryEvent" and info.event is not None:
+            arguments["cancel_activity"] = info.event.is_interrupting
+        if info.kind in CONTAINERS or info.kind == "callActivity":
+            arguments["subworkflow_spec"] = info.id
+        return arguments
+
+    def _add_body(self, info: ElementInfo) -> None:
+        assert info.loop is not None
+        inner = self.spec.task_specs.pop(info.id)
+        kind = self.SEQUENTIAL_MI_CLASS if info.loop.is_sequential else self.PARALLEL_MI_CLASS
+        self.task = kind(self.spec, info.id, task_spec="", lane=info.lane, bpmn_name=info.name)
+        self.task.element = info
+        self._copy_task_attrs(inner)
+
+
+class Proc(ProcessParser):
+    """Parses one process or sub-process."""
+
+    process: ProcessInfo
+
+    def create_spec(self) -> Spec:
+        return Spec(self.bpmn_id, self.filename)
+
+    def _parse(self) -> None:
+        self.spec = self.create_spec()
+        self.process = self.parser.processes[self.bpmn_id]
+        mine = [info for info in self.process.elements.values() if info.parent_id == self.bpmn_id]
+        for info in mine:
+            if info.event is None or (info.kind, info.event.kind) != ("boundaryEvent", "compensation"):
+                self.parse_node(self.nodes_by_id[info.id])
+            if info.kind in CONTAINERS:
+                self.spec.subs[info.id] = self._inside(info)
+        self._connect(mine)
+        self._name_starts(mine)
+
+    def _index_process_nodes(self) -> None:
+        # Only BPMN's own elements: an extension element may carry an id of its own.
+        for node in self.node:
+            if isinstance(node.tag, str) and node.get("id"):
+                self.nodes_by_id[node.get("id")] = node
+
+    def _inside(self, info: ElementInfo) -> Any:
+        self.parser.processes[info.id] = self.process
+        self.parser.create_parser(self.nodes_by_id[info.id], filename=self.filename, lane=info.lane)
+        return self.parser.process_parsers[info.id].get_spec()
+
+    def _connect(self, mine: list[ElementInfo]) -> None:
+        specs = self.spec.task_specs
+        leaving: dict[str, list[FlowInfo]] = {}
+        arriving: dict[str, list[str]] = {}
+        for flow in self.process.flows.values():
+            leaving.setdefault(flow.source, []).append(flow)
+            arriving.setdefault(flow.target, []).append(flow.id)
+        for info in mine:
+            if info.id not in specs:
+                continue
+            order = {flow: index for index, flow in enumerate(info.outgoing)}
+            flows = sorted(leaving.get(info.id, ()), key=lambda flow: order.get(flow.id, len(order)))
+            specs[info.id].paths = tuple(_path(flow, len(flows)) for flow in flows)
+            if isinstance(specs[info.id], gateways.Join):
+                specs[info.id].incoming = tuple(arriving.get(info.id, ()))
+            if info.attached_to is not None:
+                specs[info.attached_to].boundaries += (specs[info.id],)
+            if info.is_event_subprocess:
+                self.spec.event_subprocesses.append(specs[info.id])
+            if info.id in self.process.handlers:
+                self.spec.handlers[info.id] = self.process.handlers[info.id]
+        for spec in list(specs.values()):
+            if isinstance(spec, gateways.Inclusive) and spec.joins:
+                spec.reach_of = _reach(spec, specs)
+
+    def _name_starts(self, mine: list[ElementInfo]) -> None:
+        starts = [info for info in mine if info.kind == "startEvent"]
+        self.spec.starts = {info.id: info.event for info in starts}
+        plain = [info.id for info in starts if info.event is not None and info.event.kind == "none"]
+        if self.bpmn_id == self.process.id:
+            self.spec.only_start = plain[0] if plain else None
+        else:
+            self.spec.only_start = starts[0].id
+
+
+class Parser(BpmnParser):
+    """Parses the executable processes of one file. processes: what was read of them, sub-processes by their own id too."""
+
+    PROCESS_PARSER_CLASS = Proc
+    PARSER_CLASSES = {full_tag(kind): (ElementParser, found) for kind, found in _CLASSES.items()}
+
+    def __init__(self, processes: Mapping[str, ProcessInfo]) -> None:
+        super().__init__()
+        self.processes = dict(processes)
+
+    def add_bpmn_xml(self, bpmn: etree._Element, filename: str | None = None) -> None:
+        # Messages, lanes, data stores and the rest are read by us; SpiffWorkflow only gets the processes.
+        self._add_processes(bpmn, filename)
+
+
+def build_specs(root: etree._Element, file: str, processes: Mapping[str, ProcessInfo]) -> dict[str, Spec]:
+    """Return the specs of the given processes of one file, by process id."""
+    parser = Parser(processes)
+    parser.add_bpmn_xml(root, file)
+    return {process_id: parser.get_spec(process_id) for process_id in processes}
+
+
+def _class_of(info: ElementInfo) -> Any:
+    if info.is_event_subprocess:
+        return containers.EventSubProcess
+    if info.kind == "endEvent" and info.event is not None and info.event.kind == "cancel":
+        return events.CancelEnd
+    return _CLASSES[info.kind]
+
+
+def _path(flow: FlowInfo, siblings: int) -> Path:
+    is_only = siblings == 1 and flow.condition is None
+    return Path(flow.id, flow.target, None if flow.is_default else flow.condition, flow.is_default or is_only)
+
+
+def _reach(join: Any, specs: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return for each incoming flow of an inclusive join the specs from which a token can get to it, not through the join."""
+    before: dict[str, set[str]] = {}
+    sources: dict[str, str] = {}
+    for name, spec in specs.items():
+        for path in getattr(spec, "paths", ()):
+            before.setdefault(path.target, set()).add(name)
+            sources[path.id] = name
+        for boundary in getattr(spec, "boundaries", ()):
+            before.setdefault(boundary.name, set()).add(name)
+    reach: dict[str, frozenset[str]] = {}
+    for flow in join.incoming:
+        found, frontier = set(), [sources[flow]]
+        while frontier:
+            name = frontier.pop()
+            if name != join.name and name not in found:
+                found.add(name)
+                frontier.extend(before.get(name, ()))
+        reach[flow] = frozenset(found)
+    return reach

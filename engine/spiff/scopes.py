@@ -1,0 +1,169 @@
+"""Variables in scopes that belong to the instance. Knows neither BPMN nor the workflow library.
+
+A scope has an id and at most one scope around it; the root of the instance is 0, and the root of a called process has no
+scope around it. Each variable is kept as its own bytes and decoded when somebody first looks at it; what was never looked
+at is never decoded, and what was never written is never encoded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.spiff.codec import decode, encode
+
+ROOT = 0
+Key = tuple[int, str]
+
+
+class Encoded:
+    """A stored value that nobody has looked at yet."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class Scopes:
+    """Every scope of one instance, with its variables and what changed since they were loaded."""
+
+    def __init__(self) -> None:
+        self.around: dict[int, int | None] = {}
+        self.version = 0
+        self._values: dict[int, dict[str, Any]] = {}
+        self._stored: dict[Key, bytes] = {}
+        self._written: dict[Key, bytes] = {}
+
+    def load(self, around: Mapping[int, int | None], variables: Mapping[Key, bytes]) -> None:
+        """Take over stored scopes and stored variables as they are."""
+        self.around.update(around)
+        self._values.update((scope, {}) for scope in around)
+        for (scope, name), data in variables.items():
+            self._stored[scope, name] = data
+            self._values[scope][name] = Encoded(data)
+
+    def __contains__(self, scope: int) -> bool:
+        return scope in self.around
+
+    def open(self, scope: int, around: int | None) -> None:
+        """Open a scope; opening it again changes nothing."""
+        if scope not in self.around:
+            self.around[scope] = around
+            self._values[scope] = {}
+
+    def close(self, scope: int) -> None:
+        """Forget a scope and all its variables."""
+        if self.around.pop(scope, self) is not self:
+            for name in self._values.pop(scope):
+                self._written.pop((scope, name), None)
+
+    def chain(self, scope: int) -> tuple[int, ...]:
+        """Return the scope and those around it, innermost first."""
+        scopes: list[int] = []
+        current: int | None = scope
+        while current is not None:
+            scopes.append(current)
+            current = self.around[current]
+        return tuple(scopes)
+
+    def get(self, scope: int, name: str) -> Any:
+        """Return a variable of exactly this scope. Raises: KeyError."""
+        values = self._values[scope]
+        value = values[name]
+        if type(value) is Encoded:
+            value = values[name] = decode(value.data)
+        return value
+
+    def names(self, scope: int) -> list[str]:
+        """List the variables of exactly this scope."""
+        return list(self._values[scope])
+
+    def has(self, scope: int, name: str) -> bool:
+        """Say whether exactly this scope holds the name."""
+        return name in self._values[scope]
+
+    def set(self, scope: int, name: str, value: Any) -> None:
+        """Write into exactly this scope. Raises: NotStorable, and then nothing has changed."""
+        data = encode(value)
+        self._values[scope][name] = value
+        self.version += 1
+        if self._stored.get((scope, name)) == data:
+            self._written.pop((scope, name), None)
+        else:
+            self._written[scope, name] = data
+
+    def propagate(self, scope: int, name: str, value: Any) -> None:
+        """Write to the nearest scope outwards that already has the name, else to the outermost one (Camunda 8)."""
+        self.set(self.holder(scope, name), name, value)
+
+    def holder(self, scope: int, name: str) -> int:
+        """Return the scope that ``propagate`` would write the name to."""
+        current = scope
+        while name not in self._values[current]:
+            outer = self.around[current]
+            if outer is None:
+                return current
+            current = outer
+        return current
+
+    def copy(self, source: int, target: int) -> None:
+        """Copy the variables of one scope into another without decoding what nobody has looked at."""
+        for name, value in self._values[source].items():
+            data = self._written.get((source, name)) or self._stored[source, name]
+            self._values[target][name] = value
+            self._written[target, name] = data
+        self.version += 1
+
+    def texts(self, scope: int) -> dict[str, str]:
+        """Return the variables of one scope as stored text."""
+        written, stored = self._written, self._stored
+        return {name: (written.get((scope, name)) or stored[scope, name]).decode() for name in self._values[scope]}
+
+    def put_texts(self, scope: int, texts: Mapping[str, str]) -> None:
+        """Write variables that ``texts`` returned."""
+        for name, text in texts.items():
+            self.set(scope, name, decode(text.encode()))
+
+    def changes(self) -> tuple[dict[Key, bytes], set[Key]]:
+        """Return what was written since loading, and the keys of stored variables that are gone."""
+        gone = {key for key in self._stored if key[1] not in self._values.get(key[0], ())}
+        return dict(self._written), gone
+
+
+class View(Mapping[str, Any]):
+    """The variables that one place in an instance can see, looked up on demand, innermost scope first.
+
+    extra: names on top that belong to no scope.
+    """
+
+    __slots__ = ("_extra", "_scope", "_scopes")
+
+    def __init__(self, scopes: Scopes, scope: int, extra: Mapping[str, Any] | None = None) -> None:
+        self._scopes = scopes
+        self._scope = scope
+        self._extra = extra or {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._extra:
+            return self._extra[name]
+        current: int | None = self._scope
+        while current is not None:
+            if self._scopes.has(current, name):
+                return self._scopes.get(current, name)
+            current = self._scopes.around[current]
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (
+            name in self._extra or any(self._scopes.has(scope, name) for scope in self._scopes.chain(self._scope))
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        seen = dict.fromkeys(self._extra)
+        for scope in self._scopes.chain(self._scope):
+            seen.update(dict.fromkeys(name for name in self._scopes.names(scope) if not name.startswith("=")))
+        return iter(seen)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -1,0 +1,94 @@
+"""The live state of an instance as bytes: its tokens, its scopes, and nothing that the definition already says.
+
+One JSON array: version, process id, id counter, end events reached, outcome, scopes ``[[id, scope around], …]``, tokens of
+the process, sub-processes, compensation log. A token is ``[id, parent or 0, state, spec name, data]``; a sub-process
+``[owner token, definition key or null, scope, process id or null, end events, tokens]``, parents before children.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from engine.spiff.token import Token
+
+if TYPE_CHECKING:
+    from engine.spiff.flow import Flow
+
+VERSION = 1
+
+
+class WrongDefinition(ValueError):
+    """A stored instance does not belong to the definition it is loaded with."""
+
+
+def dump(flow: Flow) -> bytes:
+    """Return the state of a flow that rests."""
+    subs = [
+        [sub.parent_task_id, sub.key, sub.scope_id, sub.spec.name if sub.key is not None else None, _tokens(sub)]
+        for sub in flow.subprocesses.values()
+    ]
+    scopes = [[scope, around] for scope, around in flow.scopes.around.items()]
+    row = [VERSION, flow.process_id, flow.counter, flow.ended_at, flow.outcome, scopes, _tokens(flow), subs, flow.log]
+    return orjson.dumps(row)
+
+
+def _tokens(workflow: Any) -> list[list[Any]]:
+    root = workflow.task_tree
+    return [
+        [token.id, 0 if token._parent == root.id else token._parent, token._state, token.task_spec.name, token.internal_data]
+        for token in workflow.tasks.values()
+        if token is not root
+    ]
+
+
+def load(make: Callable[[str], Flow], data: bytes, variables: Mapping[tuple[int, str], bytes]) -> Flow:
+    """Make a flow as it was when it was dumped. make: builds an empty flow of a process id.
+
+    Raises: WrongDefinition.
+    """
+    version, process_id, counter, ended_at, outcome, scopes, tokens, subs, log = orjson.loads(data)
+    if version != VERSION:
+        raise WrongDefinition(f"Expected state of version {VERSION}, but got {version}")
+    flow = make(process_id)
+    flow.counter, flow.ended_at, flow.outcome, flow.log = counter, ended_at, outcome, log
+    flow.completed = outcome is not None
+    flow.scopes.load({scope: around for scope, around in scopes}, variables)
+    _place(flow, tokens)
+    for owner_id, key, scope_id, called, rows in subs:
+        owner = flow.live[owner_id]
+        bundle = owner.workflow.bundle if not key else flow.host.bundle(key)
+        spec = bundle.specs[called] if called is not None else owner.workflow.spec.subs[owner.element.id]
+        _place(flow.create_subprocess(owner, spec, bundle, scope_id=scope_id, key=key), rows)
+    return flow
+
+
+def _place(workflow: Any, rows: list[list[Any]]) -> None:
+    flow: Flow = workflow.top_workflow
+    for token_id, parent_id, token_state, name, data in rows:
+        spec = workflow.spec.task_specs.get(name)
+        if spec is None:
+            raise WrongDefinition(f'Expected an element "{name}" in {workflow.spec.name}, but the definition has none')
+        parent = workflow.tasks[parent_id] if parent_id else workflow.task_tree
+        token = Token(workflow, spec, parent, state=token_state, id=token_id)
+        token.internal_data = data
+        flow.live[token_id] = token
+        _note(flow, workflow, token)
+
+
+def _note(flow: Flow, workflow: Any, token: Token) -> None:
+    """Enter a loaded token in the books that are not stored."""
+    spec = token.task_spec
+    if spec.is_armed and "fired" not in token.internal_data and _rests_armed(token):
+        flow.watch(token)
+        if spec.listens:
+            workflow.listeners.add(token.id)
+    elif spec.joins and "arrivals" not in token.internal_data:
+        workflow.arrivals.setdefault(spec.name, []).append(token)
+        spec.arrived(token)
+
+
+def _rests_armed(token: Token) -> bool:
+    return token.task_spec.event.kind == "conditional" or bool({"due", "name"} & token.internal_data.keys())

@@ -1,0 +1,99 @@
+# mypy: allow-subclassing-any
+"""Activities that are no containers: people's tasks, work done by functions or workers, FEEL scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from SpiffWorkflow.bpmn.specs import defaults
+
+from engine.spiff.host import PENDING, BpmnError, Incident, WorkFailed, WorkItem
+from engine.spiff.token import Live, Token
+
+
+class UserTask(Live, defaults.UserTask):
+    """A person's task: entered, it stays READY until somebody completes it."""
+
+    waits_for = "task"
+
+
+class PassThrough(Live, defaults.NoneTask):
+    """A task or manual task: the engine passes through, as Camunda 8 does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.manual = False
+
+
+class Work(Live, defaults.ServiceTask):
+    """Service, send, business rule and script tasks: done at once, or a job for an outside worker."""
+
+    waits_for = "job"
+
+    def act(self, token: Token) -> bool:
+        script = self.element.script
+        if script is None:
+            return do_work(token)
+        value = script.expression.value(token.view(), token.flow.host)
+        token.flow.result(token, {script.result_variable: value})
+        return True
+
+
+_KINDS = {"serviceTask": "service", "sendTask": "send", "scriptTask": "script", "businessRuleTask": "service"}
+
+
+def do_work(token: Token) -> bool:
+    """Hand the token's work to the host; return False when somebody will complete it later. Raises: Incident."""
+    flow = token.flow
+    if token.element.task is None and token.element.decision is None:
+        flow.throw_message(token)
+        return True
+    try:
+        results = flow.host.work(_item(token))
+    except BpmnError as error:
+        # Thrown only after the run has returned: the boundary event that catches it cancels this very token.
+        flow.cast(token, "error", code=error.code, message=error.message, variables=error.variables)
+        return False
+    except WorkFailed as failure:
+        raise Incident(str(failure), "work") from failure
+    if results is PENDING:
+        return False
+    flow.result(token, results or {})
+    return True
+
+
+def _item(token: Token) -> WorkItem:
+    element, view, host = token.element, token.view(), token.flow.host
+    decision, task = element.decision, element.task
+    if task is None and decision is not None:
+        return WorkItem(
+            token_id=token.id,
+            element=element,
+            process_id=element.process_id,
+            kind="decision",
+            type=None,
+            retries=0,
+            headers=element.headers,
+            variables=view,
+            decision_id=decision.decision_id.words(view, host, "a decision id"),
+            binding=decision.binding,
+            version_tag=decision.version_tag,
+            result_variable=decision.result_variable,
+        )
+    assert task is not None, f"{element.id} has neither a task definition nor a decision"
+    return WorkItem(
+        token_id=token.id,
+        element=element,
+        process_id=element.process_id,
+        kind=_KINDS.get(element.kind, "message"),
+        type=task.type.words(view, host, "a job type"),
+        retries=_retries(task.retries.words(view, host, "a number of retries")),
+        headers=element.headers,
+        variables=view,
+    )
+
+
+def _retries(text: str) -> int:
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise Incident(f'Expected a whole number of retries, but got "{text}"')

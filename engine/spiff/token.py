@@ -1,0 +1,299 @@
+# mypy: allow-subclassing-any
+"""Live tokens: SpiffWorkflow's tasks without a tree behind them.
+
+Every token hangs directly under the root of its process or sub-process, or under the structure that waits for it: a
+multi-instance body, an activity (its boundary events), an event-based gateway, a compensation throw. A token that has
+completed leaves at once. What is stored of an instance is therefore exactly its live tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from SpiffWorkflow.task import Task
+from SpiffWorkflow.util.task import TaskState
+
+from engine.spiff.arming import arm
+from engine.spiff.codec import NotStorable
+from engine.spiff.compensation import remember
+from engine.spiff.host import Incident
+from engine.spiff.scopes import View
+
+if TYPE_CHECKING:
+    from engine.spiff.elements import ElementInfo
+    from engine.spiff.extensions import EventInfo, Expr
+    from engine.spiff.flow import Flow
+
+COMPLETED, CANCELLED, ERROR = "completed", "cancelled", "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A sequence flow as the run needs it: its id, the spec name it leads to, its condition."""
+
+    id: str
+    target: str
+    condition: Expr | None
+    is_default: bool
+
+
+class Token(Task):
+    """One live token. ``internal_data`` is plain JSON and all that is stored of it; ``data`` stays empty.
+
+    Keys: from (ids of the tokens it came from), via (sequence flow), in (entered), done (its work is done), fired, due, left
+    and every (timer), name and key (message or signal), was (a condition that already was true), incident and cause, index
+    (multi-instance), threw, arrivals (of a join).
+    """
+
+    workflow: Any
+    task_spec: Any
+    internal_data: dict[str, Any]
+
+    chosen: Sequence[Path] | None = None
+    """The sequence flows a gateway took; only between its run and its leaving."""
+    settles = False
+    """This inner instance makes its multi-instance complete; only between its leaving and its end."""
+
+    @property
+    def flow(self) -> Flow:
+        found: Flow = self.workflow.top_workflow
+        return found
+
+    @property
+    def element(self) -> ElementInfo:
+        found: ElementInfo = self.task_spec.element
+        return found
+
+    @property
+    def body(self) -> Token | None:
+        """The multi-instance body around this inner instance, if it is one."""
+        parent: Token | None = self.parent
+        if parent is not None and self.task_spec.name == getattr(parent.task_spec, "task_spec", None):
+            return parent
+        return None
+
+    @property
+    def is_done(self) -> bool:
+        return "done" in self.internal_data
+
+    @property
+    def incident(self) -> str | None:
+        return self.internal_data.get("incident")
+
+    @property
+    def container(self) -> int:
+        """The scope around this token: its multi-instance body, or the sub-process or process it runs in."""
+        body = self.body
+        return int(body.id if body is not None else self.workflow.scope_id)
+
+    @property
+    def scope(self) -> int:
+        """The innermost scope this token sees: its own, else the one around it (for a boundary event its activity's)."""
+        if self.id in self.flow.scopes:
+            return int(self.id)
+        return self.container
+
+    def view(self, extra: Mapping[str, Any] | None = None) -> View:
+        return View(self.flow.scopes, self.scope, extra)
+
+    def hold(self, reason: Incident | NotStorable) -> None:
+        """Stay here as an incident until somebody retries."""
+        self.internal_data["incident"] = str(reason)
+        self.internal_data["cause"] = reason.cause if isinstance(reason, Incident) else "expression"
+
+    def _set_state(self, value: int) -> None:
+        # SpiffWorkflow builds two dictionaries for its log at every change of state, even when nobody logs.
+        self._state = value
+
+    def cancel(self) -> None:
+        """Cancel this token, and first everything that hangs on it: SpiffWorkflow would drop those without a word."""
+        if self.id in self.flow.live:
+            for hanging in self.children:
+                hanging.cancel()
+            super().cancel()
+
+    def leave_tree(self) -> None:
+        """Take the token and its scope out of memory. What hangs on it must be gone before."""
+        flow = self.flow
+        flow.forget(self)
+        flow.scopes.close(self.id)
+        self.workflow._remove_task(self.id)
+
+    def lift(self) -> None:
+        """Hang the token under the root instead of under the structure that waited for it."""
+        root = self.workflow.task_tree
+        self.parent._children.remove(self.id)
+        self.parent = root
+        root._children.append(self.id)
+
+
+def spawn(
+    workflow: Any, spec: Any, *, came_from: Sequence[int] = (), parent: Token | None = None, **data: Any
+) -> Token:
+    """Put a new token on a spec, in state FUTURE. data: goes to its internal_data."""
+    flow: Flow = workflow.top_workflow
+    token = Token(workflow, spec, parent or workflow.task_tree, state=TaskState.FUTURE, id=flow.new_id())
+    token.internal_data = {"from": list(came_from), **data} if came_from else data
+    flow.live[token.id] = token
+    return token
+
+
+def spawn_armed(workflow: Any, spec: Any, *, came_from: Sequence[int], parent: Token | None, **data: Any) -> Token:
+    """Put a waiting token on an event whose data was evaluated before."""
+    token = spawn(workflow, spec, came_from=came_from, parent=parent, **data)
+    token._set_state(TaskState.WAITING)
+    token.flow.watch(token)
+    return token
+
+
+class Live:
+    """In front of every task spec class: nothing is predicted, a finished token leaves, its successors hang under the root.
+
+    SpiffWorkflow calls the methods with an underscore. A spec class of ours says what happens in ``act`` (return True when the
+    work is done, False to wait for somebody) and may refine ``enter``, ``leave`` and ``follow``.
+    """
+
+    name: str
+    manual: bool
+    element: ElementInfo
+    paths: tuple[Path, ...] = ()
+    boundaries: tuple[Any, ...] = ()
+    waits_for: str | None = None
+    """What a token that rests here waits for: task, job, message, signal, timer or conditional."""
+    is_armed = False
+    """A token waits here for a message, timer, signal or condition."""
+    listens = False
+    """A token that waits here keeps nothing alive."""
+    _wf_spec: Any
+
+    @property
+    def event(self) -> EventInfo:
+        found = self.element.event
+        assert found is not None, f"{self.name} is no event"
+        return found
+
+    def test(self) -> None:
+        """Handlers and event sub-processes have no inputs, and that is right."""
+
+    def _predict(self, my_task: Token, *args: Any, **kwargs: Any) -> None:
+        """Predict nothing."""
+
+    def _update_hook(self, my_task: Token) -> bool:
+        return True
+
+    def _on_ready_hook(self, my_task: Token) -> None:
+        my_task.flow.queue.append(my_task)
+
+    def _run_hook(self, my_task: Token) -> bool | None:
+        try:
+            if not my_task.is_done:
+                if not self.act(my_task):
+                    return None
+                my_task.internal_data["done"] = 1
+            self.leave(my_task)
+        except (Incident, NotStorable) as reason:
+            my_task.hold(reason)
+            return None
+        return True
+
+    def _on_complete(self, my_task: Token) -> None:
+        workflow, parent = my_task.workflow, my_task.parent
+        for hanging in my_task.children:
+            hanging.cancel()
+        my_task.flow.record(my_task, COMPLETED)
+        remember(my_task)
+        my_task.leave_tree()
+        if parent is not workflow.task_tree:
+            parent.task_spec.child_done(parent, my_task)
+            return
+        for path in self.follow(my_task):
+            self.reach(workflow, path, my_task.id)
+        workflow.settle()
+
+    def _on_cancel(self, my_task: Token) -> None:
+        flow = my_task.flow
+        sub = flow.subprocesses.get(my_task.id)
+        if sub is not None:
+            sub.cancel_tokens()
+            flow.dispose(sub)
+        flow.record(my_task, ERROR if "threw" in my_task.internal_data else CANCELLED)
+        my_task.leave_tree()
+
+    def reach(self, workflow: Any, path: Path, source: int) -> None:
+        """Let a token arrive at the end of a sequence flow."""
+        spec = self._wf_spec.task_specs[path.target]
+        spec._update(spawn(workflow, spec, came_from=(source,), **({"via": path.id} if spec.joins else {})))
+
+    @property
+    def keeps_results(self) -> bool:
+        """What the element brings stays in its own scope, and only its output mappings go out."""
+        return bool(self.element.outputs)
+
+    @property
+    def joins(self) -> bool:
+        """Tokens wait here for each other, so each remembers the sequence flow it came along."""
+        return False
+
+    def enter(self, token: Token) -> None:
+        """Open the token's scope, evaluate its input mappings and set up its boundary events, once. Raises: Incident."""
+        if "in" in token.internal_data:
+            return
+        self.open(token)
+        self.take_in(token)
+        # Evaluated all before the first is set up, so that a failing one leaves nothing half.
+        armed = [(spec, arm(spec.event, token.view(), token.flow.host)) for spec in self.boundaries if spec.is_armed]
+        for spec, data in armed:
+            spawn_armed(token.workflow, spec, came_from=(token.id,), parent=token, **data)
+        token.internal_data["in"] = 1
+
+    def open(self, token: Token) -> None:
+        """Open a scope of the token's own if its element has mappings."""
+        if self.element.inputs or self.element.outputs:
+            token.flow.scopes.open(token.id, token.container)
+
+    def take_in(self, token: Token) -> None:
+        """Evaluate the input mappings into the token's scope; each sees the ones before it. Raises: Incident."""
+        scopes = token.flow.scopes
+        for mapping in self.element.inputs:
+            value = mapping.source.value(token.view(), token.flow.host)
+            name, *rest = mapping.target
+            held = scopes.get(token.id, name) if rest and scopes.has(token.id, name) else None
+            token.flow.put(token.id, name, _merged(held, rest, value))
+
+    def act(self, token: Token) -> bool:
+        """Do what the element does; return False to wait. Raises: Incident."""
+        return True
+
+    def leave(self, token: Token) -> None:
+        """Evaluate the output mappings into the scope around; each sees the ones before it. Raises: Incident."""
+        results: dict[str, Any] = {}
+        for mapping in self.element.outputs:
+            value = mapping.source.value(token.view(results), token.flow.host)
+            name, *rest = mapping.target
+            around = View(token.flow.scopes, token.container)
+            results[name] = _merged(results.get(name, around.get(name)), rest, value)
+        token.flow.write(token.container, results)
+        if (body := token.body) is not None:
+            body.task_spec.collect(body, token)
+
+    def follow(self, token: Token) -> Sequence[Path]:
+        """Return the sequence flows to take: all of them, unless the element chose."""
+        return self.paths if token.chosen is None else token.chosen
+
+    def child_done(self, token: Token, child: Token) -> None:
+        """Hear that something which hung under this token has completed."""
+        raise AssertionError(f"Expected nothing to complete under {self.name}, but {child} did")
+
+    def child_fires(self, token: Token, child: Token) -> None:
+        """Hear that an event which hangs under this token fires."""
+
+
+def _merged(held: Any, path: Sequence[str], value: Any) -> Any:
+    """Return ``held`` with the value put at the path, in a copy; what is no object on the way is replaced by one."""
+    if not path:
+        return value
+    fields = dict(held) if isinstance(held, dict) else {}
+    fields[path[0]] = _merged(fields.get(path[0]), path[1:], value)
+    return fields

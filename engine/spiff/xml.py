@@ -1,0 +1,175 @@
+"""Open a BPMN file: bytes become a tree, or one problem after the other says why not. Nothing here runs anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from lxml import etree
+
+from dmn import HostFunction
+
+from engine.spiff.extensions import Expr, NotFeel
+from engine.spiff.problems import Problem
+
+MAX_BYTES: Final = 5_000_000
+BPMN: Final = "http://www.omg.org/spec/BPMN/20100524/MODEL"
+ZEEBE: Final = "http://camunda.org/schema/zeebe/1.0"
+CAMUNDA_7: Final = "http://camunda.org/schema/1.0/bpmn"
+
+_FEEL_NAMES: Final = ("feel", "")
+_IN_CAMUNDA_8: Final = {
+    "assignee": "zeebe:assignmentDefinition assignee",
+    "candidateUsers": "zeebe:assignmentDefinition candidateUsers",
+    "candidateGroups": "zeebe:assignmentDefinition candidateGroups",
+    "dueDate": "zeebe:taskSchedule dueDate",
+    "followUpDate": "zeebe:taskSchedule followUpDate",
+    "priority": "zeebe:priorityDefinition",
+    "formKey": "zeebe:formDefinition formId",
+    "formRef": "zeebe:formDefinition formId",
+    "formData": "zeebe:formDefinition formId",
+    "class": "zeebe:taskDefinition type",
+    "delegateExpression": "zeebe:taskDefinition type",
+    "expression": "zeebe:taskDefinition type, or zeebe:script with FEEL",
+    "type": "zeebe:taskDefinition type",
+    "topic": "zeebe:taskDefinition type",
+    "resultVariable": "zeebe:script or zeebe:calledDecision resultVariable",
+    "decisionRef": "zeebe:calledDecision decisionId",
+    "decisionRefBinding": "zeebe:calledDecision bindingType",
+    "calledElementBinding": "zeebe:calledElement bindingType",
+    "in": "zeebe:ioMapping input",
+    "out": "zeebe:ioMapping output",
+    "inputOutput": "zeebe:ioMapping",
+    "inputParameter": "zeebe:ioMapping input",
+    "outputParameter": "zeebe:ioMapping output",
+    "properties": "zeebe:properties",
+    "property": "zeebe:property",
+    "collection": "zeebe:loopCharacteristics inputCollection",
+    "elementVariable": "zeebe:loopCharacteristics inputElement",
+    "versionTag": "zeebe:versionTag",
+    "script": "zeebe:script with FEEL",
+    "executionListener": "a service task beside the element",
+    "taskListener": "a service task beside the element",
+    "failedJobRetryTimeCycle": "zeebe:taskDefinition retries",
+}
+
+
+class Reader:
+    """One file and the problems found in it so far."""
+
+    def __init__(self, file: str, functions: Mapping[str, HostFunction] | None = None) -> None:
+        self.file = file
+        self.functions = functions
+        self.problems: list[Problem] = []
+
+    def refuse(self, node: etree._Element | None, message: str, remedy: str) -> None:
+        """Note a problem at the element that ``node`` is, or that it belongs to."""
+        owner = node
+        while owner is not None and not (owner.get("id") and is_bpmn(owner)):
+            owner = owner.getparent()
+        line = int(node.sourceline or 1) if node is not None else 1
+        identity = (owner.get("id"), owner.get("name")) if owner is not None else (None, None)
+        self.problems.append(Problem(self.file, line, *identity, message, remedy))
+
+    def expression(self, node: etree._Element, text: str | None, what: str) -> Expr | None:
+        """Compile a text that may be FEEL; None when there is none. what: names it in the refusal."""
+        if text is None or not text.strip():
+            return None
+        try:
+            return Expr.read(text.strip(), self.functions)
+        except NotFeel as error:
+            self.refuse(node, f"Expected {what} to be FEEL, but {error}.", "Write it as a FEEL expression.")
+            return None
+
+    def feel(self, node: etree._Element, text: str | None, what: str) -> Expr | None:
+        """Compile a text that must be FEEL, with ``=`` in front."""
+        found = self.expression(node, text, what)
+        if found is not None and found.is_static:
+            short = found.text if len(found.text) <= 80 else found.text[:77] + "…"
+            self.refuse(node, f'Expected {what} to begin with "=", but it is the text "{short}".', 'Write "=" and a FEEL expression.')
+            return None
+        return found
+
+
+def open_diagram(reader: Reader, data: bytes) -> etree._Element | None:
+    """Return the ``definitions`` element, or note why the file cannot be read and return None."""
+    if len(data) > MAX_BYTES:
+        reader.refuse(None, f"Expected at most {MAX_BYTES:,} bytes, but the file has {len(data):,}.", "Split the diagram.")
+        return None
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        line = int(error.lineno or 1)
+        reader.problems.append(
+            Problem(reader.file, line, None, None, f"Expected XML, but {error.msg}.", "Save the diagram again from a modeler.")
+        )
+        return None
+    except ValueError as error:
+        reader.refuse(None, f"Expected XML, but {error}.", "Save the diagram again from a modeler.")
+        return None
+    if root.getroottree().docinfo.doctype or any(isinstance(node, etree._Entity) for node in root.iter()):
+        reader.refuse(None, "Expected no document type and no entities, but the file has them.", "Remove the <!DOCTYPE …> part.")
+        return None
+    if root.tag != f"{{{BPMN}}}definitions":
+        reader.refuse(None, f"Expected bpmn:definitions, but the file begins with {root.tag}.", "Save it as BPMN 2.0 from a modeler.")
+        return None
+    _refuse_foreign_languages(reader, root)
+    return root
+
+
+def _refuse_foreign_languages(reader: Reader, root: etree._Element) -> None:
+    for node in root.iter():
+        if not isinstance(node.tag, str):
+            continue
+        if node.tag.startswith(f"{{{CAMUNDA_7}}}"):
+            _refuse_camunda_7(reader, node, node.tag)
+        for name in node.attrib:
+            if str(name).startswith(f"{{{CAMUNDA_7}}}"):
+                _refuse_camunda_7(reader, node, str(name))
+        for name in ("expressionLanguage", "scriptFormat", "language"):
+            language = node.get(name) if is_bpmn(node) else None
+            if language is not None and language.strip().lower() not in _FEEL_NAMES and "/FEEL" not in language:
+                message = f"Expected FEEL as the only expression language, but {name} is {language!r}."
+                reader.refuse(node, message, f"Remove {name} and write the expression in FEEL.")
+
+
+def _refuse_camunda_7(reader: Reader, node: etree._Element, tag: str) -> None:
+    name = etree.QName(tag).localname
+    remedy = f"Use {_IN_CAMUNDA_8[name]}." if name in _IN_CAMUNDA_8 else "Remove it, or model it with the zeebe: elements of Camunda 8."
+    reader.refuse(node, f"Expected Camunda 8 (zeebe:) extensions, but camunda:{name} belongs to Camunda 7.", remedy)
+
+
+def is_bpmn(node: etree._Element) -> bool:
+    """Say whether an element belongs to BPMN itself."""
+    return isinstance(node.tag, str) and node.tag.startswith(f"{{{BPMN}}}")
+
+
+def kind_of(node: etree._Element) -> str:
+    """Return an element's name without its namespace."""
+    return str(etree.QName(node).localname)
+
+
+def children(node: etree._Element, kind: str | None = None) -> Iterator[etree._Element]:
+    """Yield the BPMN children, of one kind if given."""
+    for child in node:
+        if is_bpmn(child) and (kind is None or kind_of(child) == kind):
+            yield child
+
+
+def child(node: etree._Element, kind: str) -> etree._Element | None:
+    """Return the first BPMN child of a kind."""
+    return next(children(node, kind), None)
+
+
+def zeebe(node: etree._Element, name: str) -> etree._Element | None:
+    """Return the zeebe: extension element of that name."""
+    return node.find(f"{{{BPMN}}}extensionElements/{{{ZEEBE}}}{name}")
+
+
+def zeebe_all(node: etree._Element) -> Iterator[etree._Element]:
+    """Yield all zeebe: extension elements."""
+    extensions = child(node, "extensionElements")
+    for found in extensions if extensions is not None else ():
+        if isinstance(found.tag, str) and found.tag.startswith(f"{{{ZEEBE}}}"):
+            yield found
