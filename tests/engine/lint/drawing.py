@@ -24,7 +24,8 @@ def draw(
     """Return a process.
 
     elements: id to BPMN kind, with attributes if any (``boundaryEvent attachedToRef="a"``). flows: ``a>b`` or
-    ``a>b =condition``. inside: id to XML that stands in the element. variables: the process's declared names. messages: id to correlation key; the id is the name too.
+    ``a>b =condition``. inside: id to XML that stands in the element. variables: the declared names. messages: id to
+    correlation key; the id is the name too.
     """
     parts = [_element(element_id, kind, (inside or {}).get(element_id, "")) for element_id, kind in elements.items()]
     parts += [_flow(flow) for flow in flows]
