@@ -1,7 +1,7 @@
 """The schema's history: bring a database to the newest version, and say whether it is there.
 
-Files are named YYYYMMDD_HHMM_slug.py and end with install_guard(): Alembic's batch mode rebuilds a SQLite table without
-its triggers. A migration expands, a release deploys, a later migration contracts.
+Files are named YYYYMMDD_HHMM_slug.py. A migration expands, a release deploys, a later migration contracts. Every run of
+migrations ends with the guard (env.py).
 """
 
 from __future__ import annotations

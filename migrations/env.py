@@ -1,4 +1,8 @@
-"""Alembic's entry: opens the database by the house's connection rules and runs all steps in one transaction."""
+"""Alembic's entry: opens the database by the house's connection rules and runs all steps in one transaction.
+
+The transaction ends with the guard: batch mode rebuilds a SQLite table without its triggers, and the guard of today fits
+the schema after the last step only. No migration can forget it, and none installs it too early.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from sqlalchemy import Connection, Engine, event, text
 
 from engine import database
 from migrations.mappings import whole_metadata
+from rules.triggers import install_guard
 
 LOCK = 0x10C57E9
 """The PostgreSQL advisory lock that lets one migration run at a time."""
@@ -43,6 +48,7 @@ def _migrate(connection: Connection) -> None:
         compare_type=True,
     )
     context.run_migrations()
+    install_guard(connection)
     if is_sqlite and (broken := connection.execute(text("PRAGMA foreign_key_check")).all()):
         raise RuntimeError(f"Expected every reference to hold after the migration, but these do not: {broken[:5]}")
 
