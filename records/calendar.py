@@ -101,7 +101,7 @@ class BusinessCalendar:
         and what does not fit into a day runs over to the next morning. Raises: Invalid for negative or absurd numbers
         of days.
         """
-        if not 0 <= days <= 10_000:
+        if not days.is_finite() or not 0 <= days <= 10_000:
             raise Invalid(f"Expected between 0 and 10,000 business days, but found {days}")
         site = site_called(session, self.site)
         closed = {holiday.on for holiday in site.holidays}

@@ -17,11 +17,14 @@ def move_along(
 ) -> None:
     """Set the status of a document, with the reason in its chain.
 
+    What is pending is written first, so that guard and triggers see each step by itself, and edits in the status they
+    were made in.
     Raises: Conflict ILLEGAL_TRANSITION when the pair (present status, ``to``) is not declared.
     """
     present: Status = record.status
     if (present, to) not in transitions:
         raise illegal(record, to, following(present, transitions))
+    act.session.flush()
     record.status = to
     if reason:
         act.note(record.record_type, record.id, "MOVED", field="status", old=present, new=to, reason=reason)
