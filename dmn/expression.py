@@ -73,18 +73,33 @@ class Expression:
         self.positions: Mapping[str, Position] = {**possible, **certain}
         self._functions = functions or {}
 
-    def evaluate(self, variables: Mapping[str, Any], *, now: Clock = None, budget: Budget | None = None) -> Value:
+    def evaluate(
+        self,
+        variables: Mapping[str, Any],
+        *,
+        functions: Functions | None = None,
+        now: Clock = None,
+        budget: Budget | None = None,
+    ) -> Value:
         """Return the FEEL value.
 
         variables: Python or FEEL values by name; only names that are read are looked up, so it may be lazy (a missing
-        name must raise KeyError). now: the clock of now() and today(); the wall clock (UTC) only when it is None.
+        name must raise KeyError). functions: host functions of this evaluation, instead of those it was compiled with.
+        now: the clock of now() and today(); the wall clock (UTC) only when it is None.
         Raises BudgetExceeded; ValueError when a variable that is read is no value FEEL knows.
         """
-        return self.explain(variables, now=now, budget=budget).value
+        return self.explain(variables, functions=functions, now=now, budget=budget).value
 
-    def explain(self, variables: Mapping[str, Any], *, now: Clock = None, budget: Budget | None = None) -> Outcome:
+    def explain(
+        self,
+        variables: Mapping[str, Any],
+        *,
+        functions: Functions | None = None,
+        now: Clock = None,
+        budget: Budget | None = None,
+    ) -> Outcome:
         """Evaluate as ``evaluate`` does and tell why values became null."""
-        run = Run(variables, functions=self._functions, now=now, budget=budget)
+        run = Run(variables, functions=self._functions if functions is None else functions, now=now, budget=budget)
         env = Env({}, None, Variables(variables), run)
         value = attempt(lambda: self._closure(env), self.source)
         return Outcome(value, tuple(run.diagnostics))
