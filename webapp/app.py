@@ -1,0 +1,47 @@
+"""The application: one Flask app on one installation."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, redirect, url_for
+from werkzeug.wrappers import Response
+
+from engine.act import Installation
+from webapp import assets, filters, gate, refusals, security, visit
+from webapp.pages import account, inbox, operations, orders, parts, requisitions, review, suppliers
+
+LARGEST_REQUEST = 8 * 1024 * 1024
+LARGEST_FORM = 500_000
+
+
+def create_app(installation: Installation, *, secret_key: str | None = None) -> Flask:
+    """Build the application.
+
+    secret_key: signs cookies and forms; without one a fresh key is made, and every restart signs everybody out.
+    """
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=secret_key or secrets.token_hex(32),
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        MAX_FORM_MEMORY_SIZE=LARGEST_FORM,
+        SESSION_COOKIE_NAME="lockstep_notes",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_HTTPONLY=True,
+    )
+    app.extensions["lockstep"] = installation
+    app.extensions["assets"] = assets.read_manifest()
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    visit.install(app)
+    security.protect(app)
+    gate.install(app)
+    refusals.install(app)
+    filters.install(app)
+    for screens in (account, inbox, review, requisitions, orders, parts, suppliers, operations):
+        app.register_blueprint(screens.pages)
+    app.add_url_rule("/", view_func=_go_home, endpoint="home")
+    return app
+
+
+def _go_home() -> Response:
+    return redirect(url_for("inbox.show"))

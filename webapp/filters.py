@@ -1,0 +1,150 @@
+"""What templates may say: filters bound to the visitor's customs, and the few functions every page needs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from flask import Flask, g, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.database import instant_text
+from records import notice
+from records.person import Role, User
+
+from webapp import dossiers, formats, refusals, visit
+from webapp.assets import asset
+from webapp.security import form_proof
+
+GOOD = frozenset(
+    "APPROVED ACKNOWLEDGED RELEASED RECEIVED ACCEPT VALID COMPLETED RESOLVED ACTIVE DONE CONVERTED approve "
+    "approve_with_condition".split()
+)
+BAD = frozenset(
+    "REJECTED CANCELLED SUSPENDED DISQUALIFIED WITHDRAWN SUPPLIER_REJECTED FAILED REJECT BLOCK CRITICAL LOCKED "
+    "DISABLED OVERDUE_HOLD reject".split()
+)
+WARN = frozenset(
+    "RETURNED ON_HOLD HOLD APPROVAL_EXPIRED EXPIRED COUNTER_OFFER CONDITIONAL SUPERSEDED ACCEPT_WITH_CHANGE WARN "
+    "CANCEL_PENDING OBSOLETE MAJOR return".split()
+)
+ACTIVE = frozenset(
+    "SUBMITTED IN_APPROVAL PENDING_APPROVAL PENDING TRANSMITTED APPROVED_NOT_TRANSMITTED IN_REVIEW RUNNING "
+    "PARTIALLY_RECEIVED OPEN ask".split()
+)
+NAVIGATION = (
+    ("inbox.show", "Inbox"),
+    ("requisitions.index", "Requisitions"),
+    ("orders.index", "Orders"),
+    ("parts.index", "Parts"),
+    ("suppliers.index", "Suppliers"),
+    ("operations.index", "Operations"),
+)
+
+
+def install(app: Flask) -> None:
+    """Give the templates their filters and functions."""
+    app.jinja_env.filters.update(
+        day=lambda value: formats.day(value, customs()),
+        due=lambda value: formats.due(value, visit.now(), customs()),
+        face=formats.face,
+        initials=formats.initials,
+        instant=lambda value: formats.instant(value, customs()),
+        iso=_iso,
+        moment=lambda value: formats.moment(value, visit.now(), customs()),
+        money=lambda value, currency="", unit_price=False: formats.money(
+            value, currency, customs(), unit_price=unit_price
+        ),
+        number=lambda value, decimals=None: formats.number(value, decimals, customs()),
+        plain_number=plain_number,
+        plural=formats.plural,
+        principal=principal_words,
+        record_url=lambda value: dossiers.record_url(value.record_type, value.record_id),
+        quantity=lambda value, unit="": formats.quantity(value, unit, customs()),
+        refusal_title=refusals.title_of,
+        span=lambda value: formats.span(abs((visit.now() - value).total_seconds())),
+        tone=tone,
+        utc=lambda value: f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC",
+        who=person_name,
+        words=formats.words,
+    )
+    app.jinja_env.globals.update(asset=asset, form_proof=form_proof, navigation=lambda: NAVIGATION)
+    app.context_processor(_page_values)
+
+
+def customs() -> formats.Custom:
+    """Return the visitor's customs; before sign-in those of the browser's language."""
+    visitor: visit.Visitor | None = g.get("visitor")
+    return visitor.how if visitor else formats.custom(request.accept_languages.best, None)
+
+
+def _page_values() -> dict[str, Any]:
+    visitor = g.get("visitor")
+    return {
+        "visitor": visitor,
+        "theme": request.cookies.get("theme") if request.cookies.get("theme") in ("light", "dark") else "auto",
+        "unread": notice.unread(visit.reading(), visitor.user_id) if visitor and not visit.is_partial() else 0,
+        "now": visit.now(),
+        "is_partial": visit.is_partial(),
+    }
+
+
+def _iso(value: Any) -> str:
+    return instant_text(value) if isinstance(value, dt.datetime) else str(value)
+
+
+def plain_number(value: Decimal | None) -> str:
+    """Write a number as one types it into a field, in the visitor's customs and without groups."""
+    if value is None:
+        return ""
+    text = f"{Decimal(value):f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace(".", customs().point)
+
+
+def tone(value: Any) -> str:
+    """Return the tone of a status or verdict; the words say the same."""
+    text = str(value)
+    for words, name in ((GOOD, "good"), (BAD, "bad"), (WARN, "warn"), (ACTIVE, "accent")):
+        if text in words:
+            return name
+    return ""
+
+
+def person_name(user_id: str | None) -> str:
+    """Return the printed name of a user id or of an acting principal; the system has names too."""
+    if not user_id:
+        return "nobody"
+    kind, _, name = user_id.rpartition(":")
+    if kind in ("system", "adapter"):
+        return {"system": "Lockstep", "adapter": "Interface"}[kind] + f" ({name})"
+    return _names(visit.reading()).get(name, name)
+
+
+def principal_words(principal: str) -> str:
+    """Return a principal in words: a person's name, or the role's name with its scope."""
+    kind, _, name = principal.partition(":")
+    if kind == "user":
+        return person_name(name)
+    if kind != "role":
+        return principal
+    code, _, scope = name.partition("@")
+    words = _roles(visit.reading()).get(code, formats.words(code))
+    return f"{words} {scope}".strip()
+
+
+def _names(session: Session) -> dict[str, str]:
+    """Return every user's name; a plant has hundreds of people, read once a request and only when one is named."""
+    if "names" not in g:
+        g.names = {user_id: name for user_id, name in session.execute(select(User.id, User.name))}
+    names: dict[str, str] = g.names
+    return names
+
+
+def _roles(session: Session) -> dict[str, str]:
+    if "role_names" not in g:
+        g.role_names = {code: name for code, name in session.execute(select(Role.code, Role.name))}
+    names: dict[str, str] = g.role_names
+    return names

@@ -1,0 +1,117 @@
+"""Texts of forms: FEEL templates (``{{name}}``, ``{{#if …}}``, ``{{#loop …}}``) filled in, and their Markdown as safe HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
+
+Evaluate = Callable[[str, Mapping[str, Any]], Any]
+Write = Callable[[Any], str]
+
+TAG = re.compile(r"\{\{\s*(#if|#loop|/if|/loop)?\s*(.*?)\s*\}\}", re.DOTALL)
+MOST_ROWS = 200
+HEADING = re.compile(r"(#{1,4}) +(.+)")
+BULLET = re.compile(r"[-*] +(.+)")
+BOLD = re.compile(r"\*\*(.+?)\*\*")
+CODE = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    evaluate: Evaluate
+    write: Write
+
+
+def fill(text: str, evaluate: Evaluate, names: Mapping[str, Any], write: Write = str) -> str:
+    """Return a template's text over names. write: puts a value into words. A block never closed runs to the end."""
+    tokens = list(_tokens(text))
+    return "".join(_fill(tokens, 0, len(tokens), _Filling(evaluate, write), names))
+
+
+def markdown(text: str) -> Markup:
+    """Return headings, bullets, bold, code and paragraphs as HTML; everything else is shown as it is, escaped."""
+    html: list[str] = []
+    for block in re.split(r"\n\s*\n", text.strip()):
+        html += _blocks([line.strip() for line in block.splitlines() if line.strip()])
+    return Markup("\n".join(html))  # noqa: S704  # every piece went through escape in _inline
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (kind, content): ``text``, ``value``, ``#if``, ``#loop``, ``/if``, ``/loop``."""
+    position = 0
+    for tag in TAG.finditer(text):
+        if tag.start() > position:
+            yield "text", text[position : tag.start()]
+        yield tag[1] or "value", tag[2]
+        position = tag.end()
+    if position < len(text):
+        yield "text", text[position:]
+
+
+def _fill(
+    tokens: list[tuple[str, str]], start: int, end: int, how: _Filling, names: Mapping[str, Any]
+) -> Iterator[str]:
+    position = start
+    while position < end:
+        kind, content = tokens[position]
+        if kind == "text":
+            yield content
+        elif kind == "value":
+            value = how.evaluate(content, names)
+            yield "" if value is None else how.write(value)
+        elif kind in ("#if", "#loop"):
+            close = _close(tokens, position, end)
+            for inner in _scopes(kind, how.evaluate(content, names), names):
+                yield from _fill(tokens, position + 1, close, how, inner)
+            position = close
+        position += 1
+
+
+def _close(tokens: list[tuple[str, str]], position: int, end: int) -> int:
+    depth = 0
+    for index in range(position, end):
+        kind = tokens[index][0]
+        depth += kind.startswith("#") - kind.startswith("/")
+        if depth == 0:
+            return index
+    return end
+
+
+def _scopes(kind: str, value: Any, names: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if kind == "#if":
+        if value not in (None, False, "", []):
+            yield names
+        return
+    for item in list(value or [])[:MOST_ROWS]:
+        yield {**names, **(item if isinstance(item, Mapping) else {}), "this": item, "parent": names}
+
+
+def _blocks(lines: list[str]) -> Iterator[str]:
+    paragraph: list[str] = []
+    bullets: list[str] = []
+    for line in [*lines, ""]:
+        bullet = BULLET.fullmatch(line)
+        heading = HEADING.fullmatch(line)
+        if bullets and not bullet:
+            yield "<ul>" + "".join(f"<li>{_inline(one)}</li>" for one in bullets) + "</ul>"
+            bullets = []
+        if paragraph and (bullet or heading or not line):
+            yield "<p>" + "<br>".join(map(_inline, paragraph)) + "</p>"
+            paragraph = []
+        if bullet:
+            bullets.append(bullet[1])
+        elif heading:
+            # The page has its own h1 and h2.
+            level = min(len(heading[1]) + 1, 4)
+            yield f"<h{level}>{_inline(heading[2])}</h{level}>"
+        elif line:
+            paragraph.append(line)
+
+
+def _inline(text: str) -> str:
+    safe = str(escape(text))
+    return CODE.sub(r"<code>\1</code>", BOLD.sub(r"<strong>\1</strong>", safe))

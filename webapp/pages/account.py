@@ -1,0 +1,174 @@
+"""Signing in and out, the profile with absences and deputies, notices, and the small choices about the face."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from engine.errors import Invalid, NotFound, Refused
+from engine.stored.definition import Definition
+from records import directory, notice
+from records.person import Absence, User, UserStatus
+from webapp import formats, gate, typed
+from webapp.refusals import status_of
+from webapp.typed import Unreadable
+from webapp.visit import acting, now, reading, visitor
+
+pages = Blueprint("account", __name__)
+
+CHOICE_LASTS = 31_536_000
+
+
+@pages.route("/sign-in", methods=["GET", "POST"])
+@gate.public
+def sign_in() -> Response | tuple[str, int] | str:
+    """Sign somebody in and go where they wanted to."""
+    target = own_path(request.values.get("next", ""))
+    if request.method == "GET":
+        if gate.visitor_or_none():
+            return redirect(target)
+        return render_template("account/sign_in.html", next=target, name="", refusal=None)
+    name = request.form.get("sign_in_name", "")
+    try:
+        gate.enter(name, request.form.get("sign_in_password", ""))
+    except Refused as refusal:
+        return render_template("account/sign_in.html", next=target, name=name, refusal=refusal), status_of(refusal)
+    return redirect(target, 303)
+
+
+@pages.post("/sign-out")
+def sign_out() -> Response:
+    """End the session of this browser."""
+    gate.leave()
+    return redirect(url_for("account.sign_in"), 303)
+
+
+@pages.route("/profile", methods=["GET", "POST"])
+def profile() -> Response | tuple[str, int] | str:
+    """Show who one is here; plan an absence with a deputy."""
+    if request.method == "GET":
+        return _show_profile()
+    try:
+        values = _read_absence()
+        with acting() as act:
+            directory.plan_absence(act, visitor().user_id, **values)
+    except Refused as refusal:
+        return _show_profile(refusal), status_of(refusal)
+    flash("The absence is planned. New tasks also go to your deputy while it lasts.", "good")
+    return redirect(url_for("account.profile"), 303)
+
+
+@pages.post("/profile/absences/<absence_id>/end")
+def end_absence(absence_id: str) -> Response:
+    """End an absence of one's own now."""
+    with acting() as act:
+        absence = act.session.get(Absence, absence_id)
+        if absence is None or absence.user_id != visitor().user_id:
+            raise NotFound("Expected an absence of yours, but there is none with this id.")
+        directory.end_absence(act, absence)
+    flash("The absence has ended.", "good")
+    return redirect(url_for("account.profile"), 303)
+
+
+@pages.get("/notices")
+def notices() -> str:
+    """Show what the house told this person."""
+    return render_template("account/notices.html", notices=notice.notices_of(reading(), visitor().user_id))
+
+
+@pages.post("/notices/<notice_id>/read")
+def read_notice(notice_id: str) -> Response:
+    """Mark one notice as read."""
+    with acting() as act:
+        notice.read(act, notice_id)
+    return redirect(url_for("account.notices"), 303)
+
+
+@pages.post("/notices/read")
+def read_all() -> Response:
+    """Mark every notice shown as read."""
+    with acting() as act:
+        for one in notice.notices_of(act.session, visitor().user_id):
+            notice.read(act, one.id)
+    return redirect(url_for("account.notices"), 303)
+
+
+@pages.post("/choices/theme")
+@gate.public
+def choose_theme() -> Response:
+    """Choose light, dark, or as the device."""
+    return _remember("theme", request.form.get("theme", ""), ("light", "dark", "auto"))
+
+
+@pages.post("/choices/keys")
+def choose_keys() -> Response:
+    """Turn single-letter keys on or off."""
+    return _remember("keys", request.form.get("keys", ""), ("on", "off"))
+
+
+@pages.post("/choices/customs")
+def choose_customs() -> Response:
+    """Choose how numbers and dates are written."""
+    return _remember("customs", request.form.get("customs", ""), tuple(formats.CUSTOMS))
+
+
+def own_path(path: str) -> str:
+    """Return a path of this site to go to, or the inbox for anything that would lead elsewhere."""
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and not any(ord(c) < 33 for c in path)
+    return path if is_ours else url_for("inbox.show")
+
+
+def _remember(name: str, value: str, allowed: tuple[str, ...]) -> Response:
+    if value not in allowed:
+        raise Invalid(f"Expected one of {', '.join(allowed)}, but found “{value[:20]}”")
+    back = request.form.get("back") or (request.referrer or "").removeprefix(request.host_url.rstrip("/"))
+    answer = redirect(own_path(back), 303)
+    answer.set_cookie(name, value, max_age=CHOICE_LASTS, httponly=True, samesite="Lax", secure=request.is_secure)
+    return answer
+
+
+def _show_profile(refusal: Refused | None = None) -> str:
+    me, session = visitor().user_id, reading()
+    absences = select(Absence).where(Absence.ends_at > now()).order_by(Absence.starts_at)
+    others = select(User.id, User.name).where(
+        User.status == UserStatus.ACTIVE, User.can_sign_in.is_(True), User.id != me
+    )
+    flows = select(Definition.process_id, Definition.name).distinct().order_by(Definition.name)
+    user = session.get(User, me)
+    if user is None:
+        raise NotFound("Expected your account, but it is not there any more")
+    return render_template(
+        "account/profile.html",
+        refusal=refusal,
+        errors=refusal.fields if isinstance(refusal, Invalid) else {},
+        form=request.form,
+        absences=session.scalars(absences.where(Absence.user_id == me)).all(),
+        standing_in=session.scalars(absences.where(Absence.deputy_id == me)).all(),
+        people=[tuple(row) for row in session.execute(others.order_by(User.name))],
+        flows=[tuple(row) for row in session.execute(flows)],
+        grants=[grant for grant in user.grants if grant.is_valid(now())],
+        customs=[(tag, tag) for tag in formats.CUSTOMS],
+    )
+
+
+def _read_absence() -> dict[str, Any]:
+    """Return deputy, start, end and flows as typed. Raises: Invalid with a sentence per field."""
+    errors: dict[str, str] = {}
+    instants: dict[str, dt.datetime] = {}
+    for name in ("starts_at", "ends_at"):
+        try:
+            instants[name] = typed.local_instant(request.form.get(name, ""), visitor().how)
+        except Unreadable as error:
+            errors[name] = str(error)
+    deputy, flow = request.form.get("deputy_id", ""), request.form.get("flow", "")
+    if not deputy:
+        errors["deputy_id"] = "Expected somebody who stands in, but nobody is chosen"
+    if not errors and instants["ends_at"] <= max(instants["starts_at"], now()):
+        errors["ends_at"] = "Expected an end after the beginning and after now, but it is not"
+    if errors:
+        raise Invalid("Expected a deputy and two times, but something is missing", errors)
+    return {"deputy_id": deputy, "flows": (flow,) if flow else (), **instants}

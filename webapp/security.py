@@ -1,0 +1,81 @@
+"""What every answer carries to keep the browser on our side: headers, and the proof that a form came from our page."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, g, request
+
+from engine.errors import Forbidden
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+VISIT_COOKIE = "lockstep_visit"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def protect(app: Flask) -> None:
+    """Install the headers and the check of every unsafe request of the pages (the API proves itself by its keys)."""
+    app.before_request(_know_the_browser)
+    app.after_request(_add_headers)
+
+
+def form_proof() -> str:
+    """Return the token that a form of this browser must carry."""
+    key = str(current_app.secret_key).encode()
+    return hmac.new(key, f"form:{g.visit}".encode(), hashlib.sha256).hexdigest()
+
+
+def _know_the_browser() -> None:
+    g.visit = request.cookies.get(VISIT_COOKIE) or ""
+    g.is_new_visit = len(g.visit) != 43
+    if g.is_new_visit:
+        g.visit = secrets.token_urlsafe(32)
+    if request.method in SAFE_METHODS or request.path.startswith("/api/"):
+        return
+    given = request.headers.get("X-Form-Proof") or request.form.get("form_proof", "")
+    if not _is_same_site() or not hmac.compare_digest(given.encode(), form_proof().encode()):
+        raise Forbidden(
+            "Expected a form opened in this browser, but its proof is missing or belongs to another visit. "
+            "Nothing was written: open the page again and send it from there.",
+            code="FORM_PROOF",
+        )
+
+
+def _is_same_site() -> bool:
+    origin = request.headers.get("Origin")
+    return not origin or urlsplit(origin).netloc == request.host
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    if g.get("is_new_visit") and request.endpoint != "static":
+        response.set_cookie(
+            VISIT_COOKIE, g.visit, max_age=31_536_000, httponly=True, samesite="Lax", secure=request.is_secure
+        )
+    return response

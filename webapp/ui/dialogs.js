@@ -1,0 +1,30 @@
+// Links with data-opens-dialog load their page's form into the one dialog; without script they are ordinary links.
+import htmx from "htmx.org";
+
+const dialog = () => document.querySelector("[data-dialog]");
+
+async function open(link) {
+  const box = dialog();
+  await htmx.ajax("GET", link.href, { target: box, swap: "innerHTML" });
+  if (!box.open) box.showModal();
+  box.querySelector("[autofocus], input:not([type=hidden]), textarea, select, button")?.focus();
+}
+
+export function bindDialogs() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-opens-dialog]");
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      open(link);
+      return;
+    }
+    if (event.target.closest("[data-close-dialog]")) {
+      event.preventDefault();
+      event.target.closest("dialog")?.close();
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const box = event.target.closest?.("dialog[open]");
+    if (box && event.key === "Enter" && (event.ctrlKey || event.metaKey)) box.querySelector("form button[data-confirm]")?.click();
+  });
+}

@@ -1,0 +1,76 @@
+// Keys for people who decide all day. Single letters are silent while one types and can be turned off in the list of keys.
+const GOES = { i: "/inbox", m: "/inbox?box=mine", d: "/inbox?box=decided", r: "/inbox?box=requests" };
+const PRESSES = { e: "claim", a: "approve", r: "reject", b: "return", c: "comment", w: "why", t: "sides", v: "viewed", u: "list" };
+let isGoing = false;
+
+const isTyping = (element) => element.closest("input, textarea, select, [contenteditable]");
+const items = () => [...document.querySelectorAll("[data-item]")];
+
+function move(step) {
+  const all = items();
+  if (all.length === 0) return;
+  const focused = all.indexOf(document.activeElement);
+  const current = focused >= 0 ? focused : all.findIndex((item) => item.hasAttribute("aria-current"));
+  const next = all[Math.min(all.length - 1, Math.max(0, current + step))];
+  next.focus();
+  next.scrollIntoView({ block: "nearest" });
+  if (matchMedia("(min-width: 60rem)").matches) next.click();
+}
+
+function moveDifference(step) {
+  const all = [...document.querySelectorAll("[data-difference]")];
+  if (all.length === 0) return;
+  const current = all.findIndex((one) => one.classList.contains("difference-current"));
+  all[current]?.classList.remove("difference-current");
+  const next = all[(current + step + all.length) % all.length];
+  next.classList.add("difference-current");
+  next.scrollIntoView({ block: "center" });
+}
+
+function press(name) {
+  const target = document.querySelector(`[data-key="${name}"]`);
+  if (!target) return;
+  if (target.tagName === "DETAILS") target.open = !target.open;
+  else if (target.matches("input, textarea")) target.focus();
+  else target.click();
+}
+
+function showKeys() {
+  document.querySelector("[data-keys-dialog]")?.showModal();
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+  if (event.key === "?") return showKeys();
+  if (document.body.dataset.keys !== "on") return;
+  if (isGoing) {
+    isGoing = false;
+    if (GOES[event.key]) location.assign(GOES[event.key]);
+    return;
+  }
+  const act = {
+    g: () => {
+      isGoing = true;
+      setTimeout(() => (isGoing = false), 1500);
+    },
+    j: () => move(1),
+    k: () => move(-1),
+    n: () => moveDifference(1),
+    p: () => moveDifference(-1),
+    o: () => (document.activeElement.matches("[data-item]") ? document.activeElement : document.querySelector("[data-item]"))?.click(),
+    "/": () => document.querySelector("[data-search]")?.focus(),
+  }[event.key];
+  if (act) act();
+  else if (PRESSES[event.key]) press(PRESSES[event.key]);
+  else if (/^[1-7]$/.test(event.key)) document.querySelectorAll("[data-tab]")[Number(event.key) - 1]?.click();
+  else return;
+  event.preventDefault();
+}
+
+export function bindKeys() {
+  document.addEventListener("keydown", onKey);
+  for (const button of document.querySelectorAll("[data-show-keys]")) {
+    button.hidden = false;
+    button.addEventListener("click", showKeys);
+  }
+}

@@ -1,0 +1,109 @@
+"""Who is visiting: the signed-in person of this request, the session that reads, the act that writes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from flask import Flask, current_app, g, request
+from sqlalchemy.orm import Session
+
+from engine.act import Act, Installation
+from engine.database import new_id
+from webapp import formats
+from webapp.refusals import Resumed
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The signed-in person. roles: role codes held now, scope included (``CC_OWNER@4711``)."""
+
+    user_id: str
+    name: str
+    title: str
+    roles: frozenset[str]
+    how: formats.Custom
+    keys_on: bool = True
+
+    @property
+    def principal(self) -> str:
+        """The principal under which this person acts."""
+        return f"user:{self.user_id}"
+
+    def holds(self, *codes: str) -> bool:
+        """Tell whether the person holds one of these roles, in any scope."""
+        return any(role.partition("@")[0] in codes for role in self.roles)
+
+
+def installation() -> Installation:
+    """Return what this application is wired to."""
+    wired: Installation = current_app.extensions["lockstep"]
+    return wired
+
+
+def now() -> dt.datetime:
+    """Return the instant of this request, read once."""
+    if "now" not in g:
+        g.now = installation().clock()
+    moment: dt.datetime = g.now
+    return moment
+
+
+def visitor() -> Visitor:
+    """Return the signed-in person; the gate lets nobody else reach a page that asks."""
+    person: Visitor = g.visitor
+    return person
+
+
+def reading() -> Session:
+    """Return the session in which this request reads; it is closed with the request."""
+    if "reading" not in g:
+        stack = g.reading_stack = ExitStack()
+        g.reading = stack.enter_context(installation().reading())
+    session: Session = g.reading
+    return session
+
+
+def read_anew() -> Session:
+    """Close the reading session and open another, which sees what this request has written."""
+    _close_reading()
+    return reading()
+
+
+@contextmanager
+def acting(*, reason: str | None = None, on_behalf_of: str | None = None) -> Iterator[Act]:
+    """Open the visitor's act. A form that was carried over a sign-in is shown again instead of being sent.
+
+    Raises: Resumed for a carried form.
+    """
+    if g.get("is_resumed"):
+        raise Resumed("Expected you to look once more: the session had ended while you typed.")
+    with installation().acting(visitor().principal, now=now(), reason=reason, on_behalf_of=on_behalf_of) as act:
+        g.act_id = act.id
+        yield act
+
+
+def install(app: Flask) -> None:
+    """Give every request an id and close what it opened."""
+
+    @app.before_request
+    def _name_request() -> None:
+        g.request_id = new_id()
+
+    @app.teardown_request
+    def _close(_error: BaseException | None) -> None:
+        _close_reading()
+
+
+def _close_reading() -> None:
+    stack: ExitStack | None = g.pop("reading_stack", None)
+    g.pop("reading", None)
+    if stack is not None:
+        stack.close()
+
+
+def is_partial() -> bool:
+    """Tell whether htmx asks for a part of the page (not for a page it restores from the history)."""
+    return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
