@@ -57,7 +57,9 @@ def analyse(model: Model, *, limit: int = MAX_FINDINGS) -> list[TableFinding]:
 def analyse_table(table: Table, *, limit: int = MAX_FINDINGS) -> list[TableFinding]:
     """Analyse one table."""
     if not table.rules:
-        return [_finding(table, "gap", "warning", (), "Expected at least one rule, but the table has none", table.at.line)]
+        return [
+            _finding(table, "gap", "warning", (), "Expected at least one rule, but the table has none", table.at.line)
+        ]
     shape = Shape(table)
     findings: list[TableFinding] = []
     for found in (shape.impossible(), shape.unreachable(), shape.overlaps(), shape.gaps()):
@@ -93,15 +95,17 @@ class Shape:
     def __init__(self, table: Table) -> None:
         self.table = table
         cells = [[rule.cells[index] for rule in table.rules] for index in range(len(table.inputs))]
-        self.columns: list[Column] = [
-            cut(column, tests) for column, tests in zip(table.inputs, cells, strict=True)
-        ]
+        self.columns: list[Column] = [cut(column, tests) for column, tests in zip(table.inputs, cells, strict=True)]
         self.covers: list[Box] = []
         self.may: list[Box] = []
         for index in range(len(table.rules)):
             masks = [column.masks[index] for column in self.columns]
-            self.covers.append(tuple(certain & column.domain for (certain, _), column in zip(masks, self.columns, strict=True)))
-            self.may.append(tuple(possible & column.domain for (_, possible), column in zip(masks, self.columns, strict=True)))
+            self.covers.append(
+                tuple(certain & column.domain for (certain, _), column in zip(masks, self.columns, strict=True))
+            )
+            self.may.append(
+                tuple(possible & column.domain for (_, possible), column in zip(masks, self.columns, strict=True))
+            )
         self.full: Box = tuple(column.domain for column in self.columns)
         # For each column and segment: the set of rules (as bits) that cover it for certain.
         self.active = [
@@ -148,7 +152,10 @@ class Shape:
 
     def _ranks(self) -> list[list[int]] | None:
         """Return each rule's priority, the best first; None where outputs or priorities are not constant."""
-        orders = [[constant_of(node) for node in column.allowed.tests] if column.allowed else [] for column in self.table.outputs]
+        orders = [
+            [constant_of(node) for node in column.allowed.tests] if column.allowed else []
+            for column in self.table.outputs
+        ]
         ranks: list[list[int]] = []
         for answers in self.answers:
             rank = []
@@ -243,7 +250,9 @@ class Shape:
             yield _finding(self.table, "unchecked", "info", (), text, self.table.at.line)
             return
         for box in boxes:
-            possible = [rule.row for rule, may in zip(self.table.rules, self.may, strict=True) if _meet(box, may) is not None]
+            possible = [
+                rule.row for rule, may in zip(self.table.rules, self.may, strict=True) if _meet(box, may) is not None
+            ]
             severity = "info" if possible or self._only_other_texts(box) else "warning"
             words = self._words(box)
             text = f"Expected a rule for every case, but none matches {words}"
@@ -296,4 +305,3 @@ def _same(one: Constant, other: Constant) -> bool | None:
     if one is OPAQUE or other is OPAQUE:
         return None
     return equal(one, other) is True
-

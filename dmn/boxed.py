@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from dmn import syntax
 from dmn.budget import Run
 from dmn.compiler import Closure, Compiler, Env, Scope, Test, elements, invoke
 from dmn.documents import Document, Element, Text, attribute, child, children, local
 from dmn.errors import Diagnostic, FeelSyntaxError, Position
+from dmn.functions import BUILT_INS
 from dmn.items import ItemTypes
-from dmn.parser import Names, Parser
+from dmn.names import Names
+from dmn.parser import Parser
 from dmn.tables import AGGREGATORS, POLICIES, Input, Output, Rule, Table
-from dmn.types import ConstrainedType, FeelType, coerce
+from dmn.types import AnyType, ConstrainedType, FeelType, coerce
 from dmn.values import Function, NullResult, Parameter, Value, describe
 
 EXPRESSIONS = (
@@ -76,25 +79,37 @@ class Builder:
     def feel(self, text: Text, scope: Scope | None) -> tuple[syntax.Node | None, Closure]:
         """Parse and compile one FEEL text."""
         try:
-            parser = self._parser(text, scope)
+            parser, compiler = self._parser(text, scope), self._compiler()
             node = parser.parse_expression()
-            try:
-                return node, self._compiler().compile(node, scope)
-            except RecursionError:
-                raise parser.error("Expected an expression that nests less deeply, but it nests too deep", 0) from None
+            closure = parser.guard(lambda: compiler.compile(node, scope))
         except FeelSyntaxError as error:
             problem = self._problem(error)
             return None, _broken(problem)
+        self._check_names(compiler)
+        return node, closure
 
     def tests(self, text: Text, scope: Scope | None) -> tuple[syntax.UnaryTests, Test]:
         """Parse and compile the tests of one cell."""
         try:
-            tree = self._parser(text, scope, "?").parse_unary_tests()
-            return tree, self._compiler().compile_tests(tree, scope)
+            parser, compiler = self._parser(text, scope, "?"), self._compiler()
+            tree = parser.parse_unary_tests()
+            test = parser.guard(lambda: compiler.compile_tests(tree, scope))
         except FeelSyntaxError as error:
             self._problem(error)
             at = Position(0, error.line, error.column)
             return syntax.UnaryTests(at, (syntax.Literal(at, None),)), lambda value, env: None
+        self._check_names(compiler)
+        return tree, test
+
+    def _check_names(self, compiler: Compiler) -> None:
+        """Keep names that nothing brings into scope as problems: they will be null, which is rarely meant."""
+        for name, at in compiler.reads.items():
+            if name in self.names or name in BUILT_INS or self.functions.fits(name, 0):
+                continue
+            near = get_close_matches(name, self.names, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            message = f"Expected a name in scope, but {name} is required by nothing here{hint}"
+            self.problems.append(Diagnostic("name", message, self.document.source, at.line, at.column))
 
     # Boxed expressions
 
@@ -116,7 +131,7 @@ class Builder:
 
     def typed(self, compute: Closure, kind: FeelType | None, at: Position) -> Closure:
         """Convert what ``compute`` answers to a type; what does not conform becomes null, with an error noted."""
-        if kind is None or str(kind) == "Any":
+        if kind is None or isinstance(kind, AnyType):
             return compute
         source = self.document.source
 
@@ -221,7 +236,8 @@ class Builder:
     def parameters(self, element: Element) -> tuple[Parameter, ...]:
         """Read the formal parameters of a function."""
         return tuple(
-            Parameter(attribute(part, "name") or "", self.types.of(part)) for part in children(element, "formalParameter")
+            Parameter(attribute(part, "name") or "", self.types.of(part))
+            for part in children(element, "formalParameter")
         )
 
     def _conditional(self, element: Element, scope: Scope | None) -> Closure:
@@ -317,11 +333,14 @@ class Builder:
     def _decision_table(self, element: Element, scope: Scope | None) -> Closure:
         policy = (attribute(element, "hitPolicy") or "UNIQUE").upper()
         if policy not in POLICIES:
-            raise self.document.error(f"Expected one of the hit policies {', '.join(POLICIES)}, but got {policy}", element)
+            raise self.document.error(
+                f"Expected one of the hit policies {', '.join(POLICIES)}, but got {policy}", element
+            )
         aggregator = (attribute(element, "aggregation") or "").upper()
         if aggregator and (aggregator not in AGGREGATORS or policy != "COLLECT"):
             raise self.document.error(
-                f"Expected an aggregation of {', '.join(AGGREGATORS)} with COLLECT, but got {aggregator} with {policy}", element
+                f"Expected an aggregation of {', '.join(AGGREGATORS)} with COLLECT, but got {aggregator} with {policy}",
+                element,
             )
         inputs = tuple(self._input(part, scope) for part in children(element, "input"))
         columns = list(children(element, _OUTPUT))
@@ -402,7 +421,9 @@ class Builder:
 
     def _annotations(self, element: Element) -> tuple[str, ...]:
         """Return the annotations of a row; DMN 1.1 and Camunda keep the only one as description."""
-        entries = [self.document.text(child(part, "text")).value.strip() for part in children(element, "annotationEntry")]
+        entries = [
+            self.document.text(child(part, "text")).value.strip() for part in children(element, "annotationEntry")
+        ]
         description = child(element, "description")
         if not entries and description is not None:
             entries = [(description.text or "").strip()]

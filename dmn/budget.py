@@ -39,8 +39,18 @@ class Run:
     """One evaluation: variables, host functions, clock, budget and the diagnostics gathered so far."""
 
     __slots__ = (
-        "variables", "functions", "now", "budget", "steps", "check_at", "started", "depth", "diagnostics", "cache",
-        "muted", "trace",
+        "budget",
+        "cache",
+        "check_at",
+        "depth",
+        "diagnostics",
+        "functions",
+        "muted",
+        "now",
+        "started",
+        "steps",
+        "trace",
+        "variables",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +82,9 @@ class Run:
 
     def _check(self) -> None:
         if self.steps > self.budget.steps:
-            raise BudgetExceeded(f"Expected at most {self.budget.steps:,} steps, but the expression needs more", limit="steps")
+            raise BudgetExceeded(
+                f"Expected at most {self.budget.steps:,} steps, but the expression needs more", limit="steps"
+            )
         if time.monotonic() - self.started > self.budget.seconds:
             raise BudgetExceeded(
                 f"Expected a result within {self.budget.seconds:g} s, but the expression takes longer", limit="seconds"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from dmn import syntax
 from dmn.budget import Run
@@ -37,7 +37,7 @@ from dmn.values import (
 class Env:
     """The names a closure sees: one frame, the frame around it, and the variables of the whole run."""
 
-    __slots__ = ("names", "parent", "globals", "run")
+    __slots__ = ("globals", "names", "parent", "run")
 
     def __init__(self, names: dict[str, Value], parent: Env | None, variables: Mapping[str, Value], run: Run) -> None:
         self.names = names
@@ -69,7 +69,7 @@ Test = Callable[[Value, Env], bool | None]
 class Scope:
     """What is known of frames while compiling; ``is_open`` marks a filter, whose names only the run knows."""
 
-    __slots__ = ("names", "parent", "is_open", "is_loop")
+    __slots__ = ("is_loop", "is_open", "names", "parent")
 
     def __init__(
         self, names: set[str], parent: Scope | None = None, *, is_open: bool = False, is_loop: bool = False
@@ -377,9 +377,7 @@ class Compiler:
             chain.append(first)
             first = first.left
         start = self.compile(first, scope)
-        steps = [
-            (ARITHMETIC[step.operator], self.compile(step.right, scope), step.at) for step in reversed(chain)
-        ]
+        steps = [(ARITHMETIC[step.operator], self.compile(step.right, scope), step.at) for step in reversed(chain)]
         source = self.source
         if len(steps) == 1:
             operate, right, at = steps[0]
@@ -474,7 +472,10 @@ class Compiler:
                     unknown = True
                     if value is not None:
                         env.run.note(
-                            "type", f"Expected a boolean beside {word}, but got {describe(value)}", places[index], source
+                            "type",
+                            f"Expected a boolean beside {word}, but got {describe(value)}",
+                            places[index],
+                            source,
                         )
             return None if unknown else not decisive
 
@@ -502,20 +503,18 @@ class Compiler:
 
     def _iterators(
         self, iterators: tuple[syntax.Iterator, ...], scope: Scope | None
-    ) -> tuple[list[tuple[str, Closure, Closure | None, Position]], Scope | None]:
+    ) -> tuple[list[tuple[str, Closure, Closure | None]], Scope | None]:
         parts = []
         for iterator in iterators:
             domain = self.compile(iterator.domain, scope)
             end = self.compile(iterator.end, scope) if iterator.end is not None else None
-            parts.append((iterator.name, domain, end, iterator.at))
+            parts.append((iterator.name, domain, end))
             scope = Scope({iterator.name}, scope)
         return parts, scope
 
-    def _walk(
-        self, parts: list[tuple[str, Closure, Closure | None, Position]], env: Env, index: int = 0
-    ) -> Iterator[Env]:
+    def _walk(self, parts: list[tuple[str, Closure, Closure | None]], env: Env, index: int = 0) -> Iterator[Env]:
         """Yield an environment for each combination; raises NullResult when a domain is none."""
-        name, domain, end, at = parts[index]
+        name, domain, end = parts[index]
         for item in elements(domain(env), end(env) if end is not None else None, is_span=end is not None):
             env.run.spend()
             inner = env.inside({name: item})
@@ -665,8 +664,7 @@ class Compiler:
 
     def _with_subject(self, node: syntax.Node, scope: Scope | None, has_subject: bool) -> Closure:
         if has_subject and uses_subject(node):
-            raise_free = self.compile(node, Scope({"?"}, scope))
-            return raise_free
+            return self.compile(node, Scope({"?"}, scope))
         return self.compile(node, scope)
 
     def _order_test(self, node: syntax.UnaryRange, bound: Closure) -> Test:
@@ -683,32 +681,29 @@ class Compiler:
 
         return test
 
-    _METHODS: dict[type[syntax.Node], Callable[[Compiler, Any, Scope | None], Closure]] = {}
-
-
-Compiler._METHODS = {
-    syntax.Literal: Compiler._literal,
-    syntax.Name: Compiler._name,
-    syntax.Path: Compiler._path,
-    syntax.Filter: Compiler._filter,
-    syntax.Call: Compiler._call,
-    syntax.Negation: Compiler._negation,
-    syntax.Arithmetic: Compiler._arithmetic,
-    syntax.Comparison: Compiler._comparison,
-    syntax.Between: Compiler._between,
-    syntax.Membership: Compiler._membership,
-    syntax.Conjunction: Compiler._conjunction,
-    syntax.Disjunction: Compiler._disjunction,
-    syntax.If: Compiler._if,
-    syntax.InstanceOf: Compiler._instance_of,
-    syntax.For: Compiler._for,
-    syntax.Quantified: Compiler._quantified,
-    syntax.RangeLiteral: Compiler._range,
-    syntax.UnaryRange: Compiler._unary_range,
-    syntax.ListLiteral: Compiler._list,
-    syntax.ContextLiteral: Compiler._context,
-    syntax.FunctionLiteral: Compiler._function,
-}
+    _METHODS: ClassVar[dict[type[syntax.Node], Callable[[Compiler, Any, Scope | None], Closure]]] = {
+        syntax.Literal: _literal,
+        syntax.Name: _name,
+        syntax.Path: _path,
+        syntax.Filter: _filter,
+        syntax.Call: _call,
+        syntax.Negation: _negation,
+        syntax.Arithmetic: _arithmetic,
+        syntax.Comparison: _comparison,
+        syntax.Between: _between,
+        syntax.Membership: _membership,
+        syntax.Conjunction: _conjunction,
+        syntax.Disjunction: _disjunction,
+        syntax.If: _if,
+        syntax.InstanceOf: _instance_of,
+        syntax.For: _for,
+        syntax.Quantified: _quantified,
+        syntax.RangeLiteral: _range,
+        syntax.UnaryRange: _unary_range,
+        syntax.ListLiteral: _list,
+        syntax.ContextLiteral: _context,
+        syntax.FunctionLiteral: _function,
+    }
 
 
 def invoke(function: Function, run: Run, arguments: list[Value], names: tuple[str, ...] = ()) -> Value:
@@ -720,7 +715,9 @@ def invoke(function: Function, run: Run, arguments: list[Value], names: tuple[st
         if function.is_built_in:
             return function.invoke(run, arguments)
         if len(arguments) != len(function.parameters):
-            raise NullResult(f"Expected {len(function.parameters)} arguments for {function!r}, but got {len(arguments)}")
+            raise NullResult(
+                f"Expected {len(function.parameters)} arguments for {function!r}, but got {len(arguments)}"
+            )
         fitted = [
             coerce(value, parameter.type, _refuse) if parameter.type is not None else value
             for parameter, value in zip(function.parameters, arguments, strict=True)
@@ -772,10 +769,14 @@ def elements(domain: Value, end: Value, *, is_span: bool) -> Iterator[Value]:
 def _span(start: Value, end: Value, start_included: bool, end_included: bool) -> Iterator[Value]:
     if type(start) is Date and type(end) is Date:
         step = 1 if start.number <= end.number else -1
-        numbers = range(start.number + (0 if start_included else step), end.number + (step if end_included else 0), step)
+        numbers = range(
+            start.number + (0 if start_included else step), end.number + (step if end_included else 0), step
+        )
         return map(_date_at, numbers)
     if type(start) is not Decimal or type(end) is not Decimal or start % 1 or end % 1:
-        raise NullResult(f"Expected whole numbers or dates to loop over, but got {describe(start)} to {describe(end)}", "type")
+        raise NullResult(
+            f"Expected whole numbers or dates to loop over, but got {describe(start)} to {describe(end)}", "type"
+        )
     first, last = integer_of(start, "start"), integer_of(end, "end")
     step = 1 if first <= last else -1
     return map(Decimal, range(first + (0 if start_included else step), last + (step if end_included else 0), step))
@@ -785,13 +786,9 @@ def _date_at(number: int) -> Date:
     return date_of(number)
 
 
-def uses_subject(node: Any) -> bool:
+def uses_subject(node: syntax.Node) -> bool:
     """Tell whether a tree mentions ``?``, the value under test."""
-    if isinstance(node, syntax.Name):
-        return node.name == "?"
-    if isinstance(node, syntax.Node):
-        return any(uses_subject(getattr(node, name)) for name in node.__dataclass_fields__ if name != "at")
-    return isinstance(node, tuple) and any(uses_subject(part) for part in node)
+    return any(isinstance(part, syntax.Name) and part.name == "?" for part in syntax.walk(node))
 
 
 def _passes(value: Value, tested: Value, run: Run) -> bool | None:
@@ -834,4 +831,3 @@ def infer(body: syntax.Node) -> FeelType | None:
         only = kinds.pop() if len(kinds) == 1 else None
         return ListType(only or BUILT_IN_TYPES["Any"])
     return None
-

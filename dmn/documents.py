@@ -25,7 +25,7 @@ DMN_NAMESPACES = frozenset(
 _MARKUP = re.compile(
     r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<!(?!--|\[)[^>]*>|<(/?)(?:[^\"'<>]|\"[^\"]*\"|'[^']*')*>", re.DOTALL
 )
-_PIECE = re.compile(r"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>|<\?.*?\?>|(&[^;]*;)|([^<&])|<", re.DOTALL)
+_PIECE = re.compile(r"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>|<\?.*?\?>|(&[^;]*;)|([^<&]+)|<", re.DOTALL)
 Element = etree._Element
 
 
@@ -42,7 +42,7 @@ class Document:
     def position(self, element: Element) -> Position:
         """Return the place of an element's start tag."""
         tag = self._ends.get(element)
-        return self._at(tag[0]) if tag else Position(0, _line_of(element), 1)
+        return self.at(tag[0]) if tag else Position(0, _line_of(element), 1)
 
     def text(self, element: Element | None) -> Text:
         """Return the text directly inside an element; None gives an empty text."""
@@ -56,22 +56,29 @@ class Document:
         at = self.position(self.root if element is None else element)
         return ModelError(message, source=self.source, line=at.line, column=at.column)
 
-    def locate(self, element: Element | None, offset: int) -> Position:
-        """Return the place in the file of a character of an element's text; ``offset`` stays that of the text."""
-        tag = self._ends.get(element) if element is not None else None
-        if tag is None:
-            return Position(offset, 1 if element is None else _line_of(element), 1)
-        passed, raw_offset = 0, tag[1]
-        for match in _PIECE.finditer(self._raw, tag[1]):
-            width = len(match[1]) if match[1] is not None else 1 if match[2] or match[3] else 0
-            if match[0] == "<" or passed + width > offset:
-                raw_offset = match.start() + (9 + offset - passed if match[1] is not None else 0)
-                break
-            passed += width
-            raw_offset = match.end()
-        return self._at(raw_offset)._replace(offset=offset)
+    def pieces(self, element: Element) -> list[tuple[int, int]]:
+        """Return (offset in the text, offset in the file) of the stretches an element's text is written in.
 
-    def _at(self, raw_offset: int) -> Position:
+        An entity such as ``&lt;`` is a stretch of one character; comments and CDATA marks belong to none.
+        """
+        tag = self._ends.get(element)
+        if tag is None:
+            return []
+        found: list[tuple[int, int]] = []
+        passed = 0
+        for match in _PIECE.finditer(self._raw, tag[1]):
+            if match[0] == "<":
+                break
+            if match[1] is not None:
+                found.append((passed, match.start() + len("<![CDATA[")))
+                passed += len(match[1])
+            elif match[2] or match[3]:
+                found.append((passed, match.start()))
+                passed += 1 if match[2] else len(match[3])
+        return found
+
+    def at(self, raw_offset: int) -> Position:
+        """Return the place of a character of the file."""
         line = bisect_right(self._line_starts, raw_offset)
         return Position(raw_offset, line, raw_offset - self._line_starts[line - 1] + 1)
 
@@ -79,15 +86,25 @@ class Document:
 class Text:
     """A text of the file that can say where each of its characters stands."""
 
-    __slots__ = ("value", "document", "element")
+    __slots__ = ("_pieces", "document", "element", "value")
 
     def __init__(self, value: str, document: Document, element: Element | None) -> None:
         self.value = value
         self.document = document
         self.element = element
+        self._pieces: list[tuple[int, int]] | None = None
 
     def locate(self, offset: int) -> Position:
-        return self.document.locate(self.element, offset)
+        """Return the line and column in the file of a character; ``offset`` stays that of the text."""
+        if self.element is None:
+            return Position(offset, 1, 1)
+        if self._pieces is None:
+            self._pieces = self.document.pieces(self.element)
+        index = bisect_right(self._pieces, (offset, MAX_BYTES * 4)) - 1
+        if index < 0:
+            return self.document.position(self.element)._replace(offset=offset)
+        begin, raw = self._pieces[index]
+        return self.document.at(raw + offset - begin)._replace(offset=offset)
 
 
 def read_document(xml: bytes | str, source: str) -> Document:
@@ -103,10 +120,14 @@ def read_document(xml: bytes | str, source: str) -> Document:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         line, column = error.position
-        raise ModelError(f"Expected well-formed XML, but {error.msg}", source=source, line=line or 1, column=column or 1) from None
+        raise ModelError(
+            f"Expected well-formed XML, but {error.msg}", source=source, line=line or 1, column=column or 1
+        ) from None
     tree = root.getroottree()
     if tree.docinfo.internalDTD is not None:
-        raise ModelError("Expected XML without a document type, but the file declares one (DTD, entities)", source=source)
+        raise ModelError(
+            "Expected XML without a document type, but the file declares one (DTD, entities)", source=source
+        )
     document = Document(root, _decoded(data, tree.docinfo.encoding), source)
     if local(root) != "definitions" or namespace_of(root) not in DMN_NAMESPACES:
         raise document.error(f"Expected a DMN file (definitions of DMN 1.1 to 1.5), but found {root.tag}")

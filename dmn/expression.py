@@ -12,7 +12,8 @@ from dmn.budget import Budget, Run
 from dmn.compiler import Compiler, Env, Scope, Variables
 from dmn.errors import BudgetExceeded, Diagnostic, Position
 from dmn.functions import BUILT_INS
-from dmn.parser import Names, Parser
+from dmn.names import Names
+from dmn.parser import Parser
 from dmn.temporal import DateTime
 from dmn.values import HostFunction, Value, measure, to_feel
 
@@ -41,7 +42,9 @@ def attempt(compute: Callable[[], Value], source: str) -> Value:
         value = compute()
         measure(value, 1_000_000)
     except RecursionError:
-        raise BudgetExceeded("Expected a shallower computation, but it nests too deep", limit="depth", source=source) from None
+        raise BudgetExceeded(
+            "Expected a shallower computation, but it nests too deep", limit="depth", source=source
+        ) from None
     except BudgetExceeded as error:
         error.source = source if error.source == "<dmn>" else error.source
         raise
@@ -56,7 +59,7 @@ class Expression:
     ``is defined``. positions: where each of both is read first. tree: the syntax tree.
     """
 
-    __slots__ = ("text", "source", "tree", "reads", "maybe_reads", "positions", "_closure", "_functions")
+    __slots__ = ("_closure", "_functions", "maybe_reads", "positions", "reads", "source", "text", "tree")
 
     def __init__(self, text: str, *, names: Iterable[str], functions: Functions | None, source: str) -> None:
         known = frozenset(names)
@@ -65,7 +68,7 @@ class Expression:
         self.text = text
         self.source = source
         self.tree: syntax.Node = parser.parse_expression()
-        self._closure = _compiled(lambda: compiler.compile(self.tree), parser)
+        self._closure = parser.guard(lambda: compiler.compile(self.tree))
         certain = _without_functions(compiler.reads, self.tree, functions or {}, known)
         possible = _without_functions(compiler.maybe_reads, self.tree, functions or {}, known)
         self.reads = frozenset(certain)
@@ -111,7 +114,7 @@ class Expression:
 class UnaryTests:
     """The tests of a decision table cell, such as ``> 5, [1..3]`` or ``not("a")``."""
 
-    __slots__ = ("text", "source", "tree", "reads", "maybe_reads", "positions", "_test", "_functions")
+    __slots__ = ("_functions", "_test", "maybe_reads", "positions", "reads", "source", "text", "tree")
 
     def __init__(self, text: str, *, names: Iterable[str], functions: Functions | None, source: str) -> None:
         known = frozenset(names)
@@ -120,7 +123,7 @@ class UnaryTests:
         self.text = text
         self.source = source
         self.tree = parser.parse_unary_tests()
-        self._test = _compiled(lambda: compiler.compile_tests(self.tree, Scope(set())), parser)
+        self._test = parser.guard(lambda: compiler.compile_tests(self.tree, Scope(set())))
         certain = _without_functions(compiler.reads, self.tree, functions or {}, known)
         possible = _without_functions(compiler.maybe_reads, self.tree, functions or {}, known)
         self.reads = frozenset(certain)
@@ -144,13 +147,6 @@ class UnaryTests:
         return Outcome(verdict, tuple(run.diagnostics))
 
 
-def _compiled(compile: Callable[[], Any], parser: Parser) -> Any:
-    try:
-        return compile()
-    except RecursionError:
-        raise parser.error("Expected an expression that nests less deeply, but it nests too deep", 0) from None
-
-
 def _without_functions(
     reads: Mapping[str, Position], tree: syntax.Node, functions: Functions, known: frozenset[str]
 ) -> dict[str, Position]:
@@ -160,17 +156,14 @@ def _without_functions(
     return {name: at for name, at in reads.items() if name not in called or name in read_as_value}
 
 
-def names_read_as_values(tree: Any) -> set[str]:
+def names_read_as_values(tree: syntax.Node) -> set[str]:
     """Return the names that stand anywhere but before the parentheses of a call."""
-    if isinstance(tree, syntax.Name):
-        return {tree.name}
-    if isinstance(tree, syntax.Call) and isinstance(tree.callee, syntax.Name):
-        return names_read_as_values(tree.arguments)
-    if isinstance(tree, syntax.Node):
-        return names_read_as_values(tuple(getattr(tree, name) for name in tree.__dataclass_fields__ if name != "at"))
-    if isinstance(tree, tuple):
-        return set().union(*map(names_read_as_values, tree)) if tree else set()
-    return set()
+    called = {
+        id(node.callee)
+        for node in syntax.walk(tree)
+        if isinstance(node, syntax.Call) and isinstance(node.callee, syntax.Name)
+    }
+    return {node.name for node in syntax.walk(tree) if isinstance(node, syntax.Name) and id(node) not in called}
 
 
 def compile_expression(

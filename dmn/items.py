@@ -11,8 +11,20 @@ from dmn.documents import Document, Element, Text, attribute, child, children
 from dmn.errors import Diagnostic, FeelSyntaxError
 from dmn.expression import BUILT_IN_NAMES
 from dmn.parser import Parser
-from dmn.types import ANY, BUILT_IN_TYPES, ConstrainedType, ContextType, FeelType, FunctionType, ListType
+from dmn.types import (
+    ANY,
+    BUILT_IN_TYPES,
+    ConstrainedType,
+    ContextType,
+    FeelType,
+    FunctionType,
+    ListType,
+    parts_of,
+)
 from dmn.values import Value
+
+# Definitions may use each other twice at every level; a few dozen of them would then be endless.
+_MAX_PARTS = 10_000
 
 
 class ItemTypes(dict[str, FeelType]):
@@ -25,9 +37,12 @@ class ItemTypes(dict[str, FeelType]):
         self.problems: list[Diagnostic] = []
         self.allowed: dict[str, syntax.UnaryTests] = {}
         self._elements = {
-            name: element for element in children(document.root, "itemDefinition") if (name := attribute(element, "name"))
+            name: element
+            for element in children(document.root, "itemDefinition")
+            if (name := attribute(element, "name"))
         }
         self._open: set[str] = set()
+        self._sizes: dict[int, int] = {}
         for name in self._elements:
             self.named(name, document.root)
 
@@ -63,7 +78,16 @@ class ItemTypes(dict[str, FeelType]):
         self._open.add(name)
         self[name] = built = self._item(self._elements[name], name)
         self._open.discard(name)
+        self._sizes[id(built)] = 1 + sum(self._size(part) for part in parts_of(built))
+        if self._sizes[id(built)] > _MAX_PARTS:
+            raise self.document.error(
+                f"Expected item definitions of at most {_MAX_PARTS:,} parts, but {name} has more", self._elements[name]
+            )
         return built
+
+    def _size(self, kind: FeelType) -> int:
+        """Count the parts of a type, those of named types as often as they are used."""
+        return self._sizes.get(id(kind)) or 1 + sum(map(self._size, parts_of(kind)))
 
     def _item(self, element: Element, name: str) -> FeelType:
         components = list(children(element, "itemComponent"))
@@ -71,7 +95,10 @@ class ItemTypes(dict[str, FeelType]):
         base: FeelType
         if components:
             base = ContextType(
-                tuple((attribute(part, "name") or "", self._item(part, f"{name}.{attribute(part, 'name')}")) for part in components)
+                tuple(
+                    (attribute(part, "name") or "", self._item(part, f"{name}.{attribute(part, 'name')}"))
+                    for part in components
+                )
             )
         elif function is not None:
             base = self._function(function)
@@ -132,5 +159,3 @@ def _reference(element: Element) -> str | None:
 def _plain(name: str) -> str:
     """Drop the prefix of ``feel:string``, as DMN 1.1 writes it."""
     return name.partition(":")[2].strip() if ":" in name else name
-
-

@@ -230,7 +230,9 @@ class Evaluation:
         if part.key[0] != self.namespace and (part.key[0], part.name) in self.inputs:
             key = (part.key[0], part.name)
         if key not in self.inputs:
-            self.run.note("input", f"Expected a value for the input {part.name}, but there is none", part.at, part.source)
+            self.run.note(
+                "input", f"Expected a value for the input {part.name}, but there is none", part.at, part.source
+            )
             return None
         return coerce(to_feel(self.inputs[key]), part.type, lambda message: self._complain(part, message))
 
@@ -376,7 +378,9 @@ class Reading:
                 )
             namespace = attribute(element, "namespace") or ""
             if namespace not in by_namespace:
-                raise self.document.error(f"Expected the imported file of namespace {namespace}, but it was not given", element)
+                raise self.document.error(
+                    f"Expected the imported file of namespace {namespace}, but it was not given", element
+                )
             found[attribute(element, "name") or ""] = by_namespace[namespace]
         return found
 

@@ -117,10 +117,8 @@ def _computed(operation: Callable[[Decimal, Decimal], Decimal], left: Decimal, r
 
 
 def _whole(amount: Decimal, factor: Decimal, operator: str) -> int:
-    if operator == "*":
-        product = _computed(DECIMAL128.multiply, amount, factor)
-    else:
-        product = _computed(DECIMAL128.divide, amount, factor)
+    operation = DECIMAL128.multiply if operator == "*" else DECIMAL128.divide
+    product = _computed(operation, amount, factor)
     if abs(product) > Decimal(10) ** 30:
         raise NullResult("Expected a duration of at most 10^30 parts, but the result is longer", "arithmetic")
     # Months have no parts: DMN rounds towards zero; nanoseconds are far below what anybody compares.
@@ -175,7 +173,9 @@ def compared(operator: str, left: Value, right: Value, run: Spender) -> bool:
         return same if operator == "=" else not same
     order = compare(left, right)
     if order is None:
-        raise NullResult(f"Expected two values that {operator} can order, but got {describe(left)} and {describe(right)}", "type")
+        raise NullResult(
+            f"Expected two values that {operator} can order, but got {describe(left)} and {describe(right)}", "type"
+        )
     return COMPARE[operator](order)
 
 
@@ -263,7 +263,11 @@ def integer_of(value: Value, what: str) -> int:
         raise NullResult(f"Expected a number as {what}, but got {describe(value)}")
     if abs(value) > 10**18:
         raise NullResult(f"Expected a number of at most 18 digits as {what}, but it is larger")
-    return int(value.to_integral_value(ROUND_HALF_EVEN) if value == value.to_integral_value() else value.quantize(_ONE, ROUND_DOWN))
+    return int(
+        value.to_integral_value(ROUND_HALF_EVEN)
+        if value == value.to_integral_value()
+        else value.quantize(_ONE, ROUND_DOWN)
+    )
 
 
 def is_function(value: Value) -> bool:

@@ -21,23 +21,18 @@ from typing import TypeVar
 
 from dmn import syntax
 from dmn.errors import FeelSyntaxError, Position
+from dmn.names import BLANK, KEYWORDS, NAME_TOKEN, WORD, Fit, Names
 from dmn.temporal import parse_temporal
 from dmn.values import DECIMAL128
 
 MAX_TEXT = 65_536
 MAX_DEPTH = 60
+# Links of one chain, such as a.b.c or f(1)(2); sums, products and junctions may be longer.
+MAX_LINKS = 100
 # Backtracking over half-open ranges could double the work at every level of nesting; no honest text comes close.
 _MAX_ATTEMPTS = 200_000
-_Tree = TypeVar("_Tree", bound=syntax.Node)
+_Made = TypeVar("_Made")
 
-_START = (
-    "?A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d\u2070-\u218f"
-    "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
-)
-_PART = _START + "0-9\u00b7\u0300-\u036f\u203f-\u2040"
-_WORD = re.compile(f"[{_START}][{_PART}]*")
-_NAME_TOKEN = re.compile(f"[{_PART}]+|\\S")
-_BLANK = re.compile(r"(?:[\s\u0085\u180e\u200b\ufeff]+|//[^\n]*|/\*.*?\*/)+", re.DOTALL)
 _BLANKS = re.compile(r"\s+")
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -45,14 +40,13 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{6}|.)", re.DOTALL)
 _KEY = re.compile(r'([^,:()\[\]{}"]+):(?!:)')
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "\\": "\\"}
 
-KEYWORDS = frozenset(
-    "and or in between instance then else return satisfies if for some every function external true false null".split()
-)
 _COMPARISONS = ("<=", ">=", "!=", "=", "<", ">")
 _OPERATORS = ("**", *_COMPARISONS, "+", "-", "*", "/")
 _POWER = {"or": 1, "and": 2, "between": 3, "in": 3, "+": 4, "-": 4, "*": 5, "/": 5, "**": 6, "instance": 7}
 _POWER.update(dict.fromkeys(_COMPARISONS, 3))
 _ADDITIVE = 4
+# Operators whose chains the compiler walks in a loop.
+_FLAT = frozenset(("+", "-", "*", "/", "**", "and", "or"))
 
 PROPERTY_NAMES = ("time offset", "start included", "end included")
 _GENERIC = ("list", "range", "context", "function")
@@ -68,27 +62,6 @@ class TooDeep(Exception):
     def __init__(self, offset: int) -> None:
         super().__init__(f"Expected at most {MAX_DEPTH} levels of nesting, but it nests deeper")
         self.offset = offset
-
-
-class Names:
-    """Known names, found by the words they are made of."""
-
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        self._by_first: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-        for name in names:
-            self.add(name)
-
-    def add(self, name: str) -> None:
-        """Make one more name known; a blank name is ignored."""
-        tokens = tuple(_NAME_TOKEN.findall(name))
-        if tokens:
-            found = self._by_first.setdefault(tokens[0], [])
-            found.append((tokens, name))
-            found.sort(key=lambda entry: -len(entry[0]))
-
-    def starting_with(self, token: str) -> list[tuple[tuple[str, ...], str]]:
-        """Return (words, name) of the names that begin with ``token``, the longest first."""
-        return self._by_first.get(token, [])
 
 
 def line_position(text: str) -> Callable[[int], Position]:
@@ -154,14 +127,14 @@ class Parser:
         self.skip()
         if self.offset >= len(self.text):
             return "the text ends"
-        match = _WORD.match(self.text, self.offset) or _NUMBER.match(self.text, self.offset)
+        match = WORD.match(self.text, self.offset) or _NUMBER.match(self.text, self.offset)
         return f"found {match[0][:40] if match else self.text[self.offset]}"
 
     def here(self) -> Position:
         return self.locate(self.offset)
 
     def skip(self) -> None:
-        match = _BLANK.match(self.text, self.offset)
+        match = BLANK.match(self.text, self.offset)
         if match:
             self.offset = match.end()
 
@@ -182,7 +155,7 @@ class Parser:
     def word(self) -> str:
         """Return the word that begins here, or an empty text; nothing is taken."""
         self.skip()
-        match = _WORD.match(self.text, self.offset)
+        match = WORD.match(self.text, self.offset)
         return match[0] if match else ""
 
     def take_word(self, word: str) -> bool:
@@ -210,44 +183,27 @@ class Parser:
     def known_name(self) -> str | None:
         """Take the longest known name that fits here."""
         self.skip()
-        token = _NAME_TOKEN.match(self.text, self.offset)
-        if token is None:
+        best: Fit | None = None
+        for book in [*self.scopes, self.properties] if self.in_filter else self.scopes:
+            for fit in book.fits(self.text, self.offset):
+                if (best is None or fit.words >= best.words) and not (fit.words == 1 and fit.has_keyword):
+                    best = fit
+        for fit in self.functions.fits(self.text, self.offset):
+            if (best is None or fit.words > best.words) and self._names_a_function(fit):
+                best = fit
+        if best is None:
             return None
-        best, end, size = None, self.offset, 0
-        books = [*self.scopes, self.properties] if self.in_filter else self.scopes
-        for book in books:
-            for tokens, name in book.starting_with(token[0]):
-                stop = self._fits(tokens)
-                if stop is not None and len(tokens) >= size and not (len(tokens) == 1 and name in KEYWORDS):
-                    best, end, size = name, stop, len(tokens)
-        for tokens, name in self.functions.starting_with(token[0]):
-            stop = self._fits(tokens) if len(tokens) > size else None
-            if stop is not None and self._names_a_function(tokens, stop):
-                best, end, size = name, stop, len(tokens)
-        if best is not None:
-            self.offset = end
-        return best
+        self.offset = best.stop
+        return best.name
 
-    def _names_a_function(self, tokens: tuple[str, ...], stop: int) -> bool:
+    def _names_a_function(self, fit: Fit) -> bool:
         """Tell whether a function name stands for the function here, not for the first words of something longer."""
-        blank = _BLANK.match(self.text, stop)
-        after = blank.end() if blank else stop
+        blank = BLANK.match(self.text, fit.stop)
+        after = blank.end() if blank else fit.stop
         if self.text.startswith("(", after):
             return True
-        follows = _WORD.match(self.text, after)
-        return (follows is None or follows[0] in KEYWORDS) and not KEYWORDS.intersection(tokens)
-
-    def _fits(self, tokens: tuple[str, ...]) -> int | None:
-        offset = self.offset
-        for index, token in enumerate(tokens):
-            if index:
-                blank = _BLANK.match(self.text, offset)
-                offset = blank.end() if blank else offset
-            match = _NAME_TOKEN.match(self.text, offset)
-            if match is None or match[0] != token:
-                return None
-            offset = match.end()
-        return offset
+        follows = WORD.match(self.text, after)
+        return (follows is None or follows[0] in KEYWORDS) and not fit.has_keyword
 
     def unknown_name(self, what: str) -> str:
         """Take a word and the words that follow it (rule 2)."""
@@ -273,12 +229,12 @@ class Parser:
         while not self.at_end():
             if self.word() in stops or (self.text[self.offset] in stops):
                 break
-            token = _NAME_TOKEN.match(self.text, self.offset)
+            token = NAME_TOKEN.match(self.text, self.offset)
             if token is None or token[0] in '"()[]{},:':
                 break
             words.append(self.text[self.offset : token.end()])
             self.offset = token.end()
-        if not words or not _WORD.match(words[0]):
+        if not words or not WORD.match(words[0]):
             self.offset = begin
             raise self.expected(what)
         return _BLANKS.sub(" ", self.text[begin : self.offset].strip())
@@ -287,18 +243,19 @@ class Parser:
 
     def parse_expression(self) -> syntax.Node:
         """Read the whole text as one expression. Raises FeelSyntaxError."""
-        node = self._guarded(self.expression)
+        node = self.guard(self.expression)
         if not self.at_end():
             raise self.expected("an operator or the end of the expression")
         return node
 
     def parse_unary_tests(self) -> syntax.UnaryTests:
         """Read the whole text as the tests of a cell; an empty text or a dash accepts everything."""
-        return self._guarded(self._unary_tests)
+        return self.guard(self._unary_tests)
 
-    def _guarded(self, read: Callable[[], _Tree]) -> _Tree:
+    def guard(self, work: Callable[[], _Made]) -> _Made:
+        """Do work on this text; what nests beyond the stack is a syntax error. Raises FeelSyntaxError."""
         try:
-            return read()
+            return work()
         except TooDeep as error:
             raise self.error(str(error), error.offset) from None
         except RecursionError:
@@ -307,11 +264,16 @@ class Parser:
     def expression(self, power: int = 0) -> syntax.Node:
         self._deepen()
         left = self._prefix()
+        links = 0
         while True:
             operator = self._operator()
             if not operator or _POWER[operator] <= power:
                 break
             left = self._infix(left, operator)
+            if operator not in _FLAT:
+                links += 1
+                if links > MAX_LINKS:
+                    raise TooDeep(self.offset)
         self.depth -= 1
         return left
 
@@ -370,7 +332,7 @@ class Parser:
         return self._postfix(self._primary())
 
     def _postfix(self, node: syntax.Node) -> syntax.Node:
-        while True:
+        for _ in range(MAX_LINKS):
             self.skip()
             if self.text.startswith(".", self.offset) and not self.text.startswith("..", self.offset):
                 node = self._path(node)
@@ -383,17 +345,16 @@ class Parser:
                 node = self._call(node)
             else:
                 return node
+        raise TooDeep(self.offset)
 
     def _path(self, source: syntax.Node) -> syntax.Node:
         at = self.here()
         self.offset += 1
         self.skip()
-        token = _NAME_TOKEN.match(self.text, self.offset)
-        for tokens, name in self.properties.starting_with(token[0] if token else ""):
-            stop = self._fits(tokens)
-            if stop is not None and len(tokens) > 1:
-                self.offset = stop
-                return syntax.Path(at, source, name)
+        known = self.properties.fits(self.text, self.offset)
+        if known and known[-1].words > 1:
+            self.offset = known[-1].stop
+            return syntax.Path(at, source, known[-1].name)
         if self.word() in KEYWORDS:
             name = self.word()
             self.offset += len(name)
@@ -455,7 +416,7 @@ class Parser:
     def _argument_name(self) -> str | None:
         self.skip()
         match = _KEY.match(self.text, self.offset)
-        if match is None or not _WORD.match(match[1].strip()):
+        if match is None or not WORD.match(match[1].strip()):
             return None
         self.offset = match.end()
         return _BLANKS.sub(" ", match[1].strip())
@@ -584,11 +545,13 @@ class Parser:
         self.offset += 1
         in_range, self._range_depth = self._range_depth, 0
         entries: list[syntax.Entry] = []
+        keys: set[str] = set()
         with self.scope() as known:
             while not self.peek("}"):
                 entry = self._entry()
-                if any(entry.key == other.key for other in entries):
+                if entry.key in keys:
                     raise self.error(f"Expected each key once, but {entry.key} comes twice", entry.at.offset)
+                keys.add(entry.key)
                 entries.append(entry)
                 known.add(entry.key)
                 if not self.take(","):
@@ -607,7 +570,7 @@ class Parser:
             self.require(":", ": after the key")
         else:
             match = _KEY.match(self.text, self.offset)
-            if match is None or not _WORD.match(match[1].strip()):
+            if match is None or not WORD.match(match[1].strip()):
                 raise self.expected("a key and a colon")
             self.offset = match.end()
             key = _BLANKS.sub(" ", match[1].strip())
@@ -698,15 +661,13 @@ class Parser:
             if self.take("<"):
                 return self._generic(at, word)
             self.offset = begin
-        token = _NAME_TOKEN.match(self.text, self.offset)
-        for tokens, name in self.types.starting_with(token[0] if token else ""):
-            stop = self._fits(tokens)
-            if stop is not None:
-                self.offset = stop
-                return syntax.TypeNode(at, name)
+        known = self.types.fits(self.text, self.offset)
+        if known:
+            self.offset = known[-1].stop
+            return syntax.TypeNode(at, known[-1].name)
         if word == "function" or (word and word not in KEYWORDS):
             self.offset += len(word)
-            while self.text.startswith(".", self.offset) and _WORD.match(self.text, self.offset + 1):
+            while self.text.startswith(".", self.offset) and WORD.match(self.text, self.offset + 1):
                 self.offset += 1
                 part = self.word()
                 word += "." + part

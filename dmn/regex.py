@@ -42,7 +42,7 @@ class _Re2(Protocol):
 
 
 # google-re2 ships no type information; this is the part of it that is used here.
-_re2 = cast(_Re2, importlib.import_module("re2"))
+_re2 = cast("_Re2", importlib.import_module("re2"))
 _MAX_PATTERN = 1000
 
 
@@ -77,7 +77,7 @@ _NAME_PART = _NAME_START + "\\-.0-9\\x{B7}"
 
 
 def _translate(pattern: str, *, ignore_space: bool) -> str:
-    """Rewrite what XPath writes differently: ``\\i \\c``, class subtraction, blanks under flag x."""
+    """Rewrite what XPath writes differently: name characters, blanks under flag x; refuse class subtraction."""
     out: list[str] = []
     in_class = 0
     index = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from dmn import syntax
 from dmn.budget import Budget, Run
-from dmn.compiler import Compiler, Env, uses_subject
+from dmn.compiler import Compiler, Env
 from dmn.errors import BudgetExceeded
 from dmn.tables import Input
 from dmn.temporal import Date, YearsMonthsDuration
@@ -26,7 +26,7 @@ class _Opaque:
 
 OPAQUE = _Opaque()
 Constant = Any
-_MOMENT = frozenset({"now", "today"})
+_MOVING = frozenset({"?", "now", "today"})
 _BUDGET = Budget(steps=10_000, seconds=0.5)
 
 
@@ -69,7 +69,7 @@ def constant_of(node: syntax.Node) -> Constant:
     """Return what an expression without variables stands for, or OPAQUE."""
     if isinstance(node, syntax.Literal):
         return node.value
-    if uses_subject(node) or _mentions_moment(node):
+    if any(isinstance(part, syntax.Name) and part.name in _MOVING for part in syntax.walk(node)):
         return OPAQUE
     compiler = Compiler("<analysis>")
     closure = compiler.compile(node)
@@ -81,14 +81,6 @@ def constant_of(node: syntax.Node) -> Constant:
     except (BudgetExceeded, RecursionError):
         return OPAQUE
     return OPAQUE if value is None or kind_of(value) == "function" else value
-
-
-def _mentions_moment(node: Any) -> bool:
-    if isinstance(node, syntax.Name):
-        return node.name in _MOMENT
-    if isinstance(node, syntax.Node):
-        return any(_mentions_moment(getattr(node, name)) for name in node.__dataclass_fields__ if name != "at")
-    return isinstance(node, tuple) and any(map(_mentions_moment, node))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +162,10 @@ def _holds(constant: Constant, segment: Segment) -> bool:
 def _within(interval: Range, value: Value) -> bool:
     if interval.operator in ("=", "!="):
         return (equal(value, interval.low) is True) is (interval.operator == "=")
-    for bound, included, sign in ((interval.low, interval.low_included, 1), (interval.high, interval.high_included, -1)):
+    for bound, included, sign in (
+        (interval.low, interval.low_included, 1),
+        (interval.high, interval.high_included, -1),
+    ):
         if bound is not None:
             order = compare(value, bound)
             if order is None or order * sign < 0 or (order == 0 and not included):
@@ -284,6 +279,4 @@ def _run_text(run: list[Segment]) -> str:
         return f"{'<=' if high_included else '<'} {text_of(high, nested=True)}"
     if high is None:
         return f"{'>=' if low_included else '>'} {text_of(low, nested=True)}"
-    return (
-        f"{'[' if low_included else '('}{text_of(low, nested=True)}..{text_of(high, nested=True)}{']' if high_included else ')'}"
-    )
+    return f"{'[' if low_included else '('}{text_of(low, nested=True)}..{text_of(high, nested=True)}{']' if high_included else ')'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ class Name(Node):
 
 @dataclass(frozen=True, slots=True)
 class Path(Node):
-    """``source.name``"""
+    """``source.name``."""
 
     source: Node
     name: str
@@ -37,7 +38,7 @@ class Path(Node):
 
 @dataclass(frozen=True, slots=True)
 class Filter(Node):
-    """``source[condition]``"""
+    """``source[condition]``."""
 
     source: Node
     condition: Node
@@ -59,7 +60,7 @@ class Negation(Node):
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic(Node):
-    """``left operator right`` with + - * / **"""
+    """``left operator right`` with + - * / **."""
 
     operator: str
     left: Node
@@ -68,7 +69,7 @@ class Arithmetic(Node):
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Node):
-    """``left operator right`` with = != < <= > >="""
+    """``left operator right`` with = != < <= > >=."""
 
     operator: str
     left: Node
@@ -84,7 +85,7 @@ class Between(Node):
 
 @dataclass(frozen=True, slots=True)
 class Membership(Node):
-    """``value in tests``"""
+    """``value in tests``."""
 
     value: Node
     tests: tuple[Node, ...]
@@ -109,7 +110,7 @@ class If(Node):
 
 @dataclass(frozen=True, slots=True)
 class Iterator(Node):
-    """``name in domain`` or ``name in domain..end``"""
+    """``name in domain`` or ``name in domain..end``."""
 
     name: str
     domain: Node
@@ -124,7 +125,7 @@ class For(Node):
 
 @dataclass(frozen=True, slots=True)
 class Quantified(Node):
-    """``some`` or ``every`` … ``satisfies`` condition"""
+    """``some`` or ``every`` … ``satisfies`` condition."""
 
     every: bool
     iterators: tuple[Iterator, ...]
@@ -194,3 +195,15 @@ class UnaryTests(Node):
 
     tests: tuple[Node, ...]
     negated: bool = False
+
+
+def walk(tree: Node) -> Generator[Node, None, None]:
+    """Yield a node and all nodes below it, in no promised order; long chains do not nest calls."""
+    waiting: list[Any] = [tree]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple):
+            waiting.extend(part)
+        elif isinstance(part, Node):
+            yield part
+            waiting.extend(getattr(part, name) for name in part.__dataclass_fields__ if name != "at")

@@ -68,9 +68,7 @@ class Rule:
     def asked(self) -> tuple[tuple[int, Test], ...]:
         """(column, test) of the cells that are not a dash."""
         return tuple(
-            (index, test)
-            for index, (test, cell) in enumerate(zip(self.tests, self.cells, strict=True))
-            if cell.tests
+            (index, test) for index, (test, cell) in enumerate(zip(self.tests, self.cells, strict=True)) if cell.tests
         )
 
 

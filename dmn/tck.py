@@ -110,5 +110,3 @@ def _typed(text: str, kind: FeelType | None) -> Value:
     if name == "boolean":
         return text.strip() == "true"
     return text if name == "string" else parse_temporal(text.strip())
-
-

@@ -41,6 +41,8 @@ class SimpleType:
 
 @dataclass(frozen=True, slots=True)
 class ListType:
+    """A list whose elements are all of one type."""
+
     item: FeelType
 
     def __str__(self) -> str:
@@ -49,6 +51,8 @@ class ListType:
 
 @dataclass(frozen=True, slots=True)
 class RangeType:
+    """A range whose ends are of one type."""
+
     item: FeelType
 
     def __str__(self) -> str:
@@ -57,19 +61,24 @@ class RangeType:
 
 @dataclass(frozen=True, slots=True)
 class ContextType:
+    """A context with at least these entries."""
+
     fields: tuple[tuple[str, FeelType], ...] = ()
 
     def __str__(self) -> str:
-        return "context<" + ", ".join(f"{name}: {kind}" for name, kind in self.fields) + ">"
+        # Only the names: definitions may share parts so often that the whole text would never end.
+        return "context<" + ", ".join(name for name, _ in self.fields) + ">"
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionType:
+    """A function; parameters that are None stand for any."""
+
     parameters: tuple[FeelType, ...] | None
     result: FeelType
 
     def __str__(self) -> str:
-        return "function<" + ", ".join(map(str, self.parameters or ())) + f"->{self.result}"
+        return "function" if self.parameters is None else f"function of {len(self.parameters)} parameters"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,6 +193,17 @@ def is_subtype(narrow: FeelType, wide: FeelType) -> bool:
         pairs = zip(wide.parameters, narrow.parameters, strict=True)
         return all(is_subtype(one, other) for one, other in pairs) and is_subtype(narrow.result, wide.result)
     return False
+
+
+def parts_of(kind: FeelType) -> tuple[FeelType, ...]:
+    """Return the types that a type is made of."""
+    if isinstance(kind, (ListType, RangeType)):
+        return (kind.item,)
+    if isinstance(kind, ContextType):
+        return tuple(part for _, part in kind.fields)
+    if isinstance(kind, FunctionType):
+        return (*(kind.parameters or ()), kind.result)
+    return (kind.base,) if isinstance(kind, ConstrainedType) else ()
 
 
 def unconstrained(kind: FeelType) -> FeelType:

@@ -80,7 +80,7 @@ class Parameter:
 class Function:
     """A function value: a lambda, a BKM, a decision service, a built-in or a host function."""
 
-    __slots__ = ("name", "parameters", "invoke", "result_type", "is_built_in")
+    __slots__ = ("invoke", "is_built_in", "name", "parameters", "result_type")
 
     def __init__(
         self,
@@ -320,12 +320,19 @@ def to_feel(value: Any) -> Value:
     if isinstance(value, (dt.date, dt.time, dt.timedelta)):
         return from_python(value)
     if isinstance(value, Mapping):
-        return {_key_of(key): to_feel(item) for key, item in value.items()}
+        return _context_of(value)
     if isinstance(value, (Sequence, set, frozenset)) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [to_feel(item) for item in value]
     if isinstance(value, uuid.UUID):
         return str(value)
     raise ValueError(f"Expected a number, text, date, list or mapping, but got {kind.__name__}")
+
+
+def _context_of(mapping: Mapping[Any, Any]) -> dict[str, Value]:
+    strange = [key for key in mapping if not isinstance(key, str)]
+    if strange:
+        raise ValueError(f"Expected texts as keys of a context, but got {type(strange[0]).__name__}")
+    return {str.__str__(key): to_feel(item) for key, item in mapping.items()}
 
 
 def number(value: int | Decimal) -> Decimal:
@@ -337,12 +344,6 @@ def number(value: int | Decimal) -> Decimal:
     if not rounded.is_finite():
         raise ValueError(f"Expected a finite number, but got {value}")
     return rounded
-
-
-def _key_of(key: Any) -> str:
-    if not isinstance(key, str):
-        raise ValueError(f"Expected a text as key of a context, but got {type(key).__name__}")
-    return str.__str__(key)
 
 
 def to_python(value: Value) -> Any:

@@ -9,6 +9,7 @@ from dmn.values import NullResult, Value, describe
 
 @built_in("get value(m: context?, key: string)")
 def get_value(run: Run, context: Value, key: str) -> Value:
+    """Return the entry of a key."""
     if context is None or key not in context:
         raise NullResult(f"Expected an entry {key} in the context, but it has none", "property")
     return context[key]
@@ -16,12 +17,14 @@ def get_value(run: Run, context: Value, key: str) -> Value:
 
 @built_in("get entries(m: context)")
 def get_entries(run: Run, context: dict[str, Value]) -> Value:
+    """Return the entries as contexts of key and value."""
     run.allow_items(len(context))
     return [{"key": key, "value": value} for key, value in context.items()]
 
 
 @built_in("context(entries: list)")
 def context(run: Run, entries: list[Value]) -> Value:
+    """Build a context from entries of key and value."""
     run.allow_items(len(entries))
     out: dict[str, Value] = {}
     for entry in entries:
@@ -38,6 +41,7 @@ def context(run: Run, entries: list[Value]) -> Value:
 @built_in("context put(context: context, key: string, value: any?)")
 @built_in("context put(context: context, keys: list, value: any?)")
 def context_put(run: Run, context: dict[str, Value], key: Value, value: Value) -> Value:
+    """Return the context with one entry set, at a key or at a path of keys."""
     run.allow_items(len(context) + 1)
     if type(key) is str:
         return {**context, key: value}
@@ -53,6 +57,7 @@ def context_put(run: Run, context: dict[str, Value], key: Value, value: Value) -
 
 @built_in("context merge(contexts: list)")
 def context_merge(run: Run, contexts: list[Value]) -> Value:
+    """Merge contexts; later entries win."""
     out: dict[str, Value] = {}
     for part in contexts:
         if type(part) is not dict:
@@ -64,10 +69,12 @@ def context_merge(run: Run, contexts: list[Value]) -> Value:
 
 @built_in("get or else(value: any?, default: any?)")
 def get_or_else(run: Run, value: Value, default: Value) -> Value:
+    """Return the value, or the default where it is null."""
     return default if value is None else value
 
 
 @built_in("is defined(value: any?)")
 def is_defined(run: Run, value: Value) -> Value:
+    """Answer true: a value is there."""
     # Names and paths are answered by the compiler, which knows whether they are bound; a value always is.
     return True

@@ -32,6 +32,7 @@ def _built(build: Callable[[], Value]) -> Value:
 
 @built_in("date(from: string|date|date and time)")
 def date(run: Run, value: Value) -> Value:
+    """Read or take a date."""
     if type(value) is str:
         return _built(lambda: Date.parse(value))
     return value.date if type(value) is DateTime else value
@@ -39,12 +40,14 @@ def date(run: Run, value: Value) -> Value:
 
 @built_in("date(year: number, month: number, day: number)")
 def date_of_parts(run: Run, year: Decimal, month: Decimal, day: Decimal) -> Value:
+    """Build a date."""
     parts = [integer_of(part, "part of a date") for part in (year, month, day)]
     return _built(lambda: Date(*parts))
 
 
 @built_in("time(from: string|time|date|date and time)")
 def time(run: Run, value: Value) -> Value:
+    """Read or take a time; a date has midnight, UTC."""
     if type(value) is str:
         return _built(lambda: Time.parse(value))
     if type(value) is Date:
@@ -54,6 +57,7 @@ def time(run: Run, value: Value) -> Value:
 
 @built_in("time(hour: number, minute: number, second: number, offset: days and time duration? =)")
 def time_of_parts(run: Run, hour: Decimal, minute: Decimal, second: Decimal, offset: Value = None) -> Value:
+    """Build a time; the offset is a duration from UTC."""
     whole = integer_of(second, "second")
     nano = int((second - whole) * SECOND)
     fields = (integer_of(hour, "hour"), integer_of(minute, "minute"), whole)
@@ -65,6 +69,7 @@ def time_of_parts(run: Run, hour: Decimal, minute: Decimal, second: Decimal, off
 
 @built_in("date and time(from: string|date and time|date)")
 def date_and_time(run: Run, value: Value) -> Value:
+    """Read or take a date and time."""
     if type(value) is str:
         return _built(lambda: DateTime.parse(value))
     return DateTime(value, Time(0, 0)) if type(value) is Date else value
@@ -72,11 +77,13 @@ def date_and_time(run: Run, value: Value) -> Value:
 
 @built_in("date and time(date: date|date and time, time: time)")
 def date_and_time_of_parts(run: Run, day: Value, clock: Time) -> Value:
+    """Put a date and a time together."""
     return DateTime(day.date if type(day) is DateTime else day, clock)
 
 
 @built_in("date and time(from: date and time, timezone: string)")
 def date_and_time_in_zone(run: Run, moment: DateTime, zone: str) -> Value:
+    """Show the same instant in another zone."""
     if moment.zone is None:
         raise NullResult("Expected a date and time with a zone, but it has none")
     return _built(lambda: DateTime.at(moment.instant, Time.parse(f"00:00:00@{zone}").zone))
@@ -84,11 +91,13 @@ def date_and_time_in_zone(run: Run, moment: DateTime, zone: str) -> Value:
 
 @built_in("duration(from: string|days and time duration|years and months duration)")
 def duration(run: Run, value: Value) -> Value:
+    """Read a duration of either kind."""
     return _built(lambda: parse_duration(value)) if type(value) is str else value
 
 
 @built_in("years and months duration(from: date|date and time, to: date|date and time)")
 def years_and_months_duration(run: Run, start: Value, end: Value) -> Value:
+    """Count the whole months between two days."""
     first, last = (value.date if type(value) is DateTime else value for value in (start, end))
     months = (last.year - first.year) * 12 + last.month - first.month
     # Only whole months count, in either direction.
@@ -113,11 +122,13 @@ def _present(run: Run) -> DateTime:
 
 @built_in("now()")
 def now(run: Run) -> Value:
+    """Return the moment of this run."""
     return _present(run)
 
 
 @built_in("today()")
 def today(run: Run) -> Value:
+    """Return the day of this run."""
     return _present(run).date
 
 
@@ -135,17 +146,20 @@ def _day(value: Value) -> Date:
 
 @built_in("day of week(date: date|date and time)")
 def day_of_week(run: Run, value: Value) -> Value:
+    """Return the English name of the weekday."""
     return _DAYS[_day(value).weekday - 1]
 
 
 @built_in("day of year(date: date|date and time)")
 def day_of_year(run: Run, value: Value) -> Value:
+    """Return the number of the day within its year."""
     day = _day(value)
     return Decimal(day.number - Date(day.year, 1, 1).number + 1)
 
 
 @built_in("month of year(date: date|date and time)")
 def month_of_year(run: Run, value: Value) -> Value:
+    """Return the English name of the month."""
     return _MONTHS[_day(value).month - 1]
 
 
@@ -163,6 +177,6 @@ def week_of_year(run: Run, value: Value) -> Value:
 
 @built_in("last day of month(date: date|date and time)")
 def last_day_of_month(run: Run, value: Value) -> Value:
+    """Return the last day of a date's month."""
     day = _day(value)
     return Date(day.year, day.month, days_in_month(day.year, day.month))
-

@@ -13,12 +13,14 @@ from dmn.values import Function, NullResult, Value, compare, describe, equal
 
 @built_in("list contains(list: list, element: any?)")
 def list_contains(run: Run, items: list[Value], element: Value) -> Value:
+    """Tell whether a list has an element equal to a value."""
     run.spend(len(items))
     return any(equal(item, element, run) is True for item in items)
 
 
 @built_in("count(list: list)", variadic=True)
 def count(run: Run, items: list[Value]) -> Value:
+    """Count the elements."""
     return Decimal(len(items))
 
 
@@ -39,12 +41,14 @@ def _extreme(items: list[Value], sign: int, what: str) -> Value:
 
 @built_in("min(list: list)", variadic=True)
 def minimum(run: Run, items: list[Value]) -> Value:
+    """Return the least element."""
     run.spend(len(items))
     return _extreme(items, -1, "min")
 
 
 @built_in("max(list: list)", variadic=True)
 def maximum(run: Run, items: list[Value]) -> Value:
+    """Return the greatest element."""
     run.spend(len(items))
     return _extreme(items, 1, "max")
 
@@ -59,18 +63,21 @@ def _decided(items: list[Value], decisive: bool) -> bool | None:
 
 @built_in("all(list: list)", variadic=True)
 def all_true(run: Run, items: list[Value]) -> Value:
+    """Tell whether all elements are true; null where one is no boolean and none is false."""
     run.spend(len(items))
     return _decided(items, False)
 
 
 @built_in("any(list: list)", variadic=True)
 def any_true(run: Run, items: list[Value]) -> Value:
+    """Tell whether some element is true; null where one is no boolean and none is true."""
     run.spend(len(items))
     return _decided(items, True)
 
 
 @built_in("sublist(list: list, start position: number, length: number =)")
 def sublist(run: Run, items: list[Value], start: Value, length: Value = None) -> Value:
+    """Return a part of a list; positions count from 1, negative ones from the end."""
     position = integer_of(start, "start position")
     if position == 0 or abs(position) > len(items):
         raise NullResult(f"Expected a start position within the list (1 to {len(items)}), but got {position}")
@@ -118,6 +125,7 @@ def union(run: Run, arguments: list[Value]) -> Value:
 
 @built_in("distinct values(list: list)")
 def distinct_values(run: Run, items: list[Value]) -> Value:
+    """Keep each value once, at its first place."""
     return _distinct(run, items)
 
 
@@ -142,6 +150,7 @@ def _distinct(run: Run, items: list[Value]) -> list[Value]:
 
 @built_in("duplicate values(list: list)")
 def duplicate_values(run: Run, items: list[Value]) -> Value:
+    """Return the values that come more than once."""
     run.spend(len(items) ** 2 // 10)
     once = _distinct(run, items)
     return [item for item in once if sum(equal(item, other, run) is True for other in items) > 1]
@@ -149,6 +158,7 @@ def duplicate_values(run: Run, items: list[Value]) -> Value:
 
 @built_in("insert before(list: list, position: number, newItem: any?)")
 def insert_before(run: Run, items: list[Value], position: Decimal, item: Value) -> Value:
+    """Return the list with one more element at a position."""
     index = _index(items, position)
     run.allow_items(len(items) + 1)
     return [*items[:index], item, *items[index:]]
@@ -156,6 +166,7 @@ def insert_before(run: Run, items: list[Value], position: Decimal, item: Value) 
 
 @built_in("remove(list: list, position: number)")
 def remove(run: Run, items: list[Value], position: Decimal) -> Value:
+    """Return the list without the element at a position."""
     index = _index(items, position)
     run.spend(len(items))
     return [*items[:index], *items[index + 1 :]]
@@ -171,6 +182,7 @@ def _index(items: list[Value], position: Decimal) -> int:
 @built_in("list replace(list: list, position: number, newItem: any?)")
 @built_in("list replace(list: list, match: function, newItem: any?)")
 def list_replace(run: Run, items: list[Value], where: Value, item: Value) -> Value:
+    """Replace the element at a position, or those for which the function answers true."""
     run.spend(len(items))
     if type(where) is Decimal:
         index = _index(items, where)
@@ -186,7 +198,9 @@ def list_replace(run: Run, items: list[Value], where: Value, item: Value) -> Val
 
 def _called(run: Run, function: Function, arguments: list[Value]) -> Value:
     if len(function.parameters) != len(arguments):
-        raise NullResult(f"Expected a function of {len(arguments)} parameters, but {function!r} has {len(function.parameters)}")
+        raise NullResult(
+            f"Expected a function of {len(arguments)} parameters, but {function!r} has {len(function.parameters)}"
+        )
     run.enter()
     try:
         return function.invoke(run, arguments)
@@ -196,18 +210,21 @@ def _called(run: Run, function: Function, arguments: list[Value]) -> Value:
 
 @built_in("reverse(list: list)")
 def reverse(run: Run, items: list[Value]) -> Value:
+    """Return the list from its end."""
     run.spend(len(items))
     return items[::-1]
 
 
 @built_in("index of(list: list, match: any?)")
 def index_of(run: Run, items: list[Value], match: Value) -> Value:
+    """Return the positions of a value, from 1."""
     run.spend(len(items))
     return [Decimal(index) for index, item in enumerate(items, 1) if equal(item, match, run) is True]
 
 
 @built_in("flatten(list: list)")
 def flatten(run: Run, items: list[Value]) -> Value:
+    """Return the elements of all nested lists in one."""
     out: list[Value] = []
     stack = [iter(items)]
     while stack:
@@ -226,6 +243,8 @@ def flatten(run: Run, items: list[Value]) -> Value:
 
 @built_in("sort(list: list, precedes: function =)")
 def sort(run: Run, items: list[Value], precedes: Value = None) -> Value:
+    """Sort by a function that tells which of two comes first, or by value; equal elements keep their order."""
+
     def by_function(one: Value, other: Value) -> int:
         if _called(run, precedes, [one, other]) is True:
             return -1
@@ -235,7 +254,9 @@ def sort(run: Run, items: list[Value], precedes: Value = None) -> Value:
         run.spend()
         order = compare(one, other)
         if order is None:
-            raise NullResult(f"Expected values of one ordered kind to sort, but got {describe(one)} and {describe(other)}")
+            raise NullResult(
+                f"Expected values of one ordered kind to sort, but got {describe(one)} and {describe(other)}"
+            )
         return order
 
     return sorted(items, key=cmp_to_key(by_value if precedes is None else by_function))
@@ -243,6 +264,7 @@ def sort(run: Run, items: list[Value], precedes: Value = None) -> Value:
 
 @built_in("partition(list: list, size: number)")
 def partition(run: Run, items: list[Value], size: Decimal) -> Value:
+    """Cut a list into lists of a size; the last may be shorter."""
     width = integer_of(size, "size")
     if width < 1:
         raise NullResult(f"Expected a size of at least 1, but got {width}")
@@ -252,4 +274,5 @@ def partition(run: Run, items: list[Value], size: Decimal) -> Value:
 
 @built_in("is empty(list: list)")
 def is_empty(run: Run, items: list[Value]) -> Value:
+    """Tell whether a list has no elements."""
     return not items

@@ -48,41 +48,49 @@ def _rounded(value: Decimal, scale: Value, rounding: str) -> Decimal:
 
 @built_in("decimal(n: number, scale: number)")
 def decimal(run: Run, n: Decimal, scale: Decimal) -> Value:
+    """Round to a scale, half to even."""
     return _rounded(n, scale, ROUND_HALF_EVEN)
 
 
 @built_in("floor(n: number, scale: number =)")
 def floor(run: Run, n: Decimal, scale: Value = None) -> Value:
+    """Round down to a scale (0 by default)."""
     return _rounded(n, scale, ROUND_FLOOR)
 
 
 @built_in("ceiling(n: number, scale: number =)")
 def ceiling(run: Run, n: Decimal, scale: Value = None) -> Value:
+    """Round up to a scale (0 by default)."""
     return _rounded(n, scale, ROUND_CEILING)
 
 
 @built_in("round up(n: number, scale: number)")
 def round_up(run: Run, n: Decimal, scale: Decimal) -> Value:
+    """Round away from zero."""
     return _rounded(n, scale, ROUND_UP)
 
 
 @built_in("round down(n: number, scale: number)")
 def round_down(run: Run, n: Decimal, scale: Decimal) -> Value:
+    """Round towards zero."""
     return _rounded(n, scale, ROUND_DOWN)
 
 
 @built_in("round half up(n: number, scale: number)")
 def round_half_up(run: Run, n: Decimal, scale: Decimal) -> Value:
+    """Round to the nearest, halves away from zero."""
     return _rounded(n, scale, ROUND_HALF_UP)
 
 
 @built_in("round half down(n: number, scale: number)")
 def round_half_down(run: Run, n: Decimal, scale: Decimal) -> Value:
+    """Round to the nearest, halves towards zero."""
     return _rounded(n, scale, ROUND_HALF_DOWN)
 
 
 @built_in("abs(n: number|days and time duration|years and months duration)")
 def absolute(run: Run, n: Value) -> Value:
+    """Return the size of a number or a duration, without its sign."""
     if type(n) is DaysTimeDuration:
         return DaysTimeDuration(abs(n.nanos))
     if type(n) is YearsMonthsDuration:
@@ -92,6 +100,7 @@ def absolute(run: Run, n: Value) -> Value:
 
 @built_in("modulo(dividend: number, divisor: number)")
 def modulo(run: Run, dividend: Decimal, divisor: Decimal) -> Value:
+    """Return the remainder, with the sign of the divisor."""
     if divisor == 0:
         raise NullResult("Expected a divisor other than 0, but it is 0", "arithmetic")
 
@@ -105,11 +114,13 @@ def modulo(run: Run, dividend: Decimal, divisor: Decimal) -> Value:
 
 @built_in("sqrt(number: number)")
 def square_root(run: Run, number: Decimal) -> Value:
+    """Return the square root; null below 0."""
     return _compute(lambda: DECIMAL128.sqrt(number))
 
 
 @built_in("log(number: number)")
 def logarithm(run: Run, number: Decimal) -> Value:
+    """Return the natural logarithm; null at 0 and below."""
     if number <= 0:
         raise NullResult(f"Expected a number above 0 for log, but got {number}")
     return _compute(lambda: DECIMAL128.ln(number))
@@ -117,16 +128,19 @@ def logarithm(run: Run, number: Decimal) -> Value:
 
 @built_in("exp(number: number)")
 def exponential(run: Run, number: Decimal) -> Value:
+    """Return e raised to a number."""
     return _compute(lambda: DECIMAL128.exp(number))
 
 
 @built_in("odd(number: number)")
 def odd(run: Run, number: Decimal) -> Value:
+    """Tell whether a number is odd."""
     return _parity(number) == 1
 
 
 @built_in("even(number: number)")
 def even(run: Run, number: Decimal) -> Value:
+    """Tell whether a number is even."""
     return _parity(number) == 0
 
 
@@ -149,6 +163,7 @@ def _numbers(values: list[Value], what: str) -> list[Decimal]:
 
 @built_in("sum(list: list)", variadic=True)
 def total(run: Run, values: list[Value]) -> Value:
+    """Add up numbers, or durations of one kind."""
     run.spend(len(values))
     if not values:
         raise NullResult("Expected at least one number to sum, but the list is empty")
@@ -183,6 +198,7 @@ def _sum(values: list[Decimal]) -> Decimal:
 
 @built_in("mean(list: list)", variadic=True)
 def mean(run: Run, values: list[Value]) -> Value:
+    """Return the arithmetic mean."""
     run.spend(len(values))
     if not values:
         raise NullResult("Expected at least one number for mean, but the list is empty")
@@ -192,6 +208,7 @@ def mean(run: Run, values: list[Value]) -> Value:
 
 @built_in("product(list: list)", variadic=True)
 def product(run: Run, values: list[Value]) -> Value:
+    """Multiply all numbers."""
     run.spend(len(values))
     if not values:
         raise NullResult("Expected at least one number for product, but the list is empty")
@@ -207,6 +224,7 @@ def product(run: Run, values: list[Value]) -> Value:
 
 @built_in("median(list: list)", variadic=True)
 def median(run: Run, values: list[Value]) -> Value:
+    """Return the middle number, or the mean of the two middle ones."""
     run.spend(len(values) * 4)
     ordered = sorted(_numbers(values, "median"))
     if not ordered:
@@ -219,6 +237,7 @@ def median(run: Run, values: list[Value]) -> Value:
 
 @built_in("stddev(list: list)", variadic=True)
 def standard_deviation(run: Run, values: list[Value]) -> Value:
+    """Return the sample standard deviation of at least two numbers."""
     run.spend(len(values) * 2)
     numbers = _numbers(values, "stddev")
     if len(numbers) < 2:
@@ -235,6 +254,7 @@ def standard_deviation(run: Run, values: list[Value]) -> Value:
 
 @built_in("mode(list: list)", variadic=True)
 def mode(run: Run, values: list[Value]) -> Value:
+    """Return the most frequent numbers, the smallest first."""
     run.spend(len(values) * 2)
     counts: dict[Decimal, int] = {}
     for number in _numbers(values, "mode"):

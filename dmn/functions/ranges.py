@@ -60,6 +60,7 @@ def _before(one: Value, other: Value) -> bool:
 @built_in("before(range: any, point: any)")
 @built_in("before(range1: any, range2: any)")
 def before(run: Run, one: Value, other: Value) -> Value:
+    """Tell whether one ends before the other begins."""
     return _before(one, other)
 
 
@@ -68,6 +69,7 @@ def before(run: Run, one: Value, other: Value) -> Value:
 @built_in("after(range: any, point: any)")
 @built_in("after(range1: any, range2: any)")
 def after(run: Run, one: Value, other: Value) -> Value:
+    """Tell whether one begins after the other ends."""
     return _before(other, one)
 
 
@@ -77,16 +79,19 @@ def _meets(one: Range, other: Range) -> bool:
 
 @built_in("meets(range1: range, range2: range)")
 def meets(run: Run, one: Range, other: Range) -> Value:
+    """Tell whether the first ends exactly where the second begins."""
     return _meets(one, other)
 
 
 @built_in("met by(range1: range, range2: range)")
 def met_by(run: Run, one: Range, other: Range) -> Value:
+    """Tell whether the first begins exactly where the second ends."""
     return _meets(other, one)
 
 
 @built_in("overlaps(range1: range, range2: range)")
 def overlaps(run: Run, one: Range, other: Range) -> Value:
+    """Tell whether two ranges have a point in common."""
     return not _before(one, other) and not _before(other, one)
 
 
@@ -100,11 +105,13 @@ def _overlaps_before(one: Range, other: Range) -> bool:
 
 @built_in("overlaps before(range1: range, range2: range)")
 def overlaps_before(run: Run, one: Range, other: Range) -> Value:
+    """Tell whether the first begins earlier and ends within the second."""
     return _overlaps_before(one, other)
 
 
 @built_in("overlaps after(range1: range, range2: range)")
 def overlaps_after(run: Run, one: Range, other: Range) -> Value:
+    """Tell whether the first begins within the second and ends later."""
     starts = _starts_order(one, other)
     ends = _ends_order(one, other)
     begins_inside = starts > 0 or (starts == 0 and other.low_included and not one.low_included)
@@ -124,12 +131,14 @@ def _finishes(one: Value, other: Range) -> bool:
 @built_in("finishes(point: any, range: range)")
 @built_in("finishes(range1: any, range2: range)")
 def finishes(run: Run, one: Value, other: Range) -> Value:
+    """Tell whether one ends the range, and begins within it."""
     return _finishes(one, other)
 
 
 @built_in("finished by(range: range, point: any)")
 @built_in("finished by(range1: range, range2: any)")
 def finished_by(run: Run, one: Range, other: Value) -> Value:
+    """Tell whether the range is ended by the other."""
     return _finishes(other, one)
 
 
@@ -144,12 +153,14 @@ def _includes(one: Range, other: Value) -> bool:
 @built_in("includes(range: range, point: any)")
 @built_in("includes(range1: range, range2: any)")
 def includes(run: Run, one: Range, other: Value) -> Value:
+    """Tell whether the range holds all of the other."""
     return _includes(one, other)
 
 
 @built_in("during(point: any, range: range)")
 @built_in("during(range1: any, range2: range)")
 def during(run: Run, one: Value, other: Range) -> Value:
+    """Tell whether one lies within the range."""
     return _includes(other, one)
 
 
@@ -165,18 +176,21 @@ def _starts(one: Value, other: Range) -> bool:
 @built_in("starts(point: any, range: range)")
 @built_in("starts(range1: any, range2: range)")
 def starts(run: Run, one: Value, other: Range) -> Value:
+    """Tell whether one begins the range, and ends within it."""
     return _starts(one, other)
 
 
 @built_in("started by(range: range, point: any)")
 @built_in("started by(range1: range, range2: any)")
 def started_by(run: Run, one: Range, other: Value) -> Value:
+    """Tell whether the range is begun by the other."""
     return _starts(other, one)
 
 
 @built_in("coincides(point1: any, point2: any)")
 @built_in("coincides(range1: any, range2: any)")
 def coincides(run: Run, one: Value, other: Value) -> Value:
+    """Tell whether two points or ranges are the same."""
     if type(one) is not Range or type(other) is not Range:
         return _order(_point(one), _point(other)) == 0
     same_ends = _starts_order(one, other) == 0 and _ends_order(one, other) == 0
@@ -212,4 +226,3 @@ def _bound(text: str) -> Value:
         return parse_temporal(literal) if literal is not None else DECIMAL128.create_decimal(text)
     except (ValueError, DecimalException):
         raise NullResult(f"Expected a literal as end of a range, but got {text[:40]}") from None
-

@@ -12,6 +12,9 @@ from dmn.budget import Run
 from dmn.temporal import Date, DateTime, DaysTimeDuration, Time, YearsMonthsDuration
 from dmn.values import Function, NullResult, Parameter, Range, Value, describe
 
+# Work on a long text costs a step for each so many characters.
+_LONG = 500
+
 Implementation = Callable[..., Value]
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -79,6 +82,9 @@ class BuiltIn:
             except NullResult as error:
                 problem = problem or error
                 continue
+            for value in fitted:
+                if type(value) is str and len(value) > _LONG:
+                    run.spend(len(value) // _LONG)
             return signature.implementation(run, *fitted)
         raise problem or NullResult(self._arity(len(arguments)))
 
@@ -158,7 +164,9 @@ def built_in(signature: str, *, variadic: bool = False) -> Callable[[Implementat
     return register
 
 
-def open_built_in(signature: str) -> Callable[[Callable[[Run, list[Value]], Value]], Callable[[Run, list[Value]], Value]]:
+def open_built_in(
+    signature: str,
+) -> Callable[[Callable[[Run, list[Value]], Value]], Callable[[Run, list[Value]], Value]]:
     """Register a built-in that takes any number of arguments; ``signature`` names those it may be given by name."""
 
     def register(implementation: Callable[[Run, list[Value]], Value]) -> Callable[[Run, list[Value]], Value]:
