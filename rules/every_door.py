@@ -118,21 +118,22 @@ def _slots(speech: Speech) -> Iterator[Door]:
     rest = [column.name for column in table.columns if column.name != "signature_id"]
     changed = " OR ".join(speech.differ(f"OLD.{name}", f"NEW.{name}") for name in rest)
     standing = doors.valid_signature("OLD")
+    shared = "EXISTS (SELECT 1 FROM approval_slot o WHERE o.signature_id = NEW.signature_id AND o.id <> NEW.id)"
     yield Door(
         name="guard_approval_slot_is_filled",
         table=table,
         event="UPDATE",
         refused_when=(
             f"{changed} OR ({speech.differ('OLD.signature_id', 'NEW.signature_id')} AND "
-            f"({standing} OR (NEW.signature_id IS NOT NULL AND NOT {doors.valid_signature('NEW')})))"
+            f"({standing} OR {shared} OR (NEW.signature_id IS NOT NULL AND NOT {doors.valid_signature('NEW')})))"
         ),
-        sentence="UNSIGNED: Expected a slot to be filled by a valid signature on its own document and hash, but it was set otherwise",
+        sentence="UNSIGNED: Expected a slot to be filled by a valid signature of its own role, document and hash, but it was not",
     )
     yield Door(
         name="guard_approval_slot_starts_open",
         table=table,
         event="INSERT",
-        refused_when=f"NEW.signature_id IS NOT NULL AND NOT {doors.valid_signature('NEW')}",
+        refused_when=f"NEW.signature_id IS NOT NULL AND ({shared} OR NOT {doors.valid_signature('NEW')})",
         sentence="UNSIGNED: Expected a new slot to be open, or filled by a valid signature on its document and hash, but it is not",
     )
     busy = " OR ".join(_is_busy(document, speech) for document in DOCUMENTS if document.signed_moves)

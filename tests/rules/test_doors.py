@@ -223,7 +223,10 @@ def test_an_order_is_approved_only_when_every_slot_is_signed_on_its_hash(plant: 
     refused(plant, approve, "UNSIGNED")
     plant.fill(first, plant.sign("purchase_order", plant.order))
     refused(plant, approve, "UNSIGNED")
-    plant.fill(second, plant.sign("purchase_order", plant.order, signer="max"))
+    refused(
+        plant, update(table(ApprovalSlot)).values(signature_id=plant.sign("purchase_order", plant.order)), "UNSIGNED"
+    )
+    plant.fill(second, plant.sign("purchase_order", plant.order, signer="max", role="QA_SP"))
     plant.connection.execute(approve)
 
 
@@ -240,6 +243,7 @@ def test_a_slot_takes_only_a_valid_signature_on_its_own_document_and_hash(plant:
         plant.sign("purchase_order", plant.order, OTHER_HASH),
         plant.sign("purchase_order", plant.draft_order),
         plant.sign("purchase_order", plant.order, status="SUPERSEDED", superseded_at=NOW),
+        plant.sign("purchase_order", plant.order, role="QA_ENG"),
     ):
         refused(plant, update(slots).values(signature_id=signature).where(slots.c.id == slot), "UNSIGNED")
     refused(plant, update(slots).values(record_hash=OTHER_HASH).where(slots.c.id == slot), "UNSIGNED")
