@@ -4,9 +4,9 @@ Knows no database, no users, no tables. ``read_bundle`` turns files into an immu
 of it for a ``Host``. See the two classes for the commands; everything else here is what they take or answer.
 """
 
-from engine.spiff.bundle import Bundle, ProcessSpec, StartInfo, read_bundle
+from engine.spiff.bundle import Bundle, read_bundle
 from engine.spiff.codec import NotStorable, decode, encode
-from engine.spiff.elements import ElementInfo, FlowInfo
+from engine.spiff.elements import ElementInfo, FlowInfo, ProcessSpec, StartInfo
 from engine.spiff.extensions import (
     CalledDecision,
     CalledElement,

@@ -9,40 +9,11 @@ from typing import Any
 
 from lxml import etree
 
-from dmn import HostFunction
-
 from engine.spiff.checks import check_process
-from engine.spiff.elements import ElementInfo, FlowInfo, ProcessInfo, read_process
-from engine.spiff.extensions import EventInfo
+from engine.spiff.elements import ProcessSpec, read_process
 from engine.spiff.parser import build_specs
 from engine.spiff.problems import Problem, Unreadable
 from engine.spiff.xml import Reader, children, is_bpmn, kind_of, open_diagram
-
-
-@dataclass(frozen=True, slots=True)
-class StartInfo:
-    """One way to start a process. kind: ``none``, ``message``, ``timer`` or ``signal``, with its details in ``event``."""
-
-    element_id: str
-    name: str | None
-    kind: str
-    event: EventInfo
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessSpec:
-    """What is drawn of one process. A process that is not executable is only drawn, never run."""
-
-    id: str
-    name: str | None
-    file: str
-    line: int
-    is_executable: bool
-    version_tag: str | None
-    starts: tuple[StartInfo, ...]
-    elements: Mapping[str, ElementInfo]
-    flows: Mapping[str, FlowInfo]
-    properties: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -60,13 +31,12 @@ class Bundle:
         return self.specs[process_id]
 
 
-def read_bundle(files: Mapping[str, bytes], functions: Mapping[str, HostFunction] | None = None) -> Bundle:
+def read_bundle(files: Mapping[str, bytes]) -> Bundle:
     """Parse the ``.bpmn`` files among ``files`` (name → bytes; others are ignored).
 
-    functions: what the house lends to FEEL expressions, by name; they are compiled in.
     Raises: Unreadable with every reason found, in all files.
     """
-    readings = [_read(Reader(name, functions), data) for name, data in sorted(files.items()) if name.endswith(".bpmn")]
+    readings = [_read(Reader(name), data) for name, data in sorted(files.items()) if name.endswith(".bpmn")]
     problems = [problem for reading in readings for problem in reading.reader.problems]
     problems += _shared_ids(readings)
     if not problems and not any(process.is_executable for reading in readings for process in reading.processes):
@@ -76,7 +46,7 @@ def read_bundle(files: Mapping[str, bytes], functions: Mapping[str, HostFunction
     processes: dict[str, ProcessSpec] = {}
     specs: dict[str, Any] = {}
     for reading in readings:
-        processes |= {process.id: _process_spec(process) for process in reading.processes}
+        processes |= {process.id: process for process in reading.processes}
         executable = {process.id: process for process in reading.processes if process.is_executable}
         specs |= build_specs(reading.root, reading.reader.file, executable)
     return Bundle(MappingProxyType(processes), MappingProxyType(specs))
@@ -86,7 +56,7 @@ def read_bundle(files: Mapping[str, bytes], functions: Mapping[str, HostFunction
 class _Reading:
     reader: Reader
     root: Any = None
-    processes: list[ProcessInfo] = field(default_factory=list)
+    processes: list[ProcessSpec] = field(default_factory=list)
 
 
 def _read(reader: Reader, data: bytes) -> _Reading:
@@ -147,23 +117,3 @@ def _nothing_runs(readings: list[_Reading]) -> Problem:
         return Problem(process.file, process.line, process.id, process.name, message, 'Set isExecutable="true".')
     file = readings[0].reader.file if readings else ""
     return Problem(file, 1, None, None, "Expected a process, but there is none.", "Add a .bpmn file with a process.")
-
-
-def _process_spec(process: ProcessInfo) -> ProcessSpec:
-    starts = tuple(
-        StartInfo(info.id, info.name, info.event.kind, info.event)
-        for info in process.elements.values()
-        if info.kind == "startEvent" and info.parent_id == process.id and info.event is not None
-    )
-    return ProcessSpec(
-        id=process.id,
-        name=process.name,
-        file=process.file,
-        line=process.line,
-        is_executable=process.is_executable,
-        version_tag=process.version_tag,
-        starts=starts,
-        elements=MappingProxyType(dict(process.elements)),
-        flows=MappingProxyType(dict(process.flows)),
-        properties=MappingProxyType(dict(process.properties)),
-    )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from engine.spiff.elements import ACTIVITIES, CONTAINERS, ElementInfo, FlowInfo, ProcessInfo
+from engine.spiff.elements import ACTIVITIES, CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
 from engine.spiff.problems import Problem
 
 Finding = tuple[ElementInfo, str, str]
-Check = Callable[[ProcessInfo], Iterator[Finding]]
+Check = Callable[[ProcessSpec], Iterator[Finding]]
 
 
-def check_process(process: ProcessInfo, refused: Collection[str | None]) -> list[Problem]:
+def check_process(process: ProcessSpec, refused: Collection[str | None]) -> list[Problem]:
     """Return every problem with the shape of one process.
 
     refused: elements whose own content was refused already; they are not blamed again for what was left out.
@@ -30,7 +30,7 @@ def check_process(process: ProcessInfo, refused: Collection[str | None]) -> list
     return problems
 
 
-def _dangling(process: ProcessInfo) -> Iterator[tuple[FlowInfo, str]]:
+def _dangling(process: ProcessSpec) -> Iterator[tuple[FlowInfo, str]]:
     for flow in process.flows.values():
         source, target = process.elements.get(flow.source), process.elements.get(flow.target)
         if source is None or target is None:
@@ -40,7 +40,7 @@ def _dangling(process: ProcessInfo) -> Iterator[tuple[FlowInfo, str]]:
             yield flow, "Expected a sequence flow within one process or sub-process, but it crosses a border."
 
 
-def _starts(process: ProcessInfo) -> Iterator[Finding]:
+def _starts(process: ProcessSpec) -> Iterator[Finding]:
     for owner, starts in _starts_by_container(process).items():
         plain = [info for info in starts if info.event is not None and info.event.kind == "none"]
         element = process.elements.get(owner)
@@ -51,7 +51,7 @@ def _starts(process: ProcessInfo) -> Iterator[Finding]:
             yield plain[1], "Expected at most one start event without a trigger, but there are several.", "Leave one of them."
 
 
-def _starts_by_container(process: ProcessInfo) -> dict[str, list[ElementInfo]]:
+def _starts_by_container(process: ProcessSpec) -> dict[str, list[ElementInfo]]:
     starts: dict[str, list[ElementInfo]] = {info.id: [] for info in process.elements.values() if info.kind in CONTAINERS}
     for info in process.elements.values():
         if info.kind == "startEvent":
@@ -59,7 +59,7 @@ def _starts_by_container(process: ProcessInfo) -> dict[str, list[ElementInfo]]:
     return starts
 
 
-def _reach(process: ProcessInfo) -> Iterator[Finding]:
+def _reach(process: ProcessSpec) -> Iterator[Finding]:
     """An element without a path from a start event would never run, and nobody would be told."""
     following: dict[str, list[str]] = {}
     for flow in process.flows.values():
@@ -80,7 +80,7 @@ def _reach(process: ProcessInfo) -> Iterator[Finding]:
             yield info, "Expected a path from a start event, but there is none.", "Connect the element, or remove it."
 
 
-def _ends_of_paths(process: ProcessInfo) -> Iterator[Finding]:
+def _ends_of_paths(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         if info.outgoing and (info.kind == "endEvent" or info.is_event_subprocess or info.is_for_compensation):
             yield info, "Expected no outgoing sequence flow, but there is one.", "Remove the sequence flow."
@@ -88,7 +88,7 @@ def _ends_of_paths(process: ProcessInfo) -> Iterator[Finding]:
             yield info, "Expected no incoming sequence flow, but there is one.", "Remove the sequence flow."
 
 
-def _boundaries(process: ProcessInfo) -> Iterator[Finding]:
+def _boundaries(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         if info.kind != "boundaryEvent":
             continue
@@ -101,7 +101,7 @@ def _boundaries(process: ProcessInfo) -> Iterator[Finding]:
             yield info, "Expected a compensation handler, but no association leads to one.", "Connect it to a handler."
 
 
-def _conditions(process: ProcessInfo) -> Iterator[Finding]:
+def _conditions(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         flows = [process.flows[flow] for flow in info.outgoing]
         decides = info.kind in ("exclusiveGateway", "inclusiveGateway")
@@ -114,7 +114,7 @@ def _conditions(process: ProcessInfo) -> Iterator[Finding]:
                     yield info, message, "Write a condition, or make it the default flow."
 
 
-def _event_gateways(process: ProcessInfo) -> Iterator[Finding]:
+def _event_gateways(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         if info.kind != "eventBasedGateway":
             continue
@@ -131,7 +131,7 @@ def _event_gateways(process: ProcessInfo) -> Iterator[Finding]:
                 yield info, message, "Put an intermediate catch event between them."
 
 
-def _work(process: ProcessInfo) -> Iterator[Finding]:
+def _work(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         sends = info.event is not None and info.event.kind == "message" and info.event.name is not None
         if info.task is not None:
@@ -151,7 +151,7 @@ def _throws_message(info: ElementInfo) -> bool:
     return thrown or info.kind == "sendTask"
 
 
-def _compensations(process: ProcessInfo) -> Iterator[Finding]:
+def _compensations(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         if info.event is None or info.kind not in ("endEvent", "intermediateThrowEvent"):
             continue
@@ -163,7 +163,7 @@ def _compensations(process: ProcessInfo) -> Iterator[Finding]:
             yield info, message, "Draw the transaction and its cancel boundary event."
 
 
-def _stands_in_cancellable(process: ProcessInfo, info: ElementInfo) -> bool:
+def _stands_in_cancellable(process: ProcessSpec, info: ElementInfo) -> bool:
     owner = process.elements.get(info.parent_id)
     return (
         owner is not None
@@ -175,7 +175,7 @@ def _stands_in_cancellable(process: ProcessInfo, info: ElementInfo) -> bool:
     )
 
 
-def _multi_instances(process: ProcessInfo) -> Iterator[Finding]:
+def _multi_instances(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         if info.loop is not None and (info.is_event_subprocess or info.is_for_compensation):
             yield info, "Expected an activity in the flow to be multi-instance, but this one is not in the flow.", "Put a sub-process around it."

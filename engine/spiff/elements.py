@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from lxml import etree
@@ -111,8 +112,21 @@ class FlowInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessInfo:
-    """A process as drawn. flows include a link from each throwing link event to its catch. handlers: by activity id."""
+class StartInfo:
+    """One way to start a process. kind: ``none``, ``message``, ``timer`` or ``signal``, with its details in ``event``."""
+
+    element_id: str
+    name: str | None
+    kind: str
+    event: EventInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """A process as drawn; one that is not executable is only drawn, never run.
+
+    flows include one from each throwing link event to its catch. handlers: compensation handlers by activity id.
+    """
 
     id: str
     name: str | None
@@ -124,6 +138,18 @@ class ProcessInfo:
     elements: Mapping[str, ElementInfo]
     flows: Mapping[str, FlowInfo]
     handlers: Mapping[str, str]
+
+    @property
+    def starts(self) -> tuple[StartInfo, ...]:
+        """Its start events, not those of its sub-processes."""
+        return tuple(
+            StartInfo(info.id, info.name, info.event.kind, info.event)
+            for info in self.elements.values()
+            if info.kind == "startEvent" and info.parent_id == self.id and info.event is not None
+        )
+
+
+ProcessInfo = ProcessSpec
 
 
 @dataclass(slots=True)
@@ -138,7 +164,7 @@ class _Reading:
     elements: dict[str, ElementInfo] = field(default_factory=dict)
 
 
-def read_process(reader: Reader, node: etree._Element, *, definitions: Mapping[str, etree._Element]) -> ProcessInfo:
+def read_process(reader: Reader, node: etree._Element, *, definitions: Mapping[str, etree._Element]) -> ProcessSpec:
     """Read one ``bpmn:process``. definitions: the messages, signals, errors and escalations of the file by id."""
     reading = _Reading(reader, node.get("id") or "", definitions)
     defaults = {found.get("default") for found in node.iter() if is_bpmn(found)}
@@ -153,17 +179,17 @@ def read_process(reader: Reader, node: etree._Element, *, definitions: Mapping[s
     }
     _read_container(reading, node, lanes)
     tag = zeebe(node, "versionTag")
-    return ProcessInfo(
+    return ProcessSpec(
         id=reading.process_id,
         name=node.get("name"),
         file=reader.file,
         line=int(node.sourceline or 1),
         is_executable=node.get("isExecutable") == "true",
         version_tag=tag.get("value") if tag is not None else None,
-        properties=_pairs(node, "properties", "name"),
-        elements=reading.elements,
-        flows=flows | _links(reading, node),
-        handlers=_handlers(node, reading.elements),
+        properties=MappingProxyType(_pairs(node, "properties", "name")),
+        elements=MappingProxyType(reading.elements),
+        flows=MappingProxyType(flows | _links(reading, node)),
+        handlers=MappingProxyType(_handlers(node, reading.elements)),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dmn import DmnError, Expression, HostFunction, compile_expression
+from dmn import DmnError, Expression, compile_expression
 
 from engine.spiff.host import Incident
 
@@ -26,16 +26,13 @@ class Expr:
     code: Expression | None
 
     @classmethod
-    def read(cls, text: str, functions: Mapping[str, HostFunction] | None = None) -> Expr:
-        """Compile what begins with ``=``; anything else is the text itself. Raises: NotFeel.
-
-        functions: what the house lends to expressions, by name.
-        """
+    def read(cls, text: str) -> Expr:
+        """Compile what begins with ``=``; anything else is the text itself. Raises: NotFeel."""
         if not text.lstrip().startswith("="):
             return cls(text, None)
         source = text.lstrip()[1:]
         try:
-            return cls(text, compile_expression(source, functions=functions))
+            return cls(text, compile_expression(source))
         except DmnError as error:
             raise NotFeel(f'"{_short(source)}" fails at line {error.line}, column {error.column}: {error.message}') from error
 
@@ -57,7 +54,7 @@ class Expr:
         if self.code is None:
             return self.text, ""
         try:
-            result = self.code.explain(variables, now=host.now)
+            result = self.code.explain(variables, functions=host.functions, now=host.now)
         except (DmnError, ValueError) as error:
             reason = error.message if isinstance(error, DmnError) else error
             raise Incident(f'Expected "{_short(self.text)}" to have a value: {reason}') from error

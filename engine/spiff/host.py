@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from dmn import HostFunction
+
 if TYPE_CHECKING:
     from engine.spiff.bundle import Bundle
     from engine.spiff.elements import ElementInfo
@@ -73,14 +75,15 @@ class WorkItem:
 
 
 class Host(Protocol):
-    """The house around a running flow: its clock, its work, its other definitions.
-
-    FEEL host functions are compiled into a definition, so they are given to ``read_bundle`` and not asked for here.
-    """
+    """The house around a running flow: its clock, its functions, its work, its other definitions."""
 
     @property
     def now(self) -> dt.datetime:
         """The instant of the act, aware UTC; the same at every call within one act."""
+
+    @property
+    def functions(self) -> Mapping[str, HostFunction]:
+        """What the house lends to FEEL expressions, by name."""
 
     def work(self, item: WorkItem) -> Mapping[str, Any] | None | _Pending:
         """Do the work now and return its result variables, or return PENDING to keep the token waiting as a job.

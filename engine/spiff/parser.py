@@ -19,7 +19,7 @@ from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
 from SpiffWorkflow.bpmn.specs.control import BpmnStartTask
 
 from engine.spiff import containers, events, gateways, tasks
-from engine.spiff.elements import CONTAINERS, ElementInfo, FlowInfo, ProcessInfo
+from engine.spiff.elements import CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
 from engine.spiff.token import Path
 
 _CLASSES: dict[str, Any] = {
@@ -102,7 +102,7 @@ class ElementParser(TaskParser):
 class Proc(ProcessParser):
     """Parses one process or sub-process."""
 
-    process: ProcessInfo
+    process: ProcessSpec
 
     def create_spec(self) -> Spec:
         return Spec(self.bpmn_id, self.filename)
@@ -171,7 +171,7 @@ class Parser(BpmnParser):
     PROCESS_PARSER_CLASS = Proc
     PARSER_CLASSES = {full_tag(kind): (ElementParser, found) for kind, found in _CLASSES.items()}
 
-    def __init__(self, processes: Mapping[str, ProcessInfo]) -> None:
+    def __init__(self, processes: Mapping[str, ProcessSpec]) -> None:
         super().__init__()
         self.processes = dict(processes)
 
@@ -180,7 +180,7 @@ class Parser(BpmnParser):
         self._add_processes(bpmn, filename)
 
 
-def build_specs(root: etree._Element, file: str, processes: Mapping[str, ProcessInfo]) -> dict[str, Spec]:
+def build_specs(root: etree._Element, file: str, processes: Mapping[str, ProcessSpec]) -> dict[str, Spec]:
     """Return the specs of the given processes of one file, by process id."""
     parser = Parser(processes)
     parser.add_bpmn_xml(root, file)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from lxml import etree
-
-from dmn import HostFunction
 
 from engine.spiff.extensions import Expr, NotFeel
 from engine.spiff.problems import Problem
@@ -57,9 +55,8 @@ _IN_CAMUNDA_8: Final = {
 class Reader:
     """One file and the problems found in it so far."""
 
-    def __init__(self, file: str, functions: Mapping[str, HostFunction] | None = None) -> None:
+    def __init__(self, file: str) -> None:
         self.file = file
-        self.functions = functions
         self.problems: list[Problem] = []
 
     def refuse(self, node: etree._Element | None, message: str, remedy: str) -> None:
@@ -76,7 +73,7 @@ class Reader:
         if text is None or not text.strip():
             return None
         try:
-            return Expr.read(text.strip(), self.functions)
+            return Expr.read(text.strip())
         except NotFeel as error:
             self.refuse(node, f"Expected {what} to be FEEL, but {error}.", "Write it as a FEEL expression.")
             return None

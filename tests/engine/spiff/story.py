@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dmn import HostFunction
 from engine.spiff import PENDING, BpmnError, Bundle, FiredTimer, Flow, Wait, WorkFailed, WorkItem, read_bundle
 from tests.engine.spiff.diagrams import diagram, process
 
@@ -21,6 +22,7 @@ class House:
         self.workers = workers
         self.items: list[WorkItem] = []
         self.others: dict[str, Bundle] = {}
+        self.functions: dict[str, HostFunction] = {}
 
     def work(self, item: WorkItem) -> Any:
         self.items.append(item)
