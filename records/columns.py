@@ -167,7 +167,7 @@ def _date(value: Any) -> dt.date:
 @event.listens_for(Base, "attribute_instrument")
 def _check_on_assignment(owner: type, key: str, attribute: InstrumentedAttribute[Any]) -> None:
     columns = getattr(attribute.property, "columns", None)
-    if not columns or not issubclass(owner, Record):
+    if not columns or not (issubclass(owner, Record) or owner.__module__.startswith("records.")):
         return
     kind = columns[0].type
 

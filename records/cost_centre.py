@@ -173,19 +173,16 @@ def post(
 def encumber(
     act: Act, cost_centre: CostCentre, amount: Decimal, *, fiscal_year: int, document: tuple[str, str]
 ) -> BudgetPosting:
-    """Commit budget for a document, once until it is released again.
+    """Make a document commit exactly this amount of budget; what it committed before is given back first.
 
-    amount: in the cost centre's currency, above 0. Returns the standing commitment when there is one of the same
-    amount.
+    amount: in the cost centre's currency, above 0. A repeat posts nothing and returns the standing commitment.
     """
     if amount <= 0:
         raise Invalid(f"Expected an amount above 0 to commit, but found {amount}")
     postings = commitments(act.session, document)
-    standing = [posting for posting in postings if posting.amount > 0][-1:] if _open(postings) else []
-    if standing and standing[0].amount == amount:
-        return standing[0]
-    if standing:
-        release(act, document=document)
+    if _open(postings) == amount:
+        return next(posting for posting in reversed(postings) if posting.amount > 0)
+    release(act, document=document)
     turn = sum(posting.amount > 0 for posting in postings) + 1
     return post(
         act, cost_centre, amount, kind=PostingKind.COMMITTED, fiscal_year=fiscal_year, document=document,

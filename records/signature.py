@@ -65,7 +65,7 @@ class Signature(Judged, Base):
     local_offset: Mapped[int]
     method: Mapped[Code]
     had_both_components: Mapped[bool]
-    session_id: Mapped[Login | None]
+    session_id: Mapped[Hash | None]
     on_behalf_of_id: Mapped[Login | None] = mapped_column(ForeignKey("user_account.id"))
     status: Mapped[SignatureStatus] = word(SignatureStatus, "status", default=SignatureStatus.VALID)
     superseded_at: Mapped[Instant | None]

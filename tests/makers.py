@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from engine.act import Act
+from engine.database import new_id
 from records.approval import ApprovalSlot
 from records.attachment import Attachment, attach
 from records.calendar import MAIN, Holiday, Site
@@ -56,6 +57,10 @@ _turn = count(1)
 THANKSGIVING = dt.date(2026, 11, 26)
 YEARLY = D("500000")
 EURO = D("1.08")
+
+
+def make_id() -> str:
+    return new_id()
 
 
 def _add(act: Act, record: Made) -> Made:

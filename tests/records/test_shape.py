@@ -12,6 +12,7 @@ from engine.errors import Invalid
 from records.part import Part, PartType
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import RequisitionLine
+from records.signature import Signature
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,7 @@ from records.requisition import RequisitionLine
         (PurchaseOrder, "approved_at", dt.datetime(2026, 12, 1)),  # noqa: DTZ001  # a naive instant is the point
         (PurchaseOrder, "status", "SHIPPED"),
         (PurchaseOrder, "currency", "DOLLAR"),
+        (Signature, "content_hash", "ab" * 33),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_with_its_field(record: type, field: str, value: Any) -> None:
