@@ -14,11 +14,13 @@ from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
 from engine import audit
+from engine.cache import Cache
 from engine.clock import Clock, wall_clock
 from engine.database import new_id
 from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
-from engine.ports import Calendar, Directory, Guard, Signer
+from engine.ports import Calendar, Directory, Guard, JobCarrier, Signer
 from engine.record import Edit, Operation, Record, edits_of
+from engine.registry import Registry
 
 
 @dataclass(eq=False)
@@ -41,11 +43,12 @@ class Act:
     task_id: str | None = None
     id: str = field(default_factory=new_id)
     findings: list[Finding] = field(default_factory=list)
-    afterwards: list[Callable[[], None]] = field(default_factory=list)
+    afterwards: list[Callable[[], object]] = field(default_factory=list)
     chain_heads: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     chain_owners: dict[tuple[str, str], audit.ChainOwner] = field(default_factory=dict)
     kept: list[audit.Attempt] = field(default_factory=list)
-    rescues: list[Callable[[Act], None]] = field(default_factory=list)
+    rescues: list[Callable[[Act], object]] = field(default_factory=list)
+    last: list[Callable[[], object]] = field(default_factory=list)
 
     @property
     def user_id(self) -> str | None:
@@ -121,9 +124,13 @@ class Installation:
     directory: Directory | None = None
     calendar: Calendar | None = None
     signer: Signer | None = None
+    carrier: JobCarrier | None = None
+    registry: Registry = field(default_factory=Registry)
     clock: Clock = wall_clock
     settings: Mapping[str, Any] = field(default_factory=dict)
     extras: dict[str, Any] = field(default_factory=dict)
+    definitions: Cache[Any] = field(default_factory=lambda: Cache(400))
+    candidate_sets: Cache[str] = field(default_factory=lambda: Cache(20_000))
 
     def __post_init__(self) -> None:
         writing = self.database.execution_options(writes=True)
@@ -155,7 +162,7 @@ class Installation:
                 reason=reason,
                 on_behalf_of=on_behalf_of,
             )
-            session.info["act"] = act
+            session.info.update(act=act, installation=self)
             try:
                 with _conflicts_translated():
                     yield act
@@ -172,6 +179,7 @@ class Installation:
     def reading(self) -> Iterator[Session]:
         """Open a session that reads; writing in it raises RuntimeError."""
         with self._reads() as session:
+            session.info["installation"] = self
             yield session
 
     def _keep_attempt(self, act: Act, error: BaseException) -> None:
@@ -190,7 +198,7 @@ class Installation:
                 on_behalf_of=act.on_behalf_of,
                 id=act.id,
             )
-            session.info["act"] = second
+            session.info.update(act=second, installation=self)
             for attempt in attempts:
                 audit.keep(second, attempt)
             if isinstance(error, Refused):
@@ -234,7 +242,11 @@ def _chain(session: Session, _context: Any) -> None:
 
 @event.listens_for(_ActSession, "before_commit")
 def _write_notes(session: Session) -> None:
-    audit.chain(session.info["act"])
+    act: Act = session.info["act"]
+    session.flush()
+    while act.last and not session.in_nested_transaction():
+        act.last.pop(0)()
+    audit.chain(act)
     session.flush()
     audit.write(session.info["act"])
 

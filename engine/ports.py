@@ -19,7 +19,8 @@ from engine.record import Edit
 if TYPE_CHECKING:
     from engine.act import Act
     from engine.decisions import Decision
-    from engine.tasks import Task
+    from engine.stored.job import Job
+    from engine.stored.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,26 @@ class Guard(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SignatureRequest:
-    """What a signer typed: the meaning chosen and the password, again. It is never stored."""
+    """What a signer typed: the meaning chosen and the password, again. It is never stored.
+
+    user_id: the login name, typed again; needed for the first signing of a session and after 15 minutes idle.
+    session_id: the sign-in session, empty where there is none (then both components are always asked).
+    accepts_responsibility: the signer confirms, once in a lifetime, that this signature binds like a handwritten
+    one.
+    """
 
     meaning: str
     password: str
+    user_id: str = ""
+    session_id: str = ""
+    accepts_responsibility: bool = False
+
+
+class JobCarrier(Protocol):
+    """Tells a worker about a job, in the transaction that promises it."""
+
+    def carry(self, act: Act, job: Job) -> None:
+        """Let a worker know of the job when the act has been committed and the job is due."""
 
 
 class Signer(Protocol):

@@ -25,7 +25,6 @@ class Definition(Base):
     __tablename__ = "definition"
     __table_args__ = (
         UniqueConstraint("process_id", "version"),
-        UniqueConstraint("process_id", "hash"),
         Index("ix_definition_process_id_status_version", "process_id", "status", "version"),
     )
 

@@ -1,0 +1,71 @@
+"""Counters of inboxes: every distinct set of candidates counts its open tasks by flow, so that a count never scans.
+
+The sets of different tasks are disjoint, so the counters of all sets that somebody belongs to simply add up. They are
+written last in an act and in sorted order: two acts that meet on the same counters wait instead of deadlocking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from engine.canonical import content_hash
+from engine.database import new_id
+from engine.stored.task import CandidateSet, CandidateSetMember, QueueCount
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+_PENDING = "queue counts"
+
+
+def candidate_set(act: Act, principals: Iterable[str]) -> str:
+    """Return the id of the set of these principals, made when it is new."""
+    members = sorted(set(principals))
+    key = content_hash(members)
+    known = act.installation.candidate_sets
+    if (seen := known.find(key)) is not None:
+        return seen
+    connection = act.session.connection()
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(CandidateSet).values(id=new_id(), key=key, principals=members)
+    made = connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+    set_id = str(connection.execute(select(CandidateSet.id).where(CandidateSet.key == key)).scalar_one())
+    if made.rowcount and members:
+        connection.execute(insert(CandidateSetMember), [{"principal": member, "set_id": set_id} for member in members])
+    # Remembered once it is committed: a rollback takes the set back.
+    act.afterwards.append(lambda: known.keep(key, set_id))
+    return set_id
+
+
+def add(act: Act, set_id: str, queue: str, tasks: int) -> None:
+    """Note that a set has more or fewer open tasks of a flow."""
+    if _PENDING not in act.session.info:
+        act.last.append(lambda: write(act.session))
+    pending: dict[tuple[str, str], int] = act.session.info.setdefault(_PENDING, {})
+    pending[set_id, queue] = pending.get((set_id, queue), 0) + tasks
+
+
+def write(session: Session) -> None:
+    """Write what was noted, in sorted order; what cancelled out is not written at all."""
+    pending: dict[tuple[str, str], int] = session.info.pop(_PENDING, {})
+    rows: list[dict[str, Any]] = [
+        {"set_id": set_id, "queue": queue, "tasks": tasks}
+        for (set_id, queue), tasks in sorted(pending.items())
+        if tasks
+    ]
+    if not rows:
+        return
+    connection = session.connection()
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(QueueCount)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["set_id", "queue"], set_={"tasks": QueueCount.tasks + statement.excluded.tasks}
+        ),
+        rows,
+    )

@@ -1,0 +1,219 @@
+"""Definitions: deploy a bundle, refuse what cannot run, find a released version, hand out the parsed one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dmn import Result
+from dmn.errors import DmnError
+from engine import starts
+from engine.bundle import Deployed, Library, Parts, Table, file_hash, normalised, parts_of, read_library
+from engine.cache import Cache
+from engine.clock import now_of
+from engine.errors import Conflict, Invalid, NotFound
+from engine.functions import HOUSE, lent
+from engine.spiff import read_bundle
+from engine.spiff.problems import Problem
+from engine.stored.definition import Definition, DefinitionFile, DefinitionStatus
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+__all__ = [
+    "Definition",
+    "DefinitionFile",
+    "DefinitionStatus",
+    "Deployed",
+    "Problem",
+    "check",
+    "deploy",
+    "deploy_all",
+    "evaluate",
+    "latest_table",
+    "of_version",
+    "parsed",
+    "released",
+]
+
+
+def check(files: Mapping[str, bytes]) -> list[Problem]:
+    """Return every reason why these files could not be deployed together, in file and line order."""
+    library = read_library(files)
+    problems = list(library.problems)
+    for process_id in library.processes:
+        problems += parts_of(library, process_id).problems
+    return sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.message))
+
+
+def deploy(act: Act, files: Mapping[str, bytes], *, process_id: str | None = None) -> Definition:
+    """Release a bundle in the name of the caller and return its version; the same content is the same version.
+
+    files: path to bytes; what the process does not reach is left out. process_id: the process to deploy; without it
+    there must be one that no other one calls. Raises: Invalid with every problem, ``fields`` by file:line.
+    """
+    library = _usable(files)
+    return _release(act, library, process_id or _main(library))
+
+
+def deploy_all(act: Act, files: Mapping[str, bytes]) -> list[Definition]:
+    """Release every executable process of the files, each with what it reaches. Raises: Invalid as ``deploy``."""
+    library = _usable(files)
+    wanted = [process.id for process in library.processes.values() if process.is_executable]
+    return [_release(act, library, process_id) for process_id in sorted(wanted or library.processes)]
+
+
+def _usable(files: Mapping[str, bytes]) -> Library:
+    library = read_library(files)
+    _refuse(library.problems)
+    if not library.processes:
+        raise Invalid("Expected a bundle with a process, but there is no .bpmn file in it")
+    return library
+
+
+def _refuse(problems: tuple[Problem, ...] | list[Problem]) -> None:
+    if problems:
+        fields: dict[str, str] = {}
+        for problem in problems:
+            place = f"{problem.file}:{problem.line}"
+            fields[place] = f"{fields[place]} {problem}" if place in fields else str(problem)
+        lines = "\n".join(str(problem) for problem in problems)
+        raise Invalid(f"Expected a bundle that can run, but found {len(problems)} problem(s):\n{lines}", fields)
+
+
+def _main(library: Library) -> str:
+    called = {
+        element.called.process_id.text
+        for process in library.processes.values()
+        for element in process.elements.values()
+        if element.called is not None
+    }
+    roots = [process.id for process in library.processes.values() if process.id not in called]
+    if len(roots) != 1:
+        found = ", ".join(sorted(roots)) or "none"
+        raise Invalid(f"Expected one process that no other one calls, but found {found}; say which one to deploy")
+    return roots[0]
+
+
+def _release(act: Act, library: Library, process_id: str) -> Definition:
+    if process_id not in library.processes:
+        raise NotFound(f"Expected a process {process_id} in the bundle, but there is none")
+    parts = parts_of(library, process_id)
+    _refuse(parts.problems)
+    query = select(Definition).where(Definition.process_id == process_id).order_by(Definition.version.desc())
+    versions = list(act.session.scalars(query.with_for_update()))
+    if versions and versions[0].hash == parts.hash and versions[0].status == DefinitionStatus.RELEASED:
+        return versions[0]
+    definition = _add(act, library, parts, version=versions[0].version + 1 if versions else 1)
+    definition.status, definition.released_at, definition.released_by = DefinitionStatus.RELEASED, act.now, act.actor
+    act.session.flush()
+    starts.subscribe(act, definition, parts.process)
+    act.note("definition", definition.id, "RELEASED", field=process_id, new=f"{definition.version} {parts.hash}")
+    return definition
+
+
+def _add(act: Act, library: Library, parts: Parts, *, version: int) -> Definition:
+    process = parts.process
+    definition = Definition(
+        process_id=process.id,
+        name=process.name or process.id,
+        version=version,
+        version_tag=process.version_tag,
+        hash=parts.hash,
+        status=DefinitionStatus.DRAFT,
+        main_file=process.file,
+        deployed_at=act.now,
+        deployed_by=act.actor,
+    )
+    act.session.add(definition)
+    act.session.flush()
+    for kind, key, path in parts.files:
+        content = normalised(library.files[path])
+        row = DefinitionFile(
+            definition_id=definition.id, kind=kind, key=key, path=path, hash=file_hash(content), content=content
+        )
+        act.session.add(row)
+    return definition
+
+
+def released(session: Session, process_id: str) -> Definition:
+    """Return the version that new instances start with. Raises: NotFound."""
+    wanted = select(Definition).where(
+        Definition.process_id == process_id, Definition.status == DefinitionStatus.RELEASED
+    )
+    found = session.scalars(wanted.order_by(Definition.version.desc()).limit(1)).first()
+    if found is None:
+        raise NotFound(f"Expected a released definition of {process_id}, but there is none; deploy it first")
+    return found
+
+
+def of_version(session: Session, process_id: str, version_tag: str | None) -> Definition:
+    """Return the newest released version with a tag. Raises: NotFound."""
+    wanted = select(Definition).where(
+        Definition.process_id == process_id,
+        Definition.status == DefinitionStatus.RELEASED,
+        Definition.version_tag == version_tag,
+    )
+    found = session.scalars(wanted.order_by(Definition.version.desc()).limit(1)).first()
+    if found is None:
+        raise NotFound(f"Expected a released {process_id} with the tag {version_tag}, but there is none")
+    return found
+
+
+def parsed(session: Session, definition_id: str) -> Deployed:
+    """Return the parsed bundle of a definition; its files are read from the database at the first use only."""
+    cache: Cache[Deployed] = session.info["installation"].definitions
+    return cache.get(definition_id, lambda: _read(session, definition_id))
+
+
+def _read(session: Session, definition_id: str) -> Deployed:
+    definition = session.get(Definition, definition_id)
+    if definition is None:
+        raise NotFound(f"Expected a definition {definition_id}, but there is none")
+    rows = session.scalars(select(DefinitionFile).where(DefinitionFile.definition_id == definition_id))
+    files = {row.path: row.content for row in rows}
+    library = read_library(files)
+    if library.problems:
+        raise Conflict(
+            f"Expected the stored bundle of {definition.process_id} to be readable, but {library.problems[0]}"
+        )
+    bundle = read_bundle({path: content for path, content in files.items() if path.endswith(".bpmn")})
+    return Deployed(definition.id, definition.process_id, definition.hash, bundle, library.forms, library.tables)
+
+
+def latest_table(session: Session, decision_id: str) -> Table:
+    """Return the newest deployed table with a decision, whichever bundle brought it. Raises: NotFound."""
+    wanted = (
+        select(Definition.id)
+        .join(DefinitionFile, DefinitionFile.definition_id == Definition.id)
+        .where(
+            DefinitionFile.kind == "decision",
+            DefinitionFile.key == decision_id,
+            Definition.status == DefinitionStatus.RELEASED,
+        )
+        .order_by(Definition.released_at.desc(), Definition.id.desc())
+        .limit(1)
+    )
+    found = session.scalars(wanted).first()
+    table = parsed(session, found).tables.get(decision_id) if found is not None else None
+    if table is None:
+        raise NotFound(f"Expected a deployed table {decision_id}, but there is none")
+    return table
+
+
+def evaluate(session: Session, definition: Definition, decision_id: str, inputs: Mapping[str, Any]) -> Result:
+    """Ask a table of a definition, as its instances would; nothing is kept. inputs: plain Python or FEEL values.
+
+    Raises: NotFound when the bundle has no such decision; Invalid when the table cannot answer.
+    """
+    table = parsed(session, definition.id).tables.get(decision_id)
+    if table is None:
+        raise NotFound(f"Expected the decision {decision_id} in {definition.process_id}, but its bundle has none")
+    try:
+        with lent(session):
+            return table.model.evaluate(decision_id, inputs, functions=HOUSE, now=now_of(session))
+    except (DmnError, ValueError) as error:
+        raise Invalid(f"Expected {decision_id} to answer, but {error}") from error

@@ -1,0 +1,108 @@
+"""The house's own ``zeebe:property`` names: what they are, how they are read, and what is refused at deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from engine.spiff import ProcessSpec
+from engine.spiff.elements import ElementInfo
+from engine.spiff.extensions import Expr, NotFeel
+from engine.spiff.host import Host, Incident
+from engine.spiff.problems import Problem
+
+OUTCOMES = "outcomes"
+"""On a user task: the verdicts it offers, separated by commas."""
+SIGNATURE = "signature"
+"""On a user task: the meaning that its signature must have."""
+QUORUM = "quorum"
+"""On a multi-instance activity: ``all``, ``unanimous``, or a number of approvals (FEEL)."""
+DEADLINE_POLICY = "deadlinePolicy"
+"""On a user task: ``reassign`` (the next level replaces the candidates) or ``add`` (both may decide)."""
+EXCLUDES = "excludes"
+"""On a user task: FEEL list of users who may not decide it."""
+TITLE, AMOUNT, PARTY = "title", "amount", "party"
+"""On a user task: what its row in the inbox says."""
+RECORD = "record"
+"""On a user task: FEEL context {type, id, number, hash} of the document decided upon."""
+ROLE, RULE_ROW = "role", "ruleRow"
+"""On a user task: the role in which one decides, and the table row that asks for it, for "why me?"."""
+ESCALATE_TO = "escalateTo"
+"""On a non-interrupting timer of a user task: FEEL list of the principals or groups that it goes to."""
+CODE = "code"
+"""On an interrupting timer or an end event: the code of the refusal that a late submit gets."""
+
+ON_USER_TASKS = frozenset(
+    {OUTCOMES, SIGNATURE, DEADLINE_POLICY, EXCLUDES, TITLE, AMOUNT, PARTY, RECORD, ROLE, RULE_ROW, QUORUM}
+)
+POLICIES = ("reassign", "add")
+
+
+@lru_cache(maxsize=8192)
+def expression(text: str) -> Expr:
+    """Return a property's text compiled once: FEEL after ``=``, else the text itself. Raises: NotFeel."""
+    return Expr.read(text)
+
+
+def property_value(element: ElementInfo, name: str, variables: Mapping[str, Any], host: Host) -> Any:
+    """Return a property's value, None when it is missing or empty. Raises: Incident, with the property named."""
+    text = element.properties.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return expression(text).value(variables, host)
+    except Incident as incident:
+        raise Incident(f"Expected the property {name} to have a value, but {incident.message}") from incident
+
+
+def words_of(value: Any) -> list[str]:
+    """Return a list of texts from a FEEL list or from text separated by commas."""
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return [word for item in value for word in words_of(item)]
+    return [word for word in (part.strip() for part in str(value).split(",")) if word]
+
+
+def outcomes_of(element: ElementInfo) -> list[str]:
+    """Return the verdicts that a user task offers."""
+    return words_of(element.properties.get(OUTCOMES))
+
+
+def quorum_of(value: Any) -> str | Decimal:
+    """Return a quorum from its property's value. Raises: Incident when it is none."""
+    if isinstance(value, Decimal) and value >= 0 and value == value.to_integral_value():
+        return value
+    if isinstance(value, str) and value in ("all", "unanimous"):
+        return value
+    if isinstance(value, str) and value.isdigit():
+        return Decimal(value)
+    raise Incident(f"Expected a quorum of all, unanimous or a whole number, but it is {value}")
+
+
+def problems_of(process: ProcessSpec) -> Iterator[Problem]:
+    """Yield what is wrong with the properties of a process."""
+    for element in process.elements.values():
+        for name, text in element.properties.items():
+            for message, remedy in _problems(element, name, text.strip()):
+                yield Problem(process.file, element.line, element.id, element.name, message, remedy)
+
+
+def _problems(element: ElementInfo, name: str, text: str) -> Iterator[tuple[str, str]]:
+    try:
+        read = expression(text)
+    except NotFeel as error:
+        yield f"Expected FEEL in the property {name}, but {error}.", "Correct the expression."
+        return
+    if name == DEADLINE_POLICY and text not in POLICIES:
+        yield f"Expected deadlinePolicy reassign or add, but it is {text}.", "Choose one of them."
+    if name == QUORUM and read.is_static and text not in ("all", "unanimous") and not text.isdigit():
+        yield f"Expected a quorum of all, unanimous or a number, but it is {text}.", "Choose one of them."
+    if name == QUORUM and element.loop is None:
+        yield "Expected the property quorum on a multi-instance activity, but this is none.", "Move it there."
+    if name == OUTCOMES and not read.is_static:
+        yield "Expected outcomes as plain words, but they are an expression.", "List them, separated by commas."
+    if name in (EXCLUDES, RECORD) and read.is_static:
+        yield f"Expected FEEL in the property {name}, but it is plain text.", "Begin it with =."

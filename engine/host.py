@@ -1,0 +1,151 @@
+"""The house around a flow that runs in an act: its clock, its functions, its work, its other definitions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from dmn import HostFunction, Result, to_feel, to_python
+from dmn.errors import DmnError
+from engine import definitions, jobs
+from engine.bundle import Deployed, Table
+from engine.decisions import DecisionEvaluation
+from engine.errors import NotFound, Refused
+from engine.functions import HOUSE
+from engine.registry import PlainVariables, Step, Work
+from engine.spiff import Bundle
+from engine.spiff.host import PENDING, BpmnError, WorkFailed, WorkItem, _Pending
+from engine.stored.instance import Instance
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+BACK_OFF_HEADER = "backOff"
+"""Task header: minutes before each further try of a job, such as ``1, 5, 15, 60``."""
+
+
+class ActHost:
+    """What a flow asks while one act moves one instance."""
+
+    def __init__(self, act: Act, instance: Instance, deployed: Deployed) -> None:
+        self._act = act
+        self._instance = instance
+        self._deployed = deployed
+
+    @property
+    def now(self) -> dt.datetime:
+        """The instant of the act."""
+        return self._act.now
+
+    @property
+    def functions(self) -> Mapping[str, HostFunction]:
+        """FEEL host functions by name."""
+        return HOUSE
+
+    def work(self, item: WorkItem) -> Mapping[str, Any] | _Pending | None:
+        """Run a step in the act, ask a table, or make a job of it."""
+        if item.kind == "decision":
+            return self._decide(item)
+        step = self._act.installation.registry.steps.get(item.type or "")
+        if step is not None:
+            return self._run(item, step)
+        self._promise(item)
+        return PENDING
+
+    def resolve(self, process_id: str, binding: str, version_tag: str | None) -> tuple[str, Bundle]:
+        """Find the definition that a call activity names outside its own bundle."""
+        session = self._act.session
+        if binding not in ("latest", "versionTag"):
+            raise WorkFailed(f"Expected the process {process_id} in the bundle, but no diagram of it has that id")
+        try:
+            if binding == "versionTag":
+                found = definitions.of_version(session, process_id, version_tag)
+            else:
+                found = definitions.released(session, process_id)
+        except NotFound as error:
+            raise WorkFailed(error.message) from error
+        return found.id, definitions.parsed(session, found.id).bundle
+
+    def bundle(self, key: str) -> Bundle:
+        """Return the definition that ``resolve`` once answered."""
+        return definitions.parsed(self._act.session, key).bundle
+
+    def _run(self, item: WorkItem, step: Step) -> Mapping[str, Any]:
+        element = item.element
+        work = Work(
+            self._instance, element.id, element.name or element.id, PlainVariables(item.variables), item.headers
+        )
+        try:
+            with self._act.attempt():
+                answer = step(self._act, work)
+        except Refused as refusal:
+            # The person's decision stays; the diagram may catch the rule by its id, else it becomes an incident.
+            self._act.note("instance", self._instance.id, "REFUSED", field=element.id, new=refusal.message)
+            raise BpmnError(refusal.code, refusal.message) from refusal
+        return {name: to_feel(value) for name, value in (answer or {}).items()}
+
+    def _promise(self, item: WorkItem) -> None:
+        tries = max(item.retries, 1) - 1
+        listed = [
+            int(part) for part in item.headers.get(BACK_OFF_HEADER, "").replace(",", " ").split() if part.isdigit()
+        ]
+        waits = listed or list(jobs.BACK_OFF)
+        back_off = listed or (waits + waits[-1:] * tries)[:tries]
+        jobs.defer(
+            self._act,
+            item.type or item.element.id,
+            back_off=back_off,
+            instance_id=self._instance.id,
+            token_id=item.token_id,
+            element_id=item.element.id,
+        )
+
+    def _decide(self, item: WorkItem) -> Mapping[str, Any]:
+        table = self._table(item)
+        try:
+            result = table.model.evaluate(item.decision_id or "", item.variables, functions=HOUSE, now=self.now)
+        except (DmnError, ValueError) as error:
+            raise WorkFailed(f"Expected the table {item.decision_id} to answer, but {error}") from error
+        if result.errors:
+            raise WorkFailed(f"Expected the table {item.decision_id} to answer, but {result.errors[0].message}")
+        rows = [rule.row for rule in result.matched]
+        self._act.session.add(self._evaluation(item, table, result, rows))
+        name = item.result_variable or item.element.id
+        return {name: result.value, f"{name}Rows": [Decimal(row) for row in rows]}
+
+    def _table(self, item: WorkItem) -> Table:
+        wanted = item.decision_id or ""
+        if item.binding != "latest":
+            table = self._deployed.tables.get(wanted)
+            if table is None:
+                raise WorkFailed(f"Expected the decision {wanted} in the bundle, but no table of it has that id")
+            return table
+        try:
+            return definitions.latest_table(self._act.session, wanted)
+        except NotFound as error:
+            raise WorkFailed(error.message) from error
+
+    def _evaluation(self, item: WorkItem, table: Table, result: Result, rows: list[int]) -> DecisionEvaluation:
+        return DecisionEvaluation(
+            instance_id=self._instance.id,
+            element_id=item.element.id,
+            token_id=item.token_id,
+            decision_id=item.decision_id,
+            table_hash=table.hash,
+            inputs={asked.text: _json(asked.value) for asked in result.inputs},
+            rows=rows,
+            output=[_json(result.value)],
+            evaluated_at=self.now,
+        )
+
+
+def _json(value: Any) -> Any:
+    """Return a FEEL value as JSON for reading: numbers and times as text, so that nothing is rounded."""
+    plain = to_python(value)
+    if isinstance(plain, Mapping):
+        return {name: _json(item) for name, item in plain.items()}
+    if isinstance(plain, list):
+        return [_json(item) for item in plain]
+    return plain if plain is None or isinstance(plain, bool | str) else str(value)

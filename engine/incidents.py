@@ -1,0 +1,106 @@
+"""Incidents: what failed and waits for help is kept, shown, and can be tried again.
+
+A retry says what really happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from engine.stored.instance import Instance
+from engine.stored.wait import Incident, IncidentState
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+__all__ = ["Incident", "IncidentState", "of_instance", "opened", "report"]
+
+
+def report(
+    act: Act,
+    instance: Instance,
+    token_id: int,
+    element_id: str,
+    *,
+    cause: str,
+    message: str,
+    task_id: str | None = None,
+    job_id: str | None = None,
+) -> Incident:
+    """Keep why an instance is stuck; the same token that fails again counts its attempts."""
+    known = act.session.scalars(_of_token(instance.id, token_id)).first() if instance.incidents else None
+    if known is not None:
+        known.message, known.cause, known.attempts = message, cause, known.attempts + 1
+        known.job_id, known.task_id = job_id, task_id
+        act.note("instance", instance.id, "INCIDENT_AGAIN", field=element_id, new=message)
+        return known
+    found = Incident(
+        instance_id=instance.id,
+        token_id=token_id,
+        element_id=element_id,
+        task_id=task_id,
+        job_id=job_id,
+        cause=cause,
+        message=message,
+        state=IncidentState.OPEN,
+        attempts=1,
+        opened_at=act.now,
+    )
+    act.session.add(found)
+    instance.incidents += 1
+    act.note("instance", instance.id, "INCIDENT", field=element_id, new=message)
+    return found
+
+
+def _of_token(instance_id: str, token_id: int) -> Select[Incident]:
+    return select(Incident).where(
+        Incident.instance_id == instance_id, Incident.token_id == token_id, Incident.state == IncidentState.OPEN
+    )
+
+
+def resolve(act: Act, instance: Instance, incident: Incident, resolution: str) -> None:
+    """Close an incident with what ended it."""
+    incident.state, incident.resolution = IncidentState.RESOLVED, resolution
+    incident.resolved_at, incident.resolved_by = act.now, act.actor
+    instance.incidents -= 1
+    act.note("instance", instance.id, "INCIDENT_RESOLVED", field=incident.element_id, new=resolution)
+
+
+def resolve_of_tokens(act: Act, instance: Instance, tokens: Sequence[int], resolution: str) -> None:
+    """Close the incidents of tokens that moved on."""
+    if instance.incidents:
+        query = select(Incident).where(
+            Incident.instance_id == instance.id, Incident.token_id.in_(tokens), Incident.state == IncidentState.OPEN
+        )
+        for incident in act.session.scalars(query):
+            resolve(act, instance, incident, resolution)
+
+
+def resolve_all(act: Act, instance: Instance) -> None:
+    """Close every incident of an instance that has ended."""
+    if instance.incidents:
+        query = select(Incident).where(Incident.instance_id == instance.id, Incident.state == IncidentState.OPEN)
+        for incident in act.session.scalars(query):
+            resolve(act, instance, incident, "the instance ended")
+
+
+def of_instance(session: Session, instance_id: str) -> list[Incident]:
+    """Return the incidents of an instance, open ones first, then the newest."""
+    query = select(Incident).where(Incident.instance_id == instance_id)
+    return list(session.scalars(query.order_by(Incident.state, Incident.opened_at.desc())))
+
+
+def opened(session: Session, *, limit: int = 100) -> list[tuple[Incident, Instance]]:
+    """Return the open incidents of all instances, oldest first."""
+    query = (
+        select(Incident, Instance)
+        .join(Instance, Instance.id == Incident.instance_id)
+        .where(Incident.state == IncidentState.OPEN)
+        .order_by(Incident.opened_at, Incident.id)
+        .limit(limit)
+    )
+    return [(incident, instance) for incident, instance in session.execute(query).tuples()]

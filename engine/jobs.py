@@ -1,0 +1,196 @@
+"""Jobs: work for the system that an act promises and a worker keeps after the commit. One table is the truth.
+
+A job runs at least once. What its handler writes is written in the act that marks it done, so database effects
+happen once; effects outside may repeat and carry the job's id. A failed try waits as its back-off list says; when
+no try is left the job waits for help.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, and_, exists, func, or_, select, text, update
+from sqlalchemy.orm import Session, aliased
+
+from engine.errors import Conflict, NotFound
+from engine.spiff.codec import decode, encode
+from engine.stored.job import Job, JobState
+from engine.variables import accepted
+
+if TYPE_CHECKING:
+    from engine.act import Act, Installation
+
+BACK_OFF = (1, 5, 15, 60)
+"""Minutes before each further try."""
+
+LOCKED_FOR = dt.timedelta(minutes=5)
+"""A running job that is not finished after this long is taken up by the next worker."""
+
+
+def defer(
+    act: Act,
+    job_type: str,
+    args: Mapping[str, Any] | None = None,
+    *,
+    lock: str | None = None,
+    run_at: dt.datetime | None = None,
+    back_off: Sequence[int] = BACK_OFF,
+    instance_id: str | None = None,
+    token_id: int | None = None,
+    element_id: str | None = None,
+) -> Job:
+    """Promise a job in the transaction of the act; a worker runs it after the commit, a rollback takes it back.
+
+    args: plain Python values that FEEL knows. lock: jobs with the same one never run together. run_at: not before this
+    instant. back_off: minutes before each further try. Raises: Invalid.
+    """
+    job = Job(
+        type=job_type,
+        instance_id=instance_id or (act.instance_id if token_id is None else None),
+        token_id=token_id,
+        element_id=element_id,
+        args=encode(accepted(args, what="arguments")),
+        state=JobState.WAITING,
+        retries_left=len(back_off),
+        back_off=list(back_off),
+        due_at=run_at or act.now,
+        lock=lock,
+        created_at=act.now,
+        attempts=0,
+    )
+    act.session.add(job)
+    act.session.flush()
+    if act.installation.carrier is not None:
+        act.installation.carrier.carry(act, job)
+    return job
+
+
+def arguments(job: Job) -> dict[str, Any]:
+    """Return the arguments of a job as FEEL values."""
+    values: dict[str, Any] = decode(job.args)
+    return values
+
+
+def due(now: dt.datetime, types: Sequence[str]) -> Select[str]:
+    """Select the ids of jobs that a worker serving these types may take up now, the oldest due first."""
+    other = aliased(Job)
+    busy = exists().where(
+        other.lock == Job.lock, other.id != Job.id, other.state == JobState.RUNNING, other.locked_until > now
+    )
+    return (
+        select(Job.id)
+        .where(_is_free(now), Job.type.in_(types), or_(Job.lock.is_(None), ~busy))
+        .order_by(Job.due_at, Job.id)
+    )
+
+
+def _is_free(now: dt.datetime) -> Any:
+    return or_(
+        and_(Job.state == JobState.WAITING, Job.due_at <= now),
+        and_(Job.state == JobState.RUNNING, Job.locked_until <= now),
+    )
+
+
+def claim(
+    installation: Installation, job_id: str, *, worker: str, now: dt.datetime, lock_for: dt.timedelta = LOCKED_FOR
+) -> Job | None:
+    """Take one job in an act of its own: None when it is done, not due, taken, or its lock is held by another job."""
+    with installation.acting(f"system:{worker}", now=now) as act:
+        return take(act, job_id, worker=worker, lock_for=lock_for)
+
+
+def take(act: Act, job_id: str, *, worker: str, lock_for: dt.timedelta) -> Job | None:
+    """Do what ``claim`` does within an open act."""
+    lock = act.session.execute(select(Job.lock).where(Job.id == job_id)).scalar_one_or_none()
+    if lock is not None and act.session.get_bind().dialect.name == "postgresql":
+        # Two workers that claim two jobs of one lock at the same moment would not see each other's claim.
+        act.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": lock})
+    other = aliased(Job)
+    busy = select(other.id).where(
+        other.lock == lock, other.id != job_id, other.state == JobState.RUNNING, other.locked_until > act.now
+    )
+    statement = (
+        update(Job)
+        .where(Job.id == job_id, _is_free(act.now))
+        .values(
+            state=JobState.RUNNING,
+            locked_until=act.now + lock_for,
+            worker=worker,
+            attempts=Job.attempts + 1,
+            version=Job.version + 1,
+        )
+    )
+    if lock is not None:
+        statement = statement.where(~exists(busy))
+    if act.session.connection().execute(statement).rowcount != 1:
+        return None
+    return act.session.get(Job, job_id, populate_existing=True)
+
+
+def hold(act: Act, job: Job) -> Job:
+    """Lock the row of a job that this worker runs. Raises: Conflict when another worker has taken it up since."""
+    query = select(Job).where(Job.id == job.id).with_for_update().execution_options(populate_existing=True)
+    row = act.session.execute(query).scalar_one()
+    if row.state != JobState.RUNNING or row.worker != job.worker or row.attempts != job.attempts:
+        raise Conflict(f"Expected job {job.id} to be this worker's, but {row.worker or 'nobody'} has it now")
+    return row
+
+
+def finish(act: Act, job: Job) -> None:
+    """Mark a held job done."""
+    job.state, job.finished_at, job.locked_until, job.error = JobState.DONE, act.now, None, None
+
+
+def put_back(act: Act, job: Job, error: str) -> bool:
+    """Note that a try failed. Return whether there is a further one; when there is none the job waits for help."""
+    job.error, job.locked_until = error[:2000], None
+    if job.retries_left <= 0:
+        job.state = JobState.FAILED
+        act.note("job", job.id, "JOB_FAILED", field=job.type, new=job.error)
+        return False
+    minutes = job.back_off[min(len(job.back_off) - job.retries_left, len(job.back_off) - 1)]
+    job.retries_left -= 1
+    job.state, job.due_at = JobState.WAITING, act.now + dt.timedelta(minutes=float(minutes))
+    if act.installation.carrier is not None:
+        act.installation.carrier.carry(act, job)
+    return True
+
+
+def revive(act: Act, job_id: str) -> Job:
+    """Let a failed job be tried once more, now. Raises: NotFound; Conflict when it did not fail."""
+    query = select(Job).where(Job.id == job_id).with_for_update()
+    job = act.session.execute(query).scalar_one_or_none()
+    if job is None:
+        raise NotFound(f"Expected a job {job_id}, but there is none")
+    if job.state != JobState.FAILED:
+        raise Conflict(f"Expected a failed job, but it is {job.state}")
+    job.state, job.due_at, job.retries_left = JobState.WAITING, act.now, 0
+    act.note("job", job.id, "JOB_RETRIED", field=job.type)
+    if act.installation.carrier is not None:
+        act.installation.carrier.carry(act, job)
+    return job
+
+
+def cancel_of_token(act: Act, instance_id: str, tokens: Sequence[int]) -> None:
+    """Take back the open jobs of tokens that are gone."""
+    statement = update(Job).where(
+        Job.instance_id == instance_id,
+        Job.token_id.in_(tokens),
+        Job.state.in_((JobState.WAITING, JobState.RUNNING, JobState.FAILED)),
+    )
+    act.session.connection().execute(
+        statement.values(state=JobState.CANCELLED, finished_at=act.now, locked_until=None, version=Job.version + 1)
+    )
+
+
+def unserved(session: Session, installation: Installation) -> list[tuple[str, int]]:
+    """Return the types of waiting jobs that nobody here runs, with how many wait; an outside worker may take them."""
+    rows = session.execute(
+        select(Job.type, func.count())
+        .where(Job.state == JobState.WAITING, Job.type.not_in(installation.registry.job_types))
+        .group_by(Job.type)
+        .order_by(Job.type)
+    )
+    return [(job_type, count) for job_type, count in rows]

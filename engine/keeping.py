@@ -1,0 +1,231 @@
+"""Store what came of a move: tasks, timers, subscriptions, jobs, incidents, history, variables, the live state."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select
+
+from engine import dialect, incidents, jobs, messages, motion, opening, variables, words
+from engine.database import new_id
+from engine.spiff.host import Incident, Left, Thrown, Wait
+from engine.stored.instance import Activity, InstanceStatus
+from engine.stored.task import Task, TaskState
+from engine.stored.wait import MessageSubscription, SignalSubscription, Timer
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+SUFFICIENT = frozenset({"task", "job", "message", "signal", "timer", "incident"})
+"""What may wake an instance from outside. A condition alone never does.
+
+Only a move of the instance changes variables.
+"""
+
+
+def store(moved: motion.Motion) -> None:
+    """Write what a move changed; the instance row itself is written when the act flushes."""
+    waits = {motion.key_of(wait): wait for wait in moved.flow.waits()}
+    opened = [wait for key, wait in waits.items() if key not in moved.before]
+    gone = [wait for key, wait in moved.before.items() if key not in waits]
+    _explain(moved)
+    _close_tasks(moved, [wait.token_id for wait in gone if wait.kind == "task"])
+    _forget(moved, gone)
+    for wait in opened:
+        _open(moved, wait)
+    _remember(moved, opened)
+    _keep_history(moved)
+    _keep_instance(moved, list(waits.values()))
+    for thrown in moved.flow.thrown:
+        _send(moved, thrown)
+
+
+def _explain(moved: motion.Motion) -> None:
+    """Find the words for those whose task disappears: the timer that went off, or the end event that was reached."""
+    act = moved.act
+    for fired in moved.fired:
+        element = moved.element(fired.process_id, fired.element_id)
+        act.note("instance", moved.instance.id, "TIMER_FIRED", field=fired.element_id, new=fired.due)
+        if fired.is_interrupting and fired.attached_to and not moved.why:
+            at = words.clock_time(act.session, fired.due, now=act.now)
+            moved.why = f"{element.name or element.id} at {at}"
+            moved.code = element.properties.get(dialect.CODE)
+    for left in moved.flow.history:
+        if left.kind == "endEvent" and moved.code is None:
+            moved.code = moved.element(left.process_id, left.element_id).properties.get(dialect.CODE)
+
+
+def _close_tasks(moved: motion.Motion, tokens: Sequence[int]) -> None:
+    wanted = [token for token in tokens if token not in moved.settled]
+    if not wanted:
+        return
+    act, instance = moved.act, moved.instance
+    query = select(Task).where(Task.instance_id == instance.id, Task.token_id.in_(wanted), Task.state == TaskState.OPEN)
+    tasks = list(act.session.scalars(query))
+    if not tasks:
+        return
+    opening.remove_candidates(act, tasks)
+    for task in tasks:
+        task.state, task.closed_at = TaskState.CANCELLED, act.now
+        task.closed_why = moved.why or f"{instance.business_key} went another way"
+        task.closed_code = moved.code
+        act.note("instance", instance.id, "TASK_CANCELLED", field=task.element_id, new=task.closed_why)
+    incidents.resolve_of_tokens(act, instance, [task.token_id for task in tasks], "the task is gone")
+
+
+def _forget(moved: motion.Motion, gone: Collection[Wait]) -> None:
+    act, instance_id = moved.act, moved.instance.id
+    for kind, table in (("timer", Timer), ("message", MessageSubscription), ("signal", SignalSubscription)):
+        tokens = [wait.token_id for wait in gone if wait.kind == kind]
+        if tokens:
+            act.session.connection().execute(
+                delete(table).where(table.instance_id == instance_id, table.token_id.in_(tokens))
+            )
+    tokens = [wait.token_id for wait in gone if wait.kind == "job" and wait.token_id not in moved.settled]
+    if tokens:
+        act.session.flush()
+        jobs.cancel_of_token(act, instance_id, tokens)
+    ended = [wait.token_id for wait in gone if wait.kind == "incident"]
+    if ended:
+        incidents.resolve_of_tokens(act, moved.instance, ended, "moved on")
+
+
+def _open(moved: motion.Motion, wait: Wait) -> None:
+    act, instance = moved.act, moved.instance
+    if wait.kind == "incident":
+        incidents.report(
+            act, instance, wait.token_id, wait.element_id, cause=wait.cause or "", message=wait.incident or ""
+        )
+    elif wait.kind == "task":
+        open_or_report(moved, wait)
+
+
+def open_or_report(moved: motion.Motion, wait: Wait) -> None:
+    """Open the task of a token; what goes wrong becomes an incident with the reason in words."""
+    act, instance = moved.act, moved.instance
+    element = moved.element(wait.process_id, wait.element_id)
+    try:
+        task = opening.open_task(act, instance, moved.flow, wait, element)
+    except Incident as reason:
+        incidents.report(act, instance, wait.token_id, wait.element_id, cause="candidates", message=reason.message)
+        return
+    why = opening.trouble(act, task)
+    if why is not None:
+        incidents.report(
+            act, instance, wait.token_id, wait.element_id, cause="candidates", message=why, task_id=task.id
+        )
+
+
+def _remember(moved: motion.Motion, opened: Sequence[Wait]) -> None:
+    connection = moved.act.session.connection()
+    own: dict[str, Any] = {"instance_id": moved.instance.id}
+    timers = [
+        own | {"id": new_id(), "token_id": wait.token_id, "element_id": wait.element_id, "due_at": wait.due, "left": 1}
+        for wait in opened
+        if wait.kind == "timer"
+    ]
+    if timers:
+        connection.execute(insert(Timer), timers)
+    heard: list[dict[str, Any]] = [
+        own | {"id": new_id(), "token_id": wait.token_id, "element_id": wait.element_id, "name": wait.message_name}
+        for wait in opened
+        if wait.kind == "signal"
+    ]
+    if heard:
+        connection.execute(insert(SignalSubscription), heard)
+    expecting = [wait for wait in opened if wait.kind == "message"]
+    if not expecting:
+        return
+    connection.execute(
+        insert(MessageSubscription),
+        [
+            own
+            | {
+                "id": new_id(),
+                "token_id": wait.token_id,
+                "element_id": wait.element_id,
+                "name": wait.message_name,
+                "correlation_key": wait.correlation_key or "",
+            }
+            for wait in expecting
+        ],
+    )
+    for wait in expecting:
+        motion.later(moved.act, partial(_hear_stored, moved.act, wait))
+
+
+def _hear_stored(act: Act, wait: Wait) -> None:
+    messages.deliver_stored(act, wait.message_name or "", wait.correlation_key or "")
+
+
+def _keep_history(moved: motion.Motion) -> None:
+    rows = [_history_row(moved, left) for left in moved.flow.history]
+    if rows:
+        moved.act.session.flush()
+        moved.act.session.connection().execute(insert(Activity), rows)
+
+
+def _history_row(moved: motion.Motion, left: Left) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "instance_id": moved.instance.id,
+        "token_id": left.token_id,
+        "element_id": left.element_id,
+        "process_id": left.process_id,
+        "kind": left.kind,
+        "outcome": left.outcome,
+        "parents": list(left.parents),
+        "arrivals": [[arrival.token_id, arrival.via, list(arrival.parents)] for arrival in left.arrivals],
+        "scope_id": left.scope_id,
+        "instance": left.instance,
+        "left_at": moved.act.now,
+        "act_id": moved.act.id,
+    }
+
+
+def _keep_instance(moved: motion.Motion, waits: Sequence[Wait]) -> None:
+    act, instance, flow = moved.act, moved.instance, moved.flow
+    written, gone = flow.changed_variables()
+    variables.save(act.session, instance, moved.stored, written, gone)
+    instance.state = flow.state()
+    instance.wake_at = min((wait.due for wait in waits if wait.due is not None), default=None)
+    if flow.done:
+        cancelled = flow.outcome == "cancelled"
+        instance.status = InstanceStatus.CANCELLED if cancelled else InstanceStatus.COMPLETED
+        instance.closed_at = act.now
+        instance.ended_at = flow.ended_at[-1] if flow.ended_at else None
+        instance.closed_why = moved.why or None
+        incidents.resolve_all(act, instance)
+        act.note("instance", instance.id, f"INSTANCE_{instance.status}", field=instance.ended_at, new=moved.why or None)
+        return
+    if not any(wait.kind in SUFFICIENT for wait in waits):
+        incidents.report(
+            act,
+            instance,
+            0,
+            waits[0].element_id if waits else instance.process_id,
+            cause="watchdog",
+            message=f"Expected {instance.business_key} to wait for somebody or something, but nothing can wake it: "
+            + (f"only a condition at {waits[0].element_id} is left" if waits else "no token can move"),
+        )
+
+
+def _send(moved: motion.Motion, thrown: Thrown) -> None:
+    act = moved.act
+    if thrown.kind == "message":
+        motion.later(
+            act,
+            lambda: messages.publish(
+                act,
+                thrown.name,
+                correlation_key=thrown.correlation_key or "",
+                variables=thrown.variables,
+                message_id=f"{moved.instance.id}:{thrown.token_id}",
+            ),
+        )
+    elif thrown.kind == "signal":
+        motion.later(act, lambda: messages.broadcast(act, thrown.name, thrown.variables, besides=moved.instance.id))
+    else:
+        act.note("instance", moved.instance.id, "ESCALATED", field=thrown.element_id, new=thrown.name)

@@ -1,0 +1,166 @@
+"""Move one instance within an act: load its flow, let it be moved, and store what came of it.
+
+The instance row is locked first. Nothing of a flow outlives the act: an error throws it away with the transaction.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from engine import audit, definitions, keeping, variables
+from engine.bundle import Deployed
+from engine.errors import Conflict, NotFound
+from engine.functions import lent
+from engine.host import ActHost
+from engine.spiff import Flow, ProcessSpec
+from engine.spiff.elements import ElementInfo
+from engine.spiff.host import FiredTimer, Wait
+from engine.stored.instance import Instance, InstanceStatus
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+MAX_DELIVERIES = 1000
+"""Messages and signals that one act may set off; more of them chase each other in a circle."""
+
+
+@dataclass(eq=False)
+class Motion:
+    """One instance on the move. before: what it waited for, by token. settled.
+
+    Tokens whose task or job the caller closed.
+
+    why and code: what to tell those whose task disappears by this move.
+    """
+
+    act: Act
+    instance: Instance
+    deployed: Deployed
+    flow: Flow
+    host: ActHost
+    before: Mapping[tuple[int, str], Wait]
+    stored: Mapping[variables.Key, bytes]
+    settled: set[int] = field(default_factory=set)
+    fired: list[FiredTimer] = field(default_factory=list)
+    why: str = ""
+    code: str | None = None
+
+    def element(self, process_id: str, element_id: str) -> ElementInfo:
+        """Return an element of the instance's own bundle, or of a definition that it called."""
+        bundles = [self.deployed.bundle, *(sub.bundle for sub in self.flow.subprocesses.values())]
+        known: list[ProcessSpec] = [
+            bundle.processes[process_id] for bundle in bundles if process_id in bundle.processes
+        ]
+        return next(process.elements[element_id] for process in known if element_id in process.elements)
+
+
+def lock(act: Act, instance_id: str) -> Instance:
+    """Lock an instance for this act and read it as it is now. Raises: NotFound."""
+    query = select(Instance).where(Instance.id == instance_id).with_for_update()
+    found = act.session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"Expected an instance {instance_id}, but there is none")
+    return hold(act, found)
+
+
+def hold(act: Act, instance: Instance) -> Instance:
+    """Take a locked instance's chain head into the act."""
+    audit.own_chain(act, "instance", instance.id, instance)
+    return instance
+
+
+def running(instance: Instance) -> Instance:
+    """Return the instance if it runs. Raises: Conflict."""
+    if instance.status != InstanceStatus.RUNNING:
+        why = f": {instance.closed_why}" if instance.closed_why else ""
+        raise Conflict(
+            f"Expected {instance.business_key} to be running, but it is {instance.status}{why}", code="NOT_RUNNING"
+        )
+    return instance
+
+
+@contextmanager
+def moving(act: Act, instance: Instance) -> Iterator[Motion]:
+    """Load the flow of a locked, running instance, let the block move it, then store what came of it."""
+    with _alone(act, instance):
+        deployed = definitions.parsed(act.session, instance.definition_id)
+        host = ActHost(act, instance, deployed)
+        stored = variables.load(act.session, instance)
+        flow = Flow.load(deployed.bundle, instance.state, stored, host)
+        before = {key_of(wait): wait for wait in flow.waits()}
+        motion = Motion(act, instance, deployed, flow, host, before, stored)
+        yield motion
+        keeping.store(motion)
+    drain(act)
+
+
+@contextmanager
+def starting(
+    act: Act, instance: Instance, values: Mapping[str, Any], *, start_element: str | None = None
+) -> Iterator[Motion]:
+    """Start the flow of a new instance and store what came of it."""
+    with _alone(act, instance):
+        deployed = definitions.parsed(act.session, instance.definition_id)
+        host = ActHost(act, instance, deployed)
+        flow = Flow.start(deployed.bundle, instance.process_id, values, host, start_element=start_element)
+        motion = Motion(act, instance, deployed, flow, host, {}, {})
+        yield motion
+        keeping.store(motion)
+    drain(act)
+
+
+def key_of(wait: Wait) -> tuple[int, str]:
+    """Tell one wait from another: a token that starts to wait for something else is a new wait."""
+    return wait.token_id, wait.kind
+
+
+@contextmanager
+def _alone(act: Act, instance: Instance) -> Iterator[None]:
+    """Let one instance move once at a time within an act, and let the chain know which one it is."""
+    moved: set[str] = act.session.info.setdefault("moving", set())
+    if instance.id in moved:
+        raise Conflict(f"Expected {instance.business_key} to rest, but this very act is moving it; defer a job instead")
+    moved.add(instance.id)
+    before, act.instance_id = act.instance_id, instance.id
+    try:
+        with lent(act.session):
+            yield
+    finally:
+        moved.discard(instance.id)
+        act.instance_id = before
+
+
+def later(act: Act, delivery: Callable[[], object]) -> None:
+    """Do something when no instance of this act is on the move any more; at once if none is."""
+    queue: deque[Callable[[], object]] = act.session.info.setdefault("deliveries", deque())
+    queue.append(delivery)
+    drain(act)
+
+
+def is_moving(act: Act) -> bool:
+    """Say whether an instance is on the move in this act."""
+    return bool(act.session.info.get("moving"))
+
+
+def drain(act: Act) -> None:
+    """Carry out what was put off, in order, unless an instance still moves."""
+    if is_moving(act) or act.session.info.get("draining"):
+        return
+    queue: deque[Callable[[], object]] = act.session.info.get("deliveries", deque())
+    act.session.info["draining"] = True
+    try:
+        count = 0
+        while queue:
+            count += 1
+            if count > MAX_DELIVERIES:
+                raise Conflict(f"Expected at most {MAX_DELIVERIES} deliveries in one act, but they chase each other")
+            queue.popleft()()
+    finally:
+        act.session.info["draining"] = False
+        queue.clear()

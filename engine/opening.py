@@ -1,0 +1,241 @@
+"""Open a person's task: from what the diagram says about it to a row in somebody's inbox."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert
+
+from dmn import to_python
+from engine import counters, dialect, eligibility, quorum
+from engine.database import LIMIT, new_id
+from engine.spiff import Flow
+from engine.spiff.elements import ElementInfo
+from engine.spiff.extensions import Expr
+from engine.spiff.host import Host, Incident, Wait
+from engine.spiff.timers import NoTime, schedule
+from engine.stored.instance import Instance
+from engine.stored.task import NEVER, NO_AMOUNT, Task, TaskCandidate, TaskState
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+DEFAULT_PRIORITY = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the expressions of one element as its token sees the variables. Every method raises Incident."""
+
+    element: ElementInfo
+    variables: Mapping[str, Any]
+    host: Host
+
+    def property(self, name: str) -> Any:
+        """Return a property's FEEL value, None when it is not set."""
+        return dialect.property_value(self.element, name, self.variables, self.host)
+
+    def text(self, name: str) -> str | None:
+        """Return a property as text, None when it is not set or null."""
+        value = self.property(name)
+        return None if value is None else str(value)
+
+    def value(self, expression: Expr | None) -> Any:
+        """Return an expression's FEEL value, None when there is no expression."""
+        return None if expression is None else expression.value(self.variables, self.host)
+
+    def instant(self, expression: Expr | None) -> dt.datetime | None:
+        """Return the instant an expression names."""
+        value = self.value(expression)
+        if value is None:
+            return None
+        try:
+            return schedule("date", value, self.host.now).due
+        except NoTime as error:
+            raise Incident(f"{error} (in the task schedule)") from error
+
+    def amount(self) -> Decimal | None:
+        """Return the property ``amount``, rounded to four decimals for sorting."""
+        value = self.property(dialect.AMOUNT)
+        if not isinstance(value, Decimal) or abs(value) >= LIMIT:
+            return None
+        return value.quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
+
+
+def open_task(act: Act, instance: Instance, flow: Flow, wait: Wait, element: ElementInfo) -> Task:
+    """Make the row of a task that a flow waits for, with its candidates. Raises.
+
+    Incident when the diagram cannot say whose.
+    """
+    reader = Reader(element, flow.variables_view(wait.token_id), flow.host)
+    candidates, assignee = _candidates(reader)
+    task = _row(act, instance, wait, reader)
+    task.assignee = assignee
+    task.candidates = candidates
+    _place_in_quorum(instance, flow, wait, task)
+    task.set_id = counters.candidate_set(act, claimable(task))
+    act.session.add(task)
+    act.session.flush()
+    write_candidates(act, task)
+    counters.add(act, task.set_id, task.flow, 1)
+    act.note("instance", instance.id, "TASK_OPENED", field=element.id, new=task.title)
+    return task
+
+
+def _row(act: Act, instance: Instance, wait: Wait, reader: Reader) -> Task:
+    element, spec = reader.element, reader.element.user_task
+    record = to_python(reader.property(dialect.RECORD))
+    about: Mapping[str, Any] = record if isinstance(record, Mapping) else {}
+    priority = reader.value(spec.priority) if spec else None
+    form_id = reader.value(spec.form_id) if spec else None
+    return Task(
+        id=new_id(),
+        instance_id=instance.id,
+        token_id=wait.token_id,
+        element_id=element.id,
+        process_id=element.process_id,
+        name=element.name or element.id,
+        title=reader.text(dialect.TITLE) or element.name or element.id,
+        state=TaskState.OPEN,
+        outcomes=dialect.outcomes_of(element),
+        signature=reader.text(dialect.SIGNATURE),
+        form_id=None if form_id is None else str(form_id),
+        due_at=reader.instant(spec.due_date) if spec else None,
+        follow_up_at=reader.instant(spec.follow_up_date) if spec else None,
+        priority=int(Decimal(str(priority))) if _is_number(priority) else DEFAULT_PRIORITY,
+        amount=reader.amount(),
+        party=reader.text(dialect.PARTY),
+        business_key=instance.business_key,
+        flow=instance.process_id,
+        record_type=_text(about.get("type")),
+        record_id=_text(about.get("id")),
+        record_number=_text(about.get("number")),
+        record_hash=_text(about.get("hash")),
+        excludes=dialect.words_of(reader.property(dialect.EXCLUDES)),
+        former=[],
+        notes=[],
+        deadline_policy=element.properties.get(dialect.DEADLINE_POLICY) or dialect.POLICIES[0],
+        role=reader.text(dialect.ROLE),
+        rule_row=reader.text(dialect.RULE_ROW),
+        round=1,
+        created_at=act.now,
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Decimal) or (isinstance(value, str) and value.strip().lstrip("-").isdigit())
+
+
+def _candidates(reader: Reader) -> tuple[list[str], str | None]:
+    spec = reader.element.user_task
+    if spec is None:
+        return [], None
+    users = [principal("user", word) for word in dialect.words_of(reader.value(spec.candidate_users))]
+    groups = [principal("role", word) for word in dialect.words_of(reader.value(spec.candidate_groups))]
+    named = dialect.words_of(reader.value(spec.assignee))
+    assignee = named[0].removeprefix("user:") if named else None
+    own = [principal("user", assignee)] if assignee else []
+    return list(dict.fromkeys([*own, *users, *groups])), assignee
+
+
+def principal(kind: str, word: str) -> str:
+    """Return a principal from a name or a group, or from what is one already."""
+    return word if word.startswith(("user:", "role:")) else f"{kind}:{word}"
+
+
+def _place_in_quorum(instance: Instance, flow: Flow, wait: Wait, task: Task) -> None:
+    """Say which vote of which body this task is.
+
+    A fresh body starts with an open verdict and counts as a new round.
+    """
+    body = flow.body_scope(wait.token_id, having=dialect.QUORUM)
+    task.quorum_scope = body
+    task.slot = slot_of(flow, wait.token_id, body) if body is not None else None
+    known = instance.rounds.get(task.element_id)
+    enclosing = flow.body_scope(wait.token_id)
+    task.body_scope = enclosing
+    if known is None or enclosing is None or known[1] != enclosing:
+        task.round = (known[0] if known else 0) + 1
+        instance.rounds = {**instance.rounds, task.element_id: [task.round, enclosing]}
+    else:
+        task.round = known[0]
+    if body is not None and not flow.scopes.has(body, "tally"):
+        tally = quorum.Tally(flow.instances(body).total, {}, None)
+        flow.set_variable(body, "tally", tally.as_variable())
+        flow.set_variable(body, "verdict", None)
+
+
+def slot_of(flow: Flow, token_id: int, body: int) -> int:
+    """Return the index from 0 of the inner instance of a body that a token is, or is inside of."""
+    token: Any = flow.live[token_id]
+    while token.body is None or token.body.id != body:
+        token = token.body if token.body is not None else token.workflow.owner
+    return int(token.internal_data.get("index", 0))
+
+
+def claimable(task: Task) -> list[str]:
+    """Return the principals in whose inboxes a task stands: the assignee's alone once it is claimed."""
+    return [f"user:{task.assignee}"] if task.assignee else list(task.candidates)
+
+
+def write_candidates(act: Act, task: Task) -> None:
+    """Write the candidate rows of an open task."""
+    rows = [
+        {
+            "principal": name,
+            "task_id": task.id,
+            "due_at": task.due_at or NEVER,
+            "priority": task.priority,
+            "created_at": task.created_at,
+            "amount": NO_AMOUNT if task.amount is None else task.amount,
+            "party": task.party or "",
+            "business_key": task.business_key,
+        }
+        for name in claimable(task)
+    ]
+    if rows:
+        act.session.connection().execute(insert(TaskCandidate), rows)
+
+
+def remove_candidates(act: Act, tasks: Sequence[Task]) -> None:
+    """Take tasks out of every inbox and off the counters."""
+    act.session.connection().execute(
+        delete(TaskCandidate).where(TaskCandidate.task_id.in_([task.id for task in tasks]))
+    )
+    for task in tasks:
+        if task.set_id is not None:
+            counters.add(act, task.set_id, task.flow, -1)
+
+
+def hand_over(act: Act, task: Task) -> None:
+    """Put an open task into the inboxes of its present candidates or assignee, and out of all others."""
+    act.session.flush()
+    remove_candidates(act, [task])
+    task.set_id = counters.candidate_set(act, claimable(task))
+    write_candidates(act, task)
+    counters.add(act, task.set_id, task.flow, 1)
+
+
+def trouble(act: Act, task: Task) -> str | None:
+    """Note on a task who was skipped and why.
+
+    Return in words why nobody at all may take it, None when somebody may.
+    """
+    if not task.candidates:
+        return f'Expected "{task.name}" to say whose task it is, but it names no user and no group'
+    people, notes = eligibility.eligible(act.session, task, task.candidates, now=act.now)
+    if notes != task.notes:
+        task.notes = list(dict.fromkeys([*task.notes, *notes]))
+    if people:
+        return None
+    names = ", ".join(task.candidates)
+    why = f": {' '.join(notes)}" if notes else ""
+    return f'Expected somebody who may take "{task.name}" among {names}, but there is nobody{why}'

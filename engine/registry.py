@@ -1,0 +1,113 @@
+"""What service tasks and jobs do, by type; filled by the flow modules, held by the installation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dmn.values import to_python
+
+if TYPE_CHECKING:
+    from engine.act import Act, Installation
+    from engine.stored.instance import Instance
+
+
+F = TypeVar("F")
+
+
+class PlainVariables(Mapping[str, Any]):
+    """FEEL variables as plain Python values: numbers Decimal, dates datetime.date, instants datetime.datetime."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> Any:
+        return to_python(self._values[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One piece of work, as a step or a job sees it. ``work["name"]`` reads a variable as a plain Python value.
+
+    instance: None for a job that was deferred without one. variables: of a deferred job, its arguments. headers:
+    the task headers of the diagram. retries: how many further tries there are if this one fails. job_id: the same
+    at every try, so that effects can be made once; None for a step.
+    """
+
+    instance: Instance | None
+    element_id: str
+    element_name: str
+    variables: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    retries: int = 0
+    job_id: str | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        return self.variables[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a variable, or the default where there is none."""
+        return self.variables.get(name, default)
+
+
+Step = Callable[["Act", Work], Mapping[str, Any] | None]
+Errand = Callable[["Installation", Work], Mapping[str, Any] | None]
+
+
+class Registry:
+    """Handlers by type. A type is served once: as a step, as a job, or as an errand."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, Step] = {}
+        self.jobs: dict[str, Step] = {}
+        self.errands: dict[str, Errand] = {}
+
+    def step(self, job_type: str) -> Callable[[Step], Step]:
+        """Register a service task that runs inside the act of whoever moved the flow there."""
+        return lambda function: self._keep(self.steps, job_type, function)
+
+    def job(self, job_type: str) -> Callable[[Step], Step]:
+        """Register a job that runs after the commit, in an act of its own; nothing external may happen in it."""
+        return lambda function: self._keep(self.jobs, job_type, function)
+
+    def errand(self, job_type: str) -> Callable[[Errand], Errand]:
+        """Register a job that works outside (mail, files, HTTP) after the commit and holds no transaction meanwhile.
+
+        It is called with the installation; the variables that it returns are written by an act of their own.
+        """
+        return lambda function: self._keep(self.errands, job_type, function)
+
+    def merge(self, *others: Registry) -> Registry:
+        """Take over the handlers of others. Raises: ValueError when a type is served twice."""
+        for other in others:
+            for mine, theirs in (
+                (self.steps, other.steps),
+                (self.jobs, other.jobs),
+            ):
+                for job_type, function in theirs.items():
+                    self._keep(mine, job_type, function)
+            for job_type, errand in other.errands.items():
+                self._keep(self.errands, job_type, errand)
+        return self
+
+    def serves(self, job_type: str) -> bool:
+        """Say whether anybody here handles this type."""
+        return job_type in self.steps or job_type in self.jobs or job_type in self.errands
+
+    @property
+    def job_types(self) -> tuple[str, ...]:
+        """The types that a worker of this installation runs."""
+        return (*self.jobs, *self.errands)
+
+    def _keep(self, handlers: dict[str, F], job_type: str, function: F) -> F:
+        if self.serves(job_type) and handlers.get(job_type) is not function:
+            raise ValueError(f"Expected one handler for the type {job_type}, but there are two")
+        handlers[job_type] = function
+        return function

@@ -1,0 +1,148 @@
+"""Try again what an incident stopped.
+
+A step, a job, the question whose task it is, an instance that nothing could wake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from engine import incidents, jobs, keeping, motion, opening
+from engine.errors import Conflict, NotFound, Refused
+from engine.spiff.host import NotWaiting
+from engine.stored.instance import Instance
+from engine.stored.task import Task, TaskState
+from engine.stored.wait import Incident, IncidentState
+
+if TYPE_CHECKING:
+    from engine.act import Act, Installation
+
+
+class Outcome(StrEnum):
+    """What came of a retry. QUEUED: a worker tries again after the commit."""
+
+    ADVANCED = "ADVANCED"
+    FAILED_AGAIN = "FAILED_AGAIN"
+    QUEUED = "QUEUED"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What a retry did, in one sentence."""
+
+    incident_id: str
+    business_key: str
+    outcome: Outcome
+    message: str
+
+
+def retry(act: Act, incident_id: str) -> Retry:
+    """Try again what an open incident stopped, and say what came of it. Raises: NotFound.
+
+    Conflict when it is closed.
+    """
+    incident = act.session.get(Incident, incident_id)
+    if incident is None:
+        raise NotFound(f"Expected an incident {incident_id}, but there is none")
+    instance = motion.lock(act, incident.instance_id)
+    act.session.refresh(incident)
+    return _retry(act, instance, incident)
+
+
+def retry_all(installation: Installation, actor: str, incident_ids: Sequence[str]) -> list[Retry]:
+    """Retry several incidents, each in an act of its own, so that one that fails does not undo the others."""
+    return [_answered(installation, actor, incident_id) for incident_id in incident_ids]
+
+
+def _answered(installation: Installation, actor: str, incident_id: str) -> Retry:
+    try:
+        with installation.acting(actor) as act:
+            return retry(act, incident_id)
+    except Refused as refusal:
+        return Retry(incident_id, "", Outcome.FAILED_AGAIN, refusal.message)
+
+
+def _retry(act: Act, instance: Instance, incident: Incident) -> Retry:
+    """Try again; the instance is locked. Raises: Conflict when the incident is closed or the instance has ended."""
+    motion.running(instance)
+    if incident.state != IncidentState.OPEN:
+        raise Conflict(f"Expected an open incident, but it was resolved: {incident.resolution}")
+    act.note("instance", instance.id, "RETRIED", field=incident.element_id, old=incident.message)
+    if incident.job_id is not None:
+        jobs.revive(act, incident.job_id)
+        incidents.resolve(act, instance, incident, "a worker tries again")
+        return _answer(instance, incident, Outcome.QUEUED, "A worker tries again.")
+    if incident.cause == "watchdog":
+        return _wake(act, instance, incident)
+    if incident.cause == "candidates":
+        return _ask_again(act, instance, incident)
+    return _run_again(act, instance, incident)
+
+
+def _answer(instance: Instance, incident: Incident, outcome: Outcome, message: str) -> Retry:
+    return Retry(incident.id, instance.business_key, outcome, message)
+
+
+def _run_again(act: Act, instance: Instance, incident: Incident) -> Retry:
+    token = incident.token_id
+    with motion.moving(act, instance) as moved:
+        try:
+            moved.flow.retry(token)
+        except NotWaiting as error:
+            raise Conflict(f"Expected {incident.element_id} to be stuck, but it moved on meanwhile") from error
+        still = next((wait for wait in moved.flow.waits() if wait.token_id == token and wait.kind == "incident"), None)
+        if still is not None:
+            why = still.incident or ""
+            incidents.report(act, instance, token, still.element_id, cause=still.cause or "", message=why)
+    if still is not None:
+        return _answer(instance, incident, Outcome.FAILED_AGAIN, still.incident or "")
+    if instance.incidents:
+        others = [found.message for found in incidents.of_instance(act.session, instance.id) if found.state == "OPEN"]
+        if others:
+            return _answer(instance, incident, Outcome.FAILED_AGAIN, f"It moved on, but: {others[0]}")
+    return _answer(instance, incident, Outcome.ADVANCED, f"{instance.business_key} moved on.")
+
+
+def _ask_again(act: Act, instance: Instance, incident: Incident) -> Retry:
+    query = select(Task).where(
+        Task.instance_id == instance.id, Task.token_id == incident.token_id, Task.state == TaskState.OPEN
+    )
+    task = act.session.scalars(query).first()
+    if task is None:
+        with motion.moving(act, instance) as moved:
+            wait = next((wait for wait in moved.flow.waits() if wait.token_id == incident.token_id), None)
+            if wait is not None:
+                incidents.resolve(act, instance, incident, "tried again")
+                act.session.flush()
+                keeping.open_or_report(moved, wait)
+        act.session.flush()
+        again = next(
+            (found for found in incidents.of_instance(act.session, instance.id) if found.state == "OPEN"), None
+        )
+        if again is not None:
+            return _answer(instance, incident, Outcome.FAILED_AGAIN, again.message)
+        return _answer(instance, incident, Outcome.ADVANCED, "The task is open.")
+    why = opening.trouble(act, task)
+    if why is not None:
+        incidents.report(
+            act, instance, task.token_id, task.element_id, cause="candidates", message=why, task_id=task.id
+        )
+        return _answer(instance, incident, Outcome.FAILED_AGAIN, why)
+    incidents.resolve(act, instance, incident, "somebody may take it now")
+    return _answer(instance, incident, Outcome.ADVANCED, f'Somebody may take "{task.name}" now.')
+
+
+def _wake(act: Act, instance: Instance, incident: Incident) -> Retry:
+    with motion.moving(act, instance) as moved:
+        moved.fired += moved.flow.tick(act.now)
+        stuck = not any(wait.kind in keeping.SUFFICIENT for wait in moved.flow.waits()) and not moved.flow.done
+    if stuck:
+        return _answer(instance, incident, Outcome.FAILED_AGAIN, incident.message)
+    if incident.state == IncidentState.OPEN:
+        incidents.resolve(act, instance, incident, "something can wake it now")
+    return _answer(instance, incident, Outcome.ADVANCED, f"{instance.business_key} can be woken again.")

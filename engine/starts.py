@@ -1,0 +1,105 @@
+"""What starts instances by itself: message, signal and timer start events of the newest released version."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+
+from dmn.errors import DmnError
+from engine import instances
+from engine.errors import Invalid
+from engine.functions import HOUSE, lent
+from engine.spiff import ProcessSpec, StartInfo
+from engine.spiff.extensions import Expr
+from engine.spiff.timers import NoTime, Schedule, schedule
+from engine.stored.definition import Definition
+from engine.stored.instance import Instance
+from engine.stored.wait import MessageSubscription, SignalSubscription, Timer
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+
+def subscribe(act: Act, definition: Definition, process: ProcessSpec) -> None:
+    """Let the start events of a version wait, and those of all earlier versions wait no more. Raises: Invalid."""
+    versions = select(Definition.id).where(Definition.process_id == definition.process_id)
+    for table in (Timer, MessageSubscription, SignalSubscription):
+        act.session.connection().execute(delete(table).where(table.definition_id.in_(versions)))
+    with lent(act.session):
+        for start in process.starts:
+            if start.kind != "none":
+                act.session.add(_waiting(act, definition, start))
+
+
+def _waiting(act: Act, definition: Definition, start: StartInfo) -> Timer | MessageSubscription | SignalSubscription:
+    event = start.event
+    place = {"definition_id": definition.id, "token_id": 0, "element_id": start.element_id}
+    if event.timer is not None and event.when is not None:
+        try:
+            planned = schedule(event.timer, _value(act, event.when), act.now)
+        except NoTime as error:
+            raise Invalid(f"Expected the start timer {start.element_id} to name a time, but: {error}") from error
+        return Timer(**place, due_at=planned.due, left=planned.left, every=planned.every)
+    name = str(_value(act, event.name)) if event.name is not None else ""
+    if start.kind == "message":
+        return MessageSubscription(**place, name=name, correlation_key="")
+    return SignalSubscription(**place, name=name)
+
+
+def _value(act: Act, expression: Expr) -> Any:
+    """Evaluate an expression of a start event: it sees no variables, for there is no instance yet. Raises: Invalid."""
+    if expression.code is None:
+        return expression.text
+    try:
+        return expression.code.explain({}, functions=HOUSE, now=act.now).value
+    except DmnError as error:
+        raise Invalid(f'Expected "{expression.text}" to have a value, but {error.message}') from error
+
+
+def start_by_message(act: Act, name: str, correlation_key: str, values: Mapping[str, Any]) -> Instance | None:
+    """Start the process that begins with a message; None when there is none.
+
+    The business key is the variable ``business_key``, else the correlation key, else made up. Raises: Conflict when an
+    instance with that key runs.
+    """
+    query = select(MessageSubscription).where(
+        MessageSubscription.name == name, MessageSubscription.definition_id.is_not(None)
+    )
+    found = act.session.scalars(query.order_by(MessageSubscription.id).limit(1)).first()
+    if found is None or found.definition_id is None:
+        return None
+    return _start(act, found.definition_id, found.element_id, values, key=correlation_key)
+
+
+def start_by_signal(act: Act, name: str, values: Mapping[str, Any]) -> int:
+    """Start every process that begins with a signal; return how many."""
+    query = select(SignalSubscription).where(
+        SignalSubscription.name == name, SignalSubscription.definition_id.is_not(None)
+    )
+    found = list(act.session.scalars(query.order_by(SignalSubscription.id)))
+    for waiting in found:
+        if waiting.definition_id is not None:
+            _start(act, waiting.definition_id, waiting.element_id, values, key="")
+    return len(found)
+
+
+def start_by_timer(act: Act, timer: Timer, now: dt.datetime) -> Instance:
+    """Start the process of a start timer that is due, and let the timer wait for its next turn."""
+    assert timer.definition_id is not None
+    started = _start(act, timer.definition_id, timer.element_id, {}, key="")
+    following = Schedule(timer.due_at, timer.left, timer.every).after(now)
+    if following is None:
+        act.session.delete(timer)
+    else:
+        timer.due_at, timer.left = following.due, following.left
+    return started
+
+
+def _start(act: Act, definition_id: str, element_id: str, values: Mapping[str, Any], *, key: str) -> Instance:
+    definition = act.session.get_one(Definition, definition_id)
+    given = values.get("business_key")
+    business_key = str(given) if given else key or f"{definition.process_id}-{act.id}"
+    return instances.begin(act, definition, business_key=business_key, variables=values, start_element=element_id)

@@ -1,0 +1,353 @@
+"""Tasks of people: claim, release, decide, complete, escalate, draft. One act, one decision, one winner.
+
+Every function that ends a task locks the instance, fires timers that are overdue, and only then checks: the task
+exists, it is open, it is the caller's, and it is still the version that the caller saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine import closing, drafts, eligibility, incidents, motion, opening, timers, voting, words
+from engine.clock import now_of
+from engine.decisions import Decision
+from engine.errors import Conflict, Forbidden, Invalid, NotFound, RuleViolation
+from engine.ports import Mandate, SignatureRequest
+from engine.stored.instance import Instance
+from engine.stored.task import Task, TaskCandidate, TaskDraft, TaskState
+from engine.variables import accepted
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+__all__ = [
+    "Task",
+    "TaskCandidate",
+    "TaskDraft",
+    "TaskState",
+    "assign",
+    "claim",
+    "complete",
+    "decide",
+    "draft_of",
+    "escalate",
+    "find",
+    "may_see",
+    "of_instance",
+    "release",
+    "save_draft",
+    "why_me",
+]
+
+NEEDS_REASON = frozenset({"reject", "return"})
+MAX_REASON = 20_000
+
+why_me = eligibility.why_me
+draft_of = drafts.draft_of
+save_draft = drafts.save_draft
+
+
+def decide(
+    act: Act,
+    task_id: str,
+    verdict: str,
+    *,
+    seen_version: int,
+    reason: str = "",
+    variables: Mapping[str, Any] | None = None,
+    on_behalf_of: str | None = None,
+    signature: SignatureRequest | None = None,
+) -> Decision:
+    """Record a person's verdict on a task, sign it if the diagram says so, and let the flow go on.
+
+    verdict: one of ``task.outcomes``. seen_version: ``task.version`` as the person saw it. reason: mandatory for
+    reject and return. on_behalf_of: the absent person that a deputy stands in for; found by itself when there is
+    only one. Raises: NotFound when it is not the caller's; Conflict that names who or what was faster, and then
+    keeps the text as a draft; RuleViolation when a duty bars the caller; Forbidden without a wanted signature;
+    Invalid.
+    """
+    taken = accepted(variables)
+    _refuse_size(reason)
+    typed = drafts.Typed(task_id, verdict, reason, dict(variables or {}))
+    task, instance = _held(act, task_id, typed)
+    mandate = _may_end(act, task, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
+    if verdict not in task.outcomes:
+        offered = ", ".join(task.outcomes) or "none (it is completed without a verdict)"
+        raise Invalid(f"Expected one of the verdicts {offered}, but found {verdict}", {"verdict": "not offered"})
+    if verdict in NEEDS_REASON and not reason.strip():
+        raise Invalid(f"Expected a reason for {verdict}, but there is none", {"reason": f"mandatory for {verdict}"})
+    decision = closing.record(act, instance, task, mandate, verdict=verdict, reason=reason, signature=signature)
+    closing.end(act, task, verdict=verdict)
+    with motion.moving(act, instance) as moved:
+        moved.settled.add(task.token_id)
+        moved.why = f"stopped by {decision.actor_name}: {verdict}"
+        closing.resolve_trouble(act, instance, task)
+        variables_now = taken | {"decision": voting.as_variable(decision)}
+        voting.tally(moved, task)
+        closing.complete_token(moved, task, variables_now)
+    act.session.flush()
+    return decision
+
+
+def complete(
+    act: Act,
+    task_id: str,
+    variables: Mapping[str, Any] | None = None,
+    *,
+    seen_version: int,
+    on_behalf_of: str | None = None,
+) -> Task:
+    """Complete a task that asks for no verdict and let the flow go on. Raises: as ``decide``."""
+    taken = accepted(variables)
+    typed = drafts.Typed(task_id, None, "", dict(variables or {}))
+    task, instance = _held(act, task_id, typed)
+    _may_end(act, task, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
+    if task.outcomes:
+        raise Invalid(
+            f"Expected one of the verdicts {', '.join(task.outcomes)}, but there is none", {"verdict": "missing"}
+        )
+    if task.signature:
+        raise Forbidden("Expected a signed decision, but the task was to be completed without one", code="UNSIGNED")
+    closing.end(act, task, verdict=None)
+    with motion.moving(act, instance) as moved:
+        moved.settled.add(task.token_id)
+        closing.resolve_trouble(act, instance, task)
+        closing.complete_token(moved, task, taken)
+    return task
+
+
+def claim(act: Act, task_id: str, *, seen_version: int | None = None) -> Task:
+    """Take a task out of the group's inboxes into one's own. Raises: NotFound; Conflict; RuleViolation."""
+    task, _ = _held(act, task_id, None)
+    user_id = _person(act)
+    _refuse_closed(act, task, None)
+    mandate = _mandate(act, task, user_id, on_behalf_of=None)
+    if task.assignee == user_id:
+        return task
+    if seen_version is not None and task.version != seen_version:
+        raise Conflict("Expected the task as you saw it, but it changed since; reload it")
+    _refuse_barred(act, task, user_id, mandate)
+    task.assignee = user_id
+    opening.hand_over(act, task)
+    act.note("instance", task.instance_id, "TASK_CLAIMED", field=task.element_id, new=user_id)
+    act.session.flush()
+    return task
+
+
+def release(act: Act, task_id: str) -> Task:
+    """Give a claimed task back to its candidates. Raises: NotFound; Conflict when it is not the caller's."""
+    task, _ = _held(act, task_id, None)
+    user_id = _person(act)
+    _refuse_closed(act, task, None)
+    if task.assignee != user_id:
+        raise Conflict(f"Expected a task that you claimed, but it is {task.assignee or 'nobody'}'s")
+    if task.candidates == [f"user:{user_id}"]:
+        raise Conflict("Expected other candidates to give it back to, but it was given to you alone")
+    task.assignee = None
+    opening.hand_over(act, task)
+    act.note("instance", task.instance_id, "TASK_RELEASED", field=task.element_id, old=user_id)
+    act.session.flush()
+    return task
+
+
+def assign(act: Act, task_id: str, principals: Sequence[str], reason: str) -> Task:
+    """Give an open task to other candidates, for a reason; who may do this is the caller's to check. Raises.
+
+    As ``claim``.
+    """
+    task, instance = _held(act, task_id, None)
+    _refuse_closed(act, task, None)
+    task.candidates, task.assignee = [opening.principal("user", name) for name in principals], None
+    task.notes = [*task.notes, f"Given to {', '.join(principals)}: {reason}"]
+    opening.hand_over(act, task)
+    act.note("instance", instance.id, "TASK_ASSIGNED", field=task.element_id, new=", ".join(principals), reason=reason)
+    _look_for_trouble(act, instance, task)
+    return task
+
+
+def escalate(act: Act, task: Task, principals: Sequence[str], policy: str | None = None) -> Task:
+    """Let an open task go to the next level. The instance must be locked (a step, a timer) or is locked now.
+
+    principals: ``user:`` and ``role:`` principals. policy: ``reassign`` replaces the candidates and refuses the
+    former ones from now on, ``add`` lets both decide; the task's own when None.
+    """
+    if task.state != TaskState.OPEN:
+        raise Conflict(f"Expected an open task to escalate, but it is {task.state}")
+    chosen = policy or task.deadline_policy
+    names = ", ".join(name.partition(":")[2] for name in principals)
+    at = words.clock_time(act.session, act.now, now=act.now)
+    sentence = f"escalated to {names} at {at}"
+    if chosen == "reassign":
+        gone = [name for name in claimed_or_candidates(task) if name not in principals]
+        task.former = [*task.former, *({"principal": name, "why": sentence} for name in gone)]
+        task.candidates = list(dict.fromkeys(principals))
+    else:
+        task.candidates = list(dict.fromkeys([*task.candidates, *principals]))
+    task.assignee = None
+    task.notes = [*task.notes, f"{sentence[0].upper()}{sentence[1:]}"]
+    opening.hand_over(act, task)
+    act.note("instance", task.instance_id, "TASK_ESCALATED", field=task.element_id, new=sentence)
+    _look_for_trouble(act, act.session.get_one(Instance, task.instance_id), task)
+    return task
+
+
+def claimed_or_candidates(task: Task) -> list[str]:
+    """Return everybody who could take a task until now, whoever claimed it included."""
+    own = [f"user:{task.assignee}"] if task.assignee else []
+    return list(dict.fromkeys([*own, *task.candidates]))
+
+
+def find(session: Session, task_id: str) -> Task:
+    """Return a task. Raises: NotFound."""
+    found = session.get(Task, task_id)
+    if found is None:
+        raise NotFound(f"Expected a task {task_id}, but there is none")
+    return found
+
+
+def may_see(session: Session, task: Task, user_id: str) -> bool:
+    """Say whether a person may know of a task.
+
+    It is or was in their inbox, or they closed it or started the instance.
+    """
+    if user_id in (task.closed_by, task.assignee):
+        return True
+    if eligibility.mandates_for(session, task, user_id, now=now_of(session)) or eligibility.former_sentence(
+        session, task, user_id
+    ):
+        return True
+    return session.get_one(Instance, task.instance_id).started_by == user_id
+
+
+def of_instance(session: Session, instance_id: str) -> list[Task]:
+    """Return the tasks of an instance, oldest first."""
+    query = select(Task).where(Task.instance_id == instance_id).order_by(Task.created_at, Task.id)
+    return list(session.scalars(query))
+
+
+def _held(act: Act, task_id: str, typed: drafts.Typed | None) -> tuple[Task, Instance]:
+    """Lock the instance of a task, after its overdue timers went off in an act of their own."""
+    task, instance = _read(act, task_id)
+    if instance.wake_at is None or instance.wake_at > act.now:
+        return task, instance
+    if act.is_untouched:
+        act.begin_anew()
+        timers.fire_for(act.installation, instance.id, now=act.now)
+    else:
+        # Something was written in this act already: the timers go off within it, and share its fate.
+        timers.fire(act, instance)
+        act.session.flush()
+    return _read(act, task_id)
+
+
+def _read(act: Act, task_id: str) -> tuple[Task, Instance]:
+    query = (
+        select(Instance, Task)
+        .join(Task, Task.instance_id == Instance.id)
+        .where(Task.id == task_id)
+        .with_for_update(of=Instance)
+        .execution_options(populate_existing=True)
+    )
+    found = act.session.execute(query).tuples().first()
+    if found is None:
+        raise NotFound(f"Expected a task {task_id}, but there is none")
+    instance, task = found
+    return task, motion.hold(act, instance)
+
+
+def _person(act: Act) -> str:
+    if act.user_id is None:
+        raise Forbidden(f"Expected a person to act on a task, but {act.actor} is none")
+    return act.user_id
+
+
+def _may_end(act: Act, task: Task, typed: drafts.Typed, *, seen_version: int, on_behalf_of: str | None) -> Mandate:
+    user_id = _person(act)
+    act.task_id = task.id
+    _refuse_closed(act, task, typed)
+    mandate = _mandate(act, task, user_id, on_behalf_of=on_behalf_of, typed=typed)
+    if task.version != seen_version:
+        drafts.keep(act, typed, "the task changed")
+        raise Conflict(
+            f"Expected version {seen_version} of the task, as you saw it, but it is {task.version}; reload it"
+        )
+    if task.assignee not in (None, user_id) and mandate.on_behalf_of != task.assignee:
+        drafts.keep(act, typed, "somebody else claimed it")
+        raise Conflict(f"Expected a free task, but {_name(act, task.assignee)} claimed it", code="CLAIMED")
+    _refuse_barred(act, task, user_id, mandate)
+    act.on_behalf_of = mandate.on_behalf_of
+    return mandate
+
+
+def _refuse_closed(act: Act, task: Task, typed: drafts.Typed | None) -> None:
+    if task.state == TaskState.OPEN:
+        return
+    if not may_see(act.session, task, _person(act)):
+        raise NotFound(f"Expected a task {task.id}, but there is none")
+    at = words.clock_time(act.session, task.closed_at or act.now, now=act.now)
+    if task.state == TaskState.COMPLETED:
+        verb = "decided" if task.verdict else "completed"
+        sentence = f"{verb} by {_name(act, task.closed_by)} {at}"
+    else:
+        sentence = task.closed_why or f"closed at {at}"
+    if typed is not None:
+        drafts.keep(act, typed, sentence)
+    raise Conflict(f"Expected an open task, but it was {sentence}", code=task.closed_code or "TASK_CLOSED")
+
+
+def _mandate(
+    act: Act, task: Task, user_id: str, *, on_behalf_of: str | None, typed: drafts.Typed | None = None
+) -> Mandate:
+    fitting = eligibility.mandates_for(act.session, task, user_id, now=act.now)
+    if on_behalf_of is not None:
+        fitting = [mandate for mandate in fitting if mandate.on_behalf_of == on_behalf_of]
+    own = [mandate for mandate in fitting if mandate.on_behalf_of is None]
+    if own:
+        return own[0]
+    if len({mandate.on_behalf_of for mandate in fitting}) > 1:
+        absent = ", ".join(sorted({mandate.on_behalf_of or "" for mandate in fitting}))
+        raise Invalid(f"Expected to know for whom you act, but it may be {absent}", {"on_behalf_of": "choose one"})
+    if fitting:
+        return fitting[0]
+    former = eligibility.former_sentence(act.session, task, user_id)
+    if former is not None:
+        if typed is not None:
+            drafts.keep(act, typed, former)
+        raise Conflict(f"Expected the task to be yours, but it was {former}", code="ESCALATED")
+    raise NotFound(f"Expected a task {task.id}, but there is none")
+
+
+def _refuse_barred(act: Act, task: Task, user_id: str, mandate: Mandate) -> None:
+    findings = eligibility.bars(act.session, task, user_id, on_behalf_of=mandate.on_behalf_of, now=act.now)
+    if findings:
+        raise RuleViolation(findings)
+
+
+def _refuse_size(reason: str) -> None:
+    if len(reason) > MAX_REASON:
+        raise Invalid(
+            f"Expected a reason of at most {MAX_REASON:,} characters, but it has {len(reason):,}",
+            {"reason": "too long"},
+        )
+
+
+def _name(act: Act, user_id: str | None) -> str:
+    if user_id is None:
+        return "the system"
+    person = eligibility.directory_of(act.session).person(act.session, user_id)
+    return person.name if person is not None else user_id
+
+
+def _look_for_trouble(act: Act, instance: Instance, task: Task) -> None:
+    why = opening.trouble(act, task)
+    if why is not None:
+        incidents.report(
+            act, instance, task.token_id, task.element_id, cause="candidates", message=why, task_id=task.id
+        )
+    else:
+        closing.resolve_trouble(act, instance, task)
+    act.session.flush()

@@ -1,0 +1,65 @@
+"""Tell a flow what people decided.
+
+The variable ``decision``, and in a body with a quorum ``tally`` and ``verdict``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from engine import dialect, quorum
+from engine.decisions import Decision, DecisionKind
+from engine.motion import Motion
+from engine.stored.task import Task
+
+NOT_A_VOTE = "ask"
+
+
+def as_variable(decision: Decision) -> dict[str, Any]:
+    """Return the variable ``decision``."""
+    return {
+        "verdict": decision.verdict,
+        "by": decision.actor_id,
+        "name": decision.actor_name,
+        "on_behalf_of": decision.on_behalf_of_id,
+        "role": decision.role,
+        "reason": decision.reason,
+        "at": decision.decided_at,
+    }
+
+
+def tally(moved: Motion, task: Task) -> None:
+    """Count the standing decisions of the task's body anew and set ``tally`` and ``verdict``.
+
+    Both are set in the body; once the verdict is settled also in the scope around it, where they outlive the body.
+    Raises: Incident when the quorum is none.
+    """
+    body = task.quorum_scope
+    if body is None:
+        return
+    flow = moved.flow
+    token: Any = flow.live[body]
+    view = flow.variables_view(body)
+    wanted = dialect.quorum_of(dialect.property_value(token.element, dialect.QUORUM, view, flow.host))
+    counted = quorum.count(_verdicts(moved, body), places=flow.instances(body).total, quorum=wanted)
+    flow.set_variable(body, "tally", counted.as_variable())
+    flow.set_variable(body, "verdict", counted.verdict)
+    if counted.verdict is not None:
+        flow.set_variable(token.container, "tally", counted.as_variable())
+        flow.set_variable(token.container, "verdict", counted.verdict)
+
+
+def _verdicts(moved: Motion, body: int) -> dict[int, str]:
+    """Return the last standing vote of each place."""
+    query = select(Decision.id, Decision.kind, Decision.voids_id, Decision.slot, Decision.verdict).where(
+        Decision.instance_id == moved.instance.id, Decision.quorum_scope == body
+    )
+    rows = list(moved.act.session.execute(query.order_by(Decision.seq)).tuples())
+    voided = {voids_id for _, kind, voids_id, _, _ in rows if kind == DecisionKind.VOID}
+    return {
+        slot: verdict
+        for decision_id, kind, _, slot, verdict in rows
+        if kind == DecisionKind.DECISION and decision_id not in voided and slot is not None and verdict != NOT_A_VOTE
+    }

@@ -1,0 +1,178 @@
+"""What an instance waits for: as one sentence, and token by token for painting the diagram."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dmn import HostFunction
+from engine import definitions, eligibility, variables, words
+from engine.clock import now_of
+from engine.functions import HOUSE
+from engine.spiff import Bundle, Flow
+from engine.spiff.host import WorkItem
+from engine.stored.instance import Instance, InstanceStatus
+from engine.stored.job import Job, JobState
+from engine.stored.task import Task, TaskState
+from engine.stored.wait import Incident, IncidentState, MessageSubscription, Timer
+
+NAMES = 3
+"""How many people a sentence names before it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """Where a token stands. kind.
+
+    ``task``, ``job``, ``message``, ``signal``, ``timer``, ``conditional``, ``incident``.
+
+    is_listener: it waits beside an activity (a boundary event) rather than in the flow.
+    """
+
+    token_id: int
+    process_id: str
+    element_id: str
+    kind: str
+    due_at: dt.datetime | None
+    incident: str | None
+    is_listener: bool
+
+
+def live_tokens(session: Session, instance: Instance) -> list[LiveToken]:
+    """Return where the tokens of an instance stand, oldest first; none once it has ended."""
+    if instance.status != InstanceStatus.RUNNING:
+        return []
+    deployed = definitions.parsed(session, instance.definition_id)
+    flow = Flow.load(deployed.bundle, instance.state, variables.load(session, instance), Onlooker(session))
+    stuck = {
+        incident.token_id: incident.message
+        for incident in session.scalars(
+            select(Incident).where(Incident.instance_id == instance.id, Incident.state == IncidentState.OPEN)
+        )
+    }
+    return [
+        LiveToken(
+            wait.token_id,
+            wait.process_id,
+            wait.element_id,
+            "incident" if wait.token_id in stuck else wait.kind,
+            wait.due,
+            stuck.get(wait.token_id, wait.incident),
+            wait.attached_to is not None,
+        )
+        for wait in flow.waits()
+    ]
+
+
+class Onlooker:
+    """A host for a flow that is only looked at."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def now(self) -> dt.datetime:
+        return now_of(self._session)
+
+    @property
+    def functions(self) -> Mapping[str, HostFunction]:
+        return HOUSE
+
+    def work(self, item: WorkItem) -> NoReturn:
+        raise RuntimeError(f"Expected to look at a flow only, but {item.element.id} wants to work")
+
+    def resolve(self, process_id: str, binding: str, version_tag: str | None) -> NoReturn:
+        raise RuntimeError(f"Expected to look at a flow only, but {process_id} is called")
+
+    def bundle(self, key: str) -> Bundle:
+        return definitions.parsed(self._session, key).bundle
+
+
+def wait_sentence(session: Session, instance: Instance) -> str:
+    """Say in one sentence what an instance waits for, since when, and whose turn it is."""
+    now = now_of(session)
+    if instance.status != InstanceStatus.RUNNING:
+        return _ended(session, instance, now)
+    for sentence in (_stuck, _people, _worker, _outside, _clock):
+        found = sentence(session, instance, now)
+        if found is not None:
+            return found
+    return "Waiting for a condition."
+
+
+def _ended(session: Session, instance: Instance, now: dt.datetime) -> str:
+    at = words.clock_time(session, instance.closed_at, now=now) if instance.closed_at else ""
+    if instance.status == InstanceStatus.CANCELLED:
+        why = (instance.closed_why or "").removeprefix("cancelled: ")
+        return f"Cancelled at {at}: {why}"
+    return f"Ended at {at}."
+
+
+def _stuck(session: Session, instance: Instance, now: dt.datetime) -> str | None:
+    if not instance.incidents:
+        return None
+    query = select(Incident).where(Incident.instance_id == instance.id, Incident.state == IncidentState.OPEN)
+    found = session.scalars(query.order_by(Incident.opened_at)).first()
+    return None if found is None else f"Stuck for {words.span(now - found.opened_at)}: {found.message}"
+
+
+def _people(session: Session, instance: Instance, now: dt.datetime) -> str | None:
+    query = select(Task).where(Task.instance_id == instance.id, Task.state == TaskState.OPEN)
+    tasks = list(session.scalars(query.order_by(Task.created_at, Task.id)))
+    if not tasks:
+        return None
+    first = tasks[0]
+    same = [task for task in tasks if task.element_id == first.element_id]
+    whose = _names(session, same, now)
+    count = f"{len(same)} open; " if len(same) > 1 else ""
+    late = ""
+    if first.due_at is not None and first.due_at < now:
+        late = f"; {words.span(now - first.due_at)} late"
+    others = sorted({task.name for task in tasks} - {first.name})
+    more = f", and for {', '.join(others)}" if others else ""
+    return f"Waiting {words.span(now - first.created_at)} for {first.name} ({count}{whose}{late}){more}."
+
+
+def _names(session: Session, tasks: list[Task], now: dt.datetime) -> str:
+    directory = eligibility.directory_of(session)
+    names: list[str] = []
+    for task in tasks:
+        if task.assignee:
+            person = directory.person(session, task.assignee)
+            names.append(person.name if person else task.assignee)
+            continue
+        people, _ = eligibility.eligible(session, task, task.candidates, now=now)
+        names += [person.name for person in people] or [name.partition(":")[2] for name in task.candidates]
+    distinct = list(dict.fromkeys(names))
+    if not distinct:
+        return "nobody"
+    shown = ", ".join(distinct[:NAMES])
+    return shown if len(distinct) <= NAMES else f"{shown} or {len(distinct) - NAMES} more"
+
+
+def _worker(session: Session, instance: Instance, now: dt.datetime) -> str | None:
+    query = select(Job).where(
+        Job.instance_id == instance.id, Job.token_id.is_not(None), Job.state.in_((JobState.WAITING, JobState.RUNNING))
+    )
+    job = session.scalars(query.order_by(Job.created_at)).first()
+    if job is None:
+        return None
+    again = f"; next try at {words.clock_time(session, job.due_at, now=now)}" if job.error else ""
+    return f"Waiting {words.span(now - job.created_at)} for the job {job.type} ({job.element_id}){again}."
+
+
+def _outside(session: Session, instance: Instance, now: dt.datetime) -> str | None:
+    query = select(MessageSubscription).where(MessageSubscription.instance_id == instance.id)
+    found = session.scalars(query.order_by(MessageSubscription.id)).first()
+    return None if found is None else f"Waiting for the message {found.name} ({found.correlation_key})."
+
+
+def _clock(session: Session, instance: Instance, now: dt.datetime) -> str | None:
+    query = select(Timer).where(Timer.instance_id == instance.id)
+    found = session.scalars(query.order_by(Timer.due_at)).first()
+    return None if found is None else f"Waiting until {words.clock_time(session, found.due_at, now=now)}."
