@@ -38,7 +38,7 @@ def arm_again(event: EventInfo, data: dict[str, Any], now: dt.datetime) -> dict[
     if event.kind == "timer":
         following = Schedule(due_of(data), data.get("left", 1), data.get("every")).after(now)
         return timer_data(following) if following is not None else None
-    again = {key: data[key] for key in ("name", "key") if key in data}
+    again = {key: value for key, value in data.items() if key in ("name", "key")}
     if event.kind == "conditional":
         again["was"] = 1
     return again

@@ -13,7 +13,7 @@ from engine.spiff.checks import check_process
 from engine.spiff.elements import ProcessSpec, read_process
 from engine.spiff.parser import build_specs
 from engine.spiff.problems import Problem, Unreadable
-from engine.spiff.xml import Reader, children, is_bpmn, kind_of, open_diagram
+from engine.spiff.xml import Reader, children, is_bpmn, kind_of, line_of, open_diagram
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _refuse_double_ids(reader: Reader, root: etree._Element) -> bool:
             message = f'Expected each id once, but "{found}" is used before, in line {lines[found]}.'
             reader.refuse(node, message, "Give one of the two another id.")
             doubles += 1
-        lines.setdefault(found, int(node.sourceline or 1))
+        lines.setdefault(found, line_of(node))
     return doubles > 0
 
 
@@ -106,7 +106,9 @@ def _shared_ids(readings: list[_Reading]) -> list[Problem]:
     for process in (process for reading in readings for process in reading.processes):
         if process.id in seen:
             message = f'Expected each process once, but {seen[process.id]} has "{process.id}" too.'
-            problems.append(Problem(process.file, process.line, process.id, process.name, message, "Leave one of them."))
+            problems.append(
+                Problem(process.file, process.line, process.id, process.name, message, "Leave one of them.")
+            )
         seen.setdefault(process.id, process.file)
     return problems
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+
 from engine.spiff.elements import ACTIVITIES, CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
 from engine.spiff.problems import Problem
 
@@ -48,11 +49,17 @@ def _starts(process: ProcessSpec) -> Iterator[Finding]:
             message = f"Expected exactly one start event in a sub-process, but it has {len(starts)}."
             yield element, message, "Leave one start event."
         elif len(plain) > 1:
-            yield plain[1], "Expected at most one start event without a trigger, but there are several.", "Leave one of them."
+            yield (
+                plain[1],
+                "Expected at most one start event without a trigger, but there are several.",
+                "Leave one of them.",
+            )
 
 
 def _starts_by_container(process: ProcessSpec) -> dict[str, list[ElementInfo]]:
-    starts: dict[str, list[ElementInfo]] = {info.id: [] for info in process.elements.values() if info.kind in CONTAINERS}
+    starts: dict[str, list[ElementInfo]] = {
+        info.id: [] for info in process.elements.values() if info.kind in CONTAINERS
+    }
     for info in process.elements.values():
         if info.kind == "startEvent":
             starts.setdefault(info.parent_id, []).append(info)
@@ -94,7 +101,11 @@ def _boundaries(process: ProcessSpec) -> Iterator[Finding]:
             continue
         host = process.elements.get(info.attached_to or "")
         if host is None or host.kind not in ACTIVITIES or host.is_event_subprocess or host.parent_id != info.parent_id:
-            yield info, "Expected a boundary event on an activity, but it is attached to none.", "Attach it to an activity."
+            yield (
+                info,
+                "Expected a boundary event on an activity, but it is attached to none.",
+                "Attach it to an activity.",
+            )
         elif info.event is not None and info.event.kind == "cancel" and host.kind != "transaction":
             yield info, f"Expected a cancel event on a transaction, but {host.id} is none.", "Use an error event."
         elif info.event is not None and info.event.kind == "compensation" and host.id not in process.handlers:
@@ -106,7 +117,11 @@ def _conditions(process: ProcessSpec) -> Iterator[Finding]:
         flows = [process.flows[flow] for flow in info.outgoing]
         decides = info.kind in ("exclusiveGateway", "inclusiveGateway")
         if not decides and any(flow.condition is not None for flow in flows):
-            yield info, "Expected conditions only behind a gateway, but a sequence flow has one.", "Draw an exclusive gateway."
+            yield (
+                info,
+                "Expected conditions only behind a gateway, but a sequence flow has one.",
+                "Draw an exclusive gateway.",
+            )
         if decides and len(flows) > 1:
             for flow in flows:
                 if flow.condition is None and not flow.is_default:
@@ -120,7 +135,11 @@ def _event_gateways(process: ProcessSpec) -> Iterator[Finding]:
             continue
         targets = [process.elements.get(process.flows[flow].target) for flow in info.outgoing]
         if len(targets) < 2:
-            yield info, "Expected an event-based gateway to wait for two events, but it has fewer.", "Draw a second event."
+            yield (
+                info,
+                "Expected an event-based gateway to wait for two events, but it has fewer.",
+                "Draw a second event.",
+            )
         for target in targets:
             if target is not None and (
                 target.kind not in ("intermediateCatchEvent", "receiveTask")
@@ -143,11 +162,17 @@ def _work(process: ProcessSpec) -> Iterator[Finding]:
         elif info.kind == "scriptTask" and info.script is None:
             yield info, "Expected a FEEL script, but the script task has none.", "Set zeebe:script."
         elif _throws_message(info) and not sends:
-            yield info, "Expected a message or a job type, but there is neither.", "Choose a message, or set zeebe:taskDefinition."
+            yield (
+                info,
+                "Expected a message or a job type, but there is neither.",
+                "Choose a message, or set zeebe:taskDefinition.",
+            )
 
 
 def _throws_message(info: ElementInfo) -> bool:
-    thrown = info.kind in ("endEvent", "intermediateThrowEvent") and info.event is not None and info.event.kind == "message"
+    thrown = (
+        info.kind in ("endEvent", "intermediateThrowEvent") and info.event is not None and info.event.kind == "message"
+    )
     return thrown or info.kind == "sendTask"
 
 
@@ -159,7 +184,9 @@ def _compensations(process: ProcessSpec) -> Iterator[Finding]:
             message = f'Expected an activity with a compensation handler, but "{info.event.activity}" has none.'
             yield info, message, "Attach a compensation boundary event with a handler."
         if info.event.kind == "cancel" and not _stands_in_cancellable(process, info):
-            message = "Expected a cancel end event inside a transaction with a cancel boundary event, but there is none."
+            message = (
+                "Expected a cancel end event inside a transaction with a cancel boundary event, but there is none."
+            )
             yield info, message, "Draw the transaction and its cancel boundary event."
 
 
@@ -178,7 +205,8 @@ def _stands_in_cancellable(process: ProcessSpec, info: ElementInfo) -> bool:
 def _multi_instances(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         if info.loop is not None and (info.is_event_subprocess or info.is_for_compensation):
-            yield info, "Expected an activity in the flow to be multi-instance, but this one is not in the flow.", "Put a sub-process around it."
+            message = "Expected an activity in the flow to be multi-instance, but this one is not in the flow."
+            yield info, message, "Put a sub-process around it."
 
 
 _CHECKS: tuple[Check, ...] = (

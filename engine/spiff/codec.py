@@ -95,4 +95,4 @@ def _untagged(fields: dict[str, Any]) -> Any:
     if len(fields) != 1 or _TAG not in fields:
         return fields
     kind, content = fields[_TAG]
-    return {key: item for key, item in content} if kind == "object" else _READERS[kind](content)
+    return dict(content) if kind == "object" else _READERS[kind](content)

@@ -17,7 +17,11 @@ Entry = list[Any]
 
 def remember(token: Token) -> None:
     """Note that an activity with a handler has completed. A multi-instance counts once, as a whole."""
-    if token.body is None and token.task_spec.name in token.workflow.spec.handlers and "shell" not in token.internal_data:
+    if (
+        token.body is None
+        and token.task_spec.name in token.workflow.spec.handlers
+        and "is_shell" not in token.internal_data
+    ):
         variables = token.flow.scopes.texts(token.id) if token.id in token.flow.scopes else {}
         owner = token.workflow.parent_task_id or 0
         token.flow.log.append([owner, [], token.task_spec.name, token.id, variables])

@@ -95,7 +95,7 @@ class EventSubProcess(Live, defaults.EventSubprocess):
         return armed
 
     @property
-    def waits_for(self) -> str | None:  # type: ignore[override]
+    def waits_for(self) -> str | None:
         return self.event.kind if self.is_armed else None
 
     def open(self, token: Token) -> None:
@@ -157,7 +157,9 @@ class Body(Live):
         items, why = self.loop.input_collection.explained(token.view(), flow.host)
         if not isinstance(items, list):
             shown = self.loop.input_collection.text
-            raise Incident(f'Expected "{shown}" to be a list to work through, but it is none{f" ({why})" if why else ""}')
+            raise Incident(
+                f'Expected "{shown}" to be a list to work through, but it is none{f" ({why})" if why else ""}'
+            )
         if self.loop.output_collection is not None:
             flow.put(token.id, self.loop.output_collection, [None] * len(items))
         token.internal_data |= {"n": len(items), "ended": 0}

@@ -21,21 +21,54 @@ from engine.spiff.extensions import (
     TaskDefinition,
     UserTaskSpec,
 )
-from engine.spiff.xml import Reader, child, children, is_bpmn, kind_of, zeebe, zeebe_all
+from engine.spiff.xml import Reader, child, children, is_bpmn, kind_of, line_of, text_of, zeebe, zeebe_all
 
 CONTAINERS: Final = frozenset({"subProcess", "transaction"})
 WORK: Final = frozenset({"serviceTask", "sendTask", "businessRuleTask", "scriptTask"})
 ACTIVITIES: Final = CONTAINERS | WORK | {"task", "userTask", "manualTask", "receiveTask", "callActivity"}
 GATEWAYS: Final = frozenset({"exclusiveGateway", "inclusiveGateway", "parallelGateway", "eventBasedGateway"})
-EVENTS: Final = frozenset({"startEvent", "endEvent", "intermediateCatchEvent", "intermediateThrowEvent", "boundaryEvent"})
+EVENTS: Final = frozenset(
+    {"startEvent", "endEvent", "intermediateCatchEvent", "intermediateThrowEvent", "boundaryEvent"}
+)
 FLOW_NODES: Final = ACTIVITIES | GATEWAYS | EVENTS
 _PASSIVE: Final = frozenset(
-    "sequenceFlow laneSet dataObject dataObjectReference dataStoreReference textAnnotation association group documentation "
-    "extensionElements ioSpecification property auditing monitoring incoming outgoing dataInputAssociation "
-    "dataOutputAssociation multiInstanceLoopCharacteristics script category dataInput dataOutput inputSet outputSet "
-    "messageEventDefinition timerEventDefinition signalEventDefinition errorEventDefinition escalationEventDefinition "
-    "terminateEventDefinition linkEventDefinition conditionalEventDefinition compensateEventDefinition "
-    "cancelEventDefinition".split()
+    {
+        "sequenceFlow",
+        "laneSet",
+        "dataObject",
+        "dataObjectReference",
+        "dataStoreReference",
+        "textAnnotation",
+        "association",
+        "group",
+        "documentation",
+        "extensionElements",
+        "ioSpecification",
+        "property",
+        "auditing",
+        "monitoring",
+        "incoming",
+        "outgoing",
+        "dataInputAssociation",
+        "dataOutputAssociation",
+        "multiInstanceLoopCharacteristics",
+        "script",
+        "category",
+        "dataInput",
+        "dataOutput",
+        "inputSet",
+        "outputSet",
+        "messageEventDefinition",
+        "timerEventDefinition",
+        "signalEventDefinition",
+        "errorEventDefinition",
+        "escalationEventDefinition",
+        "terminateEventDefinition",
+        "linkEventDefinition",
+        "conditionalEventDefinition",
+        "compensateEventDefinition",
+        "cancelEventDefinition",
+    }
 )
 _INSTEAD: Final = {
     "complexGateway": "Use an inclusive gateway, or several gateways with conditions.",
@@ -49,9 +82,25 @@ _INSTEAD: Final = {
     "subChoreography": "Use a sub-process.",
 }
 _ZEEBE_KNOWN: Final = frozenset(
-    "userTask assignmentDefinition taskSchedule priorityDefinition formDefinition userTaskForm taskDefinition taskHeaders "
-    "ioMapping script calledDecision calledElement subscription loopCharacteristics properties versionTag "
-    "modelerTemplate".split()
+    {
+        "userTask",
+        "assignmentDefinition",
+        "taskSchedule",
+        "priorityDefinition",
+        "formDefinition",
+        "userTaskForm",
+        "taskDefinition",
+        "taskHeaders",
+        "ioMapping",
+        "script",
+        "calledDecision",
+        "calledElement",
+        "subscription",
+        "loopCharacteristics",
+        "properties",
+        "versionTag",
+        "modelerTemplate",
+    }
 )
 
 
@@ -183,7 +232,7 @@ def read_process(reader: Reader, node: etree._Element, *, definitions: Mapping[s
         id=reading.process_id,
         name=node.get("name"),
         file=reader.file,
-        line=int(node.sourceline or 1),
+        line=line_of(node),
         is_executable=node.get("isExecutable") == "true",
         version_tag=tag.get("value") if tag is not None else None,
         properties=MappingProxyType(_pairs(node, "properties", "name")),
@@ -199,25 +248,28 @@ def _all(node: etree._Element, kind: str) -> list[etree._Element]:
 
 def _flow(reader: Reader, node: etree._Element, defaults: set[str | None]) -> FlowInfo:
     condition = child(node, "conditionExpression")
-    text = "".join(condition.itertext()) if condition is not None else None
     return FlowInfo(
         id=node.get("id") or "",
         name=node.get("name"),
         source=node.get("sourceRef") or "",
         target=node.get("targetRef") or "",
-        line=int(node.sourceline or 1),
-        condition=reader.feel(node, text, "the condition"),
+        line=line_of(node),
+        condition=reader.feel(node, text_of(condition), "the condition"),
         is_default=node.get("id") in defaults,
     )
 
 
-def _read_container(reading: _Reading, node: etree._Element, lanes: Mapping[str, str | None], lane: str | None = None) -> None:
+def _read_container(
+    reading: _Reading, node: etree._Element, lanes: Mapping[str, str | None], lane: str | None = None
+) -> None:
     for found in children(node):
         kind = kind_of(found)
         if kind not in FLOW_NODES:
             if kind not in _PASSIVE:
                 remedy = _INSTEAD.get(kind, "Remove it, or draw it with elements that can run.")
-                reading.reader.refuse(found, f"Expected an element that can run, but bpmn:{kind} is not supported.", remedy)
+                reading.reader.refuse(
+                    found, f"Expected an element that can run, but bpmn:{kind} is not supported.", remedy
+                )
             continue
         if not found.get("id"):
             message = f"Expected every element to have an id, but this bpmn:{kind} has none."
@@ -233,7 +285,9 @@ def _read_container(reading: _Reading, node: etree._Element, lanes: Mapping[str,
 def _refuse_unknown_parts(reader: Reader, node: etree._Element) -> None:
     for part in children(node):
         kind = kind_of(part)
-        if kind not in _PASSIVE and not (kind_of(node) in CONTAINERS and kind in FLOW_NODES | {"complexGateway", "adHocSubProcess"}):
+        if kind not in _PASSIVE and not (
+            kind_of(node) in CONTAINERS and kind in FLOW_NODES | {"complexGateway", "adHocSubProcess"}
+        ):
             remedy = _INSTEAD.get(kind, "Remove it.")
             reader.refuse(part, f"Expected parts that can run, but bpmn:{kind} is not supported.", remedy)
     for extension in zeebe_all(node):
@@ -254,7 +308,7 @@ def _element(reading: _Reading, node: etree._Element, lane: str | None) -> Eleme
         id=element_id,
         name=node.get("name"),
         kind=kind,
-        line=int(node.sourceline or 1),
+        line=line_of(node),
         process_id=reading.process_id,
         parent_id=(parent.get("id") or "") if parent is not None else "",
         lane=lane,
@@ -281,7 +335,7 @@ def _element(reading: _Reading, node: etree._Element, lane: str | None) -> Eleme
 def _pairs(node: etree._Element, group: str, key: str) -> dict[str, str]:
     found = zeebe(node, group)
     pairs = found if found is not None else ()
-    return {pair.get(key) or "": pair.get("value") or "" for pair in pairs if isinstance(pair.tag, str)}
+    return {pair.get(key) or "": pair.get("value") or "" for pair in pairs}
 
 
 def _user_task(reader: Reader, node: etree._Element) -> UserTaskSpec:
@@ -320,7 +374,9 @@ def _decision(reader: Reader, node: etree._Element) -> CalledDecision | None:
     decision = reader.expression(node, found.get("decisionId"), "the decision id")
     result = found.get("resultVariable")
     if decision is None or not result:
-        reader.refuse(node, "Expected a decision id and a result variable, but one is missing.", "Fill in zeebe:calledDecision.")
+        reader.refuse(
+            node, "Expected a decision id and a result variable, but one is missing.", "Fill in zeebe:calledDecision."
+        )
         return None
     return CalledDecision(decision, result, *_binding(found))
 
@@ -333,7 +389,9 @@ def _called(reader: Reader, node: etree._Element) -> CalledElement | None:
     found = zeebe(node, "calledElement")
     process = reader.expression(node, found.get("processId"), "the process id") if found is not None else None
     if found is None or process is None:
-        reader.refuse(node, "Expected a called process, but the call activity names none.", "Set zeebe:calledElement processId.")
+        reader.refuse(
+            node, "Expected a called process, but the call activity names none.", "Set zeebe:calledElement processId."
+        )
         return None
     takes, gives = (found.get(f"propagateAll{which}Variables") != "false" for which in ("Parent", "Child"))
     return CalledElement(process, *_binding(found), takes, gives)
@@ -351,7 +409,9 @@ def _script(reader: Reader, node: etree._Element) -> Script | None:
     result = found.get("resultVariable")
     if expression is None or not result:
         if found.get("expression") is None or not result:
-            reader.refuse(node, "Expected a FEEL expression and a result variable, but one is missing.", "Fill in zeebe:script.")
+            reader.refuse(
+                node, "Expected a FEEL expression and a result variable, but one is missing.", "Fill in zeebe:script."
+            )
         return None
     return Script(expression, result)
 
@@ -361,24 +421,29 @@ def _loop(reader: Reader, node: etree._Element) -> Loop | None:
     if found is None:
         return None
     details = zeebe(found, "loopCharacteristics")
-    collection = reader.feel(node, details.get("inputCollection"), "the input collection") if details is not None else None
+    collection = (
+        reader.feel(node, details.get("inputCollection"), "the input collection") if details is not None else None
+    )
     if details is None or collection is None:
-        remedy = "Set zeebe:loopCharacteristics inputCollection to a FEEL list, such as =1..3 by for i in 1..3 return i."
+        remedy = (
+            "Set zeebe:loopCharacteristics inputCollection to a FEEL list, such as =1..3 by for i in 1..3 return i."
+        )
         reader.refuse(node, "Expected a list to work through, but the multi-instance names none.", remedy)
         return None
     element = reader.feel(node, details.get("outputElement"), "the output element")
     output = details.get("outputCollection")
     if (element is None) != (not output):
-        reader.refuse(node, "Expected both output collection and output element, but one is missing.", "Fill in both or neither.")
+        reader.refuse(
+            node, "Expected both output collection and output element, but one is missing.", "Fill in both or neither."
+        )
     condition = child(found, "completionCondition")
-    text = "".join(condition.itertext()) if condition is not None else None
     return Loop(
         is_sequential=found.get("isSequential") == "true",
         input_collection=collection,
         input_element=details.get("inputElement") or None,
         output_collection=output or None,
         output_element=element,
-        completion=reader.feel(node, text, "the completion condition"),
+        completion=reader.feel(node, text_of(condition), "the completion condition"),
     )
 
 
@@ -386,12 +451,14 @@ def _mappings(reader: Reader, node: etree._Element, direction: str) -> tuple[IoM
     mapping = zeebe(node, "ioMapping")
     mappings: list[IoMapping] = []
     for found in mapping if mapping is not None else ():
-        if not isinstance(found.tag, str) or etree.QName(found).localname != direction:
+        if etree.QName(found).localname != direction:
             continue
         source = reader.expression(node, found.get("source"), f"the {direction} mapping") or Expr("", None)
         target = tuple((found.get("target") or "").split("."))
         if not all(target):
-            reader.refuse(node, f"Expected a target for each {direction} mapping, but one has none.", "Fill in the target name.")
+            reader.refuse(
+                node, f"Expected a target for each {direction} mapping, but one has none.", "Fill in the target name."
+            )
             continue
         mappings.append(IoMapping(source, target))
     return tuple(mappings)
@@ -426,5 +493,8 @@ def _handlers(node: etree._Element, elements: Mapping[str, ElementInfo]) -> dict
     return {
         info.attached_to or "": by_event[info.id]
         for info in elements.values()
-        if info.kind == "boundaryEvent" and info.event is not None and info.event.kind == "compensation" and by_event.get(info.id)
+        if info.kind == "boundaryEvent"
+        and info.event is not None
+        and info.event.kind == "compensation"
+        and by_event.get(info.id)
     }

@@ -11,7 +11,7 @@ from lxml import etree
 
 from engine.spiff.extensions import EventInfo, Expr
 from engine.spiff.timers import NoTime, schedule
-from engine.spiff.xml import Reader, child, children, kind_of, zeebe
+from engine.spiff.xml import Reader, child, children, kind_of, text_of, zeebe
 
 _KINDS: Final = {
     "messageEventDefinition": "message",
@@ -34,9 +34,7 @@ _PLACES: Final[dict[str, frozenset[str]]] = {
     "a boundary": frozenset(
         {"message", "timer", "signal", "error", "escalation", "conditional", "compensation", "cancel"}
     ),
-    "an end": frozenset(
-        {"none", "message", "signal", "error", "escalation", "terminate", "compensation", "cancel"}
-    ),
+    "an end": frozenset({"none", "message", "signal", "error", "escalation", "terminate", "compensation", "cancel"}),
 }
 _TIMERS: Final = {"timeDate": "date", "timeDuration": "duration", "timeCycle": "cycle"}
 _NOON: Final = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
@@ -48,7 +46,9 @@ def read_event(reader: Reader, node: etree._Element, definitions: Mapping[str, e
         return _task_event(reader, node, definitions)
     found = [part for part in children(node) if kind_of(part) in _KINDS]
     if len(found) > 1 or node.get("parallelMultiple") == "true":
-        reader.refuse(node, f"Expected one event definition, but the event has {len(found)}.", "Draw one event for each.")
+        reader.refuse(
+            node, f"Expected one event definition, but the event has {len(found)}.", "Draw one event for each."
+        )
         return None
     place = _place(node)
     kind = _KINDS[kind_of(found[0])] if found else "none"
@@ -58,7 +58,9 @@ def read_event(reader: Reader, node: etree._Element, definitions: Mapping[str, e
         return None
     interrupts = node.get("isInterrupting" if kind_of(node) == "startEvent" else "cancelActivity") != "false"
     if not interrupts and kind in ("error", "cancel"):
-        reader.refuse(node, f"Expected {place} event with {kind} to interrupt, but it does not.", "Make it interrupting.")
+        reader.refuse(
+            node, f"Expected {place} event with {kind} to interrupt, but it does not.", "Make it interrupting."
+        )
     event = EventInfo(kind, is_interrupting=interrupts)
     return _details(reader, node, found[0], event=event, place=place, definitions=definitions) if found else event
 
@@ -108,16 +110,15 @@ def _details(
         return _timer(reader, node, definition, event=event, place=place)
     if event.kind == "conditional":
         condition = child(definition, "condition")
-        text = "".join(condition.itertext()) if condition is not None else None
-        expression = reader.feel(node, text, "the condition")
-        if not (text or "").strip():
+        expression = reader.feel(node, text_of(condition), "the condition")
+        if not text_of(condition):
             reader.refuse(node, "Expected a condition, but the event has none.", "Write a FEEL condition.")
         return replace(event, condition=expression) if expression is not None else None
     if event.kind == "link":
-        name = definition.get("name")
-        if not name:
+        link = definition.get("name")
+        if not link:
             reader.refuse(node, "Expected a link with a name, but it has none.", "Name the link.")
-        return replace(event, name=Expr(name or "", None))
+        return replace(event, name=Expr(link or "", None))
     if event.kind == "compensation":
         return replace(event, activity=definition.get("activityRef"))
     return event
@@ -136,7 +137,9 @@ def _referenced(
     if found is not None and kind_of(found) == kind:
         return found
     named = f'"{reference}", which the file does not define' if reference else "none"
-    reader.refuse(node, f"Expected a {kind} that the file defines, but the event refers to {named}.", f"Choose a {kind}.")
+    reader.refuse(
+        node, f"Expected a {kind} that the file defines, but the event refers to {named}.", f"Choose a {kind}."
+    )
     return None
 
 
@@ -189,7 +192,9 @@ def _coded(
         reader.refuse(node, f"Expected an {event.kind} code, but it has none.", f"Fill in the {event.kind} code.")
         return None
     if catches and not code.is_static:
-        reader.refuse(node, f"Expected a fixed {event.kind} code to catch, but it is an expression.", "Write the code as text.")
+        reader.refuse(
+            node, f"Expected a fixed {event.kind} code to catch, but it is an expression.", "Write the code as text."
+        )
     return replace(event, code=code)
 
 
@@ -197,16 +202,20 @@ def _timer(
     reader: Reader, node: etree._Element, definition: etree._Element, *, event: EventInfo, place: str
 ) -> EventInfo | None:
     found = [part for part in children(definition) if kind_of(part) in _TIMERS]
-    text = "".join(found[0].itertext()).strip() if len(found) == 1 else ""
+    text = text_of(found[0]) if len(found) == 1 else ""
     if not text:
-        reader.refuse(node, "Expected one date, duration or cycle, but the timer has none or several.", "Fill in the timer.")
+        reader.refuse(
+            node, "Expected one date, duration or cycle, but the timer has none or several.", "Fill in the timer."
+        )
         return None
     timer = _TIMERS[kind_of(found[0])]
     if timer == "cycle" and (place == "an intermediate catch" or (place == "a boundary" and event.is_interrupting)):
         reader.refuse(node, f"Expected {place} timer to go off once, but it is a cycle.", "Use a date or a duration.")
         return None
     if timer == "duration" and place == "a process start":
-        reader.refuse(node, "Expected a process start timer to be a date or a cycle, but it is a duration.", "Use R1/… or a date.")
+        reader.refuse(
+            node, "Expected a process start timer to be a date or a cycle, but it is a duration.", "Use R1/… or a date."
+        )
         return None
     when = reader.expression(node, text, "the timer")
     if when is None:

@@ -27,11 +27,11 @@ class Catch(Live):
     """An event that lets a token pass once it has fired; a none start or the catching side of a link fires at once."""
 
     @property
-    def is_armed(self) -> bool:  # type: ignore[override]
+    def is_armed(self) -> bool:
         return self.event.kind in ARMED
 
     @property
-    def waits_for(self) -> str | None:  # type: ignore[override]
+    def waits_for(self) -> str | None:
         return self.event.kind if self.is_armed else None
 
     def act(self, token: Token) -> bool:
@@ -81,7 +81,7 @@ class Throw(Live):
     """An event that throws something outwards before its token goes on."""
 
     @property
-    def waits_for(self) -> str | None:  # type: ignore[override]
+    def waits_for(self) -> str | None:
         return "job" if self.element.task is not None else None
 
     def act(self, token: Token) -> bool:

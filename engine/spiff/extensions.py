@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dmn import DmnError, Expression, compile_expression
-
 from engine.spiff.host import Incident
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ class Expr:
         try:
             return cls(text, compile_expression(source))
         except DmnError as error:
-            raise NotFeel(f'"{_short(source)}" fails at line {error.line}, column {error.column}: {error.message}') from error
+            raise NotFeel(
+                f'"{_short(source)}" fails at line {error.line}, column {error.column}: {error.message}'
+            ) from error
 
     @property
     def is_static(self) -> bool:
@@ -102,13 +103,15 @@ class UserTaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
+    """The job type of a task, and how often a worker may try."""
+
     type: Expr
     retries: Expr
 
 
 @dataclass(frozen=True, slots=True)
 class CalledDecision:
-    """binding: ``deployment``, ``latest`` or ``versionTag``."""
+    """The decision of a business rule task. binding: ``deployment``, ``latest`` or ``versionTag``."""
 
     decision_id: Expr
     result_variable: str
@@ -118,6 +121,8 @@ class CalledDecision:
 
 @dataclass(frozen=True, slots=True)
 class CalledElement:
+    """The process of a call activity. binding: ``deployment``, ``latest`` or ``versionTag``."""
+
     process_id: Expr
     binding: str = "deployment"
     version_tag: str | None = None
@@ -129,6 +134,8 @@ class CalledElement:
 
 @dataclass(frozen=True, slots=True)
 class Script:
+    """A FEEL script, and the variable for what it computes."""
+
     expression: Expr
     result_variable: str
 

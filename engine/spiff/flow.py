@@ -18,7 +18,6 @@ from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
 from SpiffWorkflow.util.task import TaskState
 
 from dmn import to_feel
-
 from engine.spiff import state
 from engine.spiff.arming import arm, due_of
 from engine.spiff.bundle import Bundle
@@ -174,7 +173,9 @@ class Flow(Flat, BpmnWorkflow):
         self.move_limit = move_limit
         self.live: dict[int, Token] = {}
         self.queue: deque[Token] = deque()
-        self.watching: dict[str, dict[int, Token]] = {kind: {} for kind in ("message", "timer", "signal", "conditional")}
+        self.watching: dict[str, dict[int, Token]] = {
+            kind: {} for kind in ("message", "timer", "signal", "conditional")
+        }
         self.undecided: dict[int, Token] = {}
         self.scopes = Scopes()
         self.history: list[Left] = []
@@ -227,7 +228,9 @@ class Flow(Flat, BpmnWorkflow):
         move_limit: int = MOVE_LIMIT,
     ) -> Flow:
         """Take up a stored instance with the definition it was started with. Nothing runs yet."""
-        flow = state.load(lambda process_id: cls(bundle, process_id, host, move_limit=move_limit), state_bytes, variables)
+        flow = state.load(
+            lambda process_id: cls(bundle, process_id, host, move_limit=move_limit), state_bytes, variables
+        )
         assert isinstance(flow, cls)
         return flow
 
@@ -308,7 +311,9 @@ class Flow(Flat, BpmnWorkflow):
         """Return what a token sees (the process when None), looked up on demand; treat the values as read-only."""
         return View(self.scopes, ROOT if token_id is None else self.scope_of(token_id))
 
-    def evaluate(self, expression: Expr | str, token_id: int | None = None, extra: Mapping[str, Any] | None = None) -> Any:
+    def evaluate(
+        self, expression: Expr | str, token_id: int | None = None, extra: Mapping[str, Any] | None = None
+    ) -> Any:
         """Evaluate an expression of the diagram (or text with ``=`` in front) as a token sees the variables. Raises: Incident."""
         scope = ROOT if token_id is None else self.scope_of(token_id)
         code = Expr.read(expression) if isinstance(expression, str) else expression
@@ -371,7 +376,7 @@ class Flow(Flat, BpmnWorkflow):
 
     def put(self, scope: int, name: str, value: Any) -> None:
         """Write into exactly this scope, from Python or FEEL. Raises: NotStorable."""
-        self.scopes.set(scope, name, _feel(name, value))
+        self.scopes.assign(scope, name, _feel(name, value))
 
     def write(self, scope: int, results: Mapping[str, Any]) -> None:
         """Write results where Camunda 8 does: the nearest scope outwards that has the name, else the outermost."""
@@ -388,7 +393,11 @@ class Flow(Flat, BpmnWorkflow):
 
     def local(self, token: Token) -> dict[str, Any]:
         """Return the token's own variables: what its input mappings made."""
-        return {name: self.scopes.get(token.id, name) for name in self.scopes.names(token.id)} if token.id in self.scopes else {}
+        return (
+            {name: self.scopes.get(token.id, name) for name in self.scopes.names(token.id)}
+            if token.id in self.scopes
+            else {}
+        )
 
     def watch(self, token: Token) -> None:
         """Note that a token waits for something from outside."""
@@ -407,17 +416,29 @@ class Flow(Flat, BpmnWorkflow):
     def record(self, token: Token, outcome: str) -> None:
         """Write a history row. What only waited to happen (a boundary event, a listener, an arrival) has none."""
         data = token.internal_data
-        if token._state == TaskState.WAITING or "shell" in data:
+        if token._state == TaskState.WAITING or "is_shell" in data:
             return
         element = token.element
         kind = "multiInstance" if hasattr(token.task_spec, "collect") else element.kind
         arrivals = tuple(Arrival(row[0], row[1], tuple(row[2])) for row in data.get("arrivals", ()))
         parents = tuple(data.get("from", ()))
         self.history.append(
-            Left(token.id, element.id, element.process_id, kind, outcome, parents, arrivals, token.scope, data.get("index"))
+            Left(
+                token.id,
+                element.id,
+                element.process_id,
+                kind,
+                outcome,
+                parents,
+                arrivals,
+                token.scope,
+                data.get("index"),
+            )
         )
 
-    def create_subprocess(self, token: Token, spec: Any, bundle: Bundle, *, scope_id: int, key: str | None = None) -> Sub:
+    def create_subprocess(
+        self, token: Token, spec: Any, bundle: Bundle, *, scope_id: int, key: str | None = None
+    ) -> Sub:
         """Make the inside of a container token."""
         sub = self.subprocesses[token.id] = Sub(spec, token, bundle, scope_id=scope_id, key=key)
         return sub
@@ -436,7 +457,10 @@ class Flow(Flat, BpmnWorkflow):
             depth += workflow.key is not None
             workflow = workflow.owner.workflow
         if depth >= CALL_DEPTH_LIMIT:
-            raise Incident(f"Expected at most {CALL_DEPTH_LIMIT} calls within each other, but {process_id} would be one more", "call")
+            raise Incident(
+                f"Expected at most {CALL_DEPTH_LIMIT} calls within each other, but {process_id} would be one more",
+                "call",
+            )
         if called.binding == "deployment" and process_id in caller.bundle.specs:
             key, bundle = "", caller.bundle
         else:
@@ -446,7 +470,9 @@ class Flow(Flat, BpmnWorkflow):
                 raise Incident(str(error), "call") from error
         spec = bundle.specs.get(process_id)
         if spec is None or spec.only_start is None:
-            raise Incident(f"Expected {process_id} to be a process with a start event without a trigger, but it is none", "call")
+            raise Incident(
+                f"Expected {process_id} to be a process with a start event without a trigger, but it is none", "call"
+            )
         return key, bundle, spec
 
     def resume(self, token: Token) -> None:
@@ -469,14 +495,21 @@ class Flow(Flat, BpmnWorkflow):
     def throw_message(self, token: Token) -> None:
         """Note a message that goes out. Raises: Incident."""
         event = token.element.event
-        assert event is not None and event.name is not None, f"{token.element.id} throws no message"
+        assert event is not None, f"{token.element.id} throws no message"
         data = arm(event, token.view(), self.host)
         self.thrown.append(
             Thrown("message", data["name"], token.element.id, token.id, data.get("key"), self.local(token))
         )
 
     def run_handler(
-        self, token: Token, workflow: Any, *, path: list[str], activity: str, came_from: int, variables: Mapping[str, str]
+        self,
+        token: Token,
+        workflow: Any,
+        *,
+        path: list[str],
+        activity: str,
+        came_from: int,
+        variables: Mapping[str, str],
     ) -> None:
         """Start the compensation handler of a completed activity under ``token``.
 
@@ -486,7 +519,7 @@ class Flow(Flat, BpmnWorkflow):
         for name in path:
             spec = workflow.spec.task_specs[name]
             spec = workflow.spec.task_specs[getattr(spec, "task_spec", None) or name]
-            shell = spawn(workflow, spec, came_from=(token.id,), parent=parent, shell=1, **{"in": 1})
+            shell = spawn(workflow, spec, came_from=(token.id,), parent=parent, **{"in": 1, "is_shell": 1})
             shell._set_state(TaskState.STARTED)
             spec.open(shell)
             workflow = self.create_subprocess(shell, workflow.spec.subs[name], workflow.bundle, scope_id=shell.id)
@@ -593,7 +626,11 @@ class Flow(Flat, BpmnWorkflow):
         return count
 
     def _due(self, now: dt.datetime) -> list[Token]:
-        timers = [token for token in self.watching["timer"].values() if token.incident is None and due_of(token.internal_data) <= now]
+        timers = [
+            token
+            for token in self.watching["timer"].values()
+            if token.incident is None and due_of(token.internal_data) <= now
+        ]
         return sorted(timers, key=lambda token: (due_of(token.internal_data), token.id))
 
     def _deliver(self, cast: Cast) -> None:
@@ -606,7 +643,9 @@ class Flow(Flat, BpmnWorkflow):
         elif not self._catch(cast):
             if cast.kind == "error":
                 reason = f": {cast.message}" if cast.message and cast.message != cast.code else ""
-                token.hold(Incident(f'Expected somebody to catch the error "{cast.code}", but nobody does{reason}', "error"))
+                token.hold(
+                    Incident(f'Expected somebody to catch the error "{cast.code}", but nobody does{reason}', "error")
+                )
                 return
             self.thrown.append(Thrown(cast.kind, cast.code or "", token.element.id, token.id, None, cast.variables))
         if token.id in self.live and token.incident is None:
@@ -628,7 +667,11 @@ class Flow(Flat, BpmnWorkflow):
                 place = place.body
                 continue
             workflow = place.workflow
-            spec = None if workflow.is_interrupted else _match(workflow.spec.event_subprocesses, cast, besides=place.task_spec)
+            spec = (
+                None
+                if workflow.is_interrupted
+                else _match(workflow.spec.event_subprocesses, cast, besides=place.task_spec)
+            )
             if spec is not None:
                 cast.token.internal_data |= {"threw": 1} if cast.kind == "error" else {}
                 caught = spawn(workflow, spec, fired=1)
@@ -654,7 +697,13 @@ class Flow(Flat, BpmnWorkflow):
         token = self.live.get(token_id)
         wait = _wait(token) if token is not None else None
         if token is None or wait is None or wait.kind not in kinds:
-            state = "it has left" if token is None else f"it waits for {wait.kind}" if wait is not None else "it does not wait"
+            state = (
+                "it has left"
+                if token is None
+                else f"it waits for {wait.kind}"
+                if wait is not None
+                else "it does not wait"
+            )
             raise NotWaiting(f"Expected token {token_id} to wait for a {' or '.join(kinds)}, but {state}")
         return token
 

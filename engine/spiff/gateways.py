@@ -63,10 +63,8 @@ class Join(Live):
         consumed = [[token.id, token.internal_data["via"], token.internal_data.get("from", [])] for token in arrivals]
         for token_id, _, _ in consumed:
             workflow.tasks[token_id].leave_tree()
-        self._update(spawn(workflow, self, came_from=[row[0] for row in consumed], arrivals=consumed))
-
-    def _update(self, my_task: Token) -> None:
-        super()._update(my_task)  # type: ignore[misc]
+        joined = spawn(workflow, self, came_from=[row[0] for row in consumed], arrivals=consumed)
+        joined.task_spec._update(joined)
 
 
 class Parallel(Join, defaults.ParallelGateway):

@@ -85,7 +85,7 @@ class Host(Protocol):
     def functions(self) -> Mapping[str, HostFunction]:
         """What the house lends to FEEL expressions, by name."""
 
-    def work(self, item: WorkItem) -> Mapping[str, Any] | None | _Pending:
+    def work(self, item: WorkItem) -> Mapping[str, Any] | _Pending | None:
         """Do the work now and return its result variables, or return PENDING to keep the token waiting as a job.
 
         Raises: BpmnError for the diagram to catch; WorkFailed for an incident. Anything else is a bug and propagates: the

@@ -8,7 +8,7 @@ tasks would exhaust Python's stack.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from lxml import etree
 from SpiffWorkflow.bpmn.parser.BpmnParser import BpmnParser
@@ -56,8 +56,8 @@ class Spec(BpmnProcessSpec):
     def __init__(self, name: str, filename: str | None = None) -> None:
         super().__init__(name=name, filename=filename)
         # SpiffWorkflow's own Start, End and EndJoin are never run, and would clash with elements of these names.
-        self.task_specs = {}
-        self.bpmn_start_events = []
+        self.task_specs: dict[str, Any] = {}
+        self.bpmn_start_events: list[Any] = []
         self.start = BpmnStartTask(self, "=root")
         self.starts: dict[str, Any] = {}
         self.only_start: str | None = None
@@ -169,7 +169,9 @@ class Parser(BpmnParser):
     """Parses the executable processes of one file. processes: what was read of them, sub-processes by their own id too."""
 
     PROCESS_PARSER_CLASS = Proc
-    PARSER_CLASSES = {full_tag(kind): (ElementParser, found) for kind, found in _CLASSES.items()}
+    PARSER_CLASSES: ClassVar[dict[str, Any]] = {
+        full_tag(kind): (ElementParser, found) for kind, found in _CLASSES.items()
+    }
 
     def __init__(self, processes: Mapping[str, ProcessSpec]) -> None:
         super().__init__()

@@ -83,7 +83,7 @@ class Scopes:
         """Say whether exactly this scope holds the name."""
         return name in self._values[scope]
 
-    def set(self, scope: int, name: str, value: Any) -> None:
+    def assign(self, scope: int, name: str, value: Any) -> None:
         """Write into exactly this scope. Raises: NotStorable, and then nothing has changed."""
         data = encode(value)
         self._values[scope][name] = value
@@ -95,7 +95,7 @@ class Scopes:
 
     def propagate(self, scope: int, name: str, value: Any) -> None:
         """Write to the nearest scope outwards that already has the name, else to the outermost one (Camunda 8)."""
-        self.set(self.holder(scope, name), name, value)
+        self.assign(self.holder(scope, name), name, value)
 
     def holder(self, scope: int, name: str) -> int:
         """Return the scope that ``propagate`` would write the name to."""
@@ -123,7 +123,7 @@ class Scopes:
     def put_texts(self, scope: int, texts: Mapping[str, str]) -> None:
         """Write variables that ``texts`` returned."""
         for name, text in texts.items():
-            self.set(scope, name, decode(text.encode()))
+            self.assign(scope, name, decode(text.encode()))
 
     def changes(self) -> tuple[dict[Key, bytes], set[Key]]:
         """Return what was written since loading, and the keys of stored variables that are gone."""

@@ -38,7 +38,13 @@ def dump(flow: Flow) -> bytes:
 def _tokens(workflow: Any) -> list[list[Any]]:
     root = workflow.task_tree
     return [
-        [token.id, 0 if token._parent == root.id else token._parent, token._state, token.task_spec.name, token.internal_data]
+        [
+            token.id,
+            0 if token._parent == root.id else token._parent,
+            token._state,
+            token.task_spec.name,
+            token.internal_data,
+        ]
         for token in workflow.tasks.values()
         if token is not root
     ]
@@ -55,7 +61,7 @@ def load(make: Callable[[str], Flow], data: bytes, variables: Mapping[tuple[int,
     flow = make(process_id)
     flow.counter, flow.ended_at, flow.outcome, flow.log = counter, ended_at, outcome, log
     flow.completed = outcome is not None
-    flow.scopes.load({scope: around for scope, around in scopes}, variables)
+    flow.scopes.load(dict(scopes), variables)
     _place(flow, tokens)
     for owner_id, key, scope_id, called, rows in subs:
         owner = flow.live[owner_id]

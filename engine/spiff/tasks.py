@@ -14,7 +14,9 @@ from engine.spiff.token import Live, Token
 class UserTask(Live, defaults.UserTask):
     """A person's task: entered, it stays READY until somebody completes it."""
 
-    waits_for = "task"
+    @property
+    def waits_for(self) -> str:
+        return "task"
 
 
 class PassThrough(Live, defaults.NoneTask):
@@ -28,7 +30,9 @@ class PassThrough(Live, defaults.NoneTask):
 class Work(Live, defaults.ServiceTask):
     """Service, send, business rule and script tasks: done at once, or a job for an outside worker."""
 
-    waits_for = "job"
+    @property
+    def waits_for(self) -> str:
+        return "job"
 
     def act(self, token: Token) -> bool:
         script = self.element.script

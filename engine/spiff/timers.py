@@ -10,7 +10,9 @@ from typing import Any
 from dmn.temporal import Date, DateTime, DaysTimeDuration, YearsMonthsDuration
 
 _REPEAT = re.compile(r"R(\d{0,9})/(.+)\Z", re.DOTALL)
-_INTERVAL = re.compile(r"(-)?P(?=[\dT])(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})W)?((?:\d{1,9}D)?(?:T[\dHMS.]+)?)\Z", re.ASCII)
+_INTERVAL = re.compile(
+    r"(-)?P(?=[\dT])(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})W)?((?:\d{1,9}D)?(?:T[\dHMS.]+)?)\Z", re.ASCII
+)
 _FOREVER = -1
 
 

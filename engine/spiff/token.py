@@ -49,6 +49,7 @@ class Token(Task):
 
     workflow: Any
     task_spec: Any
+    parent: Any
     internal_data: dict[str, Any]
 
     chosen: Sequence[Path] | None = None
@@ -160,13 +161,19 @@ class Live:
     element: ElementInfo
     paths: tuple[Path, ...] = ()
     boundaries: tuple[Any, ...] = ()
-    waits_for: str | None = None
-    """What a token that rests here waits for: task, job, message, signal, timer or conditional."""
-    is_armed = False
-    """A token waits here for a message, timer, signal or condition."""
     listens = False
     """A token that waits here keeps nothing alive."""
     _wf_spec: Any
+
+    @property
+    def waits_for(self) -> str | None:
+        """What a token that rests here waits for: task, job, message, signal, timer or conditional."""
+        return None
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether a token waits here for a message, timer, signal or condition."""
+        return False
 
     @property
     def event(self) -> EventInfo:
@@ -224,7 +231,10 @@ class Live:
     def reach(self, workflow: Any, path: Path, source: int) -> None:
         """Let a token arrive at the end of a sequence flow."""
         spec = self._wf_spec.task_specs[path.target]
-        spec._update(spawn(workflow, spec, came_from=(source,), **({"via": path.id} if spec.joins else {})))
+        token = spawn(workflow, spec, came_from=(source,))
+        if spec.joins:
+            token.internal_data["via"] = path.id
+        spec._update(token)
 
     @property
     def keeps_results(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -64,7 +64,7 @@ class Reader:
         owner = node
         while owner is not None and not (owner.get("id") and is_bpmn(owner)):
             owner = owner.getparent()
-        line = int(node.sourceline or 1) if node is not None else 1
+        line = line_of(node) if node is not None else 1
         identity = (owner.get("id"), owner.get("name")) if owner is not None else (None, None)
         self.problems.append(Problem(self.file, line, *identity, message, remedy))
 
@@ -83,7 +83,11 @@ class Reader:
         found = self.expression(node, text, what)
         if found is not None and found.is_static:
             short = found.text if len(found.text) <= 80 else found.text[:77] + "…"
-            self.refuse(node, f'Expected {what} to begin with "=", but it is the text "{short}".', 'Write "=" and a FEEL expression.')
+            self.refuse(
+                node,
+                f'Expected {what} to begin with "=", but it is the text "{short}".',
+                'Write "=" and a FEEL expression.',
+            )
             return None
         return found
 
@@ -91,25 +95,43 @@ class Reader:
 def open_diagram(reader: Reader, data: bytes) -> etree._Element | None:
     """Return the ``definitions`` element, or note why the file cannot be read and return None."""
     if len(data) > MAX_BYTES:
-        reader.refuse(None, f"Expected at most {MAX_BYTES:,} bytes, but the file has {len(data):,}.", "Split the diagram.")
+        reader.refuse(
+            None, f"Expected at most {MAX_BYTES:,} bytes, but the file has {len(data):,}.", "Split the diagram."
+        )
         return None
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         line = int(error.lineno or 1)
         reader.problems.append(
-            Problem(reader.file, line, None, None, f"Expected XML, but {error.msg}.", "Save the diagram again from a modeler.")
+            Problem(
+                reader.file,
+                line,
+                None,
+                None,
+                f"Expected XML, but {error.msg}.",
+                "Save the diagram again from a modeler.",
+            )
         )
         return None
     except ValueError as error:
         reader.refuse(None, f"Expected XML, but {error}.", "Save the diagram again from a modeler.")
         return None
-    if root.getroottree().docinfo.doctype or any(isinstance(node, etree._Entity) for node in root.iter()):
-        reader.refuse(None, "Expected no document type and no entities, but the file has them.", "Remove the <!DOCTYPE …> part.")
+    docinfo: Any = root.getroottree().docinfo
+    if docinfo.doctype or any(isinstance(node, etree._Entity) for node in root.iter()):
+        reader.refuse(
+            None, "Expected no document type and no entities, but the file has them.", "Remove the <!DOCTYPE …> part."
+        )
         return None
     if root.tag != f"{{{BPMN}}}definitions":
-        reader.refuse(None, f"Expected bpmn:definitions, but the file begins with {root.tag}.", "Save it as BPMN 2.0 from a modeler.")
+        reader.refuse(
+            None,
+            f"Expected bpmn:definitions, but the file begins with {root.tag}.",
+            "Save it as BPMN 2.0 from a modeler.",
+        )
         return None
     _refuse_foreign_languages(reader, root)
     return root
@@ -117,10 +139,8 @@ def open_diagram(reader: Reader, data: bytes) -> etree._Element | None:
 
 def _refuse_foreign_languages(reader: Reader, root: etree._Element) -> None:
     for node in root.iter():
-        if not isinstance(node.tag, str):
-            continue
-        if node.tag.startswith(f"{{{CAMUNDA_7}}}"):
-            _refuse_camunda_7(reader, node, node.tag)
+        if str(node.tag).startswith(f"{{{CAMUNDA_7}}}"):
+            _refuse_camunda_7(reader, node, str(node.tag))
         for name in node.attrib:
             if str(name).startswith(f"{{{CAMUNDA_7}}}"):
                 _refuse_camunda_7(reader, node, str(name))
@@ -133,13 +153,28 @@ def _refuse_foreign_languages(reader: Reader, root: etree._Element) -> None:
 
 def _refuse_camunda_7(reader: Reader, node: etree._Element, tag: str) -> None:
     name = etree.QName(tag).localname
-    remedy = f"Use {_IN_CAMUNDA_8[name]}." if name in _IN_CAMUNDA_8 else "Remove it, or model it with the zeebe: elements of Camunda 8."
+    remedy = (
+        f"Use {_IN_CAMUNDA_8[name]}."
+        if name in _IN_CAMUNDA_8
+        else "Remove it, or model it with the zeebe: elements of Camunda 8."
+    )
     reader.refuse(node, f"Expected Camunda 8 (zeebe:) extensions, but camunda:{name} belongs to Camunda 7.", remedy)
 
 
 def is_bpmn(node: etree._Element) -> bool:
     """Say whether an element belongs to BPMN itself."""
-    return isinstance(node.tag, str) and node.tag.startswith(f"{{{BPMN}}}")
+    return str(node.tag).startswith(f"{{{BPMN}}}")
+
+
+def line_of(node: etree._Element) -> int:
+    """Return the line an element begins in, counted from 1."""
+    line: Any = node.sourceline
+    return int(line or 1)
+
+
+def text_of(node: etree._Element | None) -> str:
+    """Return all text inside an element, "" without one."""
+    return "".join(str(part) for part in node.itertext()).strip() if node is not None else ""
 
 
 def kind_of(node: etree._Element) -> str:
@@ -168,5 +203,5 @@ def zeebe_all(node: etree._Element) -> Iterator[etree._Element]:
     """Yield all zeebe: extension elements."""
     extensions = child(node, "extensionElements")
     for found in extensions if extensions is not None else ():
-        if isinstance(found.tag, str) and found.tag.startswith(f"{{{ZEEBE}}}"):
+        if str(found.tag).startswith(f"{{{ZEEBE}}}"):
             yield found

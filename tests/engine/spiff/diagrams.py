@@ -37,8 +37,14 @@ def sequence(text: str) -> str:
     drawn = []
     for number, (source, target, condition) in enumerate(flows):
         inner = f"<bpmn:conditionExpression>{escape(condition)}</bpmn:conditionExpression>" if condition else ""
-        name = f"{source}_{target}" if (source, target) not in [flow[:2] for flow in flows[:number]] else f"{source}_{target}_{number}"
-        drawn.append(f'<bpmn:sequenceFlow id="{name}" sourceRef="{source}" targetRef="{target}">{inner}</bpmn:sequenceFlow>')
+        name = (
+            f"{source}_{target}"
+            if (source, target) not in [flow[:2] for flow in flows[:number]]
+            else f"{source}_{target}_{number}"
+        )
+        drawn.append(
+            f'<bpmn:sequenceFlow id="{name}" sourceRef="{source}" targetRef="{target}">{inner}</bpmn:sequenceFlow>'
+        )
     return "\n".join(drawn)
 
 
@@ -66,20 +72,40 @@ def service(id: str, *inside: str, type: str | None = None, extensions: str = ""
 
 
 def script(id: str, expression: str, result: str) -> str:
-    return node("scriptTask", id, extensions=f"<zeebe:script expression={quoteattr(expression)} resultVariable={quoteattr(result)} />")
+    return node(
+        "scriptTask",
+        id,
+        extensions=f"<zeebe:script expression={quoteattr(expression)} resultVariable={quoteattr(result)} />",
+    )
 
 
 def io(*, inputs: dict[str, str] | None = None, outputs: dict[str, str] | None = None) -> str:
-    rows = [f"<zeebe:input source={quoteattr(value)} target={quoteattr(key)} />" for key, value in (inputs or {}).items()]
-    rows += [f"<zeebe:output source={quoteattr(value)} target={quoteattr(key)} />" for key, value in (outputs or {}).items()]
+    rows = [
+        f"<zeebe:input source={quoteattr(value)} target={quoteattr(key)} />" for key, value in (inputs or {}).items()
+    ]
+    rows += [
+        f"<zeebe:output source={quoteattr(value)} target={quoteattr(key)} />" for key, value in (outputs or {}).items()
+    ]
     return f"<zeebe:ioMapping>{''.join(rows)}</zeebe:ioMapping>"
 
 
 def properties(**values: str) -> str:
-    return "<zeebe:properties>" + "".join(f'<zeebe:property name="{k}" value={quoteattr(v)} />' for k, v in values.items()) + "</zeebe:properties>"
+    return (
+        "<zeebe:properties>"
+        + "".join(f'<zeebe:property name="{k}" value={quoteattr(v)} />' for k, v in values.items())
+        + "</zeebe:properties>"
+    )
 
 
-def each(collection: str, *, sequential: bool = False, element: str = "item", output: str = "", collect: str = "", until: str = "") -> str:
+def each(
+    collection: str,
+    *,
+    sequential: bool = False,
+    element: str = "item",
+    output: str = "",
+    collect: str = "",
+    until: str = "",
+) -> str:
     attributes = f"inputCollection={quoteattr(collection)} inputElement={quoteattr(element)}"
     if collect:
         attributes += f" outputCollection={quoteattr(output)} outputElement={quoteattr(collect)}"
@@ -90,7 +116,9 @@ def each(collection: str, *, sequential: bool = False, element: str = "item", ou
     )
 
 
-def sub(id: str, *parts: str, flows: str = "", kind: str = "subProcess", extensions: str = "", **attributes: str) -> str:
+def sub(
+    id: str, *parts: str, flows: str = "", kind: str = "subProcess", extensions: str = "", **attributes: str
+) -> str:
     return node(kind, id, *parts, sequence(flows), extensions=extensions, **attributes)
 
 
@@ -100,7 +128,12 @@ def event_sub(id: str, *parts: str, flows: str = "") -> str:
 
 def call(id: str, process_id: str, *inside: str, extensions: str = "", **attributes: str) -> str:
     extra = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
-    return node("callActivity", id, *inside, extensions=f"<zeebe:calledElement processId={quoteattr(process_id)}{extra} />" + extensions)
+    return node(
+        "callActivity",
+        id,
+        *inside,
+        extensions=f"<zeebe:calledElement processId={quoteattr(process_id)}{extra} />" + extensions,
+    )
 
 
 def timer(kind: str, text: str) -> str:
@@ -121,7 +154,14 @@ def when(condition: str) -> str:
 
 
 def boundary(id: str, at: str, definition: str, *, interrupting: bool = True, extensions: str = "") -> str:
-    return node("boundaryEvent", id, definition, extensions=extensions, attachedToRef=at, cancelActivity=str(interrupting).lower())
+    return node(
+        "boundaryEvent",
+        id,
+        definition,
+        extensions=extensions,
+        attachedToRef=at,
+        cancelActivity=str(interrupting).lower(),
+    )
 
 
 def message(id: str, name: str, key: str = "=key") -> str:

@@ -41,7 +41,17 @@ class House:
 class Story:
     """One instance: acts by element id, sees what waits, and (when it forgets) lives only in what was stored."""
 
-    def __init__(self, bundle: Bundle, house: House, *, forgets: bool, process_id: str = "p", start: str | None = None, limit: int = 10_000, **variables: Any) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        house: House,
+        *,
+        forgets: bool,
+        process_id: str = "p",
+        start: str | None = None,
+        limit: int = 10_000,
+        **variables: Any,
+    ) -> None:
         self.bundle = bundle
         self.house = house
         self.forgets = forgets

@@ -154,7 +154,16 @@ def test_a_parallel_join_waits_for_every_branch(tell: Tell) -> None:
     assert sorted(arrival.via for arrival in join.arrivals) == ["a_j", "b_j"]
 
 
-INCLUSIVE = (start(), node("inclusiveGateway", "f", default="f_c"), user("a"), user("b"), user("c"), node("inclusiveGateway", "j"), user("z"), end())
+INCLUSIVE = (
+    start(),
+    node("inclusiveGateway", "f", default="f_c"),
+    user("a"),
+    user("b"),
+    user("c"),
+    node("inclusiveGateway", "j"),
+    user("z"),
+    end(),
+)
 INCLUSIVE_FLOWS = "s > f\nf -[=x > 1]-> a\nf -[=x > 2]-> b\nf > c\na > j\nb > j\nc > j\nj > z > e"
 
 
@@ -188,7 +197,10 @@ def test_a_sub_process_runs_inside_and_then_goes_on(tell: Tell) -> None:
 
 
 def test_input_mappings_are_local_and_only_output_mappings_go_out(tell: Tell) -> None:
-    mapping = io(inputs={"local": "=x + 1", "deep.er": "=local * 2"}, outputs={"result": "=answer + local", "order.total": "=deep.er"})
+    mapping = io(
+        inputs={"local": "=x + 1", "deep.er": "=local * 2"},
+        outputs={"result": "=answer + local", "order.total": "=deep.er"},
+    )
     story = tell(bundle_of(start(), user("a", extensions=mapping), end(), flows="s > a > e"), x=1, order={"id": 7})
     view = story.flow.variables_view(story.wait("a").token_id)
     assert (view["local"], view["deep"]) == (2, {"er": 4})
@@ -197,7 +209,15 @@ def test_input_mappings_are_local_and_only_output_mappings_go_out(tell: Tell) ->
 
 
 def test_a_result_goes_to_the_nearest_scope_that_has_its_name(tell: Tell) -> None:
-    inner = sub("u", start("us"), user("ua"), user("ub"), end("ue"), flows="us > ua > ub > ue", extensions=io(inputs={"near": "=1"}))
+    inner = sub(
+        "u",
+        start("us"),
+        user("ua"),
+        user("ub"),
+        end("ue"),
+        flows="us > ua > ub > ue",
+        extensions=io(inputs={"near": "=1"}),
+    )
     story = tell(bundle_of(start(), inner, user("z"), end(), flows="s > u > z > e"))
     story.complete("ua", near=2, far=3)
     assert story.flow.variables_view(story.wait("ub").token_id)["near"] == 2
@@ -284,7 +304,9 @@ def test_a_multi_instance_over_nothing_passes(tell: Tell) -> None:
 @pytest.mark.parametrize("sequential", [False, True])
 def test_a_completion_condition_ends_a_multi_instance_early(tell: Tell, sequential: bool) -> None:
     until = "=numberOfCompletedInstances / numberOfInstances > 0.5"
-    story = tell(bundle_of(start(), approvals(until=until, sequential=sequential), end(), flows="s > a > e"), people=[1, 2, 3])
+    story = tell(
+        bundle_of(start(), approvals(until=until, sequential=sequential), end(), flows="s > a > e"), people=[1, 2, 3]
+    )
     story.complete("a")
     story.complete("a")
     assert story.ended_at("e")
@@ -309,7 +331,15 @@ def test_a_quorum_is_kept_in_the_scope_of_the_multi_instance_body(tell: Tell) ->
 
 
 def test_the_quorum_of_a_multi_instance_sub_process_is_found_from_the_task_inside(tell: Tell) -> None:
-    inner = sub("u", each("=people"), start("us"), user("ua"), end("ue"), flows="us > ua > ue", extensions=properties(quorum="2"))
+    inner = sub(
+        "u",
+        each("=people"),
+        start("us"),
+        user("ua"),
+        end("ue"),
+        flows="us > ua > ue",
+        extensions=properties(quorum="2"),
+    )
     story = tell(bundle_of(start(), inner, end(), flows="s > u > e"), people=[1, 2])
     scope = story.flow.body_scope(story.wait("ua").token_id, "quorum")
     assert scope is not None and story.flow.instances(scope) == (2, 2, 0)
@@ -338,7 +368,9 @@ def test_a_failing_output_mapping_keeps_the_completed_work_and_can_be_retried(te
     story = tell(bundle_of(start(), body, user("z"), end(), flows="s > a > z > e"))
     story.complete("a", answer=1)
     wait = story.wait("a", kind="incident")
-    assert wait.incident is not None and wait.incident.startswith('Expected "=verdict" to be true or false, but it is null')
+    assert wait.incident is not None and wait.incident.startswith(
+        'Expected "=verdict" to be true or false, but it is null'
+    )
     assert story.variable("answer") == 1
     with pytest.raises(NotWaiting):
         story.flow.complete(wait.token_id)
