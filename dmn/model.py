@@ -248,9 +248,9 @@ class Evaluation:
             )  # fmt: skip
         self.open.append(part)
         outer, self.order = self.order, []
+        noted, self.run.diagnostics = self.run.diagnostics, []
         names = self.scope(part)
         required, self.order = tuple(self.order), outer
-        first = len(self.run.diagnostics)
         trace, self.run.trace = self.run.trace, []
         value = None
         if part.compute is not None:
@@ -258,6 +258,7 @@ class Evaluation:
             value = coerce(value, part.type, lambda message: self._complain(part, message))
         traces: list[TableTrace] = self.run.trace
         self.run.trace = trace
+        own, self.run.diagnostics = self.run.diagnostics, noted
         self.open.pop()
         return Result(
             part.name,
@@ -265,7 +266,7 @@ class Evaluation:
             value,
             tuple(rule for one in traces for rule in one.matched),
             tuple(asked for one in traces for asked in one.inputs),
-            tuple(self.run.diagnostics[first:]),
+            tuple(own),
             required,
         )
 

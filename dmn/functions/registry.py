@@ -122,7 +122,7 @@ class BuiltIn:
 
 def _gathered(arguments: list[Value]) -> list[Value]:
     """Make ``min(1, 2)`` out of ``min([1, 2])``'s like: always one list."""
-    if len(arguments) == 1 and type(arguments[0]) is list:
+    if len(arguments) == 1 and (arguments[0] is None or type(arguments[0]) is list):
         return arguments
     return [arguments] if arguments else []
 
