@@ -185,7 +185,8 @@ class Flow(Flat, BpmnWorkflow):
         self.moves = 0
         self.counter = 0
         self._casts: deque[Cast] = deque()
-        self._judged = 0
+        # No version of the scopes, so that conditions are asked again after loading: variables may have been set before.
+        self._judged = -1
         super().__init__(bundle.spec(process_id), script_engine=_NO_SCRIPTS, deserializing=True)
         self.prepare()
 
@@ -414,9 +415,9 @@ class Flow(Flat, BpmnWorkflow):
             token.workflow.arrivals[token.task_spec.name].remove(token)
 
     def record(self, token: Token, outcome: str) -> None:
-        """Write a history row. What only waited to happen (a boundary event, a listener, an arrival) has none."""
+        """Write a history row. What only waited to happen has none."""
         data = token.internal_data
-        if token._state == TaskState.WAITING or "is_shell" in data:
+        if token.only_waited or "is_shell" in data:
             return
         element = token.element
         kind = "multiInstance" if hasattr(token.task_spec, "collect") else element.kind

@@ -54,6 +54,8 @@ class Token(Task):
 
     chosen: Sequence[Path] | None = None
     """The sequence flows a gateway took; only between its run and its leaving."""
+    only_waited = False
+    """It was cancelled before anything happened at it: a boundary event, a listener, an arrival at a join."""
     settles = False
     """This inner instance makes its multi-instance complete; only between its leaving and its end."""
 
@@ -113,6 +115,7 @@ class Token(Task):
         if self.id in self.flow.live:
             for hanging in self.children:
                 hanging.cancel()
+            self.only_waited = self._state == TaskState.WAITING
             super().cancel()
 
     def leave_tree(self) -> None:
