@@ -9,6 +9,7 @@ are aware UTC; ids are UUIDv7 as 36-character lower-case text in Python and SQLi
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -42,6 +43,14 @@ LIMIT = Decimal(10) ** 12
 def new_id() -> str:
     """Return a new UUIDv7 as lower-case text; ids made later sort later."""
     return str(uuid_utils.uuid7())
+
+
+def is_id(text: str) -> bool:
+    """Say whether a text can be an id at all; PostgreSQL refuses to look for one that cannot."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
 
 
 class IdType(TypeDecorator[str]):

@@ -14,6 +14,7 @@ from engine import starts
 from engine.bundle import Deployed, Library, Parts, Table, file_hash, normalised, parts_of, read_library
 from engine.cache import Cache
 from engine.clock import now_of
+from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound
 from engine.functions import HOUSE, lent
 from engine.spiff import read_bundle
@@ -170,7 +171,7 @@ def parsed(session: Session, definition_id: str) -> Deployed:
 
 
 def _read(session: Session, definition_id: str) -> Deployed:
-    definition = session.get(Definition, definition_id)
+    definition = session.get(Definition, definition_id) if is_id(definition_id) else None
     if definition is None:
         raise NotFound(f"Expected a definition {definition_id}, but there is none")
     rows = session.scalars(select(DefinitionFile).where(DefinitionFile.definition_id == definition_id))

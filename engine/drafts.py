@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.canonical import canonical
+from engine.database import is_id
 from engine.errors import Forbidden, Invalid, NotFound
 from engine.stored.task import Task, TaskDraft
 
@@ -41,7 +42,7 @@ def save_draft(
     """Keep what the caller has typed into a task so far; one draft a person and task. Raises: NotFound; Invalid."""
     if act.user_id is None:
         raise Forbidden(f"Expected a person to write a draft, but {act.actor} is none")
-    if act.session.get(Task, task_id) is None:
+    if not is_id(task_id) or act.session.get(Task, task_id) is None:
         raise NotFound(f"Expected a task {task_id}, but there is none")
     typed = Typed(task_id, verdict, reason, variables or {})
     return _save(act, act.user_id, typed, kept_because=None)
@@ -50,7 +51,7 @@ def save_draft(
 def draft_of(session: Session, task_id: str, user_id: str) -> TaskDraft | None:
     """Return what a person typed into a task and has not sent, or sent too late."""
     query = select(TaskDraft).where(TaskDraft.task_id == task_id, TaskDraft.user_id == user_id)
-    return session.scalars(query).first()
+    return session.scalars(query).first() if is_id(task_id) else None
 
 
 def keep(act: Act, typed: Typed, because: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine import audit, definitions, motion, retrying
 from engine.audit import GENESIS
-from engine.database import new_id
+from engine.database import is_id, new_id
 from engine.errors import Conflict, Invalid, NotFound
 from engine.retrying import Retry
 from engine.stored.definition import Definition, DefinitionStatus
@@ -134,7 +134,7 @@ def _refuse_start(act: Act, definition: Definition, business_key: str, start_ele
 
 def find(session: Session, instance_id: str) -> Instance:
     """Return an instance. Raises: NotFound."""
-    found = session.get(Instance, instance_id)
+    found = session.get(Instance, instance_id) if is_id(instance_id) else None
     if found is None:
         raise NotFound(f"Expected an instance {instance_id}, but there is none")
     return found

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, and_, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
+from engine.database import is_id
 from engine.errors import Conflict, NotFound
 from engine.spiff.codec import decode, encode
 from engine.stored.job import Job, JobState
@@ -27,6 +28,12 @@ BACK_OFF = (1, 5, 15, 60)
 
 LOCKED_FOR = dt.timedelta(minutes=5)
 """A running job that is not finished after this long is taken up by the next worker."""
+
+
+class Lost(Conflict):
+    """A job is not this worker's any more: it took too long, or what it was for is gone."""
+
+    code = "JOB_LOST"
 
 
 def defer(
@@ -130,11 +137,11 @@ def take(act: Act, job_id: str, *, worker: str, lock_for: dt.timedelta) -> Job |
 
 
 def hold(act: Act, job: Job) -> Job:
-    """Lock the row of a job that this worker runs. Raises: Conflict when another worker has taken it up since."""
+    """Lock the row of a job that this worker runs. Raises: Lost when another worker has taken it up since."""
     query = select(Job).where(Job.id == job.id).with_for_update().execution_options(populate_existing=True)
     row = act.session.execute(query).scalar_one()
     if row.state != JobState.RUNNING or row.worker != job.worker or row.attempts != job.attempts:
-        raise Conflict(f"Expected job {job.id} to be this worker's, but {row.worker or 'nobody'} has it now")
+        raise Lost(f"Expected job {job.id} to be this worker's, but {row.worker or 'nobody'} has it now")
     return row
 
 
@@ -161,7 +168,7 @@ def put_back(act: Act, job: Job, error: str) -> bool:
 def revive(act: Act, job_id: str) -> Job:
     """Let a failed job be tried once more, now. Raises: NotFound; Conflict when it did not fail."""
     query = select(Job).where(Job.id == job_id).with_for_update()
-    job = act.session.execute(query).scalar_one_or_none()
+    job = act.session.execute(query).scalar_one_or_none() if is_id(job_id) else None
     if job is None:
         raise NotFound(f"Expected a job {job_id}, but there is none")
     if job.state != JobState.FAILED:

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from engine import audit, definitions, keeping, variables
 from engine.bundle import Deployed
+from engine.database import is_id
 from engine.errors import Conflict, NotFound
 from engine.functions import lent
 from engine.host import ActHost
@@ -63,6 +64,8 @@ class Motion:
 def lock(act: Act, instance_id: str) -> Instance:
     """Lock an instance for this act and read it as it is now. Raises: NotFound."""
     query = select(Instance).where(Instance.id == instance_id).with_for_update()
+    if not is_id(instance_id):
+        raise NotFound(f"Expected an instance {instance_id}, but there is none")
     found = act.session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
     if found is None:
         raise NotFound(f"Expected an instance {instance_id}, but there is none")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from engine import incidents, jobs, keeping, motion, opening
+from engine.database import is_id
 from engine.errors import Conflict, NotFound, Refused
 from engine.spiff.host import NotWaiting
 from engine.stored.instance import Instance
@@ -46,7 +47,7 @@ def retry(act: Act, incident_id: str) -> Retry:
 
     Conflict when it is closed.
     """
-    incident = act.session.get(Incident, incident_id)
+    incident = act.session.get(Incident, incident_id) if is_id(incident_id) else None
     if incident is None:
         raise NotFound(f"Expected an incident {incident_id}, but there is none")
     instance = motion.lock(act, incident.instance_id)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from engine import closing, drafts, eligibility, incidents, motion, opening, timers, voting, words
 from engine.clock import now_of
+from engine.database import is_id
 from engine.decisions import Decision
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, RuleViolation
 from engine.ports import Mandate, SignatureRequest
@@ -203,7 +204,7 @@ def claimed_or_candidates(task: Task) -> list[str]:
 
 def find(session: Session, task_id: str) -> Task:
     """Return a task. Raises: NotFound."""
-    found = session.get(Task, task_id)
+    found = session.get(Task, task_id) if is_id(task_id) else None
     if found is None:
         raise NotFound(f"Expected a task {task_id}, but there is none")
     return found
@@ -252,7 +253,7 @@ def _read(act: Act, task_id: str) -> tuple[Task, Instance]:
         .with_for_update(of=Instance)
         .execution_options(populate_existing=True)
     )
-    found = act.session.execute(query).tuples().first()
+    found = act.session.execute(query).tuples().first() if is_id(task_id) else None
     if found is None:
         raise NotFound(f"Expected a task {task_id}, but there is none")
     instance, task = found

@@ -43,6 +43,12 @@ class LiveToken:
     is_listener: bool
 
 
+def look(session: Session, instance: Instance) -> Flow:
+    """Return the flow of an instance for reading; it cannot be moved."""
+    deployed = definitions.parsed(session, instance.definition_id)
+    return Flow.load(deployed.bundle, instance.state, variables.load(session, instance), Onlooker(session))
+
+
 def live_tokens(session: Session, instance: Instance) -> list[LiveToken]:
     """Return where the tokens of an instance stand, oldest first; none once it has ended."""
     if instance.status != InstanceStatus.RUNNING:

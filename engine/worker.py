@@ -1,0 +1,250 @@
+"""Run jobs: claim one, do it in an act of its own (or outside any), mark it done, or put it back.
+
+The runner thread polls the job table on either database; on PostgreSQL ``engine.queue`` tells workers at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session
+
+from engine import incidents, jobs, messages, motion, timers, waiting
+from engine.database import new_id
+from engine.errors import Refused
+from engine.registry import PlainVariables, Work
+from engine.spiff import BpmnError, NotWaiting
+from engine.stored.instance import Instance, InstanceStatus
+from engine.stored.job import Job
+from engine.variables import accepted
+
+if TYPE_CHECKING:
+    from engine.act import Act, Installation
+
+_log = logging.getLogger(__name__)
+
+
+class Ran(StrEnum):
+    """What came of one job."""
+
+    DONE = "DONE"
+    AGAIN = "AGAIN"
+    FAILED = "FAILED"
+    NOT_TAKEN = "NOT_TAKEN"
+
+
+def worker_name() -> str:
+    """Return a name for this worker that no other one has."""
+    return f"{socket.gethostname()}-{new_id()[-12:]}"
+
+
+def run_job(installation: Installation, job_id: str, *, worker: str, now: dt.datetime | None = None) -> Ran:
+    """Run one job if it is due and free. A failure is kept and put back; only a bug in the engine itself raises."""
+    moment = now or installation.clock()
+    job = jobs.claim(installation, job_id, worker=worker, now=moment)
+    if job is None:
+        return Ran.NOT_TAKEN
+    try:
+        return _do(installation, job, now=moment)
+    except BpmnError as error:
+        return _throw(installation, job, error, now=moment)
+    except jobs.Lost:
+        return Ran.NOT_TAKEN
+    except Exception as error:  # noqa: BLE001  a handler may fail in any way; whatever it was is kept with the job
+        _log.exception("job %s (%s) failed", job.id, job.type)
+        return _fail(installation, job, error, now=moment)
+
+
+def _do(installation: Installation, job: Job, *, now: dt.datetime) -> Ran:
+    errand = installation.registry.errands.get(job.type)
+    if errand is not None:
+        with installation.reading() as session:
+            work = _work(session, job)
+        answer = errand(installation, work)
+        with installation.acting(f"system:{job.type}", now=now) as act:
+            return _finish(act, job, answer)
+    handler = installation.registry.jobs[job.type]
+    with installation.acting(f"system:{job.type}", now=now) as act:
+        if job.token_id is not None:
+            motion.lock(act, job.instance_id or "")
+        jobs.hold(act, job)
+        act.instance_id = job.instance_id
+        return _finish(act, job, handler(act, _work(act.session, job)))
+
+
+def _work(session: Session, job: Job) -> Work:
+    """Return the job as its handler sees it.
+
+    A deferred one with its arguments, one of a token with what the token sees.
+    """
+    instance = session.get(Instance, job.instance_id) if job.instance_id else None
+    if instance is None or job.token_id is None:
+        seen = PlainVariables(jobs.arguments(job))
+        return Work(instance, job.element_id or "", job.type, seen, {}, job.retries_left, job.id)
+    flow = waiting.look(session, instance)
+    if job.token_id not in flow.live:
+        raise jobs.Lost(f"Expected token {job.token_id} to wait for the job {job.type}, but it moved on")
+    element = flow.live[job.token_id].element
+    seen = PlainVariables(flow.variables_view(job.token_id))
+    return Work(instance, element.id, element.name or element.id, seen, element.headers, job.retries_left, job.id)
+
+
+def _finish(act: Act, job: Job, answer: Mapping[str, Any] | None) -> Ran:
+    """Mark the job done and let its token go on, in the act that holds what the handler wrote."""
+    complete(act, job, answer)
+    return Ran.DONE
+
+
+def complete(act: Act, job: Job, variables: Mapping[str, Any] | None = None) -> None:
+    """Finish a job that this worker holds; an outside worker calls this for one it claimed.
+
+    Raises: jobs.Lost when the job is not this worker's any more; Invalid for variables FEEL does not know.
+    """
+    taken = accepted(variables)
+    with _held(act, job) as moved:
+        if moved is not None and job.token_id is not None:
+            moved.flow.complete(job.token_id, taken)
+
+
+@contextmanager
+def _held(act: Act, job: Job) -> Iterator[motion.Motion | None]:
+    """Mark a job done and open the move of its instance, if a token waits for it.
+
+    The instance is locked before the job.
+    """
+    instance = motion.lock(act, job.instance_id) if job.instance_id and job.token_id is not None else None
+    held = jobs.hold(act, job)
+    jobs.finish(act, held)
+    act.session.flush()
+    if instance is None or instance.status != InstanceStatus.RUNNING:
+        yield None
+        return
+    try:
+        with motion.moving(act, instance) as moved:
+            moved.settled.add(job.token_id or 0)
+            yield moved
+    except NotWaiting as error:
+        raise jobs.Lost(str(error)) from error
+
+
+def _throw(installation: Installation, job: Job, error: BpmnError, *, now: dt.datetime) -> Ran:
+    """Let the diagram catch a business error of a job; uncaught it becomes an incident at the token."""
+    with installation.acting(f"system:{job.type}", now=now) as act, _held(act, job) as moved:
+        if moved is not None and job.token_id is not None:
+            moved.flow.fail(job.token_id, error)
+    return Ran.DONE
+
+
+def _fail(installation: Installation, job: Job, error: Exception, *, now: dt.datetime) -> Ran:
+    """Keep what went wrong and put the job back; when no try is left, open an incident."""
+    why = error.message if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+    with installation.acting(f"system:{job.type}", now=now) as act:
+        return fail(act, job, why)
+
+
+def fail(act: Act, job: Job, why: str) -> Ran:
+    """Put a held job back with what went wrong; when no try is left, open an incident.
+
+    Outside workers call this too.
+    """
+    instance = motion.lock(act, job.instance_id) if job.instance_id else None
+    try:
+        held = jobs.hold(act, job)
+    except jobs.Lost:
+        return Ran.NOT_TAKEN
+    if jobs.put_back(act, held, why):
+        return Ran.AGAIN
+    if instance is not None and instance.status == InstanceStatus.RUNNING:
+        incidents.report(
+            act,
+            instance,
+            job.token_id or 0,
+            job.element_id or job.type,
+            cause="work",
+            message=f"Expected the job {job.type} to succeed, but it failed {job.attempts} time(s): {why}",
+            job_id=job.id,
+        )
+    return Ran.FAILED
+
+
+def run_due(installation: Installation, *, worker: str, now: dt.datetime | None = None, limit: int = 50) -> int:
+    """Run the jobs that are due now, one after the other, and return how many were taken."""
+    moment = now or installation.clock()
+    with installation.reading() as session:
+        due = list(session.scalars(jobs.due(moment, installation.registry.job_types).limit(limit)))
+    return sum(run_job(installation, job_id, worker=worker, now=moment) is not Ran.NOT_TAKEN for job_id in due)
+
+
+def run_until_idle(installation: Installation, *, now: dt.datetime | None = None, rounds: int = 1000) -> int:
+    """Fire timers and run jobs until nothing is due any more; return how many jobs ran.
+
+    Tests and the command line use it.
+    """
+    worker, ran = worker_name(), 0
+    for _ in range(rounds):
+        fired = timers.fire_due(installation, now=now)
+        taken = run_due(installation, worker=worker, now=now)
+        ran += taken
+        if not taken and not fired.timers:
+            return ran
+    return ran
+
+
+class Runner:
+    """A thread that fires timers and runs jobs of one installation. It keeps nothing.
+
+    After a crash another one goes on.
+    """
+
+    def __init__(self, installation: Installation, *, poll: float = 1.0, worker: str | None = None) -> None:
+        self.installation = installation
+        self.worker = worker or worker_name()
+        self._poll = poll
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to run, in a thread of its own."""
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._loop, name=self.worker, daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 10) -> None:
+        """Finish the job at hand and end the thread."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def wake(self) -> None:
+        """Look for work now rather than at the next poll."""
+        self._wake.set()
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            try:
+                busy = self._round()
+            except Exception:  # noqa: BLE001  the thread outlives whatever happens: a lost connection, a full disk
+                _log.exception("worker %s stumbled", self.worker)
+                busy = 0
+            if not busy:
+                self._wake.wait(self._poll)
+                self._wake.clear()
+
+    def _round(self) -> int:
+        fired = timers.fire_due(self.installation)
+        return fired.timers + run_due(self.installation, worker=self.worker)
+
+
+def sweep(installation: Installation) -> int:
+    """Mark messages whose time is over; return how many."""
+    with installation.acting("system:sweep") as act:
+        return messages.expire(act)
