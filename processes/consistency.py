@@ -1,0 +1,48 @@
+"""The order against its requisition (A19): what must be put right before anybody approves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.act import Act
+from engine.errors import Invalid
+from records.part import RevisionStatus
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
+from records.requisition import Requisition
+from records.units import check_quantity
+
+
+def findings_of(act: Act, order: PurchaseOrder, requisition: Requisition) -> list[str]:
+    """Return a sentence for each inconsistency, in the order of the lines."""
+    found = list(_header(order, requisition))
+    for line in order.lines:
+        found += [f"Line {line.line_no}: {sentence}" for sentence in _line(line, order)]
+    return found
+
+
+def _header(order: PurchaseOrder, requisition: Requisition) -> Iterator[str]:
+    if not order.lines:
+        yield "Expected at least one line, but there is none."
+    if not order.ship_to:
+        yield "Expected a place of delivery, but there is none."
+    if order.currency != requisition.currency:
+        yield f"Expected the currency {requisition.currency} of {requisition.number}, but found {order.currency}."
+
+
+def _line(line: PurchaseOrderLine, order: PurchaseOrder) -> Iterator[str]:
+    try:
+        check_quantity(line.quantity, line.uom)
+    except Invalid as refusal:
+        yield f"{refusal.message}."
+    asked = line.requisition_line
+    if asked is not None:
+        if line.quantity > asked.quantity:
+            yield f"Expected at most {asked.quantity} {asked.uom} of {asked.number}, but found {line.quantity}."
+        if (line.part_revision_id, line.service_code) != (asked.part_revision_id, asked.service_code):
+            yield f"Expected {asked.item} as in {asked.number}, but found {line.item}."
+        if line.uom != asked.uom:
+            yield f"Expected the unit {asked.uom} of {asked.number}, but found {line.uom}."
+    if line.part_revision is not None and line.part_revision.status is not RevisionStatus.RELEASED:
+        yield f"Expected a released revision, but {line.part_revision.number} is {line.part_revision.status} (CON-07)."
+    if line.need_by is not None and order.order_date is not None and line.need_by < order.order_date:
+        yield f"Expected a need-by date from {order.order_date} on, but found {line.need_by}."

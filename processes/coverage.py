@@ -1,0 +1,26 @@
+"""Whether the approval of a requisition covers an order made from it (domain.md 2.09): then nobody is asked twice."""
+
+from __future__ import annotations
+
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
+from records.requisition import Requisition, RequisitionStatus, requisition_hash
+
+APPROVED = frozenset({RequisitionStatus.APPROVED, RequisitionStatus.CONVERTED})
+
+
+def is_covered(order: PurchaseOrder, requisition: Requisition) -> bool:
+    """Whether item, quantity, unit, cost object and the named supplier are as approved, and the total is not higher."""
+    if requisition.status not in APPROVED or requisition.approved_hash != requisition_hash(requisition):
+        return False
+    if order.currency != requisition.currency or order.advance_payment > requisition.advance_payment:
+        return False
+    approved = sum(line.requisition_line.amount for line in order.lines if line.requisition_line is not None)
+    return order.total <= approved and all(_is_as_approved(line, order) for line in order.lines)
+
+
+def _is_as_approved(line: PurchaseOrderLine, order: PurchaseOrder) -> bool:
+    asked = line.requisition_line
+    return asked is not None and (
+        (line.part_revision_id, line.service_code, line.quantity, line.uom, line.cost_object, order.supplier_id)
+        == (asked.part_revision_id, asked.service_code, asked.quantity, asked.uom, asked.cost_object, asked.supplier_id)
+    )

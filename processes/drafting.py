@@ -1,0 +1,144 @@
+"""Draft an order from the lines of an award (A18): price, terms, clauses, certificates, inspection, match level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from engine.act import Act
+from processes.documents import existing
+from processes.facts import part_of
+from processes.tables import ask
+from records.numbering import next_number
+from records.part import Criticality, OutsideProcess, Part
+from records.purchase_order import IncotermCode, PurchaseOrder, PurchaseOrderLine
+from records.quality_clause import QualityClause
+from records.requisition import PurchaseType, Requisition, RequisitionLine, convert
+from records.sourcing import SourcingRef, rate_on
+from records.supplier import CataloguePrice, Supplier
+
+EDITION = "2020"
+"""The Incoterms edition of new orders."""
+
+INSPECTED = frozenset({Criticality.KEY, Criticality.FLIGHT_SAFETY, Criticality.IMPLANT})
+
+
+@dataclass
+class FlowDown:
+    """What the rules put on a line."""
+
+    clauses: list[str] = field(default_factory=list)
+    certificates: list[str] = field(default_factory=list)
+
+
+def draft(
+    act: Act,
+    requisition: Requisition,
+    lines: Sequence[RequisitionLine],
+    *,
+    supplier: Supplier,
+    award: Mapping[str, Any],
+) -> PurchaseOrder:
+    """Write the draft of an award's order and count its lines as ordered. award: the flow's variable."""
+    site = requisition.site
+    today = site.local_day(act.now)
+    code = IncotermCode(supplier.incoterm) if supplier.incoterm in set(IncotermCode) else None
+    order = PurchaseOrder(
+        proposal_no=next_number(act, "PF", site=site), type=_type(requisition, lines), site=site, site_id=site.id,
+        supplier=supplier, supplier_id=supplier.id,
+        supplier_site=next((place for place in supplier.sites if place.is_default), None),
+        currency=award["currency"], order_date=today,
+        fx_rate=rate_on(act.session, award["currency"], company_currency=site.currency, on=today),
+        incoterm=code, incoterm_place=(supplier.incoterm_place or site.name) if code else None,
+        incoterm_edition=EDITION if code else None, payment_term=supplier.payment_term,
+        advance_payment=requisition.advance_payment if len(lines) == len(requisition.lines) else Decimal(0),
+        ship_to=award["ship_to"] or site.address or site.name, bill_to=site.address or site.name,
+    )  # fmt: skip
+    reference = existing(act.session, SourcingRef, award["sourcing_ref_id"]) if award.get("sourcing_ref_id") else None
+    for number, line in enumerate(lines, start=1):
+        order.lines.append(_line(act, number, line, order=order, reference=reference))
+    act.session.add(order)
+    act.session.flush()
+    for line in lines:
+        convert(act, line, line.open_quantity)
+    act.session.flush()
+    return order
+
+
+def _type(requisition: Requisition, lines: Sequence[RequisitionLine]) -> PurchaseType:
+    if requisition.type is not PurchaseType.STANDARD:
+        return requisition.type
+    return PurchaseType.SERVICE if all(line.service_code for line in lines) else PurchaseType.STANDARD
+
+
+def _line(
+    act: Act, number: int, line: RequisitionLine, *, order: PurchaseOrder, reference: SourcingRef | None
+) -> PurchaseOrderLine:
+    part = part_of(line)
+    flow_down = _flow_down(act, line, part)
+    is_inspected = part is not None and part.criticality in INSPECTED
+    return PurchaseOrderLine(
+        line_no=number, part_revision=line.part_revision, part_revision_id=line.part_revision_id, service=line.service,
+        service_code=line.service_code, process_code=line.process_code, spec=line.spec, spec_rev=line.spec_rev,
+        cost_object=line.cost_object, description=line.description, quantity=line.open_quantity, uom=line.uom,
+        unit_price=_price(act, line, order=order, reference=reference), need_by=line.need_by or line.requisition.need_by,
+        ship_to=line.ship_to, match_level=4 if is_inspected else 3 if line.part_revision_id else 2,
+        is_inspection_required=is_inspected, quality_clauses=tuple(flow_down.clauses),
+        certificates=tuple(flow_down.certificates), customer_reference=line.customer_reference,
+        requisition_line=line, requisition_line_id=line.id, sourcing_ref_id=reference.id if reference else None,
+        work_order_op=line.work_order_op,
+    )  # fmt: skip
+
+
+def _price(act: Act, line: RequisitionLine, *, order: PurchaseOrder, reference: SourcingRef | None) -> Decimal:
+    """Return the price of the contract or quote, else the supplier's catalogue price, else the estimate."""
+    if reference is not None and reference.unit_price is not None and reference.currency in (None, order.currency):
+        return reference.unit_price
+    wanted = select(CataloguePrice.unit_price).where(
+        CataloguePrice.supplier_id == order.supplier_id,
+        CataloguePrice.is_active,
+        CataloguePrice.currency == order.currency,
+        CataloguePrice.uom == line.uom,
+        CataloguePrice.min_quantity <= line.quantity,
+        or_(CataloguePrice.valid_from.is_(None), CataloguePrice.valid_from <= order.order_date),
+        or_(CataloguePrice.valid_to.is_(None), CataloguePrice.valid_to >= order.order_date),
+    )
+    wanted = wanted.where(
+        CataloguePrice.part_revision_id == line.part_revision_id
+        if line.part_revision_id
+        else CataloguePrice.service_code == line.service_code
+    )
+    listed = act.session.scalars(wanted.order_by(CataloguePrice.min_quantity.desc()).limit(1)).first()
+    return listed if listed is not None else line.estimated_price or Decimal(0)
+
+
+def _flow_down(act: Act, line: RequisitionLine, part: Part | None) -> FlowDown:
+    rows = ask(
+        "quality_clauses",
+        {
+            "line_kind": "SERVICE" if line.service_code else "PART",
+            "criticality": part.criticality.value if part is not None else "STD",
+            "special_process": _is_special(act, line.process_code),
+            "process_code": line.process_code or "",
+            "commodity": part.commodity if part is not None else "",
+            "customer": line.customer_reference or "",
+            "first_delivery": False,
+        },
+    )
+    codes = {str(row["clause"]) for row in rows or [] if row["clause"]}
+    known = act.session.scalars(
+        select(QualityClause).where(QualityClause.code.in_(codes), QualityClause.is_active).order_by(QualityClause.rev)
+    )
+    return FlowDown(
+        clauses=sorted({clause.code: clause.number for clause in known}.values()),
+        certificates=sorted({str(row["certificate"]) for row in rows or [] if row["certificate"]}),
+    )
+
+
+def _is_special(act: Act, code: str | None) -> bool:
+    wanted = select(OutsideProcess.is_special).where(OutsideProcess.code == code)
+    return bool(act.session.scalar(wanted)) if code else False

@@ -1,0 +1,107 @@
+"""The facts that the approval matrix asks about a requisition or an order; amounts in company currency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.act import Act
+from records.calendar import Site
+from records.money import convert
+from records.part import OutsideProcess, Part, PartRevision
+from records.purchase_order import PurchaseOrder
+from records.requisition import Requisition
+from records.sourcing import rate_on
+from records.supplier import Supplier, SupplierStatus
+
+LABORATORIES = frozenset({"CALIBRATION", "TEST_LAB"})
+"""Commodities whose results metrology answers for."""
+
+VALIDATED = frozenset({"SOFTWARE", "GXP_SERVICE"})
+"""Commodities that may touch validated systems."""
+
+NOT_PROVEN = frozenset({SupplierStatus.PROSPECT, SupplierStatus.CONDITIONAL})
+
+
+class Line(Protocol):
+    """What a requisition line and an order line have in common."""
+
+    process_code: Any
+    customer_reference: Any
+
+    @property
+    def part_revision(self) -> PartRevision | None: ...
+    @property
+    def service(self) -> Part | None: ...
+    @property
+    def amount(self) -> Decimal: ...
+
+
+def requisition_facts(act: Act, requisition: Requisition) -> dict[str, Any]:
+    """Return the inputs of the approval matrix for a requisition."""
+    suppliers = [line.supplier for line in requisition.lines if line.supplier is not None]
+    facts = _facts(
+        act, requisition.site, requisition.currency, requisition.lines,
+        advance_payment=requisition.advance_payment, project=requisition.project, suppliers=suppliers,
+    )  # fmt: skip
+    facts["single_source"] = any(line.is_single_source for line in requisition.lines)
+    facts["capex"] = requisition.capex_no is not None
+    return facts
+
+
+def order_facts(act: Act, order: PurchaseOrder, requisition: Requisition, *, single_source: bool) -> dict[str, Any]:
+    """Return the inputs of the approval matrix for an order. single_source: as its sourcing came out."""
+    facts = _facts(
+        act, order.site, order.currency, order.lines,
+        advance_payment=order.advance_payment, project=requisition.project, suppliers=[order.supplier],
+    )  # fmt: skip
+    facts["single_source"] = single_source
+    facts["capex"] = requisition.capex_no is not None
+    return facts
+
+
+def _facts(
+    act: Act,
+    site: Site,
+    currency: str,
+    lines: Sequence[Line],
+    *,
+    advance_payment: Decimal,
+    project: str | None,
+    suppliers: Iterable[Supplier],
+) -> dict[str, Any]:
+    rate = rate_on(act.session, currency, company_currency=site.currency, on=site.local_day(act.now))
+    amounts = [convert(line.amount, rate, currency=site.currency) for line in lines]
+    parts = [part for line in lines if (part := part_of(line)) is not None]
+    amount = sum(amounts, Decimal(0))
+    return {
+        "amount": amount,
+        "criticality": sorted({part.criticality.value for part in parts}),
+        "special_process": _has_special_process(act.session, lines),
+        "new_supplier": any(supplier.status in NOT_PROVEN for supplier in suppliers),
+        "project_line_amount": max(amounts, default=None) if project else None,
+        "export_controlled": any(part.export_class is not None for part in parts),
+        "customer_directed": any(line.customer_reference for line in lines)
+        or any(part.is_customer_owned for part in parts),
+        "calibration": any(part.commodity in LABORATORIES for part in parts),
+        "gxp_software": any(part.commodity in VALIDATED for part in parts),
+        "advance_payment": convert(advance_payment, rate, currency=site.currency),
+        "foreign_exposure": Decimal(0) if currency == site.currency else amount,
+    }
+
+
+def part_of(line: Line) -> Part | None:
+    """Return the part or the service that a line is about, or None for free text."""
+    return line.part_revision.part if line.part_revision is not None else line.service
+
+
+def _has_special_process(session: Session, lines: Iterable[Line]) -> bool:
+    codes = {line.process_code for line in lines if line.process_code}
+    if not codes:
+        return False
+    wanted = select(OutsideProcess.id).where(OutsideProcess.code.in_(codes), OutsideProcess.is_special)
+    return session.scalar(wanted.limit(1)) is not None

@@ -1,0 +1,163 @@
+"""The mapping file: which column of which file feeds which field. TOML, shipped for one ERP, made to be edited."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Invalid
+
+SHIPPED = Path(__file__).with_name("tryton.toml")
+
+FIELDS: dict[str, tuple[str, str]] = {
+    "employees": ("id name", "email is_active"),
+    "parties": ("id name", ""),
+    "suppliers": ("id number name", "is_active is_supplier currency payment_term lead_time"),
+    "suppliers.sites": ("id", "street postal_code city country is_billing"),
+    "suppliers.contacts": ("kind value", ""),
+    "products": (
+        "id code name type uom", "template is_active description category lot_control is_bought is_made",
+    ),
+    "prices": ("id template supplier currency", "supplier_part_no supplier_part_name lead_time is_active"),
+    "prices.steps": ("id min_quantity unit_price", ""),
+    "boms": ("id name", "is_active"),
+    "boms.outputs": ("id product", ""),
+    "routings": ("id name", "is_active boms"),
+    "requests": ("requisition_line", "quantity order_line"),
+    "requisitions": ("id number state requester currency", "title need_by"),
+    "requisitions.lines": ("id quantity", "product description uom estimated_price supplier"),
+    "orders": (
+        "id state supplier currency",
+        "number revision reference title order_date need_by payment_term ship_to buyer confirmed_by comment",
+    ),
+    "orders.lines": (
+        "id type",
+        "product description quantity uom unit_price need_by production production_id",
+    ),
+}  # fmt: skip
+"""Section to (fields that need a column, fields that may have one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One kind of row: the file it stands in and the column of each field."""
+
+    name: str
+    file: str
+    columns: Mapping[str, str]
+
+    def column(self, field: str) -> str:
+        """Return the column of a field, or an empty text when none feeds it."""
+        return self.columns.get(field, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A rule of the mapping file: where a text matches the pattern, these values hold."""
+
+    pattern: re.Pattern[str]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A mapping file that was read and found complete."""
+
+    system: str
+    sections: Mapping[str, Section]
+    words: Mapping[str, Mapping[str, str]]
+    choices: Mapping[str, tuple[Choice, ...]]
+    values: Mapping[str, Any]
+
+    def __getitem__(self, section: str) -> Section:
+        return self.sections[section]
+
+    def value(self, path: str) -> Any:
+        """Return a plain setting, ``defaults.cost_centre``. Raises Invalid when the file has none."""
+        found: Any = self.values
+        for name in path.split("."):
+            if not isinstance(found, Mapping) or name not in found:
+                raise Invalid(f"Expected the mapping file to say {path}, but it does not", {path: "is missing"})
+            found = found[name]
+        return found
+
+    def choose(self, kind: str, text: str) -> Mapping[str, Any]:
+        """Return the values of the first rule of a kind whose pattern is found in a text; nothing when none is."""
+        for choice in self.choices.get(kind, ()):
+            if choice.pattern.search(text):
+                return choice.values
+        return {}
+
+
+def read_mapping(path: Path = SHIPPED) -> Mapped:
+    """Read a mapping file. Raises Invalid listing everything in it that is unknown, missing or malformed."""
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Invalid(f"Expected {path.name} to be a readable TOML file, but {error}") from error
+    wrong: dict[str, str] = {}
+    sections = {name: _section(content, name, wrong) for name in FIELDS}
+    words = {name: _words(content, name, wrong) for name in ("units", "requisition_states", "order_states")}
+    choices = {
+        name: _choices(content, name, wrong)
+        for name in ("revisions", "categories", "criticality", "processes", "types")
+    }
+    known = (
+        {name.partition(".")[0] for name in FIELDS} | set(words) | set(choices) | {"system", "defaults", "approvals"}
+    )
+    wrong |= {name: "is no section of a mapping file" for name in content.keys() - known}
+    if not isinstance(content.get("system"), str):
+        wrong["system"] = "is missing"
+    if wrong:
+        listed = "; ".join(f"{place} {what}" for place, what in sorted(wrong.items()))
+        raise Invalid(f"Expected a complete mapping file, but in {path.name}: {listed}", wrong)
+    return Mapped(content["system"], sections, words, choices, content)
+
+
+def _section(content: Mapping[str, Any], name: str, wrong: dict[str, str]) -> Section:
+    outer, _, inner = name.partition(".")
+    parent = content.get(outer)
+    if not isinstance(parent, dict) or not isinstance(parent.get("file"), str):
+        wrong[outer] = "needs a file"
+        return Section(name, "", {})
+    columns = parent.get(inner or "columns")
+    if not isinstance(columns, dict):
+        wrong[name] = "needs its columns"
+        return Section(name, parent["file"], {})
+    required, optional = (fields.split() for fields in FIELDS[name])
+    for field, column in columns.items():
+        if field not in (*required, *optional):
+            wrong[f"{name}.{field}"] = "is no field"
+        elif not isinstance(column, str):
+            wrong[f"{name}.{field}"] = "needs the name of a column"
+    for field in required:
+        if not columns.get(field):
+            wrong[f"{name}.{field}"] = "needs a column"
+    return Section(name, parent["file"], {field: str(column) for field, column in columns.items() if column})
+
+
+def _words(content: Mapping[str, Any], name: str, wrong: dict[str, str]) -> dict[str, str]:
+    found = content.get(name)
+    if not isinstance(found, dict) or not all(isinstance(word, str) for word in found.values()):
+        wrong[name] = "needs a word for each word of the ERP"
+        return {}
+    return dict(found)
+
+
+def _choices(content: Mapping[str, Any], name: str, wrong: dict[str, str]) -> tuple[Choice, ...]:
+    found = []
+    for position, rule in enumerate(content.get(name, ()), start=1):
+        place = f"{name}[{position}]"
+        try:
+            found.append(
+                Choice(re.compile(rule["pattern"]), {key: value for key, value in rule.items() if key != "pattern"})
+            )
+        except (KeyError, TypeError):
+            wrong[place] = "needs a pattern"
+        except re.error as error:
+            wrong[place] = f"has a pattern that is no regular expression ({error})"
+    return tuple(found)

@@ -1,0 +1,35 @@
+"""Tell people: a notice in the application, and a mail to those who have an address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.act import Act
+from engine.jobs import defer
+from records.notice import notify
+from records.person import User
+
+
+def tell(
+    act: Act, people: Iterable[str], subject: str, *, key: str, body: str = "", record: tuple[str, str] | None = None
+) -> None:
+    """Tell some people something, once per key.
+
+    people: user ids; those who left are passed over. key: what it is about. record: (type, id) it leads to.
+    """
+    for user_id in dict.fromkeys(people):
+        user = act.session.get(User, user_id)
+        if user is None or not user.is_active:
+            continue
+        notify(act, user_id, subject, key=key, body=body, record=record)
+        if user.email:
+            defer(act, "mail", {"to": [user.email], "subject": subject, "text": body or subject})
+
+
+def tell_role(
+    act: Act, role: str, subject: str, *, key: str, body: str = "", record: tuple[str, str] | None = None
+) -> None:
+    """Tell everybody who holds a role. role: a code such as ``PUR_LEAD``."""
+    directory = act.installation.directory
+    holders = directory.holders(act.session, f"role:{role}", at=act.now) if directory is not None else []
+    tell(act, [person.id for person in holders], subject, key=key, body=body, record=record)

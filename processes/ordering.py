@@ -1,0 +1,238 @@
+"""Build, approve and issue the order of an award (A18 to A22)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from engine.act import Act
+from engine.bpmn import BpmnError
+from engine.instances import link_record
+from engine.registry import Registry, Work
+from processes.approval_plan import plan_for, seats_from
+from processes.consistency import findings_of
+from processes.coverage import is_covered
+from processes.documents import existing, order_of, order_variable, plain, requisition_of, sentences
+from processes.drafting import draft
+from processes.facts import order_facts
+from processes.notices import tell
+from processes.recheck import findings_at_issue
+from processes.sourcing import lines_of
+from records.cost_centre import commitments, committed_for, release
+from records.purchase_order import (
+    OrderStatus,
+    PurchaseOrder,
+    approved_hash,
+    hold,
+    is_approval_valid,
+    lift_hold,
+    move,
+)
+from records.requisition import Requisition, give_back
+from records.signature import SignatureStatus
+from records.signing import signatures_on, supersede
+from records.supplier import Supplier
+
+registry = Registry()
+
+
+@registry.step("draft_order")
+def draft_order(act: Act, work: Work) -> Mapping[str, Any]:
+    """A18: a draft with the lines, clauses, certificates and match levels that the rules ask for."""
+    requisition, award = requisition_of(act, work), work["award"]
+    supplier = existing(act.session, Supplier, award["supplier_id"])
+    order = draft(act, requisition, lines_of(act, award), supplier=supplier, award=award)
+    if work.instance is not None:
+        link_record(act, work.instance.id, order.record_type, order.id)
+    return {"order": order_variable(order), "findings": [], "verdict": None}
+
+
+@registry.step("check_consistency")
+def check_consistency(act: Act, work: Work) -> Mapping[str, Any]:
+    """A19: the order against its requisition; whoever submits it is its buyer."""
+    order = order_of(act, work)
+    if act.user_id is not None:
+        order.buyer_id = act.user_id
+    act.session.flush()
+    act.session.expire(order, ["buyer"])
+    found = findings_of(act, order, requisition_of(act, work))
+    return {"findings": sentences(found), "order": order_variable(order)}
+
+
+@registry.step("gather_order_facts")
+def gather_order_facts(act: Act, work: Work) -> Mapping[str, Any]:
+    """A19/A20: what the approval matrix asks, with the order's own value."""
+    order, requisition = order_of(act, work), requisition_of(act, work)
+    single_source = bool(work["award"].get("single_source"))
+    return {"facts": order_facts(act, order, requisition, single_source=single_source), "order": order_variable(order)}
+
+
+@registry.step("build_order_plan")
+def build_order_plan(act: Act, work: Work) -> Mapping[str, Any]:
+    """A20: the seats on this content; none when the requisition's approval covers it and has not expired since."""
+    order, requisition = order_of(act, work), requisition_of(act, work)
+    had_expired = order.status is OrderStatus.APPROVAL_EXPIRED
+    signers = _signers(act, requisition.record_type, requisition.id)
+    covered = not had_expired and is_covered(order, requisition) and order.buyer_id not in signers
+    seats = [] if covered else seats_from(work["approvals"], work["approvalsRows"])
+    record = (order.record_type, order.id, approved_hash(order))
+    barred = {person for person in (requisition.requester_id, order.buyer_id) if person}
+    plan = plan_for(act, record, seats, cost_centre=requisition.cost_centre.code, barred=barred)
+    move(act, order, OrderStatus.PENDING_APPROVAL)
+    if covered:
+        act.note(order.record_type, order.id, "COVERED", field="approval", new=requisition.number)
+    return {"plan": plan, "approval_record": _approval_record(order, requisition), "order": order_variable(order)}
+
+
+@registry.step("reopen_order")
+def reopen_order(act: Act, work: Work) -> Mapping[str, Any]:
+    """Back to DRAFT for its buyer; every signature on it is superseded."""
+    order = order_of(act, work)
+    supersede(act, order.record_type, order.id)
+    if order.status is OrderStatus.ON_HOLD:
+        lift_hold(act, order, reason="Withdrawn")
+    if order.status is not OrderStatus.DRAFT:
+        move(act, order, OrderStatus.DRAFT, reason="Returned to the buyer")
+    if order.buyer_id is not None:
+        subject = f"{order.number} came back to you"
+        tell(act, [order.buyer_id], subject, key=f"{order.id}:reopened:{act.id}", record=_record(order))
+    return {"order": order_variable(order), "hold": None, "verdict": None}
+
+
+@registry.step("mark_approved")
+def mark_approved(act: Act, work: Work) -> Mapping[str, Any]:
+    """A21: approved, for so many days as the table of deadlines says."""
+    order = order_of(act, work)
+    move(act, order, OrderStatus.APPROVED)
+    order.approval_expires_at = act.now + dt.timedelta(days=int(work["timers"]["approval_validity"]))
+    act.session.flush()
+    return {"order": order_variable(order), "hold": None}
+
+
+@registry.step("expire_approval")
+def expire_approval(act: Act, work: Work) -> Mapping[str, Any]:
+    """A21: the approval is too old; its signatures are superseded and new ones are asked for."""
+    order = order_of(act, work)
+    if order.status is OrderStatus.ON_HOLD:
+        lift_hold(act, order, reason="The approval expired")
+    supersede(act, order.record_type, order.id)
+    move(act, order, OrderStatus.APPROVAL_EXPIRED, reason="The approval is older than its validity")
+    if order.buyer_id is not None:
+        subject = f"The approval of {order.number} expired; it is asked for again"
+        tell(act, [order.buyer_id], subject, key=f"{order.id}:expired:{act.id}", record=_record(order))
+    return {"order": order_variable(order), "hold": None}
+
+
+@registry.step("recheck_order")
+def recheck_order(act: Act, work: Work) -> Mapping[str, Any]:
+    """A22: check supplier, budget and revisions at this moment; released when clean, held with an owner when not.
+
+    Raises: BpmnError APPROVAL_EXPIRED.
+    """
+    order, requisition = order_of(act, work), requisition_of(act, work)
+    if not is_approval_valid(order, act.now):
+        raise BpmnError("APPROVAL_EXPIRED", f"The approval of {order.number} ended on {order.approval_expires_at}")
+    found = findings_at_issue(act, order, requisition)
+    if found.sentences:
+        if order.status is not OrderStatus.ON_HOLD:
+            hold(act, order, reason=" ".join(found.sentences)[:4000], owner=found.owner)
+        return {
+            "hold": {"findings": sentences(found.sentences), "groups": found.groups, "until": found.until},
+            "order": order_variable(order),
+        }
+    if order.status is OrderStatus.ON_HOLD:
+        lift_hold(act, order, reason="Nothing holds it any more")
+    move(act, order, OrderStatus.APPROVED_NOT_TRANSMITTED)
+    act.session.flush()
+    return {"hold": None, "order": order_variable(order)}
+
+
+@registry.step("drop_order")
+def drop_order(act: Act, work: Work) -> Mapping[str, Any]:
+    """A29: the supplier's refusal ends this order; its lines are free to be sourced anew."""
+    order = order_of(act, work)
+    if order.status in (OrderStatus.TRANSMITTED, OrderStatus.COUNTER_OFFER):
+        move(act, order, OrderStatus.SUPPLIER_REJECTED)
+    move(act, order, OrderStatus.CANCELLED, reason="The supplier does not deliver as ordered")
+    _free_lines(act, order)
+    return {"order": None}
+
+
+@registry.step("abandon_award")
+def abandon_award(act: Act, work: Work) -> Mapping[str, Any]:
+    """A30: nothing is bought for this award; its share of the budget is released, everybody is told."""
+    requisition, award = requisition_of(act, work), work["award"]
+    people = [requisition.requester_id]
+    if work.get("order") is not None:
+        order = order_of(act, work)
+        _end(act, order)
+        _free_lines(act, order)
+        people += [order.buyer_id] if order.buyer_id else []
+    share = _share(act, requisition.record_type, requisition.id, award["total"], requisition.total)
+    if share is not None:
+        release(act, document=(requisition.record_type, requisition.id), amount=share)
+    subject = f"Part of {requisition.number} is not ordered"
+    body = f"{award['supplier_name'] or 'No supplier'}: {plain(award['total'])} {award['currency']}"
+    tell(
+        act,
+        people,
+        subject,
+        key=f"{requisition.id}:abandoned:{act.id}",
+        body=body,
+        record=("requisition", requisition.id),
+    )
+    return {"order": None}
+
+
+def _end(act: Act, order: PurchaseOrder) -> None:
+    reason = "Nothing is bought for this award"
+    if order.status is OrderStatus.PENDING_APPROVAL:
+        move(act, order, OrderStatus.REJECTED, reason=reason)
+    elif order.status in (OrderStatus.DRAFT, OrderStatus.APPROVED, OrderStatus.APPROVAL_EXPIRED):
+        move(act, order, OrderStatus.CANCELLED, reason=reason)
+
+
+def _free_lines(act: Act, order: PurchaseOrder) -> None:
+    for line in order.lines:
+        if line.requisition_line is not None:
+            give_back(act, line.requisition_line, line.quantity)
+
+
+def _share(act: Act, record_type: str, record_id: str, part: Decimal, whole: Decimal) -> Decimal | None:
+    """Return what of the commitment stands for a part of a document, or None when nothing is committed any more."""
+    document = (record_type, record_id)
+    standing = committed_for(act.session, document)
+    posted = max((posting.amount for posting in commitments(act.session, document)), default=Decimal(0))
+    if standing <= 0 or whole <= 0:
+        return None
+    return min(standing, (posted * part / whole).quantize(Decimal("0.01")))
+
+
+def _signers(act: Act, record_type: str, record_id: str) -> set[str]:
+    return {
+        signature.signer_id
+        for signature in signatures_on(act.session, record_type, record_id)
+        if signature.status is SignatureStatus.VALID
+    }
+
+
+def _approval_record(order: PurchaseOrder, requisition: Requisition) -> dict[str, Any]:
+    things = [f"{plain(line.quantity)} {line.uom} {line.item} at {plain(line.unit_price)}" for line in order.lines]
+    return {
+        "type": order.record_type,
+        "id": order.id,
+        "number": order.number,
+        "hash": approved_hash(order),
+        "title": f"{order.supplier.name}, {plain(order.total)} {order.currency}",
+        "digest": f"{'; '.join(things)}. {order.payment_term} {order.incoterm_text}".strip(),
+        "amount": order.total,
+        "currency": order.currency,
+        "party": order.supplier.name,
+        "requester": order.buyer_id or requisition.requester_id,
+    }
+
+
+def _record(order: PurchaseOrder) -> tuple[str, str]:
+    return order.record_type, order.id
