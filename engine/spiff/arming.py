@@ -36,7 +36,10 @@ def arm(event: EventInfo, view: View, host: Host) -> dict[str, Any]:
 def arm_again(event: EventInfo, data: dict[str, Any], now: dt.datetime) -> dict[str, Any] | None:
     """Return what a non-interrupting event waits for after it went off, or None when it was the last time."""
     if event.kind == "timer":
-        following = Schedule(due_of(data), data.get("left", 1), data.get("every")).after(now)
+        try:
+            following = Schedule(due_of(data), data.get("left", 1), data.get("every")).after(now)
+        except NoTime:  # the next turn lies beyond the calendar, so there is none
+            return None
         return timer_data(following) if following is not None else None
     again = {key: value for key, value in data.items() if key in ("name", "key")}
     if event.kind == "conditional":

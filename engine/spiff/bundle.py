@@ -10,9 +10,10 @@ from typing import Any
 from lxml import etree
 
 from engine.spiff.checks import check_process
-from engine.spiff.elements import ProcessSpec, read_process
+from engine.spiff.elements import ProcessSpec
 from engine.spiff.parser import build_specs
 from engine.spiff.problems import Problem, Unreadable
+from engine.spiff.reading import read_process
 from engine.spiff.xml import Reader, children, is_bpmn, kind_of, line_of, open_diagram
 
 

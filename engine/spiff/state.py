@@ -15,7 +15,7 @@ import orjson
 from engine.spiff.token import Token
 
 if TYPE_CHECKING:
-    from engine.spiff.flow import Flow
+    from engine.spiff.driver import Driver
 
 VERSION = 1
 
@@ -24,7 +24,7 @@ class WrongDefinition(ValueError):
     """A stored instance does not belong to the definition it is loaded with."""
 
 
-def dump(flow: Flow) -> bytes:
+def dump(flow: Driver) -> bytes:
     """Return the state of a flow that rests."""
     subs = [
         [sub.parent_task_id, sub.key, sub.scope_id, sub.spec.name if sub.key is not None else None, _tokens(sub)]
@@ -50,7 +50,7 @@ def _tokens(workflow: Any) -> list[list[Any]]:
     ]
 
 
-def load(make: Callable[[str], Flow], data: bytes, variables: Mapping[tuple[int, str], bytes]) -> Flow:
+def load(make: Callable[[str], Driver], data: bytes, variables: Mapping[tuple[int, str], bytes]) -> Driver:
     """Make a flow as it was when it was dumped. make: builds an empty flow of a process id.
 
     Raises: WrongDefinition.
@@ -72,7 +72,7 @@ def load(make: Callable[[str], Flow], data: bytes, variables: Mapping[tuple[int,
 
 
 def _place(workflow: Any, rows: list[list[Any]]) -> None:
-    flow: Flow = workflow.top_workflow
+    flow: Driver = workflow.top_workflow
     for token_id, parent_id, token_state, name, data in rows:
         spec = workflow.spec.task_specs.get(name)
         if spec is None:
@@ -84,7 +84,7 @@ def _place(workflow: Any, rows: list[list[Any]]) -> None:
         _note(flow, workflow, token)
 
 
-def _note(flow: Flow, workflow: Any, token: Token) -> None:
+def _note(flow: Driver, workflow: Any, token: Token) -> None:
     """Enter a loaded token in the books that are not stored."""
     spec = token.task_spec
     if spec.is_armed and "fired" not in token.internal_data and _rests_armed(token):

@@ -22,9 +22,9 @@ from engine.spiff.host import Incident
 from engine.spiff.scopes import View
 
 if TYPE_CHECKING:
+    from engine.spiff.driver import Driver
     from engine.spiff.elements import ElementInfo
     from engine.spiff.extensions import EventInfo, Expr
-    from engine.spiff.flow import Flow
 
 COMPLETED, CANCELLED, ERROR = "completed", "cancelled", "error"
 
@@ -60,8 +60,8 @@ class Token(Task):
     """This inner instance makes its multi-instance complete; only between its leaving and its end."""
 
     @property
-    def flow(self) -> Flow:
-        found: Flow = self.workflow.top_workflow
+    def flow(self) -> Driver:
+        found: Driver = self.workflow.top_workflow
         return found
 
     @property
@@ -137,7 +137,7 @@ def spawn(
     workflow: Any, spec: Any, *, came_from: Sequence[int] = (), parent: Token | None = None, **data: Any
 ) -> Token:
     """Put a new token on a spec, in state FUTURE. data: goes to its internal_data."""
-    flow: Flow = workflow.top_workflow
+    flow: Driver = workflow.top_workflow
     token = Token(workflow, spec, parent or workflow.task_tree, state=TaskState.FUTURE, id=flow.new_id())
     token.internal_data = {"from": list(came_from), **data} if came_from else data
     flow.live[token.id] = token

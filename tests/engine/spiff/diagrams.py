@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 HEAD = (
@@ -33,7 +34,7 @@ def sequence(text: str) -> str:
             flows.append((source.strip(), target.strip(), condition))
         else:
             nodes = [node.strip() for node in line.split(">")]
-            flows += [(first, second, None) for first, second in zip(nodes, nodes[1:], strict=False)]
+            flows += [(first, second, None) for first, second in pairwise(nodes)]
     drawn = []
     for number, (source, target, condition) in enumerate(flows):
         inner = f"<bpmn:conditionExpression>{escape(condition)}</bpmn:conditionExpression>" if condition else ""

@@ -1,0 +1,287 @@
+# mypy: allow-subclassing-any
+"""The driver: which token runs next, what it may see, where its results go, and what is noted about it.
+
+SpiffWorkflow keeps the states of the tokens and cancels them; everything else that moves an instance is here. The task specs
+call it, and ``Flow`` adds the commands from outside.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
+from SpiffWorkflow.util.task import TaskState
+
+from dmn import to_feel
+from engine.spiff.arming import ARMED, arm
+from engine.spiff.bundle import Bundle
+from engine.spiff.codec import NotStorable
+from engine.spiff.compensation import Entry, hand_outwards
+from engine.spiff.extensions import CalledElement
+from engine.spiff.host import Arrival, Host, Incident, Left, Thrown, WorkFailed
+from engine.spiff.scopes import ROOT, Scopes
+from engine.spiff.throwing import Cast, deliver
+from engine.spiff.token import Token, spawn
+from engine.spiff.waiting import judge_conditions
+from engine.spiff.workflow import Flat, NoScripts, Sub
+
+MOVE_LIMIT = 10_000
+CALL_DEPTH_LIMIT = 50
+_ENDLESS = "Expected the flow to come to rest within {limit:,} moves, but it went on; a loop without a wait never ends"
+_NO_SCRIPTS = NoScripts()
+
+
+class Driver(Flat, BpmnWorkflow):
+    """One instance in memory, with its books: live tokens by id, what they wait for, history, scopes."""
+
+    scope_id = ROOT
+
+    def __init__(self, bundle: Bundle, process_id: str, host: Host, *, move_limit: int = MOVE_LIMIT) -> None:
+        self.bundle = bundle
+        self.process_id = process_id
+        self.host = host
+        self.move_limit = move_limit
+        self.live: dict[int, Token] = {}
+        self.queue: deque[Token] = deque()
+        self.watching: dict[str, dict[int, Token]] = {kind: {} for kind in ARMED}
+        self.undecided: dict[int, Token] = {}
+        self.scopes = Scopes()
+        self.history: list[Left] = []
+        self.thrown: list[Thrown] = []
+        self.log: list[Entry] = []
+        self.outcome: str | None = None
+        self.moves = 0
+        self.counter = 0
+        self.casts: deque[Cast] = deque()
+        # No version of the scopes, so that conditions are asked again after loading: variables may have been set before.
+        self.judged = -1
+        super().__init__(bundle.spec(process_id), script_engine=_NO_SCRIPTS, deserializing=True)
+        self.prepare()
+
+    def new_id(self) -> int:
+        self.counter += 1
+        return self.counter
+
+    def put(self, scope: int, name: str, value: Any) -> None:
+        """Write into exactly this scope, from Python or FEEL. Raises: NotStorable."""
+        self.scopes.assign(scope, name, _feel(name, value))
+
+    def write(self, scope: int, results: Mapping[str, Any]) -> None:
+        """Write results where Camunda 8 does: the nearest scope outwards that has the name, else the outermost."""
+        for name, value in {name: _feel(name, value) for name, value in results.items()}.items():
+            self.scopes.propagate(scope, name, value)
+
+    def result(self, token: Token, results: Mapping[str, Any]) -> None:
+        """Take what an element brought: kept to itself when it has output mappings, written outwards when it has none."""
+        if not token.task_spec.keeps_results:
+            self.write(token.scope, results)
+            return
+        for name, value in results.items():
+            self.put(token.id, name, value)
+
+    def local(self, token: Token) -> dict[str, Any]:
+        """Return the token's own variables: what its input mappings made."""
+        return (
+            {name: self.scopes.get(token.id, name) for name in self.scopes.names(token.id)}
+            if token.id in self.scopes
+            else {}
+        )
+
+    def watch(self, token: Token) -> None:
+        """Note that a token waits for something from outside."""
+        self.watching[token.task_spec.event.kind][token.id] = token
+
+    def forget(self, token: Token) -> None:
+        """Drop a token that leaves from every book."""
+        self.live.pop(token.id, None)
+        for waiting in self.watching.values():
+            waiting.pop(token.id, None)
+        self.undecided.pop(token.id, None)
+        token.workflow.listeners.discard(token.id)
+        if token.task_spec.joins and "arrivals" not in token.internal_data:
+            token.workflow.arrivals[token.task_spec.name].remove(token)
+
+    def record(self, token: Token, outcome: str) -> None:
+        """Write a history row. What only waited to happen has none."""
+        data = token.internal_data
+        if token.only_waited or "is_shell" in data:
+            return
+        element = token.element
+        kind = "multiInstance" if hasattr(token.task_spec, "collect") else element.kind
+        arrivals = tuple(Arrival(row[0], row[1], tuple(row[2])) for row in data.get("arrivals", ()))
+        parents = tuple(data.get("from", ()))
+        self.history.append(
+            Left(
+                token.id,
+                element.id,
+                element.process_id,
+                kind,
+                outcome,
+                parents,
+                arrivals,
+                token.scope,
+                data.get("index"),
+            )
+        )
+
+    def create_subprocess(
+        self, token: Token, spec: Any, bundle: Bundle, *, scope_id: int, key: str | None = None
+    ) -> Sub:
+        """Make the inside of a container token."""
+        sub = self.subprocesses[token.id] = Sub(spec, token, bundle, scope_id=scope_id, key=key)
+        return sub
+
+    def dispose(self, sub: Sub, *, is_complete: bool = False) -> None:
+        """Take a sub-process that has ended out of memory."""
+        if self.subprocesses.pop(sub.parent_task_id, None) is not None:
+            hand_outwards(sub.owner, is_kept=is_complete and sub.key is None)
+            if sub.key is not None:
+                self.scopes.close(sub.scope_id)
+
+    def find(self, caller: Any, process_id: str, called: CalledElement) -> tuple[str, Bundle, Any]:
+        """Find a called process: key ("" when it is in the caller's own bundle), bundle, spec. Raises: Incident."""
+        depth, workflow = 0, caller
+        while workflow is not self:
+            depth += workflow.key is not None
+            workflow = workflow.owner.workflow
+        if depth >= CALL_DEPTH_LIMIT:
+            raise Incident(
+                f"Expected at most {CALL_DEPTH_LIMIT} calls within each other, but {process_id} would be one more",
+                "call",
+            )
+        if called.binding == "deployment" and process_id in caller.bundle.specs:
+            key, bundle = "", caller.bundle
+        else:
+            try:
+                key, bundle = self.host.resolve(process_id, called.binding, called.version_tag)
+            except WorkFailed as error:
+                raise Incident(str(error), "call") from error
+        spec = bundle.specs.get(process_id)
+        if spec is None or spec.only_start is None:
+            raise Incident(
+                f"Expected {process_id} to be a process with a start event without a trigger, but it is none", "call"
+            )
+        return key, bundle, spec
+
+    def resume(self, token: Token) -> None:
+        """Let a token go on whose work has been done."""
+        token.internal_data["done"] = 1
+        token._ready()
+
+    def cast(
+        self,
+        token: Token,
+        kind: str,
+        *,
+        code: str | None = None,
+        message: str = "",
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Throw something, to be delivered when the token's run has returned."""
+        self.casts.append(Cast(token, kind, code, message, variables or {}))
+
+    def throw_message(self, token: Token) -> None:
+        """Note a message that goes out. Raises: Incident."""
+        event = token.element.event
+        assert event is not None, f"{token.element.id} throws no message"
+        data = arm(event, token.view(), self.host)
+        self.thrown.append(
+            Thrown("message", data["name"], token.element.id, token.id, data.get("key"), self.local(token))
+        )
+
+    def run_handler(
+        self,
+        token: Token,
+        workflow: Any,
+        *,
+        path: list[str],
+        activity: str,
+        came_from: int,
+        variables: Mapping[str, str],
+    ) -> None:
+        """Start the compensation handler of a completed activity under ``token``.
+
+        A handler inside sub-processes that have completed gets empty shells of them to run in.
+        """
+        parent: Token | None = token
+        for name in path:
+            spec = workflow.spec.task_specs[name]
+            spec = workflow.spec.task_specs[getattr(spec, "task_spec", None) or name]
+            shell = spawn(workflow, spec, came_from=(token.id,), parent=parent, **{"in": 1, "is_shell": 1})
+            shell._set_state(TaskState.STARTED)
+            spec.open(shell)
+            workflow = self.create_subprocess(shell, workflow.spec.subs[name], workflow.bundle, scope_id=shell.id)
+            parent = None
+        spec = workflow.spec.task_specs[workflow.spec.handlers[activity]]
+        handler = spawn(workflow, spec, came_from=(token.id, came_from), parent=parent)
+        if variables:
+            self.scopes.open(handler.id, handler.container)
+            self.scopes.put_texts(handler.id, variables)
+        spec._update(handler)
+
+    def came_to_end(self) -> None:
+        self.outcome = self.outcome or "completed"
+
+    def terminate(self, token: Token) -> None:
+        self.outcome = "terminated"
+        super().terminate(token)
+
+    def get_task_from_id(self, task_id: int) -> Token:
+        return self.live[task_id]
+
+    def run(self) -> None:
+        self.moves = 0
+        while self._moved():
+            pass
+
+    def _moved(self) -> bool:
+        if self.casts:
+            deliver(self, self.casts.popleft())
+        elif self.queue:
+            self._step(self.queue.popleft())
+        else:
+            return self._join_inclusive() or judge_conditions(self)
+        return True
+
+    def _step(self, token: Token) -> None:
+        if token._state != TaskState.READY or token.id not in self.live:
+            return
+        if not token.task_spec.manual:
+            self.moves += 1
+            if self.moves > self.move_limit:
+                token.hold(Incident(_ENDLESS.format(limit=self.move_limit), "moves"))
+                return
+        try:
+            token.task_spec.enter(token)
+        except (Incident, NotStorable) as reason:
+            token.hold(reason)
+            return
+        if token.is_done or not token.task_spec.manual:
+            token.run()
+
+    def _join_inclusive(self) -> bool:
+        waiting = {(token.workflow, token.task_spec) for token in self.undecided.values()}
+        ordered = sorted(waiting, key=lambda pair: (pair[0].depth, pair[1].name))
+        return any(spec.settle(workflow) for workflow, spec in ordered)
+
+    def fire(self, token: Token, variables: Mapping[str, Any] | None = None) -> None:
+        """Let an event happen at a token that waits for it."""
+        spec = token.task_spec
+        spec.fires(token)
+        for key in ("due", "left", "every", "was", "seen"):
+            token.internal_data.pop(key, None)
+        token.internal_data["fired"] = 1
+        for waiting in self.watching.values():
+            waiting.pop(token.id, None)
+        spec.open(token)
+        self.result(token, variables or {})
+        token._ready()
+
+
+def _feel(name: str, value: Any) -> Any:
+    try:
+        return to_feel(value)
+    except ValueError as error:
+        raise NotStorable(f'Expected the variable "{name}" to be a value that FEEL knows: {error}') from error

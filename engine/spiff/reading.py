@@ -1,0 +1,395 @@
+"""Read the elements of a diagram: what each is, what its ``zeebe:`` extensions say, and which of them cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from lxml import etree
+
+from engine.spiff.elements import CONTAINERS, EVENTS, FLOW_NODES, ElementInfo, FlowInfo, ProcessSpec
+from engine.spiff.event_info import read_event
+from engine.spiff.extensions import (
+    CalledDecision,
+    CalledElement,
+    Expr,
+    IoMapping,
+    Loop,
+    Script,
+    TaskDefinition,
+    UserTaskSpec,
+)
+from engine.spiff.xml import Reader, child, children, is_bpmn, kind_of, line_of, text_of, zeebe, zeebe_all
+
+_PASSIVE: Final = frozenset(
+    {
+        "sequenceFlow",
+        "laneSet",
+        "dataObject",
+        "dataObjectReference",
+        "dataStoreReference",
+        "textAnnotation",
+        "association",
+        "group",
+        "documentation",
+        "extensionElements",
+        "ioSpecification",
+        "property",
+        "auditing",
+        "monitoring",
+        "incoming",
+        "outgoing",
+        "dataInputAssociation",
+        "dataOutputAssociation",
+        "multiInstanceLoopCharacteristics",
+        "script",
+        "category",
+        "dataInput",
+        "dataOutput",
+        "inputSet",
+        "outputSet",
+        "messageEventDefinition",
+        "timerEventDefinition",
+        "signalEventDefinition",
+        "errorEventDefinition",
+        "escalationEventDefinition",
+        "terminateEventDefinition",
+        "linkEventDefinition",
+        "conditionalEventDefinition",
+        "compensateEventDefinition",
+        "cancelEventDefinition",
+    }
+)
+_INSTEAD: Final = {
+    "complexGateway": "Use an inclusive gateway, or several gateways with conditions.",
+    "adHocSubProcess": "Use a sub-process, or a multi-instance activity.",
+    "standardLoopCharacteristics": "Draw the loop with an exclusive gateway, or use multi-instance.",
+    "potentialOwner": "Use zeebe:assignmentDefinition candidateGroups.",
+    "humanPerformer": "Use zeebe:assignmentDefinition assignee.",
+    "performer": "Use zeebe:assignmentDefinition assignee.",
+    "callChoreography": "Use a call activity.",
+    "choreographyTask": "Use a send task or a receive task.",
+    "subChoreography": "Use a sub-process.",
+}
+_ZEEBE_KNOWN: Final = frozenset(
+    {
+        "userTask",
+        "assignmentDefinition",
+        "taskSchedule",
+        "priorityDefinition",
+        "formDefinition",
+        "userTaskForm",
+        "taskDefinition",
+        "taskHeaders",
+        "ioMapping",
+        "script",
+        "calledDecision",
+        "calledElement",
+        "subscription",
+        "loopCharacteristics",
+        "properties",
+        "versionTag",
+        "modelerTemplate",
+    }
+)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One process while it is read."""
+
+    reader: Reader
+    process_id: str
+    definitions: Mapping[str, etree._Element]
+    leaving: dict[str, list[str]] = field(default_factory=dict)
+    entering: dict[str, list[str]] = field(default_factory=dict)
+    elements: dict[str, ElementInfo] = field(default_factory=dict)
+
+
+def read_process(reader: Reader, node: etree._Element, *, definitions: Mapping[str, etree._Element]) -> ProcessSpec:
+    """Read one ``bpmn:process``. definitions: the messages, signals, errors and escalations of the file by id."""
+    reading = _Reading(reader, node.get("id") or "", definitions)
+    defaults = {found.get("default") for found in node.iter() if is_bpmn(found)}
+    flows = {flow.id: flow for flow in (_flow(reader, found, defaults) for found in _all(node, "sequenceFlow"))}
+    for flow in flows.values():
+        reading.leaving.setdefault(flow.source, []).append(flow.id)
+        reading.entering.setdefault(flow.target, []).append(flow.id)
+    lanes = {
+        (ref.text or "").strip(): lane.get("name") or lane.get("id")
+        for lane in _all(node, "lane")
+        for ref in children(lane, "flowNodeRef")
+    }
+    _read_container(reading, node, lanes)
+    tag = zeebe(node, "versionTag")
+    return ProcessSpec(
+        id=reading.process_id,
+        name=node.get("name"),
+        file=reader.file,
+        line=line_of(node),
+        is_executable=node.get("isExecutable") == "true",
+        version_tag=tag.get("value") if tag is not None else None,
+        properties=MappingProxyType(_pairs(node, "properties", "name")),
+        elements=MappingProxyType(reading.elements),
+        flows=MappingProxyType(flows | _links(reading, node)),
+        handlers=MappingProxyType(_handlers(node, reading.elements)),
+    )
+
+
+def _all(node: etree._Element, kind: str) -> list[etree._Element]:
+    return [found for found in node.iter() if is_bpmn(found) and kind_of(found) == kind]
+
+
+def _flow(reader: Reader, node: etree._Element, defaults: set[str | None]) -> FlowInfo:
+    condition = child(node, "conditionExpression")
+    return FlowInfo(
+        id=node.get("id") or "",
+        name=node.get("name"),
+        source=node.get("sourceRef") or "",
+        target=node.get("targetRef") or "",
+        line=line_of(node),
+        condition=reader.feel(node, text_of(condition), "the condition"),
+        is_default=node.get("id") in defaults,
+    )
+
+
+def _read_container(
+    reading: _Reading, node: etree._Element, lanes: Mapping[str, str | None], lane: str | None = None
+) -> None:
+    for found in children(node):
+        kind = kind_of(found)
+        if kind not in FLOW_NODES:
+            if kind not in _PASSIVE:
+                remedy = _INSTEAD.get(kind, "Remove it, or draw it with elements that can run.")
+                reading.reader.refuse(
+                    found, f"Expected an element that can run, but bpmn:{kind} is not supported.", remedy
+                )
+            continue
+        if not found.get("id"):
+            message = f"Expected every element to have an id, but this bpmn:{kind} has none."
+            reading.reader.refuse(found, message, "Give it an id.")
+            continue
+        _refuse_unknown_parts(reading.reader, found)
+        info = _element(reading, found, lanes.get(found.get("id") or "", lane))
+        reading.elements[info.id] = info
+        if kind in CONTAINERS:
+            _read_container(reading, found, lanes, info.lane)
+
+
+def _refuse_unknown_parts(reader: Reader, node: etree._Element) -> None:
+    for part in children(node):
+        kind = kind_of(part)
+        if kind not in _PASSIVE and not (
+            kind_of(node) in CONTAINERS and kind in FLOW_NODES | {"complexGateway", "adHocSubProcess"}
+        ):
+            remedy = _INSTEAD.get(kind, "Remove it.")
+            reader.refuse(part, f"Expected parts that can run, but bpmn:{kind} is not supported.", remedy)
+    for extension in zeebe_all(node):
+        name = str(etree.QName(extension).localname)
+        if name not in _ZEEBE_KNOWN:
+            reader.refuse(node, f"Expected extensions that can run, but zeebe:{name} is not supported.", "Remove it.")
+
+
+def _element(reading: _Reading, node: etree._Element, lane: str | None) -> ElementInfo:
+    reader = reading.reader
+    kind = kind_of(node)
+    element_id = node.get("id") or ""
+    parent = node.getparent()
+    drawn = {(part.text or "").strip(): index for index, part in enumerate(children(node, "outgoing"))}
+    outgoing = sorted(reading.leaving.get(element_id, ()), key=lambda flow: drawn.get(flow, len(drawn)))
+    documentation = child(node, "documentation")
+    return ElementInfo(
+        id=element_id,
+        name=node.get("name"),
+        kind=kind,
+        line=line_of(node),
+        process_id=reading.process_id,
+        parent_id=(parent.get("id") or "") if parent is not None else "",
+        lane=lane,
+        incoming=tuple(reading.entering.get(element_id, ())),
+        outgoing=tuple(outgoing),
+        attached_to=node.get("attachedToRef") if kind == "boundaryEvent" else None,
+        documentation=documentation.text if documentation is not None else None,
+        properties=_pairs(node, "properties", "name"),
+        headers=_pairs(node, "taskHeaders", "key"),
+        user_task=_user_task(reader, node) if kind == "userTask" else None,
+        task=_task_definition(reader, node),
+        decision=_decision(reader, node),
+        called=_called(reader, node) if kind == "callActivity" else None,
+        script=_script(reader, node) if kind == "scriptTask" else None,
+        loop=_loop(reader, node),
+        event=read_event(reader, node, reading.definitions) if kind in EVENTS | {"receiveTask", "sendTask"} else None,
+        inputs=_mappings(reader, node, "input"),
+        outputs=_mappings(reader, node, "output"),
+        is_event_subprocess=node.get("triggeredByEvent") == "true",
+        is_for_compensation=node.get("isForCompensation") == "true",
+    )
+
+
+def _pairs(node: etree._Element, group: str, key: str) -> dict[str, str]:
+    found = zeebe(node, group)
+    pairs = found if found is not None else ()
+    return {pair.get(key) or "": pair.get("value") or "" for pair in pairs}
+
+
+def _user_task(reader: Reader, node: etree._Element) -> UserTaskSpec:
+    def read(element: str, attribute: str) -> Expr | None:
+        found = zeebe(node, element)
+        return reader.expression(node, found.get(attribute), attribute) if found is not None else None
+
+    return UserTaskSpec(
+        assignee=read("assignmentDefinition", "assignee"),
+        candidate_users=read("assignmentDefinition", "candidateUsers"),
+        candidate_groups=read("assignmentDefinition", "candidateGroups"),
+        due_date=read("taskSchedule", "dueDate"),
+        follow_up_date=read("taskSchedule", "followUpDate"),
+        priority=read("priorityDefinition", "priority"),
+        form_id=read("formDefinition", "formId") or read("formDefinition", "formKey"),
+        properties=_pairs(node, "properties", "name"),
+        headers=_pairs(node, "taskHeaders", "key"),
+    )
+
+
+def _task_definition(reader: Reader, node: etree._Element) -> TaskDefinition | None:
+    found = zeebe(node, "taskDefinition")
+    if found is None:
+        return None
+    type_ = reader.expression(node, found.get("type"), "the job type")
+    if type_ is None:
+        reader.refuse(node, "Expected a job type, but zeebe:taskDefinition names none.", "Fill in its type.")
+        return None
+    return TaskDefinition(type_, reader.expression(node, found.get("retries"), "the retries") or Expr("3", None))
+
+
+def _decision(reader: Reader, node: etree._Element) -> CalledDecision | None:
+    found = zeebe(node, "calledDecision")
+    if found is None:
+        return None
+    decision = reader.expression(node, found.get("decisionId"), "the decision id")
+    result = found.get("resultVariable")
+    if decision is None or not result:
+        reader.refuse(
+            node, "Expected a decision id and a result variable, but one is missing.", "Fill in zeebe:calledDecision."
+        )
+        return None
+    return CalledDecision(decision, result, *_binding(found))
+
+
+def _binding(node: etree._Element) -> tuple[str, str | None]:
+    return node.get("bindingType") or "deployment", node.get("versionTag")
+
+
+def _called(reader: Reader, node: etree._Element) -> CalledElement | None:
+    found = zeebe(node, "calledElement")
+    process = reader.expression(node, found.get("processId"), "the process id") if found is not None else None
+    if found is None or process is None:
+        reader.refuse(
+            node, "Expected a called process, but the call activity names none.", "Set zeebe:calledElement processId."
+        )
+        return None
+    takes, gives = (found.get(f"propagateAll{which}Variables") != "false" for which in ("Parent", "Child"))
+    return CalledElement(process, *_binding(found), takes, gives)
+
+
+def _script(reader: Reader, node: etree._Element) -> Script | None:
+    found = zeebe(node, "script")
+    if child(node, "script") is not None:
+        remedy = "Remove bpmn:script and use zeebe:script with a FEEL expression and a result variable."
+        reader.refuse(node, "Expected a FEEL script, but the task carries a bpmn:script.", remedy)
+        return None
+    if found is None:
+        return None
+    expression = reader.feel(node, found.get("expression"), "the script")
+    result = found.get("resultVariable")
+    if expression is None or not result:
+        if found.get("expression") is None or not result:
+            reader.refuse(
+                node, "Expected a FEEL expression and a result variable, but one is missing.", "Fill in zeebe:script."
+            )
+        return None
+    return Script(expression, result)
+
+
+def _loop(reader: Reader, node: etree._Element) -> Loop | None:
+    found = child(node, "multiInstanceLoopCharacteristics")
+    if found is None:
+        return None
+    details = zeebe(found, "loopCharacteristics")
+    collection = (
+        reader.feel(node, details.get("inputCollection"), "the input collection") if details is not None else None
+    )
+    if details is None or collection is None:
+        remedy = (
+            "Set zeebe:loopCharacteristics inputCollection to a FEEL list, such as =1..3 by for i in 1..3 return i."
+        )
+        reader.refuse(node, "Expected a list to work through, but the multi-instance names none.", remedy)
+        return None
+    element = reader.feel(node, details.get("outputElement"), "the output element")
+    output = details.get("outputCollection")
+    if (element is None) != (not output):
+        reader.refuse(
+            node, "Expected both output collection and output element, but one is missing.", "Fill in both or neither."
+        )
+    condition = child(found, "completionCondition")
+    return Loop(
+        is_sequential=found.get("isSequential") == "true",
+        input_collection=collection,
+        input_element=details.get("inputElement") or None,
+        output_collection=output or None,
+        output_element=element,
+        completion=reader.feel(node, text_of(condition), "the completion condition"),
+    )
+
+
+def _mappings(reader: Reader, node: etree._Element, direction: str) -> tuple[IoMapping, ...]:
+    mapping = zeebe(node, "ioMapping")
+    mappings: list[IoMapping] = []
+    for found in mapping if mapping is not None else ():
+        if etree.QName(found).localname != direction:
+            continue
+        source = reader.expression(node, found.get("source"), f"the {direction} mapping") or Expr("", None)
+        target = tuple((found.get("target") or "").split("."))
+        if not all(target):
+            reader.refuse(
+                node, f"Expected a target for each {direction} mapping, but one has none.", "Fill in the target name."
+            )
+            continue
+        mappings.append(IoMapping(source, target))
+    return tuple(mappings)
+
+
+def _links(reading: _Reading, node: etree._Element) -> dict[str, FlowInfo]:
+    catches: dict[tuple[str, str], list[ElementInfo]] = {}
+    links = [info for info in reading.elements.values() if info.event is not None and info.event.kind == "link"]
+    for info in links:
+        if info.kind == "intermediateCatchEvent":
+            catches.setdefault((info.parent_id, _link_name(info)), []).append(info)
+    flows: dict[str, FlowInfo] = {}
+    drawn = {found.get("id"): found for found in node.iter() if is_bpmn(found)}
+    for info in links:
+        targets = catches.get((info.parent_id, _link_name(info)), [])
+        if len(targets) != 1:
+            message = f'Expected exactly one link to catch "{_link_name(info)}", but there are {len(targets)}.'
+            remedy = "Give each pair of links its own name within one process or sub-process."
+            reading.reader.refuse(drawn.get(info.id), message, remedy)
+        elif info.kind == "intermediateThrowEvent":
+            flow = f"{info.id}~{targets[0].id}"
+            flows[flow] = FlowInfo(flow, None, info.id, targets[0].id, info.line)
+    return flows
+
+
+def _link_name(info: ElementInfo) -> str:
+    return info.event.name.text if info.event is not None and info.event.name is not None else ""
+
+
+def _handlers(node: etree._Element, elements: Mapping[str, ElementInfo]) -> dict[str, str]:
+    by_event = {found.get("sourceRef"): found.get("targetRef") or "" for found in _all(node, "association")}
+    return {
+        info.attached_to or "": by_event[info.id]
+        for info in elements.values()
+        if info.kind == "boundaryEvent"
+        and info.event is not None
+        and info.event.kind == "compensation"
+        and by_event.get(info.id)
+    }

@@ -1,0 +1,72 @@
+"""What tokens wait for: told to the house, and judged where a condition decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from SpiffWorkflow.util.task import TaskState
+
+from engine.spiff.arming import ARMED, due_of
+from engine.spiff.host import Incident, Wait
+
+if TYPE_CHECKING:
+    from engine.spiff.driver import Driver
+    from engine.spiff.token import Token
+
+
+def wait_of(token: Token) -> Wait | None:
+    """Return what a token waits for, or None when nothing outside can help it on."""
+    data, spec = token.internal_data, token.task_spec
+    kind = "incident" if "incident" in data else spec.waits_for
+    if kind is None or ("fired" in data and kind != "incident"):
+        return None
+    if kind == "job" and token._state != TaskState.STARTED:
+        return None
+    event = token.task_spec.event if kind in ARMED else None
+    return Wait(
+        token_id=token.id,
+        kind=kind,
+        element_id=token.element.id,
+        process_id=token.element.process_id,
+        scope_id=token.scope,
+        due=due_of(data) if "due" in data and kind == "timer" else None,
+        message_name=data.get("name"),
+        correlation_key=data.get("key"),
+        incident=data.get("incident"),
+        cause=data.get("cause"),
+        attached_to=token.parent.id if token.element.attached_to is not None and "fired" not in data else None,
+        is_interrupting=event.is_interrupting if event is not None else True,
+        parents=tuple(data.get("from", ())),
+        instance=data.get("index"),
+    )
+
+
+def judge_conditions(flow: Driver) -> bool:
+    """Fire one waiting condition that has become true, and say whether there was one.
+
+    Asked again only when a variable has changed. A condition that fired without interrupting fires again only after it was
+    not true in between; null is not true, since a variable may not be there yet.
+    """
+    waiting = list(flow.watching["conditional"].values())
+    if flow.judged == flow.scopes.version and all("seen" in token.internal_data for token in waiting):
+        return False
+    flow.judged = flow.scopes.version
+    for token in waiting:
+        if token.incident is None and _has_become_true(token):
+            flow.fire(token)
+            flow.judged = -1
+            return True
+    return False
+
+
+def _has_become_true(token: Token) -> bool:
+    data = token.internal_data
+    data["seen"] = 1
+    try:
+        is_true = token.task_spec.event.condition.value(token.view(), token.flow.host) is True
+    except Incident as reason:
+        token.hold(reason)
+        return False
+    if not is_true:
+        data.pop("was", None)
+    return is_true and "was" not in data
