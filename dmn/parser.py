@@ -624,7 +624,7 @@ class Parser:
         while True:
             self.skip()
             at = self.here()
-            name = self.declared_name("a variable and in", "in")
+            name = self.declared_name("a variable and in", *KEYWORDS)
             self.require_word("in")
             domain = self.expression()
             end = self.expression() if self.take("..") else None

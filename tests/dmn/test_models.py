@@ -90,8 +90,13 @@ def test_a_boxed_context_sees_its_earlier_entries_and_its_result():
 
 
 def test_boxed_lists_relations_conditionals_filters_loops_and_invocations_compute():
-    relation = f'<relation><column name="a"/><column name="b"/><row>{literal("1")}{literal("2")}</row><row>{literal("3")}{literal("4")}</row></relation>'
-    part = lambda name, text: f"<{name}>{literal(text)}</{name}>"  # noqa: E731  # a one-line maker reads best here
+    header = '<column name="a"/><column name="b"/>'
+    rows = [f"<row>{literal(one)}{literal(other)}</row>" for one, other in (("1", "2"), ("3", "4"))]
+    relation = f"<relation>{header}{''.join(rows)}</relation>"
+
+    def part(name, text):
+        return f"<{name}>{literal(text)}</{name}>"
+
     model = parse(
         decision("list", f"<list>{literal('1')}{literal('2')}</list>"),
         decision("relation", relation),
@@ -156,7 +161,9 @@ def test_item_definitions_convert_and_refuse_values():
     assert model.evaluate("Count", {"levels": "low"}).value == Decimal(1)
     wrong = model.evaluate("Count", {"levels": ["low", "odd"]})
     assert wrong.value is None
-    assert [error.message for error in wrong.errors] == ["levels: Expected a value of type list<tLevel>, but got a list"]
+    assert [error.message for error in wrong.errors] == [
+        "levels: Expected a value of type list<tLevel>, but got a list"
+    ]
 
 
 def test_an_answer_of_the_wrong_type_is_null_with_an_error():
