@@ -400,18 +400,20 @@ def move(act: Act, order: PurchaseOrder, to: OrderStatus, *, reason: str | None 
     """
     if OrderStatus.ON_HOLD in (to, order.status):
         raise illegal(order, to, [] if order.status is OrderStatus.ON_HOLD else following(order.status, ADVANCES))
-    move_along(act, order, to, transitions=ADVANCES, reason=reason)
-    if to is OrderStatus.PENDING_APPROVAL:
-        order.approved_hash = approved_hash(order)
-        order.approved_at = order.approval_expires_at = None
-    elif to is OrderStatus.APPROVED:
-        order.approved_at = act.now
-    elif to is OrderStatus.APPROVED_NOT_TRANSMITTED:
-        order.issued_at = act.now
-    elif to is OrderStatus.TRANSMITTED:
-        order.transmitted_at = act.now
-    elif to is OrderStatus.DRAFT:
-        order.approved_hash = order.approved_at = order.approval_expires_at = order.issued_at = None
+    # Status and hashes are one edit: a flush between them would freeze the document before its hash is set.
+    with act.session.no_autoflush:
+        move_along(act, order, to, transitions=ADVANCES, reason=reason)
+        if to is OrderStatus.PENDING_APPROVAL:
+            order.approved_hash = approved_hash(order)
+            order.approved_at = order.approval_expires_at = None
+        elif to is OrderStatus.APPROVED:
+            order.approved_at = act.now
+        elif to is OrderStatus.APPROVED_NOT_TRANSMITTED:
+            order.issued_at = act.now
+        elif to is OrderStatus.TRANSMITTED:
+            order.transmitted_at = act.now
+        elif to is OrderStatus.DRAFT:
+            order.approved_hash = order.approved_at = order.approval_expires_at = order.issued_at = None
     return order
 
 

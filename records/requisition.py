@@ -193,20 +193,22 @@ def move(act: Act, requisition: Requisition, to: RequisitionStatus, *, reason: s
     APPROVED>CONVERTED needs something converted, APPROVED>DRAFT nothing, CONVERTED>CLOSED nothing open or a short-close
     reason.
     """
-    move_along(act, requisition, to, transitions=TRANSITIONS, reason=reason)
-    converted = any(line.converted_quantity for line in requisition.lines)
-    if to is RequisitionStatus.CONVERTED and not converted:
-        raise _about_quantities(requisition, "something of it to be on an order, but nothing is")
-    if to is RequisitionStatus.DRAFT and converted:
-        raise _about_quantities(requisition, "nothing of it to be on an order, but some is")
-    if to is RequisitionStatus.CLOSED and requisition.open_quantity and not requisition.short_closed_reason:
-        raise _about_quantities(requisition, "no open quantity or a reason to close it short, but there is neither")
-    if to is RequisitionStatus.SUBMITTED:
-        requisition.submitted_at, requisition.submitted_hash = act.now, requisition_hash(requisition)
-    if to is RequisitionStatus.APPROVED:
-        requisition.approved_hash = requisition_hash(requisition)
-    if to is RequisitionStatus.DRAFT:
-        requisition.submitted_hash = requisition.approved_hash = None
+    # Status and hashes are one edit: a flush between them would freeze the document before its hash is set.
+    with act.session.no_autoflush:
+        move_along(act, requisition, to, transitions=TRANSITIONS, reason=reason)
+        converted = any(line.converted_quantity for line in requisition.lines)
+        if to is RequisitionStatus.CONVERTED and not converted:
+            raise _about_quantities(requisition, "something of it to be on an order, but nothing is")
+        if to is RequisitionStatus.DRAFT and converted:
+            raise _about_quantities(requisition, "nothing of it to be on an order, but some is")
+        if to is RequisitionStatus.CLOSED and requisition.open_quantity and not requisition.short_closed_reason:
+            raise _about_quantities(requisition, "no open quantity or a reason to close it short, but there is neither")
+        if to is RequisitionStatus.SUBMITTED:
+            requisition.submitted_at, requisition.submitted_hash = act.now, requisition_hash(requisition)
+        if to is RequisitionStatus.APPROVED:
+            requisition.approved_hash = requisition_hash(requisition)
+        if to is RequisitionStatus.DRAFT:
+            requisition.submitted_hash = requisition.approved_hash = None
     return requisition
 
 
