@@ -142,14 +142,16 @@ def _all(node: etree._Element, kind: str) -> list[etree._Element]:
 
 
 def _flow(reader: Reader, node: etree._Element, defaults: set[str | None]) -> FlowInfo:
-    condition = child(node, "conditionExpression")
+    text = text_of(child(node, "conditionExpression"))
+    # A condition that was refused still counts as one, so that it is not blamed a second time for missing.
+    condition = reader.feel(node, text, "the condition") or (Expr(text, None) if text else None)
     return FlowInfo(
         id=node.get("id") or "",
         name=node.get("name"),
         source=node.get("sourceRef") or "",
         target=node.get("targetRef") or "",
         line=line_of(node),
-        condition=reader.feel(node, text_of(condition), "the condition"),
+        condition=condition,
         is_default=node.get("id") in defaults,
     )
 

@@ -132,7 +132,9 @@ class Story:
 
     def ended_at(self, *elements: str) -> bool:
         assert self.flow.done, f"{self.waiting()} wait"
-        assert not self.flow.live and not self.flow.subprocesses and set(self.flow.scopes.around) <= {0}
+        assert not self.flow.live
+        assert not self.flow.subprocesses
+        assert set(self.flow.scopes.around) <= {0}
         return tuple(self.flow.ended_at) == elements
 
 

@@ -128,7 +128,8 @@ def test_a_condition_that_is_null_is_an_incident_and_never_the_default_flow(tell
 
 def test_a_condition_on_a_missing_variable_names_it(tell: Tell) -> None:
     wait = tell(bundle_of(*GATEWAY, flows=GATEWAY_FLOWS)).wait("g")
-    assert wait.incident is not None and "x" in wait.incident.split("null", 1)[1]
+    assert wait.incident is not None
+    assert "x" in wait.incident.split("null", 1)[1]
 
 
 def test_an_exclusive_gateway_without_a_true_condition_and_default_is_an_incident(tell: Tell) -> None:
@@ -318,7 +319,8 @@ def test_a_quorum_is_kept_in_the_scope_of_the_multi_instance_body(tell: Tell) ->
     story = tell(bundle_of(start(), body, user("z"), end(), flows="s > a > z > e"), people=["rita", "max", "bea"])
     token = story.wait("a").token_id
     scope = story.flow.body_scope(token, "quorum")
-    assert scope is not None and story.flow.body_scope(token, "something else") is None
+    assert scope is not None
+    assert story.flow.body_scope(token, "something else") is None
     assert story.flow.instances(scope) == (3, 3, 0)
     story.set(scope, "verdict", None)
     story.complete("a")
@@ -342,7 +344,8 @@ def test_the_quorum_of_a_multi_instance_sub_process_is_found_from_the_task_insid
     )
     story = tell(bundle_of(start(), inner, end(), flows="s > u > e"), people=[1, 2])
     scope = story.flow.body_scope(story.wait("ua").token_id, "quorum")
-    assert scope is not None and story.flow.instances(scope) == (2, 2, 0)
+    assert scope is not None
+    assert story.flow.instances(scope) == (2, 2, 0)
     assert story.flow.scope_chain(story.wait("ua").token_id)[-2:] == (scope, 0)
     story.complete("ua")
     story.complete("ua")
@@ -368,7 +371,8 @@ def test_a_failing_output_mapping_keeps_the_completed_work_and_can_be_retried(te
     story = tell(bundle_of(start(), body, user("z"), end(), flows="s > a > z > e"))
     story.complete("a", answer=1)
     wait = story.wait("a", kind="incident")
-    assert wait.incident is not None and wait.incident.startswith(
+    assert wait.incident is not None
+    assert wait.incident.startswith(
         'Expected "=verdict" to be true or false, but it is null'
     )
     assert story.variable("answer") == 1
