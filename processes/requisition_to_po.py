@@ -91,6 +91,7 @@ def validate_requisition(act: Act, work: Work) -> Mapping[str, Any]:
     requisition = requisition_of(act, work)
     if requisition.status is RequisitionStatus.RETURNED:
         move(act, requisition, RequisitionStatus.DRAFT)
+        act.session.flush()
     if requisition.status is RequisitionStatus.DRAFT and requisition.lines:
         move(act, requisition, RequisitionStatus.SUBMITTED)
     act.session.flush()
