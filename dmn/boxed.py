@@ -9,7 +9,7 @@ from dmn import syntax
 from dmn.budget import Run
 from dmn.compiler import Closure, Compiler, Env, Scope, Test, elements, invoke
 from dmn.documents import Document, Element, Text, attribute, child, children, local
-from dmn.errors import Diagnostic, FeelSyntaxError, Position
+from dmn.errors import Diagnostic, FeelSyntaxError, ModelError, Position
 from dmn.functions import BUILT_INS
 from dmn.items import ItemTypes
 from dmn.names import Names
@@ -29,7 +29,8 @@ class Builder:
     """Compiles the logic of one element of a file.
 
     names: the variables that its requirements bring into scope. strict: a wrong expression raises; otherwise it is
-    kept as a problem and answers null. Tables that are met are kept in ``tables``.
+    kept as a problem and answers null. Tables that are met are kept in ``tables``, names that nothing brings into scope
+    in ``unknown``.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Builder:
         self.strict = strict
         self.problems = problems
         self.tables: list[Table] = []
+        self.unknown: dict[str, Position] = {}
 
     # FEEL
 
@@ -102,14 +104,18 @@ class Builder:
         return tree, test
 
     def _check_names(self, compiler: Compiler) -> None:
-        """Keep names that nothing brings into scope as problems: they will be null, which is rarely meant."""
+        """Keep names that nothing brings into scope."""
         for name, at in compiler.reads.items():
             if name in self.names or name in BUILT_INS or self.functions.fits(name, 0):
                 continue
-            near = get_close_matches(name, self.names, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            message = f"Expected a name in scope, but {name} is required by nothing here{hint}"
-            self.problems.append(Diagnostic("name", message, self.document.source, at.line, at.column))
+            self.unknown.setdefault(name, at)
+
+    def unknown_name(self, name: str, at: Position) -> Diagnostic:
+        """Describe a name that nothing brings into scope: it will be null, which is rarely meant."""
+        near = get_close_matches(name, self.names, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        message = f"Expected a name in scope, but {name} is required by nothing here{hint}"
+        return Diagnostic("name", message, self.document.source, at.line, at.column)
 
     # Boxed expressions
 
@@ -124,7 +130,10 @@ class Builder:
 
     def boxed(self, element: Element, scope: Scope | None) -> Closure:
         """Compile one boxed expression; its typeRef converts the value."""
-        compute = getattr(self, "_" + _snake(local(element)))(element, scope)
+        try:
+            compute = getattr(self, "_" + _snake(local(element)))(element, scope)
+        except ModelError as error:
+            return self._lenient(error)
         if local(element) in ("decisionTable", "functionDefinition"):
             return compute  # type: ignore[no-any-return]  # found by name
         return self.typed(compute, self.types.of(element), self.document.position(element))
@@ -144,9 +153,7 @@ class Builder:
         return converted
 
     def _literal_expression(self, element: Element, scope: Scope | None) -> Closure:
-        language = attribute(element, "expressionLanguage")
-        if language is not None and "feel" not in language.lower():
-            raise self.document.error(f"Expected FEEL as expression language, but got {language}", element)
+        require_feel(self.document, element)
         text = self.document.text(child(element, "text"))
         if child(element, "importedValues") is not None:
             raise self.document.error("Expected a FEEL text, but imported values are not supported", element)
@@ -217,9 +224,7 @@ class Builder:
         return call
 
     def _function_definition(self, element: Element, scope: Scope | None) -> Closure:
-        kind = attribute(element, "kind") or "FEEL"
-        if kind != "FEEL":
-            raise self.document.error(f"Expected a FEEL function, but functions of kind {kind} are refused", element)
+        self._require_feel_function(element)
         parameters = self.parameters(element)
         body = self.inside(element, Scope({parameter.name for parameter in parameters}, scope))
         result = self.types.of(child(element, *EXPRESSIONS))
@@ -232,6 +237,26 @@ class Builder:
             return Function("function", parameters, run_body, result_type=result)
 
         return make
+
+    def _lenient(self, error: ModelError) -> Closure:
+        if self.strict:
+            raise error
+        problem = Diagnostic("model", error.message, error.source, error.line, error.column, "error")
+        self.problems.append(problem)
+        return _broken(problem)
+
+    def _require_feel_function(self, element: Element) -> None:
+        kind = attribute(element, "kind") or "FEEL"
+        if kind != "FEEL":
+            raise self.document.error(f"Expected a FEEL function, but functions of kind {kind} are refused", element)
+
+    def knowledge(self, element: Element, scope: Scope | None) -> Closure:
+        """Compile the body of a business knowledge model."""
+        try:
+            self._require_feel_function(element)
+        except ModelError as error:
+            return self._lenient(error)
+        return self.inside(element, scope)
 
     def parameters(self, element: Element) -> tuple[Parameter, ...]:
         """Read the formal parameters of a function."""
@@ -362,6 +387,7 @@ class Builder:
         expression = child(element, "inputExpression")
         if expression is None:
             raise self.document.error("Expected an input expression in the column, but there is none", element)
+        require_feel(self.document, expression)
         text = self.document.text(child(expression, "text"))
         kind = self.types.of(expression)
         allowed, accepts = self._allowed(child(element, "inputValues"), scope)
@@ -397,6 +423,8 @@ class Builder:
     def _rule(
         self, element: Element, row: int, inputs: tuple[Input, ...], outputs: tuple[Output, ...], scope: Scope | None
     ) -> Rule:
+        for part in children(element, "inputEntry", "outputEntry"):
+            require_feel(self.document, part)
         cells = [self.document.text(child(part, "text")) for part in children(element, "inputEntry")]
         answers = [self.document.text(child(part, "text")) for part in children(element, "outputEntry")]
         if len(cells) != len(inputs) or len(answers) != len(outputs):
@@ -439,6 +467,13 @@ def _broken(problem: Diagnostic) -> Closure:
         return None
 
     return broken
+
+
+def require_feel(document: Document, element: Element) -> None:
+    """Refuse an element whose texts are written in another language than FEEL. Raises ModelError."""
+    language = attribute(element, "expressionLanguage")
+    if language is not None and "feel" not in language.lower():
+        raise document.error(f"Expected FEEL as expression language, but got {language}", element)
 
 
 def _snake(name: str) -> str:

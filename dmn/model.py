@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dmn.boxed import EXPRESSIONS, Builder
+from dmn.boxed import EXPRESSIONS, Builder, require_feel
 from dmn.budget import Budget, Run
 from dmn.compiler import Closure, Env, Scope
 from dmn.documents import Document, Element, attribute, child, children, local, read_document
@@ -41,6 +41,7 @@ class Part:
     parameters: tuple[Parameter, ...] = ()
     tables: tuple[Table, ...] = ()
     service: Service | None = None
+    free: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -55,7 +56,8 @@ class Service:
 class Decision:
     """A decision of a model, for those who list it.
 
-    requires: names of the inputs and decisions it needs. table: its decision table, when its logic is one.
+    requires: names of the inputs and decisions it needs. reads: names that only the caller's inputs can give, those of
+    required input data and those that nothing in the file declares. table: its decision table, when its logic is one.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Decision:
     description: str
     line: int
     requires: tuple[str, ...]
+    reads: frozenset[str]
     table: Table | None
 
 
@@ -105,7 +108,7 @@ class Model:
     """A DMN file, compiled. Safe to share between threads: evaluating changes nothing in it.
 
     problems: what is doubtful but does not keep the model from running, such as unknown types; and, when the file was
-    read leniently, its syntax errors.
+    read leniently, its syntax errors. declared: the names of all its parts.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Model:
     types: Mapping[str, FeelType] = field(default_factory=dict)
     _parts: dict[tuple[str, str], Part] = field(default_factory=dict, repr=False)
     _own: tuple[Part, ...] = field(default=(), repr=False)
+    declared: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -155,7 +159,7 @@ class Model:
         """
         part = self._find(decision)
         run = Run(inputs, functions=functions, now=now, budget=budget)
-        evaluation = Evaluation(run, inputs, self.namespace)
+        evaluation = Evaluation(run, inputs, self)
         box: list[Result] = []
 
         def compute() -> Value:
@@ -177,7 +181,7 @@ class Model:
         """Call a business knowledge model by id or name. Raises as ``evaluate`` does."""
         part = self._find(name, "businessKnowledgeModel")
         run = Run({}, functions=functions, now=now, budget=budget)
-        function = Evaluation(run, {}, self.namespace).function(part)
+        function = Evaluation(run, {}, self).function(part)
         return attempt(lambda: function.invoke(run, [to_feel(argument) for argument in arguments]), self.source)
 
     def _find(self, wanted: str, *kinds: str) -> Part:
@@ -195,16 +199,36 @@ class Model:
 def _listed(part: Part) -> Decision:
     table = part.tables[-1] if len(part.tables) == 1 else None
     names = tuple(name for name, other in part.requires if other.kind in ("inputData", "decision"))
-    return Decision(part.id, part.name, part.description, part.at.line, names, table)
+    reads = part.free | {name for name, other in part.requires if other.kind == "inputData" and "\0" not in name}
+    return Decision(part.id, part.name, part.description, part.at.line, names, reads, table)
+
+
+class Scoped(dict[str, Value]):
+    """The variables of one decision: what it requires, and inputs of the caller that the file declares nowhere.
+
+    Files of Camunda's modeler rarely declare input data: their tables read the variables of the process. A name that
+    the file does declare must be required, or it is not in scope.
+    """
+
+    def __init__(self, names: Mapping[str, Value], inputs: Mapping[Any, Any], declared: frozenset[str]) -> None:
+        super().__init__(names)
+        self._inputs = inputs
+        self._declared = declared
+
+    def __missing__(self, name: str) -> Value:
+        if name in self._declared:
+            raise KeyError(name)
+        value = self[name] = to_feel(self._inputs[name])
+        return value
 
 
 class Evaluation:
     """One evaluation of a model: each decision is computed once."""
 
-    def __init__(self, run: Run, inputs: Mapping[Any, Any], namespace: str) -> None:
+    def __init__(self, run: Run, inputs: Mapping[Any, Any], model: Model) -> None:
         self.run = run
         self.inputs = inputs
-        self.namespace = namespace
+        self.model = model
         self.known: dict[tuple[str, str], Value] = {}
         self.order: list[Result] = []
         self.open: list[Part] = []
@@ -227,14 +251,16 @@ class Evaluation:
 
     def _input(self, part: Part) -> Value:
         key: Any = part.name
-        if part.key[0] != self.namespace and (part.key[0], part.name) in self.inputs:
+        if part.key[0] != self.model.namespace and (part.key[0], part.name) in self.inputs:
             key = (part.key[0], part.name)
-        if key not in self.inputs:
+        try:
+            given = self.inputs[key]
+        except KeyError:
             self.run.note(
                 "input", f"Expected a value for the input {part.name}, but there is none", part.at, part.source
             )
             return None
-        return coerce(to_feel(self.inputs[key]), part.type, lambda message: self._complain(part, message))
+        return coerce(to_feel(given), part.type, lambda message: self._complain(part, message))
 
     def _complain(self, part: Part, message: str) -> None:
         self.run.note("coercion", f"{part.name}: {message}", part.at, part.source, severity="error")
@@ -254,7 +280,8 @@ class Evaluation:
         trace, self.run.trace = self.run.trace, []
         value = None
         if part.compute is not None:
-            value = part.compute(Env({}, None, names, self.run))
+            scoped = Scoped(names, self.inputs, self.model.declared)
+            value = part.compute(Env({}, None, scoped, self.run))
             value = coerce(value, part.type, lambda message: self._complain(part, message))
         traces: list[TableTrace] = self.run.trace
         self.run.trace = trace
@@ -303,7 +330,7 @@ class Evaluation:
         service = part.service or Service((), ())
 
         def run_body(run: Run, arguments: list[Value]) -> Value:
-            inner = Evaluation(run, self.inputs, self.namespace)
+            inner = Evaluation(run, self.inputs, self.model)
             for given, value in zip(service.inputs, arguments, strict=True):
                 inner.known[given.key] = value
             return inner.outputs(part)
@@ -339,6 +366,7 @@ class Reading:
         self.strict = strict
         self.functions = function_names(functions)
         self.namespace = attribute(document.root, "namespace") or ""
+        require_feel(document, document.root)
         self.imports = self._imports(list(imports))
         types = {f"{alias}.{name}": kind for alias, model in self.imports.items() for name, kind in model.types.items()}
         self.types = ItemTypes(document, types, strict=strict)
@@ -367,6 +395,7 @@ class Reading:
             self.types,
             self.parts,
             tuple(own),
+            frozenset(part.name for part in self.parts.values()) | self.imports.keys(),
         )
 
     def _imports(self, available: list[Model]) -> dict[str, Model]:
@@ -479,17 +508,18 @@ class Reading:
         else:
             self._compile_knowledge(part, element, builder)
         part.tables = tuple(builder.tables)
+        part.free = frozenset(builder.unknown)
+        # A file without any input data follows Camunda's habit: its tables read the variables of the process.
+        if part.kind != "decision" or any(other.kind == "inputData" for other in self.parts.values()):
+            self.problems += [builder.unknown_name(name, at) for name, at in builder.unknown.items()]
 
     def _compile_knowledge(self, part: Part, element: Element, builder: Builder) -> None:
         logic = child(element, "encapsulatedLogic")
         if logic is None:
             return
-        kind = attribute(logic, "kind") or "FEEL"
-        if kind != "FEEL":
-            raise self.document.error(f"Expected a FEEL function, but functions of kind {kind} are refused", logic)
         part.parameters = builder.parameters(logic)
         scope = Scope({parameter.name for parameter in part.parameters})
-        part.compute = builder.inside(logic, scope)
+        part.compute = builder.knowledge(logic, scope)
         part.type = self.types.of(child(element, "variable"))
 
 

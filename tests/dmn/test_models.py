@@ -303,3 +303,43 @@ def test_an_imported_file_of_another_kind_is_refused():
             '<import namespace="urn:x" name="x" importType="http://www.w3.org/2001/XMLSchema"/>',
             decision("A", literal("1")),
         )
+
+
+def test_a_file_of_camundas_modeler_reads_the_variables_of_the_process():
+    text = """<?xml version="1.0" encoding="UTF-8"?>
+<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" xmlns:modeler="http://camunda.org/schema/modeler/1.0"
+  id="defs" name="DRD" namespace="http://camunda.org/schema/1.0/dmn" modeler:executionPlatform="Camunda Cloud">
+  <decision id="approval_band" name="Approval band">
+    <decisionTable id="t" hitPolicy="FIRST">
+      <input id="i" label="Amount"><inputExpression id="e" typeRef="integer"><text>amount</text></inputExpression></input>
+      <output id="o" label="Band" name="band" typeRef="string" />
+      <rule id="r1"><description>the small ones</description><inputEntry id="c1"><text>&lt;= 100</text></inputEntry>
+        <outputEntry id="a1"><text>"S"</text></outputEntry></rule>
+      <rule id="r2"><inputEntry id="c2"><text></text></inputEntry><outputEntry id="a2"><text>"L"</text></outputEntry></rule>
+    </decisionTable>
+  </decision>
+</definitions>"""
+    model = dmn.parse(text)
+    assert model.problems == ()
+    assert model.decisions[0].reads == {"amount"}
+    result = model.evaluate("approval_band", {"amount": 50, "other": 1})
+    assert (result.value, result.matched[0].annotations) == ("S", ("the small ones",))
+    assert model.evaluate("approval_band", {"amount": 500}).value == "L"
+
+
+def test_a_declared_input_is_in_scope_only_where_it_is_required():
+    model = parse(input_data("a", "b"), decision("D", literal("b"), needs=["a"]))
+    result = model.evaluate("D", {"a": 1, "b": 2})
+    assert result.value is None
+    assert [diagnostic.code for diagnostic in result.diagnostics] == ["name"]
+
+
+@pytest.mark.parametrize("element", ["inputEntry", "outputEntry", "inputExpression", "literalExpression"])
+def test_another_expression_language_is_refused(element):
+    text = definitions(
+        input_data("x"),
+        decision("T", table({"x": None}, {"y": None}, [("1", "2")]), needs=["x"]),
+        decision("L", literal("1")),
+    )
+    with pytest.raises(dmn.ModelError, match="Expected FEEL as expression language, but got javascript"):
+        dmn.parse(text.replace(f"<{element}", f'<{element} expressionLanguage="javascript"', 1))
