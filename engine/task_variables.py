@@ -15,7 +15,10 @@ from engine.waiting import Onlooker
 
 
 def variables_of(session: Session, task: Task) -> dict[str, Any]:
-    """Return what an open task sees, innermost scope first, as plain Python values; the instance's own once it is closed."""
+    """Return what an open task sees, innermost scope first, as plain Python values.
+
+    The instance's own once it is closed.
+    """
     instance = session.get_one(Instance, task.instance_id)
     if task.state != TaskState.OPEN:
         return variables.root_values(session, instance)

@@ -8,16 +8,20 @@ import { bindKeys } from "./keys.js";
 import { bindLines } from "./lines.js";
 import { bindMenus } from "./menus.js";
 import { bindNews } from "./news.js";
+import { bindPane, bindSeen } from "./pane.js";
+import { bindSubmits } from "./submits.js";
 import { bindSuggestions } from "./suggestions.js";
+import { bindTaskForms } from "./task_form.js";
 import { bindToasts } from "./toasts.js";
 
 const bind = (root) => {
-  for (const behaviour of [bindCopy, bindDrafts, bindLines, bindSuggestions, bindToasts]) behaviour(root);
+  for (const behaviour of [bindCopy, bindDrafts, bindLines, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts]) behaviour(root);
 };
 
 bindDialogs();
 bindKeys();
 bindMenus();
 bindNews();
+bindPane();
 bind(document);
 htmx.onLoad(bind);

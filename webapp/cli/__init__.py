@@ -1,0 +1,57 @@
+"""The command line: ``lockstep``. One module a topic; a command is imported when it is called, so that starting is quick."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "check": "checking",
+    "demo": "plant",
+    "deploy": "defining",
+    "import": "plant",
+    "migrate": "plant",
+    "serve": "serving",
+    "start": "defining",
+    "tasks": "working",
+    "user": "people",
+    "verify": "verifying",
+    "worker": "serving",
+}
+"""Command to the module of this package that holds it, under the name ``<command>_command``."""
+
+
+class Lazy(click.Group):
+    """A group that knows its commands by name and imports the one that is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"webapp.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--database",
+    envvar="DATABASE_URL",
+    metavar="URL",
+    help="The database; else DATABASE_URL, else var/lockstep.db in the current folder.",
+)
+@click.version_option(package_name=None, version="0.1.0", prog_name="lockstep")
+@click.pass_context
+def main(context: click.Context, database: str | None) -> None:
+    r"""Lockstep keeps purchase orders and work orders in step.
+
+    \b
+    Exit codes: 0 done · 1 something was found (check, verify, import) · 2 wrong usage ·
+    3 refused, with the reason · 4 the database is not ready
+    """
+    from webapp.cli.house import House
+
+    context.obj = House(database)

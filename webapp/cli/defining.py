@@ -1,0 +1,112 @@
+"""``lockstep deploy`` and ``lockstep start``: a process engineer's work from files."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine import definitions, instances
+from engine.act import Act
+from engine.errors import Forbidden, Invalid
+from records.roles import holds, user_called
+from webapp.cli.checking import SHIPPED, read_files
+from webapp.cli.house import House, as_json, in_the_name_of, refusals_told, show_json
+
+MAY_DEPLOY = "PROCESS_ENGINEER"
+
+
+@click.command("deploy")
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--process", help="Deploy only this process, with what it reaches; else every executable one.")
+@in_the_name_of
+@as_json
+@click.pass_obj
+@refusals_told
+def deploy_command(house: House, paths: tuple[Path, ...], process: str | None, user: str, is_json: bool) -> None:
+    r"""Release diagrams, with their forms and tables, in your name.
+
+    The same content is the same version. Instances that run keep theirs; the next start takes the new one. What cannot run is
+    refused with every reason, and nothing is deployed then.
+
+    \b
+    Example:
+      lockstep deploy processes/bpmn rules/tables --as pat
+    """
+    files = read_files(paths or tuple(path for path in SHIPPED if path.exists()))
+    with house.open() as installation:
+        with installation.reading() as session:
+            known = {one: definitions.released(session, one).version for one in _released(session)}
+        with installation.acting(f"user:{user}", reason="deployed from the command line") as act:
+            _refuse_others(act, user)
+            one_only = (definitions.deploy(act, files, process_id=process),) if process else None
+            deployed = [
+                {
+                    "process": definition.process_id,
+                    "version": definition.version,
+                    "hash": definition.hash,
+                    "is_new": known.get(definition.process_id) != definition.version,
+                }
+                for definition in one_only or definitions.deploy_all(act, files)
+            ]
+    if is_json:
+        show_json(deployed)
+        return
+    rows = [
+        (str(one["process"]), str(one["version"]), str(one["hash"])[:12], "released" if one["is_new"] else "unchanged")
+        for one in deployed
+    ]
+    house.show_rows(("process", "version", "hash", ""), rows, none="Nothing to deploy")
+
+
+def _released(session: Any) -> list[str]:
+    return list(session.query(definitions.Definition.process_id).distinct().scalars())
+
+
+def _refuse_others(act: Act, user: str) -> None:
+    user_called(act.session, user)
+    if not holds(act.session, user, MAY_DEPLOY, at=act.now):
+        raise Forbidden(f"Expected somebody with the role {MAY_DEPLOY} to deploy, but {user} does not hold it")
+
+
+@click.command("start")
+@click.argument("process")
+@click.option("--key", required=True, help="The business key; unique among the running instances of the process.")
+@click.option("--var", "variables", multiple=True, metavar="NAME=JSON", help="A variable; text needs no quotes.")
+@in_the_name_of
+@as_json
+@click.pass_obj
+@refusals_told
+def start_command(house: House, process: str, key: str, variables: tuple[str, ...], user: str, is_json: bool) -> None:
+    r"""Start an instance of a released process and say what it waits for.
+
+    \b
+    Example:
+      lockstep start approval_round --key R-1 --var amount=950 --as pat
+    """
+    given = dict(_variable(text) for text in variables)
+    with house.open() as installation:
+        with installation.acting(f"user:{user}") as act:
+            user_called(act.session, user)
+            instance_id = instances.start(act, process, business_key=key, variables=given).id
+        with installation.reading() as session:
+            instance = instances.find(session, instance_id)
+            sentence = instances.wait_sentence(session, instance)
+            answer = {"id": instance.id, "key": instance.business_key, "status": instance.status, "waits": sentence}
+    if is_json:
+        show_json(answer)
+    else:
+        click.echo(f"{answer['key']} {answer['status']}: {sentence}")
+
+
+def _variable(text: str) -> tuple[str, Any]:
+    name, mark, value = text.partition("=")
+    if not mark or not name:
+        raise Invalid(f"Expected NAME=JSON, but found {text!r}")
+    try:
+        return name, json.loads(value, parse_float=Decimal, parse_int=Decimal)
+    except json.JSONDecodeError:
+        return name, value

@@ -1,0 +1,208 @@
+"""``lockstep user``: who may sign in, and as what."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+import click
+
+from engine.act import Act
+from engine.errors import Conflict, Invalid, NotFound
+from records.password import set_password, unlock
+from records.person import User, UserStatus, move
+from records.roles import grant, grants_of, revoke, user_called
+from webapp.cli.house import House, as_json, refusals_told, show_json
+
+CONSOLE = "system:console"
+"""Who acts when an account is kept from the command line; the operating system's user stands in the reason."""
+
+
+@click.group("user")
+def user_command() -> None:
+    r"""Keep accounts: add, list, grant, revoke, password, lock and unlock.
+
+    \b
+    Example:
+      lockstep user add rita --name "Rita Okafor" --role REQUESTER
+    """
+
+
+def _reason() -> str:
+    return f"by {getpass.getuser()} at the command line"
+
+
+def _split(role: str) -> tuple[str, str]:
+    code, _, scope = role.partition("@")
+    if not code or code != code.upper():
+        raise Invalid(f"Expected a role code such as PUR_LEAD or CC_OWNER@4711, but found {role!r}")
+    return code, scope
+
+
+@user_command.command("add")
+@click.argument("login")
+@click.option("--name", required=True, help="The printed name.")
+@click.option("--title", default="", help="The printed title, as it stands on signatures.")
+@click.option("--email", default="")
+@click.option("--role", "roles", multiple=True, metavar="CODE[@SCOPE]", help="May be given several times.")
+@click.option("--password", help="Else it is asked for. It must be changed at the first sign-in.")
+@click.pass_obj
+@refusals_told
+def add_command(house: House, /, login: str, password: str | None, roles: tuple[str, ...], **fields: str) -> None:
+    r"""Add somebody who may sign in.
+
+    \b
+    Example:
+      lockstep user add carl --name "Carl Jensen" --role CC_OWNER@4711
+    """
+    secret = password or click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+        if act.session.get(User, login) is not None:
+            raise Conflict(f"Expected a new login name, but {login} is taken; ids are never given to another person")
+        user = User(id=login, **fields)
+        act.session.add(user)
+        act.session.flush()
+        set_password(act, user, secret, must_change=True)
+        for role in roles:
+            code, scope = _split(role)
+            grant(act, user, code, scope=scope)
+    house.says.print(f"{login} may sign in", markup=False)
+
+
+@user_command.command("list")
+@as_json
+@click.pass_obj
+@refusals_told
+def list_command(house: House, is_json: bool) -> None:
+    r"""List who there is, with roles.
+
+    \b
+    Example:
+      lockstep user list --json
+    """
+    with house.open() as installation, installation.reading() as session:
+        now = installation.clock()
+        people = [_plain(session, user, now) for user in session.query(User).order_by(User.id)]
+    if is_json:
+        show_json(people)
+        return
+    rows = [
+        (str(one["id"]), str(one["name"]), str(one["title"]), " ".join(one["roles"]), str(one["status"]))
+        for one in people
+    ]
+    house.show_rows(
+        ("id", "name", "title", "roles", "status"), rows, none="Nobody yet. Add somebody: lockstep user add"
+    )
+
+
+def _plain(session: Any, user: User, now: Any) -> dict[str, Any]:
+    roles = [grant.principal.removeprefix("role:") for grant in grants_of(session, user.id, at=now)]
+    return {
+        "id": user.id,
+        "name": user.name,
+        "title": user.title,
+        "status": str(user.status),
+        "can_sign_in": user.can_sign_in,
+        "roles": roles,
+    }
+
+
+@user_command.command("grant")
+@click.argument("login")
+@click.argument("role")
+@click.pass_obj
+@refusals_told
+def grant_command(house: House, login: str, role: str) -> None:
+    r"""Give a role, from now on.
+
+    \b
+    Example:
+      lockstep user grant carl CC_OWNER@4711
+    """
+    code, scope = _split(role)
+    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+        grant(act, user_called(act.session, login), code, scope=scope)
+    house.says.print(f"{login} holds {role}", markup=False)
+
+
+@user_command.command("revoke")
+@click.argument("login")
+@click.argument("role")
+@click.pass_obj
+@refusals_told
+def revoke_command(house: House, login: str, role: str) -> None:
+    r"""End a role now; what was done under it stays done.
+
+    \b
+    Example:
+      lockstep user revoke carl CC_OWNER@4711
+    """
+    code, scope = _split(role)
+    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+        held = [one for one in grants_of(act.session, login, at=act.now) if (one.role, one.scope) == (code, scope)]
+        if not held:
+            raise NotFound(f"Expected {login} to hold {role}, but they do not")
+        for one in held:
+            revoke(act, one)
+    house.says.print(f"{login} no longer holds {role}", markup=False)
+
+
+@user_command.command("password")
+@click.argument("login")
+@click.option("--password", help="Else it is asked for.")
+@click.pass_obj
+@refusals_told
+def password_command(house: House, login: str, password: str | None) -> None:
+    r"""Set a password; it must be changed at the next sign-in, and a lock is opened.
+
+    \b
+    Example:
+      lockstep user password rita
+    """
+    secret = password or click.prompt("New password", hide_input=True, confirmation_prompt=True)
+    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+        user = unlock(act, login)
+        set_password(act, user, secret, must_change=True)
+    house.says.print(f"{login} has a new password", markup=False)
+
+
+@user_command.command("disable")
+@click.argument("login")
+@click.pass_obj
+@refusals_told
+def disable_command(house: House, login: str) -> None:
+    r"""Let somebody act no more; what they signed keeps their name.
+
+    \b
+    Example:
+      lockstep user disable otto
+    """
+    _move(house, login, UserStatus.DISABLED)
+
+
+@user_command.command("enable")
+@click.argument("login")
+@click.pass_obj
+@refusals_told
+def enable_command(house: House, login: str) -> None:
+    r"""Let somebody who was disabled or locked act again.
+
+    \b
+    Example:
+      lockstep user enable otto
+    """
+    _move(house, login, UserStatus.ACTIVE)
+
+
+def _move(house: House, login: str, to: UserStatus) -> None:
+    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+        _change_status(act, login, to)
+    house.says.print(f"{login} is {str(to).lower()}", markup=False)
+
+
+def _change_status(act: Act, login: str, to: UserStatus) -> None:
+    user = user_called(act.session, login)
+    if to is UserStatus.ACTIVE and user.status is UserStatus.LOCKED:
+        unlock(act, login)
+    else:
+        move(act, user, to, reason=act.reason)

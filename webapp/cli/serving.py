@@ -1,0 +1,137 @@
+"""``lockstep serve`` and ``lockstep worker``: what keeps running."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from waitress.server import create_server
+
+from engine.act import Installation
+from engine.worker import Runner
+from webapp.app import create_app
+from webapp.cli.house import House, refusals_told
+from webapp.cli.plant import migrate_if_behind, settle_if_empty
+
+FIRST_PORT, LAST_PORT = 8000, 8099
+THREADS = 8
+SECRET = Path("var") / "secret_key"
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), envvar="PORT", help="Else the first free one from 8000.")
+@click.option("--demo", is_flag=True, help="Migrate, and settle the demo plant in an empty database.")
+@click.option("--no-worker", is_flag=True, help="Run no jobs and fire no timers here; lockstep worker does elsewhere.")
+@click.pass_obj
+@refusals_told
+def serve_command(house: House, host: str, port: int | None, demo: bool, no_worker: bool) -> None:
+    r"""Serve the pages and the API, and run jobs and timers beside them.
+
+    \b
+    Example:
+      lockstep serve --port 8080
+      lockstep --database postgresql://lockstep@db/lockstep serve --host 0.0.0.0 --no-worker
+    """
+    if demo:
+        migrate_if_behind(house)
+    with house.open() as installation:
+        if demo:
+            settle_if_empty(house, installation)
+        server = _listen(create_app(installation, secret_key=_secret_key(installation)), host, port)
+        _greet(house, installation, f"http://{_shown(host)}:{server.effective_port}")
+        signal.signal(signal.SIGTERM, _end)
+        with _working(installation, is_wanted=not no_worker):
+            server.run()
+
+
+@click.command("worker")
+@click.option("--poll", type=float, default=1.0, show_default=True, help="Seconds between looks at an idle table.")
+@click.pass_obj
+@refusals_told
+def worker_command(house: House, poll: float) -> None:
+    r"""Run jobs and fire timers, on as many machines as wanted.
+
+    \b
+    Example:
+      lockstep --database postgresql://lockstep@db/lockstep worker
+    """
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: stopped.set())
+    signal.signal(signal.SIGINT, lambda _signal, _frame: stopped.set())
+    with house.open() as installation, _working(installation, is_wanted=True, poll=poll) as runner:
+        types = ", ".join(installation.registry.job_types) or "no job type"
+        house.says.print(f"{runner.worker if runner else ''} serves {types}", markup=False)
+        stopped.wait()
+
+
+@contextmanager
+def _working(installation: Installation, *, is_wanted: bool, poll: float = 1.0) -> Iterator[Runner | None]:
+    if not is_wanted:
+        yield None
+        return
+    runner = Runner(installation, poll=poll)
+    runner.start()
+    try:
+        yield runner
+    finally:
+        runner.stop()
+
+
+def _listen(app: Any, host: str, port: int | None) -> Any:
+    """Return a server on the wanted port, or on the first free one."""
+    for candidate in (port,) if port else range(FIRST_PORT, LAST_PORT + 1):
+        try:
+            return create_server(app, host=host, port=candidate, threads=THREADS, ident=None)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    wanted = f"port {port}" if port else f"a free port from {FIRST_PORT} to {LAST_PORT}"
+    raise click.ClickException(f"Expected {wanted} on {host}, but it is taken. Choose another one: --port, or PORT=")
+
+
+def _secret_key(installation: Installation) -> str:
+    """Return the key that signs cookies and forms: the setting, else a file that only this user can read."""
+    given = installation.settings.get("secret_key")
+    if given:
+        return str(given)
+    SECRET.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(SECRET, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return SECRET.read_text("ascii").strip()
+    with os.fdopen(handle, "w") as file:
+        key = secrets.token_hex(32)
+        file.write(key)
+    return key
+
+
+def _shown(host: str) -> str:
+    return "localhost" if host in {"0.0.0.0", "127.0.0.1", "::"} else host  # noqa: S104  # compared, not listened on
+
+
+def _greet(house: House, installation: Installation, url: str) -> None:
+    house.shows.print(f"\n  Lockstep  [bold]{url}[/bold]\n")
+    from webapp.cli.plant import demo_logins
+
+    logins = demo_logins(installation)
+    if logins:
+        width = max(len(one.id) for one in logins)
+        for one in logins:
+            house.shows.print(f"  {one.id:<{width}}  {one.name}, {one.title.lower()}", markup=False)
+        from records.demo_people import PASSWORD
+
+        house.shows.print(f"\n  Everybody's password is [bold]{PASSWORD}[/bold]. Stop with Ctrl+C.\n")
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)

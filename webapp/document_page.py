@@ -1,0 +1,67 @@
+"""What every document's page shows beside the document: where its process stands, its route, findings, files, talk, history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine import instances
+from engine.eligibility import mandates_for
+from engine.stored.instance import InstanceStatus
+from engine.stored.task import Task, TaskState
+from records import attachment, comment
+from records.external import Discrepancy, Observation
+from rules.finding import open_findings
+from webapp import ledger, route, visit
+from webapp.route import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Everything around one document."""
+
+    instances: list[Any]
+    instance: Any | None
+    wait: str
+    tasks: list[Task]
+    stages: list[Stage]
+    findings: list[Any]
+    discrepancies: list[Discrepancy]
+    observations: list[Observation]
+    files: list[Any]
+    comments: list[Any]
+    ledger: ledger.Ledger
+
+
+def beside(session: Session, record: Any, content_hash: str | None = None) -> Beside:
+    """Gather what stands beside a document. content_hash: whose approval plan is shown."""
+    about = (record.record_type, record.id)
+    runs = instances.instances_of(session, *about)
+    running = next((run for run in runs if run.status == InstanceStatus.RUNNING), runs[0] if runs else None)
+    differing = select(Discrepancy).where(Discrepancy.document_type == about[0], Discrepancy.document_id == about[1])
+    observed = select(Observation).where(Observation.record_type == about[0], Observation.record_id == about[1])
+    return Beside(
+        runs,
+        running,
+        instances.wait_sentence(session, running) if running is not None else "",
+        _own_tasks(session, *about),
+        route.stages_of(session, *about, content_hash),
+        [kept.as_finding for kept in open_findings(session, *about)],
+        list(session.scalars(differing.order_by(Discrepancy.opened_at))),
+        list(session.scalars(observed.order_by(Observation.field))),
+        attachment.attachments_of(session, *about),
+        comment.comments_on(session, *about),
+        ledger.ledger_of(session, *about),
+    )
+
+
+def _own_tasks(session: Session, record_type: str, record_id: str) -> list[Task]:
+    """Return the open tasks on a document that the visitor may take."""
+    wanted = select(Task).where(
+        Task.record_type == record_type, Task.record_id == record_id, Task.state == TaskState.OPEN
+    )
+    me, now = visit.visitor().user_id, visit.now()
+    return [task for task in session.scalars(wanted) if mandates_for(session, task, me, now=now)]

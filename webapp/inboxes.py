@@ -1,0 +1,200 @@
+"""Rows of an inbox: the page that the engine found, with what a person looks for on each row, in a handful of queries."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import g, url_for
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from engine import inbox, instances
+from engine.inbox import Item
+from engine.stored.instance import Instance, InstanceStatus
+from engine.stored.task import Task, TaskDraft, TaskState
+from records.attachment import Attachment
+from records.comment import Comment
+from webapp import dossiers, filters, formats, visit
+
+LIMIT = 50
+LIMITS = {"requests": 20}
+"""Rows of a page where it is not ``LIMIT``: a request says in a sentence whom it waits for, which costs more."""
+HIGH, LOW = 75, 25
+"""Priorities (0 to 100, 50 unless the diagram says otherwise) from and to which a row has a bar."""
+
+BOXES = (("mine", "Mine", "inbox"), ("groups", "My groups", "group"), ("decided", "Decided", "check"), ("requests", "My requests", "send"))
+SORTS = (
+    ("due", "Due first"), ("priority", "Priority"), ("created", "Oldest"), ("amount", "Largest amount"),
+    ("party", "Supplier"), ("business_key", "Key"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One entry of the rail."""
+
+    key: str
+    words: str
+    icon: str
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the list, in words."""
+
+    key: str
+    title: str
+    line: str
+    url: str
+    task_id: str | None = None
+    amount: Decimal | None = None
+    currency: str = ""
+    due_at: dt.datetime | None = None
+    state_words: str = ""
+    draft: bool = False
+    comments: int = 0
+    files: int = 0
+    on_behalf_of: str = ""
+    is_high: bool = False
+    is_low: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """What an empty list says: what was done, and what waits on others."""
+
+    title: str
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What rows show beside the tasks themselves, looked up for the whole page at once."""
+
+    starters: dict[str, str]
+    drafts: set[str]
+    comments: dict[str, int]
+    files: dict[str, int]
+    currencies: dict[str, str]
+
+
+def counted_tasks(session: Session) -> inbox.Counts:
+    """Return the visitor's counts, read once a request."""
+    if "counts" not in g:
+        g.counts = inbox.counts(session, visit.visitor().user_id)
+    found: inbox.Counts = g.counts
+    return found
+
+
+def boxes(session: Session) -> list[Box]:
+    """Return the entries of the rail with their counts."""
+    counted = counted_tasks(session)
+    counts = {"mine": counted.mine, "groups": counted.groups}
+    return [Box(key, words, icon, counts.get(key)) for key, words, icon in BOXES]
+
+
+def rows(session: Session, found: inbox.Page, *, box: str, query: str, sort: str) -> list[Row]:
+    """Return the rows of a page."""
+    if box == "requests":
+        return [_request(session, item) for item in found.items]
+    tasks = [item.task for item in found.items if item.task is not None]
+    beside = _beside(session, tasks)
+    following = {task.id: after.id for task, after in zip(tasks, tasks[1:], strict=False)}
+    back = urlencode({key: value for key, value in (("box", box), ("q", query), ("sort", sort)) if value})
+
+    def url(task: Task) -> str:
+        return url_for("inbox.show", box=box, q=query or None, sort=sort, task=task.id, back=back, next=following.get(task.id))
+
+    return [_task(item, item.task, beside, url) for item in found.items if item.task is not None]
+
+
+def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str]) -> Row:
+    about = task.record_id or task.id
+    starter = filters.person_name(beside.starters.get(task.instance_id, ""))
+    line = " · ".join(filter(None, (starter, task.name, task.party)))
+    closed = formats.words(task.verdict or "done") if task.state != TaskState.OPEN else ""
+    at = formats.moment(task.closed_at, visit.now(), visit.visitor().how) if closed else ""
+    return Row(
+        task.record_number or task.business_key, task.title, line, url(task), task.id, task.amount,
+        beside.currencies.get(about, ""), None if closed else task.due_at, f"{closed} {at}".strip(),
+        draft=task.id in beside.drafts, comments=beside.comments.get(about, 0), files=beside.files.get(about, 0),
+        on_behalf_of=filters.person_name(item.on_behalf_of) if item.on_behalf_of else "",
+        is_high=task.priority >= HIGH, is_low=task.priority <= LOW,
+    )  # fmt: skip
+
+
+def closed_words(task: Task) -> str:
+    """Say who closed a task and when: ``decided by R. Patel 10:01``."""
+    at = formats.moment(task.closed_at, visit.now(), visit.visitor().how)
+    if task.closed_by:
+        return f"decided by {filters.person_name(task.closed_by)} {at}"
+    return f"{task.closed_why or 'closed'} {at}"
+
+
+def _request(session: Session, item: Item) -> Row:
+    instance = item.instance
+    assert instance is not None
+    about = instances.records_of(session, instance.id)
+    record: Any = dossiers.find(session, *about[0]) if about else None
+    running = instance.status == InstanceStatus.RUNNING
+    state = formats.words(record.status) if record is not None else formats.words(instance.status)
+    title = getattr(record, "title", "") or formats.words(instance.process_id)
+    url = dossiers.record_url(*about[0]) if about else ""
+    return Row(
+        instance.business_key, title, instances.wait_sentence(session, instance) if running else state,
+        url or url_for("operations.show", record_id=instance.id), None,
+        record.total if record is not None else None, getattr(record, "currency", ""), state_words=state,
+    )  # fmt: skip
+
+
+def _beside(session: Session, tasks: Sequence[Task]) -> _Beside:
+    ids, about = [task.id for task in tasks], {task.record_id for task in tasks if task.record_id}
+    instance_ids = {task.instance_id for task in tasks}
+    started = select(Instance.id, Instance.started_by).where(Instance.id.in_(instance_ids))
+    drafts = select(TaskDraft.task_id).where(TaskDraft.user_id == visit.visitor().user_id, TaskDraft.task_id.in_(ids))
+    return _Beside(
+        {key: name for key, name in session.execute(started)},
+        set(session.scalars(drafts)),
+        _counted(session, Comment.about_id, about),
+        _counted(session, Attachment.owner_id, about),
+        _currencies(session, tasks),
+    )
+
+
+def _counted(session: Session, column: Any, ids: Iterable[str | None]) -> dict[str, int]:
+    wanted = select(column, func.count()).where(column.in_(list(ids))).group_by(column)
+    return {key: count for key, count in session.execute(wanted)}
+
+
+def _currencies(session: Session, tasks: Sequence[Task]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, kind in dossiers.KINDS.items():
+        ids = {task.record_id for task in tasks if task.record_type == name}
+        column = getattr(kind.record, "currency", None)
+        if ids and column is not None:
+            found.update((key, word) for key, word in session.execute(select(kind.record.id, column).where(kind.record.id.in_(ids))))
+    return found
+
+
+def empty(session: Session, box: str, query: str) -> Empty:
+    """Say what an empty list means: what the visitor decided today, and what waits on others."""
+    if query:
+        return Empty("Nothing fits this search", ("Try fewer words, or key: from: due<3d amount>5000.",))
+    if box == "requests":
+        return Empty("You have not asked for anything yet", ("A requisition starts here and tells you whom it waits for.",))
+    today = visit.now().astimezone(visit.visitor().how.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    me = visit.visitor().user_id
+    done = session.scalar(select(func.count()).where(Task.closed_by == me, Task.closed_at >= today)) or 0
+    waiting = session.scalar(
+        select(func.count()).where(Instance.started_by == me, Instance.status == InstanceStatus.RUNNING)
+    )
+    cleared = f"You decided {formats.plural(done, 'task')} today." if done else "Nothing waited for you today."
+    others = f"{formats.plural(waiting or 0, 'request')} of yours {'waits' if waiting == 1 else 'wait'} on others."
+    title = {"mine": "All clear", "groups": "Your groups are clear", "decided": "Nothing decided yet"}[box]
+    return Empty(title, (cleared, others) if waiting else (cleared,))

@@ -1,0 +1,286 @@
+"""The review page of a task: read, decide, sign, complete, claim, comment; drafts on the way."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, flash, g, jsonify, redirect, render_template, request, send_file, url_for
+from werkzeug.wrappers import Response as Answer
+
+from engine import tasks
+from engine.errors import Conflict, Invalid, NotFound, Refused
+from engine.ports import SignatureRequest
+from records import attachment, comment as remarks, viewing
+from webapp import formats, reviews, signed, typed
+from webapp.pages.account import own_path
+from webapp.refusals import status_of
+from webapp.task_forms import PREFIX, row_count
+from webapp.typed import Unreadable
+from webapp.visit import acting, is_partial, now, read_anew, reading, visitor
+
+pages = Blueprint("review", __name__)
+
+Page = str | tuple[str, int] | Answer
+LONGEST_REASON = 4_000
+
+
+@pages.get("/tasks/<task_id>")
+def show(task_id: str) -> str:
+    """Show one task; for htmx only the part of the page that changes."""
+    review = reviews.load(reading(), task_id, tab=request.args.get("tab", "summary"))
+    review.is_wide = request.args.get("view") == "sides"
+    return _show(review)
+
+
+@pages.route("/tasks/<task_id>/decide/<verdict>", methods=["GET", "POST"])
+def decide(task_id: str, verdict: str) -> Page:
+    """Open the dialog of a verdict; on POST record it, signed where the diagram asks, and go to the next task."""
+    if request.method == "GET":
+        return _show_dialog(task_id, verdict)
+    try:
+        variables = _read_fields(task_id)
+        reason = _reason()
+        with acting() as act:
+            decision = tasks.decide(
+                act, task_id, verdict, seen_version=_seen_version(), reason=reason, variables=variables,
+                on_behalf_of=request.form.get("on_behalf_of") or None, signature=_signature(),
+            )  # fmt: skip
+    except NotFound:
+        raise
+    except Refused as refusal:
+        return _show_dialog(task_id, verdict, refusal), status_of(refusal)
+    flash(signed.words_of(read_anew(), decision), "good")
+    return _go_on()
+
+
+@pages.post("/tasks/<task_id>/complete")
+def complete(task_id: str) -> Page:
+    """Complete a task without a verdict, with the fields of its form."""
+    if "add_row" in request.form or "remove_row" in request.form:
+        return _show(reviews.load(reading(), task_id, sent=_changed_rows()))
+    try:
+        variables = _read_fields(task_id)
+        with acting() as act:
+            task = tasks.complete(act, task_id, variables, seen_version=_seen_version())
+    except NotFound:
+        raise
+    except Refused as refusal:
+        review = reviews.load(read_anew(), task_id, sent=_sent())
+        review.errors = refusal.fields if isinstance(refusal, Invalid) else {}
+        return _show(review, refusal=refusal), status_of(refusal)
+    flash(f"Done: {task.title}", "good")
+    return _go_on()
+
+
+@pages.post("/tasks/<task_id>/draft")
+def keep_draft(task_id: str) -> Response | tuple[Response, int]:
+    """Keep what was typed so far; answers when."""
+    task = reviews.visible(reading(), task_id)
+    if task.state != tasks.TaskState.OPEN:
+        return jsonify(problem="The task is closed."), 409
+    with acting() as act:
+        tasks.save_draft(
+            act, task_id, verdict=request.form.get("verdict"), reason=request.form.get("reason", ""),
+            variables={name: values for name, values in _sent().items() if any(values)},
+        )  # fmt: skip
+    return jsonify(saved=formats.moment(now(), now(), visitor().how))
+
+
+@pages.post("/tasks/<task_id>/fields")
+def refresh_form(task_id: str) -> str:
+    """Show the fields again as conditions and rows have it now; nothing is written."""
+    review = reviews.load(reading(), task_id, sent=_changed_rows())
+    return render_template("review/fields.html", review=review)
+
+
+@pages.post("/tasks/<task_id>/claim")
+def claim(task_id: str) -> Answer:
+    """Take a task for oneself, or give it back to the group."""
+    with acting() as act:
+        if request.form.get("way") == "release":
+            tasks.release(act, task_id)
+        else:
+            tasks.claim(act, task_id)
+    return redirect(url_for("review.show", task_id=task_id, back=request.form.get("back")), 303)
+
+
+@pages.post("/tasks/<task_id>/comments")
+def comment(task_id: str) -> Page:
+    """Say something about the task's document."""
+    task = reviews.visible(reading(), task_id)
+    about = (task.record_type or "task", task.record_id or task.id)
+    try:
+        with acting() as act:
+            remarks.comment(act, about, request.form.get("comment", ""))
+    except Refused as refusal:
+        review = reviews.load(read_anew(), task_id, tab="discussion")
+        review.errors = refusal.fields if isinstance(refusal, Invalid) else {}
+        return _show(review, refusal=refusal), status_of(refusal)
+    return redirect(_here(task_id, tab="discussion"), 303)
+
+
+@pages.post("/tasks/<task_id>/viewed")
+def mark_viewed(task_id: str) -> Answer:
+    """Tick a line as viewed at its version, or take the tick back; a line that changes loses its tick by itself."""
+    task = reviews.visible(reading(), task_id)
+    line_id, version = request.form.get("line", ""), _whole("version")
+    with acting() as act:
+        if request.form.get("way") == "forget":
+            viewing.forget(act, f"{task.record_type}_line", line_id)
+        else:
+            viewing.view(act, f"{task.record_type}_line", line_id, version=version)
+    return redirect(_here(task_id), 303)
+
+
+@pages.post("/tasks/<task_id>/seen")
+def note_seen(task_id: str) -> tuple[str, int]:
+    """Note which version of the document the visitor has open."""
+    task = reviews.visible(reading(), task_id)
+    if task.record_type and task.record_id:
+        with acting() as act:
+            viewing.view(act, task.record_type, task.record_id, version=_whole("version"))
+    return "", 204
+
+
+@pages.get("/files/<attachment_id>")
+def download(attachment_id: str) -> Response:
+    """Hand out a file, always as a download: nothing that somebody attached is shown inside our pages."""
+    found = reading().get(attachment.Attachment, attachment_id) if len(attachment_id) == 36 else None
+    if found is None:
+        raise NotFound("Expected a file at this address, but there is none.")
+    content = attachment.content_of(reading(), found)
+    return send_file(
+        io.BytesIO(content), mimetype=found.media_type, as_attachment=True, download_name=found.file_name, etag=False
+    )
+
+
+def _show(review: reviews.Review, refusal: Refused | None = None) -> str:
+    template = "review/part.html" if is_partial() else "review/show.html"
+    return render_template(template, review=review, refusal=refusal, typed=request.form, errors=review.errors, **_way())
+
+
+def _show_dialog(task_id: str, verdict: str, refusal: Refused | None = None) -> str:
+    session = read_anew() if refusal else reading()
+    review = reviews.load(session, task_id, sent=_sent() if request.method == "POST" else None)
+    if verdict not in review.task.outcomes:
+        raise NotFound(f"Expected one of the verdicts of this task, but “{verdict}” is none.")
+    if refusal is None:
+        _refuse_closed(review)
+    template = "review/decide_part.html" if is_partial() else "review/decide.html"
+    return render_template(
+        template, review=review, verdict=verdict, verdict_words=reviews.verdict_words(verdict), refusal=refusal,
+        errors=_errors(refusal), typed=request.form, fields=review.fields,
+        signing=reviews.signing_of(session, review, verdict, session_id=g.session_id),
+        reason_needed=verdict in reviews.REASON_NEEDED, **_way(),
+    )  # fmt: skip
+
+
+def _refuse_closed(review: reviews.Review) -> None:
+    if review.is_closed:
+        raise Conflict(f"Expected an open task, but it is closed. {review.closed_words}", code="TASK_CLOSED")
+
+
+def _errors(refusal: Refused | None) -> Mapping[str, str]:
+    """Return the sentences by field; a wrong password belongs to its field too."""
+    if isinstance(refusal, Invalid):
+        return refusal.fields
+    if refusal is not None and refusal.code == "WRONG_PASSWORD":
+        return {"password": "Expected your password, but this is another one"}
+    if refusal is not None and refusal.code == "CERTIFICATION_MISSING":
+        return {"accepts_responsibility": "Expected this to be ticked before the first signature"}
+    return {}
+
+
+def _way() -> dict[str, str]:
+    """Return where the visitor came from and where to go after a decision."""
+    back, next_id = request.values.get("back", ""), request.values.get("next", "")
+    return {"back": back, "next_id": next_id, "back_url": own_path(f"/inbox?{back}") if back else url_for("inbox.show")}
+
+
+def _go_on() -> Answer:
+    """Go to the next task of the list that the visitor came from."""
+    way = _way()
+    target = f"{way['back_url']}{'&' if way['back'] else '?'}task={way['next_id']}" if way["next_id"] else way["back_url"]
+    if is_partial():
+        answer = Response(status=204)
+        answer.headers["HX-Redirect"] = target
+        return answer
+    return redirect(target, 303)
+
+
+def _here(task_id: str, **values: str) -> str:
+    return url_for("review.show", task_id=task_id, back=request.args.get("back"), next=request.args.get("next"), **values)
+
+
+def _read_fields(task_id: str) -> dict[str, Any] | None:
+    """Return the variables of the task's form. Raises: NotFound; Invalid, FORGED_FIELD included."""
+    task = reviews.visible(reading(), task_id)
+    form, sent = reviews.form_of(reading(), task), _sent()
+    if task.state != tasks.TaskState.OPEN:
+        return None
+    if form is None:
+        if sent:
+            raise Invalid(f"Expected no fields, but found {', '.join(sorted(sent))}", code="FORGED_FIELD")
+        return None
+    return form.read(sent, reviews.variables_of(reading(), task))
+
+
+def _sent() -> dict[str, list[str]]:
+    return {name: values for name, values in request.form.lists() if name.startswith(PREFIX)}
+
+
+def _changed_rows() -> dict[str, list[str]]:
+    """Return what was sent with a row added to a list or taken out of it."""
+    sent = _sent()
+    if added := request.form.get("add_row", ""):
+        sent[f"{added}.{row_count(sent, added)}."] = [""]
+    if removed := request.form.get("remove_row", ""):
+        name, _, index = removed.rpartition(".")
+        sent = _without_row(sent, name, int(index) if index.isdecimal() else -1)
+    return sent
+
+
+def _without_row(sent: Mapping[str, list[str]], name: str, gone: int) -> dict[str, list[str]]:
+    kept: dict[str, list[str]] = {}
+    for key, values in sent.items():
+        index, dot, rest = key.removeprefix(f"{name}.").partition(".")
+        if not key.startswith(f"{name}.") or not dot or not index.isdecimal():
+            kept[key] = values
+        elif int(index) != gone:
+            kept[f"{name}.{int(index) - (int(index) > gone)}.{rest}"] = values
+    return kept
+
+
+def _reason() -> str:
+    try:
+        return typed.words(request.form.get("reason", ""), longest=LONGEST_REASON)
+    except Unreadable as error:
+        raise Invalid("Expected a reason that fits", {"reason": str(error)}) from error
+
+
+def _signature() -> SignatureRequest | None:
+    """Return what was typed to sign, or None when the dialog did not ask. Raises: Invalid without a meaning."""
+    if "password" not in request.form:
+        return None
+    if not request.form.get("meaning"):
+        raise Invalid("Expected a meaning, but none is chosen", {"meaning": "Choose what your signature means"})
+    return SignatureRequest(
+        meaning=request.form["meaning"],
+        password=request.form["password"],
+        user_id=request.form.get("user_id", "").strip().lower(),
+        session_id=g.session_id,
+        accepts_responsibility=request.form.get("accepts_responsibility") == "true",
+    )
+
+
+def _seen_version() -> int:
+    return _whole("seen_version")
+
+
+def _whole(name: str) -> int:
+    text = request.form.get(name, "")
+    if not text.isdecimal() or len(text) > 9:
+        raise Invalid(f"Expected the {name.replace('_', ' ')} as a number, but found “{text[:20]}”", code="STALE_FORM")
+    return int(text)

@@ -1,0 +1,359 @@
+"""The review page's content: one task with its document, who may decide it and how, and what there is to know."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine import definitions, eligibility, instances, tasks
+from engine.task_variables import variables_of
+from engine.errors import Finding, NotFound
+from engine.ports import Mandate
+from engine.stored.definition import Definition
+from engine.stored.instance import Instance
+from engine.stored.task import Task, TaskDraft, TaskState
+from records import attachment, comment, signing
+from records.attachment import Attachment
+from records.comment import Comment
+from records.roles import meanings_of, role_code
+from records.session import SignInSession
+from records.sign_in import SIGNING_IDLE
+from records.signature import Signature
+from records.viewing import seen_versions
+from webapp import dossiers, feel, filters, formats, ledger, route, visit
+from webapp.dossiers import Dossier, Redline
+from webapp.ledger import Ledger
+from webapp.route import Stage
+from webapp.task_forms import PREFIX, Field, TaskForm, value_words
+
+TABS = (
+    ("summary", "Summary"), ("changes", "Changes"), ("documents", "Documents"), ("discussion", "Discussion"),
+    ("route", "Route"), ("history", "History"),
+)  # fmt: skip
+VERDICTS: Mapping[str, tuple[str, str, str]] = {
+    "approve": ("Approve", "a", "check"),
+    "approve_with_condition": ("Approve with condition", "", "check"),
+    "return": ("Return", "b", "back"),
+    "reject": ("Reject", "r", "x"),
+    "ask": ("Ask", "", "question"),
+}
+"""Verdict to its words, its key and its icon; other outcomes of a diagram are shown by their own word."""
+REASON_NEEDED = frozenset({"reject", "return", "ask", "approve_with_condition"})
+QUIET = frozenset({"return", "reject", "ask", "approve_with_condition", "withdraw", "cancel", "refuse"})
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One verdict that the visitor may give."""
+
+    verdict: str
+    words: str
+    key: str
+    icon: str
+    is_main: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One part of the review."""
+
+    key: str
+    words: str
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Review:
+    """Everything the page of one task shows to one visitor."""
+
+    task: Task
+    instance: Instance
+    definition: Definition
+    dossier: Dossier | None
+    mandates: Sequence[Mandate]
+    barred: Sequence[Finding]
+    draft: TaskDraft | None
+    tab: str = "summary"
+    tabs: Sequence[Tab] = ()
+    fields: Sequence[Field] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
+    variables: Sequence[tuple[str, str]] = ()
+    viewed: Mapping[str, int] = field(default_factory=dict)
+    seen: int | None = None
+    redline: Redline = field(default_factory=lambda: Redline((), ""))
+    files: Sequence[Attachment] = ()
+    comments: Sequence[Comment] = ()
+    stages: Sequence[Stage] = ()
+    ledger: Ledger | None = None
+    signatures: Sequence[Signature] = ()
+    reasons: Sequence[str] = ()
+    wait: str = ""
+    is_wide: bool = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be decided here any more."""
+        return self.task.state != TaskState.OPEN
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the task is just done, without a verdict."""
+        return not self.task.outcomes
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the visitor has claimed it."""
+        return self.task.assignee == visit.visitor().user_id
+
+    @property
+    def currency(self) -> str:
+        """The currency of the task's amount: the document's."""
+        return getattr(self.dossier.record, "currency", "") if self.dossier else ""
+
+    @property
+    def people(self) -> list[tuple[str, str]]:
+        """Label and name of the people in the header."""
+        return list(self.dossier.people.items()) if self.dossier else [("Started by", filters.person_name(self.instance.started_by))]
+
+    @property
+    def version_words(self) -> str:
+        """``Version 5 - you saw 3``; only the version when it is new to the visitor or the one they saw."""
+        version = self.dossier.record.version if self.dossier else self.task.version
+        if self.seen is not None and self.seen < version:
+            return f"Version {version} – you saw {self.seen}"
+        return f"Version {version}"
+
+    @property
+    def closed_words(self) -> str:
+        """What became of a closed task."""
+        who = filters.person_name(self.task.closed_by) if self.task.closed_by else ""
+        at = formats.moment(self.task.closed_at, visit.now(), visit.visitor().how)
+        if self.task.verdict:
+            return f"{formats.words(self.task.verdict)} by {who} {at}."
+        return f"Done by {who} {at}." if who and not self.task.closed_why else f"Closed {at}: {self.task.closed_why or 'done'}."
+
+    @property
+    def buttons(self) -> list[Button]:
+        """The verdicts that the diagram offers, the most usual one first and filled."""
+        if self.is_plain:
+            return []
+        first = next((word for word in self.task.outcomes if word not in QUIET), None)
+        return [_button(word, is_main=word == first) for word in self.task.outcomes]
+
+    @property
+    def waits_for(self) -> str:
+        """Whom the task waits for, in words."""
+        return route.waits_for(self.task)
+
+    @property
+    def saved_at(self) -> dt.datetime | None:
+        """When the visitor's draft was kept."""
+        return self.draft.saved_at if self.draft else None
+
+    @property
+    def kept_because(self) -> str:
+        """Why a sent text became a draft again."""
+        return (self.draft.kept_because or "") if self.draft else ""
+
+    @property
+    def draft_reason(self) -> str:
+        """The text of the visitor's draft."""
+        return self.draft.reason if self.draft else ""
+
+    @property
+    def acting_for(self) -> list[tuple[str, str]]:
+        """For whom the visitor may act here: user id (empty for oneself) and name."""
+        found = dict.fromkeys(mandate.on_behalf_of or "" for mandate in self.mandates)
+        return [(user_id, filters.person_name(user_id) if user_id else "Yourself") for user_id in found]
+
+    @property
+    def tally(self) -> str:
+        """How far the votes of this round are, in words."""
+        current = next((stage for stage in self.stages if stage.tone == "now"), None)
+        return f"{current.name}: {current.words}" if current else ""
+
+
+def _button(verdict: str, *, is_main: bool) -> Button:
+    words, key, icon = VERDICTS.get(verdict, (formats.words(verdict), "", "arrow"))
+    return Button(verdict, words, key, icon, is_main)
+
+
+def verdict_words(verdict: str) -> str:
+    """Return a verdict in words."""
+    return _button(verdict, is_main=False).words
+
+
+def load(session: Session, task_id: str, *, tab: str = "summary", sent: Mapping[str, Any] | None = None) -> Review:
+    """Return the review of a task for the visitor. Raises: NotFound when it is not theirs to see."""
+    me, now = visit.visitor().user_id, visit.now()
+    task = visible(session, task_id)
+    instance, mandates = instances.find(session, task.instance_id), eligibility.mandates_for(session, task, me, now=now)
+    record = dossiers.find(session, task.record_type, task.record_id)
+    definition = session.get_one(Definition, instance.definition_id)
+    review = Review(
+        task, instance, definition, dossiers.dossier(session, record) if record is not None else None, mandates,
+        _bars(session, task, mandates), tasks.draft_of(session, task.id, me), tab if tab in dict(TABS) else "summary",
+    )  # fmt: skip
+    _fill_head(session, review)
+    _fill_tab(session, review, sent)
+    return review
+
+
+def visible(session: Session, task_id: str) -> Task:
+    """Return a task that the visitor may know of. Raises: NotFound for any other, whether it exists or not."""
+    task = session.get(Task, task_id) if len(task_id) == 36 else None
+    if task is None or not tasks.may_see(session, task, visit.visitor().user_id):
+        raise NotFound(
+            "Expected a task of yours, but there is none at this address. It may have been decided or given to somebody else."
+        )
+    return task
+
+
+def _bars(session: Session, task: Task, mandates: Sequence[Mandate]) -> list[Finding]:
+    """Return what bars the visitor under every mandate; empty when one of them may decide."""
+    found: list[Finding] = []
+    for mandate in mandates or (Mandate(""),):
+        bars = eligibility.bars(
+            session, task, visit.visitor().user_id, on_behalf_of=mandate.on_behalf_of, now=visit.now()
+        )
+        if not bars:
+            return []
+        found += bars
+    return list({finding.rule: finding for finding in found}.values())
+
+
+def _fill_head(session: Session, review: Review) -> None:
+    task, me = review.task, visit.visitor().user_id
+    review.wait = instances.wait_sentence(session, review.instance)
+    review.reasons = [_in_words(reason) for reason in eligibility.why_me(session, task, me, now=visit.now())]
+    about = (task.record_type or "task", task.record_id or task.id)
+    if review.dossier:
+        review.seen = seen_versions(session, me, about[0], [about[1]]).get(about[1])
+        review.redline = dossiers.changes(session, review.dossier.record)
+        review.stages = route.stages_of(session, *about, task.record_hash)
+    counts = {
+        "changes": len(review.redline.differences),
+        "documents": len(attachment.attachments_of(session, *about)),
+        "discussion": comment.count_on(session, *about),
+    }
+    review.tabs = [Tab(key, words, counts.get(key, 0)) for key, words in TABS if review.dossier or key != "changes"]
+
+
+def _in_words(reason: eligibility.Reason) -> str:
+    """Return a reason with the role's printed name instead of its code."""
+    code = reason.principal.removeprefix("role:")
+    return reason.sentence.replace(f"you are {code}", f"you are {filters.principal_words(reason.principal)}").replace(
+        f"You are {code}", f"You are {filters.principal_words(reason.principal)}"
+    )
+
+
+def _fill_tab(session: Session, review: Review, sent: Mapping[str, Any] | None) -> None:
+    about = (review.task.record_type or "task", review.task.record_id or review.task.id)
+    if review.tab == "summary":
+        _fill_summary(session, review, sent)
+    elif review.tab == "documents":
+        review.files = attachment.attachments_of(session, *about)
+    elif review.tab == "discussion":
+        review.comments = comment.comments_on(session, *about)
+    elif review.tab == "history":
+        review.ledger = ledger.ledger_of(session, *about)
+
+
+def _fill_summary(session: Session, review: Review, sent: Mapping[str, Any] | None) -> None:
+    form = form_of(session, review.task)
+    names = variables_of(session, review.task) if form or not review.dossier else {}
+    if form is not None and not review.is_closed:
+        kept = sent if sent is not None else _kept(review.draft)
+        values = review.draft.variables if review.draft and kept is None else {}
+        review.fields = form.show(names | values, kept)
+    if not review.dossier:
+        how = visit.visitor().how
+        review.variables = [(name, value_words(value, how)) for name, value in names.items() if not isinstance(value, dict)]
+    if review.dossier:
+        lines = [line.id for line in getattr(review.dossier.record, "lines", ())]
+        line_type = f"{review.task.record_type}_line"
+        review.viewed = seen_versions(session, visit.visitor().user_id, line_type, lines)
+    if review.is_closed and review.task.record_id:
+        wanted = select(Signature).where(
+            Signature.record_type == review.task.record_type, Signature.record_id == review.task.record_id
+        )
+        review.signatures = [one for one in session.scalars(wanted) if one.signer_id == review.task.closed_by]
+
+
+def _kept(draft: TaskDraft | None) -> Mapping[str, Any] | None:
+    """Return the fields of a draft as they were typed, or None without any."""
+    kept = draft.variables if draft is not None else {}
+    return kept if any(name.startswith(PREFIX) for name in kept) else None
+
+
+def form_of(session: Session, task: Task) -> TaskForm | None:
+    """Return the form of a task out of the pinned bundle, or None where it has none."""
+    if not task.form_id:
+        return None
+    instance = instances.find(session, task.instance_id)
+    form = definitions.parsed(session, instance.definition_id).forms.get(task.form_id)
+    return TaskForm.of_schema(form.schema, feel.evaluate, visit.visitor().how) if form else None
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What the signature dialog says and asks."""
+
+    counts: str
+    next_words: str
+    meanings: Sequence[tuple[str, str]]
+    needs_both: bool
+    must_certify: bool
+    statement: str = signing.STATEMENT
+
+
+def signing_of(session: Session, review: Review, verdict: str, *, session_id: str) -> Signing | None:
+    """Return what has to be said and asked before this verdict is signed, or None when it needs no signature."""
+    if not review.task.signature:
+        return None
+    me = visit.visitor().user_id
+    return Signing(
+        _counts(review), _next_words(review, verdict), _meanings(session, review, verdict),
+        needs_both=_needs_both(session, session_id),
+        must_certify=not signing.is_certified(session, me),
+    )  # fmt: skip
+
+
+def _needs_both(session: Session, session_id: str) -> bool:
+    """Tell whether the next signature needs user name and password: the first of a session, or after 15 idle minutes."""
+    opened = session.get(SignInSession, session_id)
+    if opened is None or opened.last_signed_at is None:
+        return True
+    return visit.now() - max(opened.last_signed_at, opened.last_seen_at) > SIGNING_IDLE
+
+
+def _counts(review: Review) -> str:
+    if not review.dossier:
+        return review.task.title
+    lines = len(getattr(review.dossier.record, "lines", ()))
+    viewed = sum(review.viewed.get(line.id) == line.version for line in getattr(review.dossier.record, "lines", ()))
+    parts = [formats.plural(lines, "line"), formats.plural(len(review.redline.differences), "difference")]
+    return f"{', '.join(parts)}, {viewed} of {lines} viewed, version {review.dossier.record.version}"
+
+
+def _next_words(review: Review, verdict: str) -> str:
+    if not verdict.startswith("approve"):
+        return ""
+    later = [stage for stage in review.stages if not stage.tone]
+    waiting = [seat for stage in review.stages if stage.tone == "now" for seat in stage.slots if seat.words == "Waiting"]
+    if len(waiting) > 1:
+        return f"After you, {formats.plural(len(waiting) - 1, 'signature')} of this stage still to come."
+    return f"This starts the next stage: {later[0].name}." if later else "This is the last signature of the plan."
+
+
+def _meanings(session: Session, review: Review, verdict: str) -> list[tuple[str, str]]:
+    """Return the meanings that fit the verdict and that the visitor's role may give."""
+    wanted = {"reject": ("REJECTED",), "return": ("REJECTED", "REVIEWED")}.get(verdict, (review.task.signature, "REVIEWED"))
+    codes = [role_code(review.task.role)] if review.task.role else [role_code(f"role:{one}") for one in visit.visitor().roles]
+    allowed = {meaning for code in codes for meaning in meanings_of(session, code)}
+    return [(word, formats.words(word)) for word in dict.fromkeys(wanted) if word and word in allowed]

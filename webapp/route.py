@@ -1,0 +1,109 @@
+"""The route of a document: stages and seats, who sat where, when, and why the seat is asked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.decisions import Decision, DecisionKind
+from engine.decisions import of_record as decisions_on
+from engine.stored.task import Task, TaskState
+from processes.approval_plan import STAGE_NAMES
+from records.approval import ApprovalSlot, slots_of
+from webapp import filters
+from webapp.formats import plural, words
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One seat of a stage. name: who sat there, or who may. words and tone: its state."""
+
+    name: str
+    role: str
+    words: str
+    tone: str
+    why: str = ""
+    reason: str = ""
+    at: dt.datetime | None = None
+    due_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage. tone: ``done``, ``now``, ``bad`` or empty for later."""
+
+    number: int
+    name: str
+    slots: Sequence[Seat]
+    tone: str
+    words: str
+
+
+def stages_of(session: Session, record_type: str, record_id: str, content_hash: str | None) -> list[Stage]:
+    """Return the stages of a document's plan on one content, in order; none before a plan was made."""
+    if not content_hash:
+        return []
+    seats: dict[int, list[Seat]] = {}
+    open_tasks = _open_tasks(session, record_type, record_id)
+    decisions = _standing(session, record_type, record_id, content_hash)
+    for slot in slots_of(session, record_type, record_id, content_hash):
+        seats.setdefault(slot.stage, []).append(_seat(slot, open_tasks, decisions))
+    return [_stage(number, found) for number, found in sorted(seats.items())]
+
+
+def _seat(slot: ApprovalSlot, open_tasks: Mapping[str, Task], decisions: Mapping[str, Decision]) -> Seat:
+    role = filters.principal_words(f"role:{slot.role}")
+    signature, task, decision = slot.signature, open_tasks.get(slot.role), decisions.get(slot.role)
+    if slot.is_signed and signature is not None:
+        return Seat(signature.printed_name, role, "Approved", "good", slot.why, signature.reason, signature.signed_at)
+    if decision is not None and task is None:
+        tone = filters.tone(decision.verdict)
+        said = words(decision.verdict)
+        return Seat(decision.actor_name, role, said, tone, slot.why, decision.reason, decision.decided_at)
+    if task is not None:
+        return Seat(_waits_for(task), role, "Waiting", "accent", slot.why, due_at=task.due_at)
+    return Seat(role, "Not asked yet", "Later", "", slot.why)
+
+
+def _stage(number: int, seats: Sequence[Seat]) -> Stage:
+    done = sum(seat.tone == "good" for seat in seats)
+    if any(seat.tone in ("bad", "warn") for seat in seats):
+        tone = "bad"
+    elif done == len(seats):
+        tone = "done"
+    else:
+        tone = "now" if any(seat.words == "Waiting" for seat in seats) else ""
+    return Stage(number, STAGE_NAMES.get(number, f"Stage {number}"), seats, tone, f"{done} of {plural(len(seats), 'signature')}")
+
+
+def _waits_for(task: Task) -> str:
+    if task.assignee:
+        return filters.person_name(task.assignee)
+    return " or ".join(filters.principal_words(principal) for principal in task.candidates[:3]) or "nobody"
+
+
+def waits_for(task: Task) -> str:
+    """Return whom a task waits for, in words."""
+    return _waits_for(task)
+
+
+def _open_tasks(session: Session, record_type: str, record_id: str) -> dict[str, Task]:
+    wanted = select(Task).where(
+        Task.record_type == record_type, Task.record_id == record_id, Task.state == TaskState.OPEN, Task.role.is_not(None)
+    )
+    return {(task.role or "").removeprefix("role:").partition("@")[0]: task for task in session.scalars(wanted)}
+
+
+def _standing(session: Session, record_type: str, record_id: str, content_hash: str) -> dict[str, Decision]:
+    """Return the last decision that stands, by role code, on one content."""
+    rows = decisions_on(session, record_type, record_id)
+    voided = {row.voids_id for row in rows if row.kind == DecisionKind.VOID}
+    return {
+        (row.role or "").removeprefix("role:").partition("@")[0]: row
+        for row in rows
+        if row.kind == DecisionKind.DECISION and row.id not in voided and row.record_hash == content_hash
+    }

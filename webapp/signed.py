@@ -1,0 +1,25 @@
+"""A decision just made, as one sentence: printed name, title, times, meaning, method and hash (21 CFR 11.50)."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from engine.decisions import Decision
+from engine.stored.task import Task
+from records.signing import signature_of
+from webapp import formats, visit
+
+
+def words_of(session: Session, decision: Decision) -> str:
+    """Return what was decided and, when it was signed, the signature as it stands on the record."""
+    task = session.get(Task, decision.task_id) if decision.task_id else None
+    said = f"{formats.words(decision.verdict)}: {task.title if task else decision.element_id}."
+    signature = signature_of(session, decision.id)
+    if signature is None:
+        return said
+    how, title = visit.visitor().how, f", {signature.printed_title}" if signature.printed_title else ""
+    return (
+        f"{said} Signed by {signature.printed_name}{title}, as {formats.words(signature.meaning).lower()}, "
+        f"{formats.instant(signature.signed_at, how)} ({signature.signed_at:%Y-%m-%d %H:%M} UTC), "
+        f"by {formats.words(signature.method).lower()}, content {signature.content_hash[:12]}."
+    )

@@ -1,0 +1,31 @@
+// The pane beside the list: marks the open row, shows the pane alone on a phone, and notes which version one has seen.
+import { each } from "./once.js";
+
+const GLANCE = 1500;
+
+function noteSeen(review) {
+  const { seen, version, proof } = review.dataset;
+  if (!seen) return;
+  setTimeout(() => {
+    if (review.isConnected) fetch(seen, { method: "POST", body: new URLSearchParams({ version, form_proof: proof }) });
+  }, GLANCE);
+}
+
+function onSwap(event) {
+  if (!event.target.matches("[data-pane]")) return;
+  const frame = event.target.closest("[data-inbox]");
+  const id = event.target.querySelector("[data-review]")?.dataset.task;
+  for (const row of frame.querySelectorAll("[data-item]")) {
+    if (row.dataset.item === id) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+  }
+  frame.classList.add("inbox-open");
+  event.target.scrollTop = 0;
+  if (matchMedia("(max-width: 60rem)").matches) scrollTo(0, 0);
+}
+
+export function bindPane() {
+  document.addEventListener("htmx:afterSwap", onSwap);
+}
+
+export const bindSeen = (root) => each(root, "[data-review]", noteSeen);

@@ -1,0 +1,56 @@
+"""Wiring: one installation with everything that it needs, given a database and settings."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import processes
+from engine.act import Installation
+from engine.clock import Clock, wall_clock
+from engine.database import connect
+from engine.registry import Registry
+from records.calendar import MAIN, BusinessCalendar
+from records.directory import StaffDirectory
+from records.signing import PasswordSigner
+from rules.guard import LockstepGuard
+
+
+def wire(
+    database_url: str, *, settings: Mapping[str, Any] | None = None, clock: Clock = wall_clock
+) -> Installation:
+    """Return the installation of one plant on one database.
+
+    settings: plain values (``mail_folder``, ``outbox_folder``, ``site``, ``time_zone`` …); what is missing has the default
+    of whoever reads it. Nothing is written, and the database need not be migrated yet.
+    """
+    given = dict(settings or {})
+    site = str(given.get("site", MAIN))
+    return Installation(
+        connect(database_url),
+        guard=LockstepGuard(),
+        directory=StaffDirectory(),
+        calendar=BusinessCalendar(site),
+        signer=PasswordSigner(site),
+        clock=clock,
+        settings=given,
+        registry=registry_of_flows(),
+    )
+
+
+def registry_of_flows() -> Registry:
+    """Return one registry with the steps and jobs of every flow module."""
+    merged = Registry()
+    for registry in _registries():
+        merged.merge(registry)
+    return merged
+
+
+def _registries() -> Iterator[Registry]:
+    """Yield the ``registry`` of every module of processes that has one: a new flow needs no word here."""
+    for found in sorted(pkgutil.iter_modules(processes.__path__), key=lambda module: module.name):
+        registry = getattr(importlib.import_module(f"processes.{found.name}"), "registry", None)
+        if isinstance(registry, Registry):
+            yield registry
