@@ -105,11 +105,11 @@ def approved_change(alias: str = "i") -> str:
 
 
 def valid_signature(slot: str) -> str:
-    """Return a condition that a slot has a valid signature in its role on its own record and hash."""
+    """Return a condition that a slot has a valid signature, no rejection, on its own record and hash."""
     return (
         f"EXISTS (SELECT 1 FROM signature g WHERE g.id = {slot}.signature_id AND g.status = 'VALID' "
         f"AND g.record_type = {slot}.record_type AND g.record_id = {slot}.record_id AND g.content_hash = {slot}.record_hash "
-        f"AND g.role = {slot}.role)"
+        "AND g.meaning <> 'REJECTED')"
     )
 
 

@@ -127,7 +127,7 @@ def _slots(speech: Speech) -> Iterator[Door]:
             f"{changed} OR ({speech.differ('OLD.signature_id', 'NEW.signature_id')} AND "
             f"({standing} OR {shared} OR (NEW.signature_id IS NOT NULL AND NOT {doors.valid_signature('NEW')})))"
         ),
-        sentence="UNSIGNED: Expected a slot to be filled by a valid signature of its own role, document and hash, but it was not",
+        sentence="UNSIGNED: Expected a slot to be filled by a valid signature of its own on its document and hash, but it was not",
     )
     yield Door(
         name="guard_approval_slot_starts_open",

@@ -108,10 +108,10 @@ class Plant:
         self, record_type: str, record_id: str, record_hash: str = HASH, *, signer: str = "lena", **values: Any
     ) -> str:
         """Insert a signature as the application writes one."""
-        values = {"role": "PUR_LEAD"} | values
+        values = {"role": "PUR_LEAD", "meaning": Meaning.APPROVED} | values
         return self.put(
             Signature, record_type=record_type, record_id=record_id, content_hash=record_hash, signer_id=signer,
-            printed_name=signer, printed_title="", meaning=Meaning.APPROVED, signed_at=NOW, local_offset=0, method="password",
+            printed_name=signer, printed_title="", signed_at=NOW, local_offset=0, method="password",
             had_both_components=True, **values,
         )  # fmt: skip
 

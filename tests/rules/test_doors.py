@@ -243,7 +243,7 @@ def test_a_slot_takes_only_a_valid_signature_on_its_own_document_and_hash(plant:
         plant.sign("purchase_order", plant.order, OTHER_HASH),
         plant.sign("purchase_order", plant.draft_order),
         plant.sign("purchase_order", plant.order, status="SUPERSEDED", superseded_at=NOW),
-        plant.sign("purchase_order", plant.order, role="QA_ENG"),
+        plant.sign("purchase_order", plant.order, meaning="REJECTED"),
     ):
         refused(plant, update(slots).values(signature_id=signature).where(slots.c.id == slot), "UNSIGNED")
     refused(plant, update(slots).values(record_hash=OTHER_HASH).where(slots.c.id == slot), "UNSIGNED")

@@ -9,7 +9,7 @@ from rules.controlled import current_policy, read_policy
 from rules.guarded import guarded_tables, problems
 from rules.policy import TABLES, PolicyProblem, examples_of, read_table, run_examples, table_called, table_names
 
-WITHOUT_GAPS = ("amendment_tolerance", "budget_check", "document_checks", "price_tolerance", "process_codes")
+WITHOUT_GAPS = ("amendment_tolerance", "budget_check", "document_checks", "price_tolerance")
 
 
 @pytest.mark.parametrize("name", table_names())

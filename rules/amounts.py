@@ -1,0 +1,32 @@
+"""Amounts of documents in company currency, at the rate of the order date."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from records.money import convert
+from records.purchase_order import PurchaseOrder
+from records.requisition import Requisition
+from records.sourcing import rate_on
+
+
+def company_total(session: Session, document: Requisition | PurchaseOrder, *, on: dt.datetime) -> Decimal:
+    """Return a document's total in its site's currency. on: the instant whose local day's rate counts where no rate is fixed.
+
+    Raises: Invalid NO_EXCHANGE_RATE.
+    """
+    return in_company_currency(session, document, document.total, on=on)
+
+
+def in_company_currency(
+    session: Session, document: Requisition | PurchaseOrder, amount: Decimal, *, on: dt.datetime
+) -> Decimal:
+    """Return an amount of a document in its site's currency. Raises: Invalid NO_EXCHANGE_RATE."""
+    rate = document.fx_rate if isinstance(document, PurchaseOrder) else None
+    if rate is None:
+        day = document.site.local_day(on)
+        rate = rate_on(session, document.currency, company_currency=document.site.currency, on=day)
+    return convert(amount, rate, currency=document.site.currency)

@@ -1,0 +1,304 @@
+"""Segregation of duties, evaluated on natural persons, those acted for included (domain.md 4b).
+
+SOD-1 who asks does not approve; SOD-2 who buys does not approve; SOD-12 who administers holds no business signature; SOD-13 a
+deputy may not do what the person they stand in for was barred from; SOD-ONCE nobody fills two seats of one large document.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from engine.decisions import Decision
+from engine.errors import Finding
+from engine.record import Edit, Operation
+from engine.stored.task import Task
+from records.person import Role, RoleGrant, User
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
+from records.requisition import Requisition, RequisitionLine
+from records.signature import Meaning, Signature, SignatureStatus
+from rules.amounts import company_total
+from rules.law import block, law, session_of
+from rules.policy import table_called
+
+APPROVING = frozenset({"approve", "approve_with_condition"})
+OWN_WORK = frozenset({Meaning.AUTHORED, Meaning.RELEASED, Meaning.RESPONSIBLE})
+"""Meanings of signatures that are not an approval: a buyer releases the order that is theirs."""
+
+ADMINISTRATION = frozenset({"ADMIN"})
+"""Roles of administration that have no row in the list of roles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person about to approve a document, alone or for somebody else."""
+
+    record_type: str
+    record_id: str
+    record_hash: str | None
+    user_id: str
+    on_behalf_of: str | None
+    at: dt.datetime
+    decision_id: str | None = None
+
+
+def bars_on_task(
+    session: Session, task: Task, user_id: str, *, on_behalf_of: str | None, now: dt.datetime
+) -> list[Finding]:
+    """Return what bars a person from a task that approves; nothing for any other task."""
+    if not APPROVING & set(task.outcomes) or task.signature in OWN_WORK:
+        return []
+    if task.record_type is None or task.record_id is None:
+        return []
+    approval = Approval(task.record_type, task.record_id, task.record_hash, user_id, on_behalf_of, now)
+    return list(bars(session, approval))
+
+
+def bars(session: Session, approval: Approval) -> Iterator[Finding]:
+    """Yield what bars a person from approving a document."""
+    yield from _own_bars(session, approval, approval.user_id)
+    if approval.on_behalf_of is not None and approval.on_behalf_of != approval.user_id:
+        for finding in _own_bars(session, approval, approval.on_behalf_of):
+            yield replace(
+                finding,
+                rule="SOD-13",
+                sentence=(
+                    f"Expected {_name(session, approval.user_id)} to approve only what {_name(session, approval.on_behalf_of)} may, "
+                    f"but {_name(session, approval.on_behalf_of)} is barred ({finding.rule}): {finding.sentence}"
+                ),
+            )
+    yield from _once(session, approval)
+
+
+def _own_bars(session: Session, approval: Approval, person: str) -> Iterator[Finding]:
+    about = (approval.record_type, approval.record_id)
+    number = _number(session, approval)
+    if person in requesters_of(session, *about):
+        yield block(
+            "SOD-1", f"Expected somebody else to approve {number}, but {_name(session, person)} requested it.", about,
+            way_out="Another holder of the role decides.",
+        )  # fmt: skip
+    if person in buyers_of(session, *about, at=approval.at):
+        yield block(
+            "SOD-2", f"Expected somebody else to approve {number}, but {_name(session, person)} is its buyer.", about,
+            way_out="Another holder of the role decides.",
+        )  # fmt: skip
+    administration = administration_of(session, person, at=approval.at)
+    if administration:
+        yield block(
+            "SOD-12",
+            f"Expected no administrator to approve {number}, but {_name(session, person)} holds {', '.join(administration)}.",
+            about,
+            owner="role:ADMIN",
+            way_out="Take one of the roles away.",
+        )
+
+
+def requesters_of(session: Session, record_type: str, record_id: str) -> set[str]:
+    """Return who asked for what a document buys."""
+    if record_type == Requisition.record_type:
+        wanted = select(Requisition.requester_id).where(Requisition.id == record_id)
+    elif record_type == PurchaseOrder.record_type:
+        wanted = (
+            select(Requisition.requester_id)
+            .join(RequisitionLine, RequisitionLine.requisition_id == Requisition.id)
+            .join(PurchaseOrderLine, PurchaseOrderLine.requisition_line_id == RequisitionLine.id)
+            .where(PurchaseOrderLine.order_id == record_id)
+        )
+    else:
+        return set()
+    return set(session.scalars(wanted))
+
+
+def buyers_of(session: Session, record_type: str, record_id: str, *, at: dt.datetime) -> set[str]:
+    """Return who buys: the buyer of an order; for a requisition the buyers of its orders, or everybody who may become one."""
+    if record_type == PurchaseOrder.record_type:
+        order = session.get(PurchaseOrder, record_id)
+        return {order.buyer_id} if order is not None and order.buyer_id is not None else set()
+    if record_type != Requisition.record_type:
+        return set()
+    orders = session.scalars(
+        select(PurchaseOrder)
+        .join(PurchaseOrderLine, PurchaseOrderLine.order_id == PurchaseOrder.id)
+        .join(RequisitionLine, PurchaseOrderLine.requisition_line_id == RequisitionLine.id)
+        .where(RequisitionLine.requisition_id == record_id)
+    )
+    named = {order.buyer_id for order in orders if order.buyer_id is not None}
+    return named or _holders(session, {"BUYER"}, at=at)
+
+
+def administration_of(session: Session, user_id: str, *, at: dt.datetime) -> list[str]:
+    """Return the administrative roles that somebody holds at an instant."""
+    grants = session.scalars(select(RoleGrant).where(RoleGrant.user_id == user_id))
+    held = {grant.role for grant in grants if grant.is_valid(at)}
+    return sorted(held & administrative(session))
+
+
+def administrative(session: Session) -> set[str]:
+    """Return the codes of the roles that give no business signature."""
+    return set(session.scalars(select(Role.code).where(Role.is_business.is_(False)))) | ADMINISTRATION
+
+
+@law("SOD", on=Decision)
+def an_approval_is_somebody_elses(edit: Edit) -> Iterator[Finding]:
+    """Who asked, who buys, who administers and whoever stands in for them do not approve (SOD-1, -2, -12, -13)."""
+    decision = edit.record
+    if edit.operation is not Operation.INSERT or decision.verdict not in APPROVING or decision.meaning in OWN_WORK:
+        return
+    if decision.kind != "DECISION" or decision.record_type is None or decision.record_id is None:
+        return
+    approval = Approval(
+        decision.record_type, decision.record_id, decision.record_hash, decision.actor_id, decision.on_behalf_of_id,
+        decision.decided_at, decision.id,
+    )  # fmt: skip
+    yield from bars(session_of(edit), approval)
+
+
+@law("SOD", on=Signature)
+def a_signature_is_somebody_elses(edit: Edit) -> Iterator[Finding]:
+    """The same for a signature, whichever way it came."""
+    signature = edit.record
+    if edit.operation is not Operation.INSERT or signature.meaning is not Meaning.APPROVED:
+        return
+    approval = Approval(
+        signature.record_type, signature.record_id, signature.content_hash, signature.signer_id,
+        signature.on_behalf_of_id, signature.signed_at, signature.decision_id,
+    )  # fmt: skip
+    yield from bars(session_of(edit), approval)
+
+
+@law("SOD-2", on=PurchaseOrder)
+def a_signer_of_the_request_is_not_its_buyer(edit: Edit) -> Iterator[Finding]:
+    """Whoever approved the requisition does not become the buyer of an order that its approval covers."""
+    order = edit.record
+    if order.buyer_id is None or not {"buyer_id", "status"} & edit.changes.keys() or order.status != "APPROVED":
+        return
+    session = session_of(edit)
+    requisitions = session.scalars(
+        select(RequisitionLine.requisition_id)
+        .join(PurchaseOrderLine, PurchaseOrderLine.requisition_line_id == RequisitionLine.id)
+        .where(PurchaseOrderLine.order_id == order.id)
+    ).all()
+    signed = session.scalars(
+        select(Signature)
+        .where(Signature.record_type == Requisition.record_type, Signature.status == SignatureStatus.VALID)
+        .where(Signature.meaning == Meaning.APPROVED)
+        .where(Signature.record_id.in_(requisitions))
+    )
+    own = session.scalar(
+        select(Signature.id)
+        .where(Signature.record_type == PurchaseOrder.record_type, Signature.record_id == order.id)
+        .limit(1)
+    )
+    if own is None and any(order.buyer_id in (signature.signer_id, signature.on_behalf_of_id) for signature in signed):
+        yield block(
+            "SOD-2",
+            f"Expected another buyer of {order.number}, but {_name(session, order.buyer_id)} approved the request it rests on.",
+            (order.record_type, order.id),
+            owner="role:PUR_MGR",
+            way_out="Another buyer takes the order, or it is approved on its own.",
+        )
+
+
+@law("SOD-12", on=RoleGrant)
+def an_administrator_signs_no_business(edit: Edit) -> Iterator[Finding]:
+    """Nobody holds an administrative role and a role that signs business at one time."""
+    grant = edit.record
+    if edit.operation is Operation.DELETE:
+        return
+    session = session_of(edit)
+    closed = administrative(session)
+    others = session.scalars(
+        select(RoleGrant).where(RoleGrant.user_id == grant.user_id, RoleGrant.id != grant.id)
+    ).all()
+    fresh = [
+        each
+        for each in session.new
+        if isinstance(each, RoleGrant) and each.user_id == grant.user_id and each is not grant
+    ]
+    clash = {
+        other.role
+        for other in (*others, *fresh)
+        if (other.role in closed) != (grant.role in closed) and _overlap(grant, other)
+    }
+    if clash:
+        yield block(
+            "SOD-12",
+            f"Expected an administrator to hold no role that signs business, but {grant.user_id} would hold {grant.role} "
+            f"beside {', '.join(sorted(clash))}.",
+            (grant.record_type, grant.id),
+            owner="role:ADMIN",
+            way_out="End the other grant first.",
+        )
+
+
+def _once(session: Session, approval: Approval) -> Iterator[Finding]:
+    """Yield SOD-ONCE when the person signed this very content already and the document is large."""
+    if approval.record_hash is None:
+        return
+    signed = select(Signature.id).where(
+        Signature.record_type == approval.record_type,
+        Signature.record_id == approval.record_id,
+        Signature.content_hash == approval.record_hash,
+        Signature.status == SignatureStatus.VALID,
+        Signature.meaning == Meaning.APPROVED,
+        or_(Signature.signer_id == approval.user_id, Signature.on_behalf_of_id == approval.user_id),
+    )
+    if approval.decision_id is not None:
+        signed = signed.where(or_(Signature.decision_id.is_(None), Signature.decision_id != approval.decision_id))
+    if session.scalar(signed.limit(1)) is None:
+        return
+    judgement = table_called("document_checks").judge(check="SAME_SIGNER")
+    document = _found(session, approval)
+    if document is None or company_total(session, document, on=approval.at) < judgement.row.outputs["amount_from"]:
+        return
+    yield block(
+        "SOD-ONCE",
+        f"Expected another person for the second signature on {_number(session, approval)}, "
+        f"but {_name(session, approval.user_id)} signed it already.",
+        (approval.record_type, approval.record_id),
+        way_out="Another holder of the role decides.",
+        judged_by=judgement.hash,
+        row=judgement.row.number,
+    )
+
+
+def _found(session: Session, approval: Approval) -> PurchaseOrder | Requisition | None:
+    if approval.record_type == PurchaseOrder.record_type:
+        return session.get(PurchaseOrder, approval.record_id)
+    if approval.record_type == Requisition.record_type:
+        return session.get(Requisition, approval.record_id)
+    return None
+
+
+def _number(session: Session, approval: Approval) -> str:
+    document = _found(session, approval)
+    return document.number if document is not None else f"{approval.record_type} {approval.record_id}"
+
+
+def _name(session: Session, user_id: str) -> str:
+    user = session.get(User, user_id)
+    return user.name if user is not None else user_id
+
+
+def _holders(session: Session, roles: set[str], *, at: dt.datetime) -> set[str]:
+    grants = session.scalars(select(RoleGrant).where(RoleGrant.role.in_(roles)))
+    return {grant.user_id for grant in grants if grant.is_valid(at)}
+
+
+def _overlap(one: RoleGrant, other: RoleGrant) -> bool:
+    return (one.valid_to is None or other.valid_from < one.valid_to) and (
+        other.valid_to is None or one.valid_from < other.valid_to
+    )
+
+
+LAWS = (
+    an_approval_is_somebody_elses,
+    a_signature_is_somebody_elses,
+    a_signer_of_the_request_is_not_its_buyer,
+    an_administrator_signs_no_business,
+)

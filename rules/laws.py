@@ -1,0 +1,8 @@
+"""Every law that the guard applies, in one tuple."""
+
+from __future__ import annotations
+
+from rules import duties
+from rules.law import Law
+
+LAWS: tuple[Law, ...] = (*duties.LAWS,)
