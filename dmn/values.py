@@ -211,6 +211,10 @@ def compare(left: Value, right: Value) -> int | None:
 
 def contains(interval: Range, value: Value) -> bool | None:
     """Tell whether a range holds a value; None where they cannot be compared."""
+    low, high = interval.low, interval.high
+    if type(value) is Decimal and type(low) is Decimal and type(high) is Decimal and not interval.operator:
+        above = value > low or (interval.low_included and value == low)
+        return bool(above and (value < high or (interval.high_included and value == high)))
     if value is None:
         return None
     if interval.operator == "!=":
