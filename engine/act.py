@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
-from engine import audit
+from engine import audit, bulk
 from engine.cache import Cache
 from engine.clock import Clock, wall_clock
 from engine.database import new_id
@@ -21,6 +22,9 @@ from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
 from engine.ports import Calendar, Directory, Guard, JobCarrier, Signer
 from engine.record import Edit, Operation, Record, edits_of
 from engine.registry import Registry
+
+_UNDONE = ("deliveries", "queue counts")
+"""What an act collects beside its statements; a savepoint that is rolled back takes it back too."""
 
 
 @dataclass(eq=False)
@@ -79,7 +83,6 @@ class Act:
         if not self.is_untouched:
             raise RuntimeError("Expected an untouched act to begin anew, but something was written in it")
         self.session.rollback()
-        self.session.expunge_all()
         self.chain_heads.clear()
         self.chain_owners.clear()
 
@@ -91,8 +94,11 @@ class Act:
         """
         audit.chain(self)
         self.session.flush()
+        bulk.write(self.session)
         audit.write(self)
         heads = dict(self.chain_heads)
+        kept = {name: copy(self.session.info[name]) for name in _UNDONE if name in self.session.info}
+        last = list(self.last)
         findings, afterwards = len(self.findings), len(self.afterwards)
         savepoint = self.session.begin_nested()
         try:
@@ -100,8 +106,11 @@ class Act:
             self.session.flush()
         except BaseException:
             savepoint.rollback()
-            self.session.info.pop("audit", None)
-            self.session.info.pop("edits", None)
+            for name in ("audit", "edits", *_UNDONE):
+                self.session.info.pop(name, None)
+            self.session.info.update(kept)
+            self.last[:] = last
+            bulk.forget(self.session)
             self.chain_heads.clear()
             self.chain_heads.update(heads)
             del self.findings[findings:], self.afterwards[afterwards:]
@@ -237,6 +246,7 @@ def _chain(session: Session, _context: Any) -> None:
     for edit in session.info.pop("edits", ()):
         if isinstance(edit.record, Record):
             audit.append_edit(act, edit)
+    bulk.write(session)
     audit.write(act)
 
 
@@ -248,7 +258,8 @@ def _write_notes(session: Session) -> None:
         act.last.pop(0)()
     audit.chain(act)
     session.flush()
-    audit.write(session.info["act"])
+    bulk.write(session)
+    audit.write(act)
 
 
 @event.listens_for(_ActSession, "do_orm_execute")

@@ -63,8 +63,8 @@ def record(
         decided_at=act.now,
     )
     decisions.append(act, instance, decision)
-    act.session.flush()
     if signature is not None:
+        act.session.flush()
         signer = act.installation.signer
         if signer is None:
             raise RuntimeError("Expected a signer to be wired before anybody signs, but there is none")

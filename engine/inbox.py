@@ -142,7 +142,7 @@ def counts(session: Session, user_id: str) -> Counts:
         select(QueueCount.queue, QueueCount.set_id.in_(mine), QueueCount.tasks).where(
             QueueCount.set_id.in_(sets), QueueCount.tasks != 0
         )
-    ).tuples()
+    )
     queues: dict[str, dict[str, int]] = {"mine": {}, "groups": {}}
     for queue, is_mine, tasks in rows:
         counted = queues["mine" if is_mine else "groups"]

@@ -103,4 +103,4 @@ def opened(session: Session, *, limit: int = 100) -> list[tuple[Incident, Instan
         .order_by(Incident.opened_at, Incident.id)
         .limit(limit)
     )
-    return [(incident, instance) for incident, instance in session.execute(query).tuples()]
+    return [(incident, instance) for incident, instance in session.execute(query)]

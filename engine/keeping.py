@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, or_, select
 
-from engine import dialect, incidents, jobs, messages, motion, opening, variables, words
+from engine import bulk, dialect, escalation, incidents, jobs, messages, motion, opening, variables, words
 from engine.database import new_id
-from engine.spiff.host import Incident, Left, Thrown, Wait
+from engine.spiff import ElementInfo, FiredTimer, Incident, Left, Thrown, Wait
 from engine.stored.instance import Activity, InstanceStatus
 from engine.stored.task import Task, TaskState
 from engine.stored.wait import MessageSubscription, SignalSubscription, Timer
@@ -32,6 +32,7 @@ def store(moved: motion.Motion) -> None:
     gone = [wait for key, wait in moved.before.items() if key not in waits]
     _explain(moved)
     _close_tasks(moved, [wait.token_id for wait in gone if wait.kind == "task"])
+    _escalate(moved)
     _forget(moved, gone)
     for wait in opened:
         _open(moved, wait)
@@ -75,6 +76,48 @@ def _close_tasks(moved: motion.Motion, tokens: Sequence[int]) -> None:
     incidents.resolve_of_tokens(act, instance, [task.token_id for task in tasks], "the task is gone")
 
 
+def _escalate(moved: motion.Motion) -> None:
+    """Carry out ``escalateTo`` of the timers that went off beside a task which is still open."""
+    for fired in moved.fired:
+        element = moved.element(fired.process_id, fired.element_id)
+        if not fired.is_interrupting and dialect.ESCALATE_TO in element.properties:
+            for task in _beside(moved, fired):
+                _escalate_task(moved, element, task)
+
+
+def _beside(moved: motion.Motion, fired: FiredTimer) -> list[Task]:
+    """Return the open tasks of the activity that a timer stands on: one, or those of a multi-instance body."""
+    query = select(Task).where(
+        Task.instance_id == moved.instance.id,
+        Task.element_id == fired.attached_to,
+        Task.process_id == fired.process_id,
+        Task.state == TaskState.OPEN,
+    )
+    timer = moved.before.get((fired.token_id, "timer"))
+    if timer is not None:
+        # A cycle that went off twice in one move has a token of its own by then: it concerns every task of the element.
+        query = query.where(or_(Task.token_id == timer.attached_to, Task.body_scope == timer.attached_to))
+    return [task for task in moved.act.session.scalars(query) if task.token_id in moved.flow.live]
+
+
+def _escalate_task(moved: motion.Motion, timer: ElementInfo, task: Task) -> None:
+    view = moved.flow.variables_view(task.token_id)
+    try:
+        named = dialect.words_of(dialect.property_value(timer, dialect.ESCALATE_TO, view, moved.flow.host))
+    except Incident as reason:
+        incidents.report(
+            moved.act,
+            moved.instance,
+            task.token_id,
+            timer.id,
+            cause="candidates",
+            message=reason.message,
+            task_id=task.id,
+        )
+        return
+    escalation.escalate(moved.act, task, [opening.principal("role", name) for name in named])
+
+
 def _forget(moved: motion.Motion, gone: Collection[Wait]) -> None:
     act, instance_id = moved.act, moved.instance.id
     for kind, table in (("timer", Timer), ("message", MessageSubscription), ("signal", SignalSubscription)):
@@ -113,6 +156,7 @@ def open_or_report(moved: motion.Motion, wait: Wait) -> None:
         return
     why = opening.trouble(act, task)
     if why is not None:
+        act.session.flush()
         incidents.report(
             act, instance, wait.token_id, wait.element_id, cause="candidates", message=why, task_id=task.id
         )
@@ -162,9 +206,7 @@ def _hear_stored(act: Act, wait: Wait) -> None:
 
 def _keep_history(moved: motion.Motion) -> None:
     rows = [_history_row(moved, left) for left in moved.flow.history]
-    if rows:
-        moved.act.session.flush()
-        moved.act.session.connection().execute(insert(Activity), rows)
+    bulk.add(moved.act, Activity, rows)
 
 
 def _history_row(moved: motion.Motion, left: Left) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete
 
 from dmn import to_python
-from engine import counters, dialect, eligibility, quorum
+from engine import bulk, counters, dialect, eligibility, quorum
 from engine.database import LIMIT, new_id
 from engine.spiff import Flow
 from engine.spiff.elements import ElementInfo
@@ -79,7 +79,6 @@ def open_task(act: Act, instance: Instance, flow: Flow, wait: Wait, element: Ele
     _place_in_quorum(instance, flow, wait, task)
     task.set_id = counters.candidate_set(act, claimable(task))
     act.session.add(task)
-    act.session.flush()
     write_candidates(act, task)
     counters.add(act, task.set_id, task.flow, 1)
     act.note("instance", instance.id, "TASK_OPENED", field=element.id, new=task.title)
@@ -201,8 +200,7 @@ def write_candidates(act: Act, task: Task) -> None:
         }
         for name in claimable(task)
     ]
-    if rows:
-        act.session.connection().execute(insert(TaskCandidate), rows)
+    bulk.add(act, TaskCandidate, rows)
 
 
 def remove_candidates(act: Act, tasks: Sequence[Task]) -> None:
@@ -231,7 +229,9 @@ def trouble(act: Act, task: Task) -> str | None:
     """
     if not task.candidates:
         return f'Expected "{task.name}" to say whose task it is, but it names no user and no group'
-    people, notes = eligibility.eligible(act.session, task, task.candidates, now=act.now)
+    # A question about people must not write the half-made task early: that would cost every act a second round.
+    with act.session.no_autoflush:
+        people, notes = eligibility.eligible(act.session, task, task.candidates, now=act.now)
     if notes != task.notes:
         task.notes = list(dict.fromkeys([*task.notes, *notes]))
     if people:

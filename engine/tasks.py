@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import closing, drafts, eligibility, incidents, motion, opening, timers, voting, words
+from engine import closing, drafts, eligibility, escalation, motion, opening, timers, voting, words
 from engine.clock import now_of
 from engine.database import is_id
 from engine.decisions import Decision
@@ -48,6 +48,7 @@ NEEDS_REASON = frozenset({"reject", "return"})
 MAX_REASON = 20_000
 
 why_me = eligibility.why_me
+escalate = escalation.escalate
 draft_of = drafts.draft_of
 save_draft = drafts.save_draft
 
@@ -166,40 +167,8 @@ def assign(act: Act, task_id: str, principals: Sequence[str], reason: str) -> Ta
     task.notes = [*task.notes, f"Given to {', '.join(principals)}: {reason}"]
     opening.hand_over(act, task)
     act.note("instance", instance.id, "TASK_ASSIGNED", field=task.element_id, new=", ".join(principals), reason=reason)
-    _look_for_trouble(act, instance, task)
+    escalation.look_for_trouble(act, instance, task)
     return task
-
-
-def escalate(act: Act, task: Task, principals: Sequence[str], policy: str | None = None) -> Task:
-    """Let an open task go to the next level. The instance must be locked (a step, a timer) or is locked now.
-
-    principals: ``user:`` and ``role:`` principals. policy: ``reassign`` replaces the candidates and refuses the
-    former ones from now on, ``add`` lets both decide; the task's own when None.
-    """
-    if task.state != TaskState.OPEN:
-        raise Conflict(f"Expected an open task to escalate, but it is {task.state}")
-    chosen = policy or task.deadline_policy
-    names = ", ".join(name.partition(":")[2] for name in principals)
-    at = words.clock_time(act.session, act.now, now=act.now)
-    sentence = f"escalated to {names} at {at}"
-    if chosen == "reassign":
-        gone = [name for name in claimed_or_candidates(task) if name not in principals]
-        task.former = [*task.former, *({"principal": name, "why": sentence} for name in gone)]
-        task.candidates = list(dict.fromkeys(principals))
-    else:
-        task.candidates = list(dict.fromkeys([*task.candidates, *principals]))
-    task.assignee = None
-    task.notes = [*task.notes, f"{sentence[0].upper()}{sentence[1:]}"]
-    opening.hand_over(act, task)
-    act.note("instance", task.instance_id, "TASK_ESCALATED", field=task.element_id, new=sentence)
-    _look_for_trouble(act, act.session.get_one(Instance, task.instance_id), task)
-    return task
-
-
-def claimed_or_candidates(task: Task) -> list[str]:
-    """Return everybody who could take a task until now, whoever claimed it included."""
-    own = [f"user:{task.assignee}"] if task.assignee else []
-    return list(dict.fromkeys([*own, *task.candidates]))
 
 
 def find(session: Session, task_id: str) -> Task:
@@ -236,8 +205,9 @@ def _held(act: Act, task_id: str, typed: drafts.Typed | None) -> tuple[Task, Ins
     if instance.wake_at is None or instance.wake_at > act.now:
         return task, instance
     if act.is_untouched:
+        instance_id = instance.id
         act.begin_anew()
-        timers.fire_for(act.installation, instance.id, now=act.now)
+        timers.fire_for(act.installation, instance_id, now=act.now)
     else:
         # Something was written in this act already: the timers go off within it, and share its fate.
         timers.fire(act, instance)
@@ -250,10 +220,11 @@ def _read(act: Act, task_id: str) -> tuple[Task, Instance]:
         select(Instance, Task)
         .join(Task, Task.instance_id == Instance.id)
         .where(Task.id == task_id)
-        .with_for_update(of=Instance)
+        # Both rows: PostgreSQL reads only locked rows anew after it waited for the lock, and the instance comes first everywhere.
+        .with_for_update(of=[Instance, Task], key_share=True)
         .execution_options(populate_existing=True)
     )
-    found = act.session.execute(query).tuples().first() if is_id(task_id) else None
+    found = act.session.execute(query).first() if is_id(task_id) else None
     if found is None:
         raise NotFound(f"Expected a task {task_id}, but there is none")
     instance, task = found
@@ -341,14 +312,3 @@ def _name(act: Act, user_id: str | None) -> str:
         return "the system"
     person = eligibility.directory_of(act.session).person(act.session, user_id)
     return person.name if person is not None else user_id
-
-
-def _look_for_trouble(act: Act, instance: Instance, task: Task) -> None:
-    why = opening.trouble(act, task)
-    if why is not None:
-        incidents.report(
-            act, instance, task.token_id, task.element_id, cause="candidates", message=why, task_id=task.id
-        )
-    else:
-        closing.resolve_trouble(act, instance, task)
-    act.session.flush()

@@ -56,7 +56,7 @@ def _verdicts(moved: Motion, body: int) -> dict[int, str]:
     query = select(Decision.id, Decision.kind, Decision.voids_id, Decision.slot, Decision.verdict).where(
         Decision.instance_id == moved.instance.id, Decision.quorum_scope == body
     )
-    rows = list(moved.act.session.execute(query.order_by(Decision.seq)).tuples())
+    rows = list(moved.act.session.execute(query.order_by(Decision.seq)))
     voided = {voids_id for _, kind, voids_id, _, _ in rows if kind == DecisionKind.VOID}
     return {
         slot: verdict

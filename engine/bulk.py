@@ -1,0 +1,35 @@
+"""Rows that nobody changes again, such as history and candidates: queued in the act, written in one statement a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from engine.database import Base
+
+if TYPE_CHECKING:
+    from engine.act import Act
+
+_QUEUE = "bulk"
+
+
+def add(act: Act, mapped: type[Base], rows: Iterable[dict[str, Any]]) -> None:
+    """Queue rows to be inserted after the next flush, so that the rows they refer to are there."""
+    queue: dict[type[Base], list[dict[str, Any]]] = act.session.info.setdefault(_QUEUE, {})
+    queue.setdefault(mapped, []).extend(rows)
+
+
+def write(session: Session) -> None:
+    """Insert what is queued, table by table in the order in which they were first named."""
+    queue: dict[type[Base], list[dict[str, Any]]] = session.info.pop(_QUEUE, {})
+    for mapped, rows in queue.items():
+        if rows:
+            session.connection().execute(insert(mapped), rows)
+
+
+def forget(session: Session) -> None:
+    """Drop what is queued: a savepoint was rolled back."""
+    session.info.pop(_QUEUE, None)

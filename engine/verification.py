@@ -1,0 +1,211 @@
+"""Verify: fold every chain and compare every record with what its chain says it is.
+
+What is found is evidence, not prevention: the guard prevents. A chain whose last rows were all cut off is noticed
+where its head is kept elsewhere (instances keep theirs); for other records the checkpoints that leave the host are
+needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, Text, cast, distinct, func, inspect, select
+from sqlalchemy.orm import Session
+
+from engine import audit, decisions
+from engine.audit import GENESIS, AuditEvent
+from engine.database import Base
+from engine.decisions import Decision
+from engine.record import BOOKKEEPING, Edit, Operation, Record
+from engine.stored.instance import Instance
+
+BATCH = 500
+"""Records that are held in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One place where the database is not what its history says. seq: the first row concerned, where it is a row."""
+
+    record_type: str
+    record_id: str
+    seq: int | None
+    sentence: str
+
+    def __str__(self) -> str:
+        row = f" row {self.seq}" if self.seq is not None else ""
+        return f"{self.record_type} {self.record_id}{row}: {self.sentence}"
+
+
+Tell = Callable[[int], None]
+"""Told after each batch how many chains were looked at, for a progress bar."""
+
+
+def count_chains(session: Session) -> int:
+    """Return how many chains there are to look at."""
+    chains = select(AuditEvent.record_type, AuditEvent.record_id).distinct().subquery()
+    return session.scalars(select(func.count()).select_from(chains)).one()
+
+
+def verify(session: Session, *, tell: Tell = lambda count: None) -> Iterator[Break]:
+    """Yield every break: of the audit chains, of the records against them, of the decision chains."""
+    kinds = {mapped.record_type: mapped for mapped in _record_classes()}
+    for record_type in session.scalars(select(distinct(AuditEvent.record_type)).order_by(AuditEvent.record_type)):
+        yield from _chains_of_type(session, record_type, kinds.get(record_type), tell)
+    for mapped in kinds.values():
+        yield from _records_without_history(session, mapped)
+    yield from _decision_chains(session)
+
+
+def _record_classes() -> Iterator[type[Record]]:
+    for mapper in Base.registry.mappers:
+        if issubclass(mapper.class_, Record):
+            yield mapper.class_
+
+
+def _chains_of_type(session: Session, record_type: str, mapped: type[Record] | None, tell: Tell) -> Iterator[Break]:
+    after = ""
+    while ids := list(session.scalars(_next_ids(record_type, after))):
+        chains = _rows_by_record(session, record_type, ids)
+        records = _records(session, mapped, ids) if mapped is not None else {}
+        for record_id, rows in chains.items():
+            yield from _broken_row(record_type, record_id, rows)
+            if mapped is not None:
+                yield from _differences(record_type, record_id, rows, records.get(record_id))
+            if record_type == "instance":
+                yield from _cut_off(session, record_id, rows)
+        session.expunge_all()
+        after = ids[-1]
+        tell(len(ids))
+
+
+def _next_ids(record_type: str, after: str) -> Select[str]:
+    return (
+        select(distinct(AuditEvent.record_id))
+        .where(AuditEvent.record_type == record_type, AuditEvent.record_id > after)
+        .order_by(AuditEvent.record_id)
+        .limit(BATCH)
+    )
+
+
+def _rows_by_record(session: Session, record_type: str, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    table = AuditEvent.__table__
+    wanted = select(table).where(table.c.record_type == record_type, table.c.record_id.in_(ids))
+    chains: dict[str, list[dict[str, Any]]] = {record_id: [] for record_id in ids}
+    for row in session.execute(wanted.order_by(table.c.record_id, table.c.seq)).mappings():
+        chains[row["record_id"]].append(dict(row))
+    return chains
+
+
+def _records(session: Session, mapped: type[Record], ids: Sequence[str]) -> dict[str, Record]:
+    return {record.id: record for record in session.scalars(select(mapped).where(mapped.id.in_(ids)))}
+
+
+def _broken_row(record_type: str, record_id: str, rows: list[dict[str, Any]]) -> Iterator[Break]:
+    position = audit.verify_chain(rows)
+    if position is not None:
+        sentence = "Expected an unbroken chain, but this row was altered, or one before it is missing."
+        yield Break(record_type, record_id, position, sentence)
+
+
+def _differences(
+    record_type: str, record_id: str, rows: list[dict[str, Any]], record: Record | None
+) -> Iterator[Break]:
+    """Compare a record with the last value that its chain gives each field."""
+    folded, changed_by, is_deleted, is_edited = fold(rows)
+    if not is_edited:
+        return
+    if record is None:
+        if not is_deleted:
+            yield Break(record_type, record_id, None, "Expected the record to be there, but somebody removed it.")
+        return
+    if is_deleted:
+        yield Break(record_type, record_id, None, "Expected the record to be deleted, but it is there again.")
+        return
+    for name, found in _texts(record).items():
+        if found != folded.get(name):
+            written = (
+                f"row {changed_by[name]} of its chain says" if name in changed_by else "its chain says nothing, so"
+            )
+            sentence = f"Expected {name} to be {_said(folded.get(name))} ({written}), but it is {_said(found)}."
+            yield Break(record_type, record_id, changed_by.get(name), sentence)
+
+
+def fold(rows: list[dict[str, Any]]) -> tuple[dict[str, str | None], dict[str, int], bool, bool]:
+    """Return the last value of each field, the row that wrote it, whether the record was deleted and whether it was edited."""
+    values: dict[str, str | None] = {}
+    written: dict[str, int] = {}
+    is_deleted = is_edited = False
+    for row in rows:
+        if row["action"] not in set(Operation):
+            continue
+        is_edited, is_deleted = True, row["action"] == Operation.DELETE
+        if row["field"]:
+            values[row["field"]], written[row["field"]] = row["new"], row["seq"]
+    return values, written, is_deleted, is_edited
+
+
+def _texts(record: Record) -> dict[str, str | None]:
+    """Return every field of a record in canonical text, as the chain writes it."""
+    names = [attribute.key for attribute in inspect(type(record)).column_attrs if attribute.key not in BOOKKEEPING]
+    edit = Edit(record, record.record_type, Operation.INSERT, {name: (None, getattr(record, name)) for name in names})
+    return {name: new for name, _, new in edit.texts()}
+
+
+def _said(text: str | None) -> str:
+    return "empty" if text is None else f'"{text}"'
+
+
+def _cut_off(session: Session, instance_id: str, rows: list[dict[str, Any]]) -> Iterator[Break]:
+    """Compare an instance's chain with the head that its row keeps."""
+    instance = session.get(Instance, instance_id)
+    if instance is None or not rows:
+        return
+    head = rows[-1]["seq"], rows[-1]["hash"]
+    if head != (instance.audit_seq, instance.audit_hash):
+        sentence = f"Expected the chain to end with row {instance.audit_seq}, but it ends with row {head[0]}."
+        yield Break("instance", instance_id, head[0], sentence)
+
+
+def _records_without_history(session: Session, mapped: type[Record]) -> Iterator[Break]:
+    history = select(AuditEvent.id).where(
+        AuditEvent.record_type == mapped.record_type, AuditEvent.record_id == _as_text(mapped.id)
+    )
+    for record_id in session.scalars(select(mapped.id).where(~history.exists()).limit(BATCH)):
+        sentence = "Expected a history, but there is none: the record was inserted past the application."
+        yield Break(mapped.record_type, record_id, None, sentence)
+
+
+def _as_text(column: Any) -> Any:
+    """Return a column as the text that chains know it by; an id is a uuid on PostgreSQL."""
+    return cast(column, Text)
+
+
+def _decision_chains(session: Session) -> Iterator[Break]:
+    table = Decision.__table__
+    after = ""
+    wanted = select(Instance.id, Instance.decision_seq, Instance.decision_hash).order_by(Instance.id).limit(BATCH)
+    while heads := session.execute(wanted.where(Instance.id > after) if after else wanted).all():
+        ids = [head.id for head in heads]
+        rows: dict[str, list[Mapping[str, Any]]] = {instance_id: [] for instance_id in ids}
+        query = select(table).where(table.c.instance_id.in_(ids)).order_by(table.c.instance_id, table.c.seq)
+        for row in session.execute(query).mappings():
+            rows[row["instance_id"]].append(dict(row))
+        for head in heads:
+            yield from _broken_decision(head, rows[head.id])
+        after = ids[-1]
+
+
+def _broken_decision(head: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Break]:
+    previous = GENESIS
+    for position, row in enumerate(rows, start=1):
+        if (row["seq"], row["prev_hash"], row["hash"]) != (position, previous, decisions.row_hash(row)):
+            sentence = "Expected an unbroken chain of decisions, but this one was altered, or one before it is missing."
+            yield Break("decision", head.id, position, sentence)
+            return
+        previous = row["hash"]
+    if len(rows) != head.decision_seq or previous != head.decision_hash:
+        sentence = f"Expected {head.decision_seq} decisions, but found {len(rows)}: the last ones were cut off."
+        yield Break("decision", head.id, len(rows), sentence)
