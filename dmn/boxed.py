@@ -7,8 +7,10 @@ from difflib import get_close_matches
 
 from dmn import syntax
 from dmn.budget import Run
-from dmn.compiler import Closure, Compiler, Env, Scope, Test, elements, invoke
+from dmn.calling import elements, invoke
+from dmn.compiler import Compiler
 from dmn.documents import Document, Element, Text, attribute, child, children, local
+from dmn.environment import Closure, Env, Scope, Test
 from dmn.errors import Diagnostic, FeelSyntaxError, ModelError, Position
 from dmn.functions import BUILT_INS
 from dmn.items import ItemTypes

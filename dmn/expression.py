@@ -9,7 +9,8 @@ from typing import Any
 
 from dmn import syntax
 from dmn.budget import Budget, Run
-from dmn.compiler import Compiler, Env, Scope, Variables
+from dmn.compiler import Compiler
+from dmn.environment import Env, Scope, Variables
 from dmn.errors import BudgetExceeded, Diagnostic, Position
 from dmn.functions import BUILT_INS
 from dmn.names import Names

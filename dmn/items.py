@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 from dmn import syntax
 from dmn.budget import Run
-from dmn.compiler import Compiler, Env
+from dmn.compiler import Compiler
 from dmn.documents import Document, Element, Text, attribute, child, children
+from dmn.environment import Env
 from dmn.errors import Diagnostic, FeelSyntaxError
 from dmn.expression import BUILT_IN_NAMES
 from dmn.parser import Parser

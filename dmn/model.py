@@ -8,8 +8,8 @@ from typing import Any
 
 from dmn.boxed import EXPRESSIONS, Builder, require_feel
 from dmn.budget import Budget, Run
-from dmn.compiler import Closure, Env, Scope
 from dmn.documents import Document, Element, attribute, child, children, local, read_document
+from dmn.environment import Closure, Env, Scope
 from dmn.errors import Diagnostic, ModelError, Position, UnknownDecision
 from dmn.expression import Clock, Functions, attempt, function_names
 from dmn.items import ItemTypes

@@ -9,7 +9,8 @@ from typing import Any
 
 from dmn import syntax
 from dmn.budget import Budget, Run
-from dmn.compiler import Compiler, Env
+from dmn.compiler import Compiler
+from dmn.environment import Env
 from dmn.errors import BudgetExceeded
 from dmn.tables import Input
 from dmn.temporal import Date, YearsMonthsDuration

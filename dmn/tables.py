@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from dmn import syntax
 from dmn.budget import Run
-from dmn.compiler import Closure, Env, Test
+from dmn.environment import Closure, Env, Test
 from dmn.errors import Position
 from dmn.functions import BUILT_INS
 from dmn.types import FeelType, coerce
