@@ -83,13 +83,21 @@ def clock() -> SettableClock:
     return SettableClock()
 
 
+def folders_under(path: Path) -> dict[str, str]:
+    """Return settings that keep everything an installation writes outside its database in one folder."""
+    return {
+        "mail_folder": str(path / "mail"),
+        "erp_outbox": str(path / "erp" / "outbox"),
+        "erp_inbox": str(path / "erp" / "inbox"),
+    }
+
+
 @pytest.fixture
 def installation(database: Engine, clock: SettableClock, tmp_path: Path) -> Iterator[Installation]:
     """Yield the whole house wired on a fresh database, with its folders under the test's own."""
     from webapp.wiring import wire  # late: tests of the lower rooms need no webapp
 
-    settings = {"mail_folder": str(tmp_path / "mail"), "outbox_folder": str(tmp_path / "outbox")}
-    wired = wire(database.url.render_as_string(hide_password=False), settings=settings, clock=clock)
+    wired = wire(database.url.render_as_string(hide_password=False), settings=folders_under(tmp_path), clock=clock)
     try:
         yield wired
     finally:

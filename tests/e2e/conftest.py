@@ -11,6 +11,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from waitress.server import create_server
 
 from engine.act import Installation
 from tests.clock import SettableClock
+from tests.conftest import folders_under
 from tests.people import PASSWORD, Member
 from webapp.app import create_app
 from webapp.wiring import wire
@@ -47,7 +49,9 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     """Start the machine's Chromium; playwright's own download is not used."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
-        pytest.fail("Expected Chromium on this machine, but there is none; install Debian's package chromium (make test does)")
+        pytest.fail(
+            "Expected Chromium on this machine, but there is none; install Debian's package chromium (make test does)"
+        )
     return browser_type_launch_args | {"executable_path": found, "args": ON_A_CLOSED_NETWORK}
 
 
@@ -89,21 +93,36 @@ def live(
     sqlite_database: Engine, clock: SettableClock, tmp_path: Path, plant: Callable[[Installation], None]
 ) -> Iterator[Live]:
     """Yield a server with a fresh plant; it is gone afterwards."""
-    settings = {"mail_folder": str(tmp_path / "mail"), "outbox_folder": str(tmp_path / "outbox")}
-    installation = wire(sqlite_database.url.render_as_string(hide_password=False), settings=settings, clock=clock)
+    url = sqlite_database.url.render_as_string(hide_password=False)
+    installation = wire(url, settings=folders_under(tmp_path), clock=clock)
     plant(installation)
-    server = create_server(create_app(installation, secret_key="only for tests"), host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, name="live server")
+    app = create_app(installation, secret_key="only for tests")
+    with _serving(app) as url:
+        yield Live(url, installation, clock)
+    installation.database.dispose()
+
+
+@contextmanager
+def _serving(app: Any) -> Iterator[str]:
+    """Serve an application until the block ends, and close everything in the thread that uses it."""
+    server = create_server(app, host="127.0.0.1", port=0, threads=4)
+    ended = threading.Event()
+
+    def serve() -> None:
+        while not ended.is_set():
+            server.asyncore.loop(timeout=1, map=server._map, count=1)
+        server.task_dispatcher.shutdown()
+        for channel in list(server._map.values()):
+            channel.close()
+
+    thread = threading.Thread(target=serve, name="live server")
     thread.start()
     try:
-        yield Live(f"http://127.0.0.1:{server.effective_port}", installation, clock)
+        yield f"http://127.0.0.1:{server.effective_port}"
     finally:
-        server.close()
-        server.task_dispatcher.shutdown()
-        server.trigger.pull_trigger()
+        ended.set()
+        server.pull_trigger()
         thread.join(timeout=10)
-        installation.database.dispose()
-    assert not thread.is_alive()
 
 
 @dataclass
