@@ -166,7 +166,8 @@ def boundary(id: str, at: str, definition: str, *, interrupting: bool = True, ex
 
 
 def message(id: str, name: str, key: str = "=key") -> str:
-    return f'<bpmn:message id="{id}" name={quoteattr(name)}><bpmn:extensionElements><zeebe:subscription correlationKey={quoteattr(key)} /></bpmn:extensionElements></bpmn:message>'
+    subscription = f"<zeebe:subscription correlationKey={quoteattr(key)} />"
+    return node("message", id, extensions=subscription, name=name)
 
 
 def association(id: str, source: str, target: str) -> str:

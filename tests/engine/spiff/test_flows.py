@@ -372,9 +372,7 @@ def test_a_failing_output_mapping_keeps_the_completed_work_and_can_be_retried(te
     story.complete("a", answer=1)
     wait = story.wait("a", kind="incident")
     assert wait.incident is not None
-    assert wait.incident.startswith(
-        'Expected "=verdict" to be true or false, but it is null'
-    )
+    assert wait.incident.startswith('Expected "=verdict" to be true or false, but it is null')
     assert story.variable("answer") == 1
     with pytest.raises(NotWaiting):
         story.flow.complete(wait.token_id)
