@@ -5,15 +5,7 @@ steps, lists, nesting, time; nothing written in a table or an expression can run
 """
 
 from dmn.budget import DEFAULT_BUDGET, Budget
-from dmn.errors import (
-    BudgetExceeded,
-    Diagnostic,
-    DmnError,
-    FeelSyntaxError,
-    ModelError,
-    Position,
-    UnknownDecision,
-)
+from dmn.errors import BudgetExceeded, Diagnostic, DmnError, FeelSyntaxError, ModelError, Position, UnknownDecision
 from dmn.expression import Expression, Outcome, UnaryTests, compile_expression, compile_unary_tests
 from dmn.model import Decision, InputData, Model, Result, parse
 from dmn.tables import EvaluatedInput, MatchedRule

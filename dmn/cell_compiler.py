@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from dmn import syntax
 from dmn.budget import Run
 from dmn.environment import Closure, Compiling, Env, Scope, Test
 from dmn.operators import COMPARE, compared, make_range
-from dmn.values import (
-    NullResult,
-    Range,
-    Value,
-    contains,
-    equal,
-)
+from dmn.values import NullResult, Range, Value, contains, equal
 
 
 class CellCompiler(Compiling):
     """A test is a function of the value under test; it answers None where it cannot tell."""
-
-    # Unary tests
 
     def compile_tests(self, tests: syntax.UnaryTests, scope: Scope | None = None) -> Test:
         """Return a function that tells whether a value passes; in the tests ``?`` is that value."""
@@ -46,21 +39,27 @@ class CellCompiler(Compiling):
         if interval is not None:
             return lambda value, env: _passes(value, interval, env.run)
         if isinstance(node, syntax.UnaryRange):
-            return self._order_test(node, self._with_subject(node.bound, scope, has_subject))
+            return self._order_test(node, self._computed(node.bound, scope, has_subject=has_subject))
+        compute = self._computed(node, scope, has_subject=has_subject)
         if has_subject and uses_subject(node):
-            inner = self.compile(node, Scope({"?"}, scope))
-            return lambda value, env: inner(env.inside({"?": value})) is True
-        compute = self._with_subject(node, scope, has_subject)
+            return lambda value, env: compute(value, env) is True
 
         def passes(value: Value, env: Env) -> bool | None:
-            return _passes(value, compute(env), env.run)
+            tested = compute(value, env)
+            if has_subject and tested is True and type(value) is not bool:
+                # A condition about something else, as in Camunda: the cell passes where it holds.
+                return True
+            return _passes(value, tested, env.run)
 
         return passes
 
-    def _with_subject(self, node: syntax.Node, scope: Scope | None, has_subject: bool) -> Closure:
+    def _computed(self, node: syntax.Node, scope: Scope | None, *, has_subject: bool) -> Callable[[Value, Env], Value]:
+        """Compile an expression in a test; only in a cell's own tests does it see the value as ``?``."""
         if has_subject and uses_subject(node):
-            return self.compile(node, Scope({"?"}, scope))
-        return self.compile(node, scope)
+            inner = self.compile(node, Scope({"?"}, scope))
+            return lambda value, env: inner(env.inside({"?": value}))
+        compute = self.compile(node, scope)
+        return lambda value, env: compute(env)
 
     def _number_test(self, node: syntax.UnaryRange, limit: Decimal) -> Test:
         """Compile ``< 5`` and its like, the most frequent cell of all."""
@@ -77,14 +76,13 @@ class CellCompiler(Compiling):
 
         return test
 
-    def _order_test(self, node: syntax.UnaryRange, bound: Closure) -> Test:
+    def _order_test(self, node: syntax.UnaryRange, bound: Callable[[Value, Env], Value]) -> Test:
         operator, at, source = node.operator, node.at, self.source
         if isinstance(node.bound, syntax.Literal) and type(node.bound.value) is Decimal and operator in COMPARE:
             return self._number_test(node, node.bound.value)
-        has_subject = uses_subject(node.bound)
 
         def test(value: Value, env: Env) -> bool | None:
-            limit = bound(env.inside({"?": value}) if has_subject else env)
+            limit = bound(value, env)
             try:
                 return compared(operator, value, limit, env.run)
             except NullResult as problem:

@@ -16,13 +16,7 @@ from dmn.name_compiler import NameCompiler
 from dmn.operator_compiler import OperatorCompiler
 from dmn.operators import make_range, make_unary_range
 from dmn.types import BUILT_IN_TYPES, ContextType, FeelType, ListType, resolve
-from dmn.values import (
-    Function,
-    NullResult,
-    Parameter,
-    Value,
-    kind_of,
-)
+from dmn.values import Function, NullResult, Parameter, Value, kind_of
 
 
 class Compiler(NameCompiler, OperatorCompiler, CellCompiler):

@@ -9,10 +9,7 @@ from dmn import syntax
 from dmn.budget import Run
 from dmn.errors import Position
 from dmn.types import FeelType
-from dmn.values import (
-    Value,
-    to_feel,
-)
+from dmn.values import Value, to_feel
 
 
 class Env:

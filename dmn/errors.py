@@ -52,6 +52,13 @@ class BudgetExceeded(DmnError):
     def __init__(self, message: str, *, limit: str, source: str = "<dmn>", line: int = 1, column: int = 1) -> None:
         super().__init__(message, source=source, line=line, column=column)
         self.limit = limit
+        self._is_located = False
+
+    def locate(self, at: Position, source: str) -> None:
+        """Remember where the allowance ran out; the first place told, which is the innermost, stays."""
+        if not self._is_located:
+            self._is_located = True
+            self.source, self.line, self.column = source, at.line, at.column
 
 
 @dataclass(frozen=True, slots=True)

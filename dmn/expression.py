@@ -11,7 +11,7 @@ from dmn import syntax
 from dmn.budget import Budget, Run
 from dmn.compiler import Compiler
 from dmn.environment import Env, Scope, Variables
-from dmn.errors import BudgetExceeded, Diagnostic, Position
+from dmn.errors import START, BudgetExceeded, Diagnostic, Position
 from dmn.functions import BUILT_INS
 from dmn.names import Names
 from dmn.parser import Parser
@@ -47,7 +47,7 @@ def attempt(compute: Callable[[], Value], source: str) -> Value:
             "Expected a shallower computation, but it nests too deep", limit="depth", source=source
         ) from None
     except BudgetExceeded as error:
-        error.source = source if error.source == "<dmn>" else error.source
+        error.locate(START, source)
         raise
     return value
 

@@ -12,16 +12,7 @@ from dmn.environment import Env
 from dmn.errors import Diagnostic, FeelSyntaxError
 from dmn.expression import BUILT_IN_NAMES
 from dmn.parser import Parser
-from dmn.types import (
-    ANY,
-    BUILT_IN_TYPES,
-    ConstrainedType,
-    ContextType,
-    FeelType,
-    FunctionType,
-    ListType,
-    parts_of,
-)
+from dmn.types import ANY, BUILT_IN_TYPES, ConstrainedType, ContextType, FeelType, FunctionType, ListType, parts_of
 from dmn.values import Value
 
 # Definitions may use each other twice at every level; a few dozen of them would then be endless.

@@ -7,14 +7,10 @@ from decimal import Decimal
 from dmn import syntax
 from dmn.calling import host_value, invoke
 from dmn.environment import Closure, Compiling, Env, Scope
+from dmn.errors import BudgetExceeded
 from dmn.functions import BUILT_INS
 from dmn.operators import integer_of, property_of
-from dmn.values import (
-    Function,
-    NullResult,
-    Value,
-    describe,
-)
+from dmn.values import Function, NullResult, Value, describe
 
 
 class NameCompiler(Compiling):
@@ -220,6 +216,9 @@ class NameCompiler(Compiling):
             except NullResult as problem:
                 env.run.note(problem.code, problem.reason, at, source)
                 return None
+            except BudgetExceeded as error:
+                error.locate(at, source)
+                raise
 
         return call
 
@@ -242,6 +241,9 @@ class NameCompiler(Compiling):
             except NullResult as problem:
                 run.note(problem.code, problem.reason, at, source)
                 return None
+            except BudgetExceeded as error:
+                error.locate(at, source)
+                raise
 
         return call
 

@@ -8,13 +8,10 @@ from decimal import Decimal
 from dmn import syntax
 from dmn.calling import elements
 from dmn.environment import Closure, Compiling, Env, Scope
+from dmn.errors import BudgetExceeded
 from dmn.operators import ARITHMETIC, COMPARE, compared, negate
 from dmn.types import is_instance, resolve, unconstrained
-from dmn.values import (
-    NullResult,
-    Value,
-    describe,
-)
+from dmn.values import NullResult, Value, describe
 
 
 class OperatorCompiler(Compiling):
@@ -203,6 +200,9 @@ class OperatorCompiler(Compiling):
             except NullResult as problem:
                 env.run.note(problem.code, problem.reason, at, source)
                 return None
+            except BudgetExceeded as error:
+                error.locate(at, source)
+                raise
             return results
 
         return loop
@@ -222,6 +222,9 @@ class OperatorCompiler(Compiling):
             except NullResult as problem:
                 env.run.note(problem.code, problem.reason, at, source)
                 return None
+            except BudgetExceeded as error:
+                error.locate(at, source)
+                raise
             return None if unknown else every
 
         return quantify

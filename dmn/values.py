@@ -15,15 +15,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOp
 from typing import Any, Protocol
 
 from dmn.errors import BudgetExceeded
-from dmn.temporal import (
-    Date,
-    DateTime,
-    DaysTimeDuration,
-    Time,
-    YearsMonthsDuration,
-    compare_points,
-    from_python,
-)
+from dmn.temporal import Date, DateTime, DaysTimeDuration, Time, YearsMonthsDuration, compare_points, from_python
 
 # FEEL values are a union that mypy cannot follow through closures; checks happen at run time, by kind_of().
 Value = Any

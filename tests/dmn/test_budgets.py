@@ -5,6 +5,7 @@ import time
 import pytest
 
 import dmn
+from tests.dmn.tables import decision, definitions, literal
 
 DOUBLING = "for i in 1..60 return if i = 1 then {first} else {next}"
 PAIRS = "(" + DOUBLING.format(first="[1]", next="[partial[-1], partial[-1]]") + ")[-1]"
@@ -89,3 +90,28 @@ def test_no_number_takes_long(text):
     begun = time.monotonic()
     dmn.compile_expression(text).evaluate({})
     assert time.monotonic() - begun < 0.5
+
+
+def test_the_place_where_a_budget_ran_out_is_told():
+    text = "1 +\n  count(for i in 1..1000000000 return i)"
+    with pytest.raises(dmn.BudgetExceeded) as refused:
+        dmn.compile_expression(text, source="gate").evaluate({})
+    assert str(refused.value).startswith("gate:2:9: Expected a list of at most")
+
+
+def test_a_chain_of_decisions_is_followed_and_an_absurd_one_refused():
+    def chain(length):
+        links = [decision(f"d{n}", literal(f"d{n + 1} + 1"), decisions=[f"d{n + 1}"]) for n in range(length)]
+        return dmn.parse(definitions(*links, decision(f"d{length}", literal("0"))))
+
+    assert chain(100).evaluate("d0", {}).value == 100
+    with pytest.raises(dmn.BudgetExceeded) as refused:
+        chain(2000).evaluate("d0", {})
+    assert refused.value.limit == "depth"
+
+
+def test_decisions_that_need_each_other_twice_are_computed_once():
+    layers = [
+        decision(f"d{n}", literal(f"d{n + 1} + d{n + 1}"), decisions=[f"d{n + 1}", f"d{n + 1}"]) for n in range(60)
+    ]
+    assert dmn.parse(definitions(*layers, decision("d60", literal("1")))).evaluate("d0", {}).value == 2**60

@@ -304,7 +304,8 @@ def test_python_is_only_text():
         ('"a","b"', "b", True), ('not("a","b")', "b", False), ('not("a","b")', "c", True), ("? > 3", 4, True),
         ("? > 3 and ? < 10", 4, True), ("> x", 6, True), ("null", None, True), ("> 5", None, False),
         ("not(? > 3) or ? = 9", 9, True), ("[1, 2, 3]", 2, True), ('contains(?, "ab")', "cab", True), ("true", True, True),
-        ("!= 5", 6, True), ("-5", -5, True),
+        ("!= 5", 6, True), ("-5", -5, True), ("x in (> ?)", 4, True), ("x in (> ?)", 6, False), ("x in (? + 1)", 4, True),
+        ("x > 3", "other", True), ("x > 7", "other", False),
     ],
 )  # fmt: skip
 def test_unary_tests_decide_about_a_value(tests, given, expected):
