@@ -33,10 +33,12 @@ def candidate_set(act: Act, principals: Iterable[str]) -> str:
     connection = act.session.connection()
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = make(CandidateSet).values(id=new_id(), key=key, principals=members)
-    made = connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
-    set_id = str(connection.execute(select(CandidateSet.id).where(CandidateSet.key == key)).scalar_one())
-    if made.rowcount and members:
-        connection.execute(insert(CandidateSetMember), [{"principal": member, "set_id": set_id} for member in members])
+    made = connection.execute(
+        statement.on_conflict_do_nothing(index_elements=["key"]).returning(CandidateSet.id)
+    ).scalar()
+    if made is not None and members:
+        connection.execute(insert(CandidateSetMember), [{"principal": member, "set_id": made} for member in members])
+    set_id = str(made or connection.execute(select(CandidateSet.id).where(CandidateSet.key == key)).scalar_one())
     # Remembered once it is committed: a rollback takes the set back.
     act.afterwards.append(lambda: known.keep(key, set_id))
     return set_id

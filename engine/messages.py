@@ -15,7 +15,6 @@ from engine import motion, starts
 from engine.database import new_id
 from engine.errors import Invalid
 from engine.spiff.codec import decode, encode
-from engine.spiff.host import NotWaiting
 from engine.stored.instance import InstanceStatus
 from engine.stored.wait import Message, MessageState, MessageSubscription, SignalSubscription
 from engine.variables import accepted
@@ -88,8 +87,8 @@ def publish(
     }
     connection = act.session.connection()
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    made = connection.execute(make(Message).values(row).on_conflict_do_nothing(index_elements=["name", "message_id"]))
-    if made.rowcount == 0:
+    statement = make(Message).values(row).on_conflict_do_nothing(index_elements=["name", "message_id"])
+    if connection.execute(statement.returning(Message.id)).first() is None:
         known = act.session.scalars(select(Message).where(Message.name == name, Message.message_id == message_id)).one()
         return Publication(known.id, Reception.ALREADY_HANDLED, known.instance_id)
     act.session.info["wrote"] = True
@@ -144,16 +143,15 @@ def _deliver(act: Act, message: Message, instance_id: str, token_id: int) -> boo
     instance = motion.lock(act, instance_id)
     if instance.status != InstanceStatus.RUNNING:
         return False
-    try:
-        with motion.moving(act, instance) as moved:
-            moved.fired += moved.flow.tick(act.now)
-            moved.why = f"the message {message.name} came first"
-            moved.flow.deliver(token_id, decode(message.variables))
-            message.state, message.instance_id = MessageState.CORRELATED, instance_id
-            act.note("instance", instance_id, "MESSAGE", field=message.name, new=message.correlation_key)
-    except NotWaiting:
-        # It stopped waiting before its row was locked, or a timer that was overdue went first.
-        return False
+    with motion.moving(act, instance) as moved:
+        moved.fired += moved.flow.tick(act.now)
+        if not any(wait.token_id == token_id and wait.kind == "message" for wait in moved.flow.waits()):
+            # It stopped waiting before its row was locked, or a timer that was overdue went first.
+            return False
+        moved.why = f"the message {message.name} came first"
+        moved.flow.deliver(token_id, decode(message.variables))
+        message.state, message.instance_id = MessageState.CORRELATED, instance_id
+        act.note("instance", instance_id, "MESSAGE", field=message.name, new=message.correlation_key)
     return True
 
 

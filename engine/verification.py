@@ -186,7 +186,9 @@ def _records_without_history(session: Session, mapped: type[Record]) -> Iterator
 def _is_as_shipped(record: Record) -> bool:
     """Say whether a record came with the guard (before there was an act to note it) and still holds its defaults."""
     columns = inspect(type(record)).columns
-    defaults = {column.key: column.default.arg for column in columns if column.default is not None and column.default.is_scalar}
+    defaults = {
+        column.key: column.default.arg for column in columns if column.default is not None and column.default.is_scalar
+    }
     return record.created_by == SHIPPED_BY and all(getattr(record, name) == value for name, value in defaults.items())
 
 

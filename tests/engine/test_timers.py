@@ -1,0 +1,97 @@
+"""Timers go off when they are due, and never before; an instance that is not due is not even loaded."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import select
+
+from engine import timers
+from engine.stored.instance import Instance
+from engine.stored.task import TaskState
+from engine.stored.wait import Timer
+from tests.engine.plant import Plant, statements, work
+from tests.engine.spiff.diagrams import boundary, end, node, process, service, start, timer
+
+PAUSE = process(
+    start(),
+    node("intermediateCatchEvent", "pause", timer("duration", "PT1H")),
+    work("a"),
+    end(),
+    flows="s > pause > a > e",
+)
+
+
+def test_a_timer_goes_off_when_it_is_due(plant: Plant) -> None:
+    plant.deploy(PAUSE)
+    instance_id = plant.start()
+    plant.clock.advance(minutes=59)
+    assert timers.fire_due(plant.installation).timers == 0
+    plant.clock.advance(minutes=1)
+    assert timers.fire_due(plant.installation).timers == 1
+    assert plant.task(instance_id).element_id == "a"
+    assert plant.instance(instance_id).wake_at is None
+
+
+def test_an_instance_that_is_not_due_is_not_loaded(plant: Plant) -> None:
+    plant.deploy(PAUSE)
+    plant.start()
+    with statements(plant.installation.database) as sent:
+        timers.fire_due(plant.installation)
+    assert len(sent) == 2
+    assert not any("instance.state" in statement for statement in sent)
+
+
+def test_a_reminder_repeats_and_a_missed_week_reminds_once(plant: Plant) -> None:
+    reminded: list[dt.datetime] = []
+    plant.registry.step("remind")(lambda act, work: reminded.append(act.now))
+    bell = boundary("bell", "a", timer("cycle", "R/P1D"), interrupting=False)
+    plant.deploy(
+        process(
+            start(), work("a"), bell, service("remind"), end("told"), end(), flows="s > a > e\nbell > remind > told"
+        )
+    )
+    plant.start()
+    for days in (1, 1, 7):
+        plant.clock.advance(days=days)
+        timers.fire_due(plant.installation)
+    assert len(reminded) == 3
+    assert timers.fire_due(plant.installation).timers == 0
+
+
+def test_business_days_come_from_the_calendar_of_the_plant(plant: Plant) -> None:
+    plant.deploy(
+        process(
+            start(),
+            node("intermediateCatchEvent", "pause", timer("date", "=add business days(now(), 3)")),
+            end(),
+            flows="s > pause > e",
+        )
+    )
+    instance_id = plant.start()
+    assert plant.instance(instance_id).wake_at == plant.clock() + dt.timedelta(days=3)
+
+
+def test_a_start_timer_starts_instances_again_and_again(plant: Plant) -> None:
+    plant.deploy(process(start("s", timer("cycle", "R/P1D")), work("a"), end(), flows="s > a > e"))
+    for _ in range(3):
+        plant.clock.advance(days=1)
+        assert timers.fire_due(plant.installation).timers == 1
+    with plant.reading() as session:
+        assert len(list(session.scalars(select(Instance)))) == 3
+        [row] = session.scalars(select(Timer))
+        assert row.due_at == plant.clock() + dt.timedelta(days=1)
+
+
+def test_a_timer_that_cannot_go_off_does_not_stop_the_others(plant: Plant) -> None:
+    plant.deploy(PAUSE)
+    one, two = plant.start("A"), plant.start("B")
+    plant.clock.advance(hours=1)
+    with plant.acting() as act:
+        # What a failed move would leave behind: an instance whose task can be opened for nobody.
+        assert act.session.get_one(Instance, one).wake_at is not None
+    plant.staff.gone |= {"max", "lena"}
+    fired = timers.fire_due(plant.installation)
+    assert fired.timers == 2
+    assert plant.instance(one).incidents == plant.instance(two).incidents == 1
+    assert {task.state for task in plant.open(one) + plant.open(two)} == {TaskState.OPEN}
