@@ -36,7 +36,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     ),
     "orders.lines": (
         "id type",
-        "product description quantity uom unit_price need_by production production_id",
+        "product description quantity uom unit_price need_by production",
     ),
 }  # fmt: skip
 """Section to (fields that need a column, fields that may have one)."""
@@ -109,7 +109,7 @@ def read_mapping(path: Path = SHIPPED) -> Mapped:
     known = (
         {name.partition(".")[0] for name in FIELDS} | set(words) | set(choices) | {"system", "defaults", "approvals"}
     )
-    wrong |= {name: "is no section of a mapping file" for name in content.keys() - known}
+    wrong |= dict.fromkeys(content.keys() - known, "is no section of a mapping file")
     if not isinstance(content.get("system"), str):
         wrong["system"] = "is missing"
     if wrong:

@@ -1,0 +1,295 @@
+"""Purchase orders: drafts stay drafts, what the ERP released arrives released, and frozen from then on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from engine.act import Act
+from engine.canonical import canonical
+from engine.errors import Invalid
+from processes.importing.bringing import Import, Item, Outcome, assign
+from processes.importing.differences import differ
+from processes.importing.parts import NAMED_REVISION
+from processes.importing.reading import Reading
+from processes.importing.requisitions import goods_of, line_ids, unit_of
+from processes.importing.sheets import Family
+from records.calendar import Site
+from records.money import MINOR_UNITS
+from records.origin import Origin
+from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine, move
+from records.requisition import PurchaseType
+from records.sourcing import rate_on
+from records.supplier import SupplierSite
+
+FIXED = frozenset({"proposal_no", "site_id", "po_no"})
+"""What never changes once an order is here; the ERP's number may still come to a draft."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that was read."""
+
+    native_id: str
+    values: Mapping[str, Any]
+
+
+def bring_orders(run: Import, site: Site, *, today: dt.date) -> None:
+    """Bring in every order whose lines can all be read. today: at the site; orders without a date take its rates."""
+    run.bring("orders", _orders(run, site, today))
+
+
+def _orders(run: Import, site: Site, today: dt.date) -> Iterator[Item]:
+    asked_for = _asked_for(run)
+    sites = _default_sites(run)
+    rates = _Rates(run, site, today)
+    for family in run.families("orders"):
+        cells = run.reading("orders", family.head)
+        state = cells.word("state", run.mapping.words["order_states"])
+        values, supplier_id = _values(run, cells, site), run.id_of("party", cells.text("supplier"))
+        if supplier_id is None:
+            cells.error(
+                "supplier", "UNKNOWN_SUPPLIER", "Expected a supplier of this extract, but it was not brought in"
+            )
+        lines, texts = _lines(run, family, asked_for)
+        if not lines and lines is not None:
+            cells.warn("id", "NO_LINES", "An order without lines")
+        if not cells.is_good or lines is None:
+            run.leave_out("orders")
+            continue
+        values |= {
+            "supplier_id": supplier_id,
+            "supplier_site_id": sites.get(supplier_id or ""),
+            "type": _type(lines),
+            "comment": "\n".join(filter(None, (cells.text("title"), cells.text("comment"), *texts))),
+            "fx_rate": rates.of(cells, values["order_date"]),
+        }
+        yield _order(run, cells, OrderStatus(state), values, lines)
+
+
+class _Rates:
+    """Exchange rates as far as they are known; a missing one is a warning, once for each currency, and never 1."""
+
+    def __init__(self, run: Import, site: Site, today: dt.date) -> None:
+        self.run, self.site, self.today = run, site, today
+        self.missing: set[str] = set()
+
+    def of(self, cells: Reading, on: dt.date | None) -> Decimal | None:
+        """Return the rate of an order's currency on its date."""
+        currency = cells.text("currency")
+        try:
+            with self.run.act() as act:
+                return rate_on(act.session, currency, company_currency=self.site.currency, on=on or self.today)
+        except Invalid:
+            if currency not in self.missing:
+                cells.warn("currency", "NO_EXCHANGE_RATE", f"No rate from {currency} to {self.site.currency} is known")
+            self.missing.add(currency)
+            return None
+
+
+def _values(run: Import, cells: Reading, site: Site) -> dict[str, Any]:
+    if cells.text("currency") not in MINOR_UNITS:
+        cells.error("currency", "UNKNOWN_CURRENCY", "Expected an ISO 4217 currency, but found another text")
+    return {
+        "proposal_no": f"{run.mapping.system}-{cells.needed('id', limit=30)}",
+        "po_no": cells.text("number", limit=40) or None,
+        "revision": cells.whole("revision"),
+        "site_id": site.id,
+        "buyer_id": _buyer(run, cells),
+        "currency": cells.text("currency"),
+        "order_date": cells.day("order_date"),
+        "payment_term": cells.text("payment_term", limit=200),
+        "ship_to": cells.text("ship_to"),
+        "bill_to": site.name,
+        "supplier_reference": cells.text("reference", limit=200),
+    }
+
+
+def _buyer(run: Import, cells: Reading) -> str | None:
+    """Return who quoted the order, else who confirmed it."""
+    for field in ("buyer", "confirmed_by"):
+        name = cells.text(field)
+        if name and name not in run.people:
+            cells.error(field, "UNKNOWN_PERSON", "Expected a person of this extract, but nobody is called so")
+        if name:
+            return run.people.get(name)
+    return None
+
+
+def _asked_for(run: Import) -> dict[str, str]:
+    """Return by native order line the requisition line it was made of, by our id."""
+    with run.act() as act:
+        ours = line_ids(run, act)
+    found: dict[str, str] = {}
+    for row in run.sheet("requests").rows:
+        cells = run.reading("requests", row)
+        line, asked = cells.text("order_line"), ours.get(cells.text("requisition_line"))
+        if line and asked and line in found:
+            cells.warn(
+                "order_line", "SEVERAL_REQUESTS", "The order line fills several requisition lines; the first is kept"
+            )
+        if line and asked:
+            found.setdefault(line, asked)
+    return found
+
+
+def _default_sites(run: Import) -> dict[str, str]:
+    with run.act() as act:
+        wanted = select(SupplierSite.supplier_id, SupplierSite.id).where(SupplierSite.is_default)
+        return dict(act.session.execute(wanted).tuples().all())
+
+
+def _lines(run: Import, family: Family, asked_for: Mapping[str, str]) -> tuple[list[Line] | None, list[str]]:
+    """Return the lines (None when one cannot be read) and the texts of title, comment and subtotal rows."""
+    lines: list[Line] = []
+    texts: list[str] = []
+    is_good = True
+    for row in family.children(run.mapping["orders.lines"].column("id")):
+        cells = run.reading("orders.lines", row)
+        if cells.text("type") != run.default("goods_line"):
+            texts.append(cells.text("description"))
+            continue
+        values = _line_values(run, cells) | {"requisition_line_id": asked_for.get(cells.text("id"))}
+        is_good = is_good and cells.is_good
+        lines.append(Line(cells.text("id"), values))
+    return lines if is_good else None, texts
+
+
+def _line_values(run: Import, cells: Reading) -> dict[str, Any]:
+    quantity = cells.decimal("quantity", scale=6, above=Decimal(0))
+    price = cells.decimal("unit_price", scale=4)
+    for field, value in (("quantity", quantity), ("unit_price", price)):
+        if value is None and cells.is_good:
+            cells.error(field, "MISSING_VALUE", "Expected a number, but the cell is empty")
+    if price is not None and price < 0:
+        cells.error("unit_price", "BAD_NUMBER", "Expected a price of at least 0, but found a negative one")
+    goods = goods_of(run, cells)
+    if not cells.text("description") and not (goods["part_revision_id"] or goods["service_code"]):
+        cells.error("description", "NO_PRODUCT", "Expected a product or a description, but there is neither")
+    production = cells.text("production", limit=150)
+    _compare_revision(run, cells)
+    return {
+        **goods,
+        "description": cells.text("description"),
+        "quantity": quantity,
+        "uom": unit_of(run, cells),
+        "unit_price": price,
+        "need_by": cells.day("need_by"),
+        "work_order_op": production or None,
+        "cost_object": f"WO:{production}" if production else None,
+    }
+
+
+def _compare_revision(run: Import, cells: Reading) -> None:
+    """Warn where the text of a line names another revision than its product is."""
+    code = run.codes.get(cells.text("product"), "")
+    matches = [match for rule in run.mapping.choices["revisions"] if (match := rule.pattern.fullmatch(code))]
+    named = NAMED_REVISION.search(cells.text("description"))
+    if matches and named and named[1].isupper() and named[1] != matches[0]["rev"]:
+        cells.warn("description", "OTHER_REVISION", f"The text names revision {named[1]}, but the product is {code}")
+
+
+def _type(lines: list[Line]) -> PurchaseType:
+    if any(line.values["work_order_op"] and line.values["service_code"] for line in lines):
+        return PurchaseType.OSP
+    if lines and all(line.values["service_code"] for line in lines):
+        return PurchaseType.SERVICE
+    return PurchaseType.STANDARD
+
+
+def _order(run: Import, cells: Reading, status: OrderStatus, values: Mapping[str, Any], lines: list[Line]) -> Item:
+    def insert(act: Act) -> PurchaseOrder:
+        ours = _ours_in_the_erp(act, values)
+        if ours is not None:
+            differ(act, ours, _texts_of(ours), _texts(values, status, lines), system=run.mapping.system)
+            return ours
+        order = PurchaseOrder(**values, status=status, origin=Origin.ERP)
+        order.lines = [_made(order, position, line, status) for position, line in enumerate(lines, start=1)]
+        act.session.add(order)
+        return order
+
+    def update(act: Act, order: PurchaseOrder) -> Outcome:
+        if order.origin == Origin.LOCKSTEP or order.status is not OrderStatus.DRAFT:
+            return differ(act, order, _texts_of(order), _texts(values, status, lines), system=run.mapping.system)
+        assign(order, {name: value for name, value in values.items() if name not in FIXED})
+        if order.po_no is None and values["po_no"]:
+            order.po_no = values["po_no"]
+        order.lines.clear()
+        act.session.flush()
+        order.lines = [_made(order, position, line, order.status) for position, line in enumerate(lines, start=1)]
+        act.session.flush()
+        if status is OrderStatus.CANCELLED:
+            move(act, order, status, reason="cancelled in the ERP")
+        elif status is not order.status:
+            return differ(act, order, _texts_of(order), _texts(values, status, lines), system=run.mapping.system)
+        return Outcome.CHANGED
+
+    content = {
+        "status": status.value,
+        **{name: canonical(value) for name, value in values.items() if name != "fx_rate"},
+        "lines": [
+            {"id": line.native_id, **{name: canonical(value) for name, value in line.values.items()}} for line in lines
+        ],
+    }
+    number = values["po_no"] or values["proposal_no"]
+    return Item(PurchaseOrder, "order", cells.text("id"), number, cells.row, content, insert, update)
+
+
+def _ours_in_the_erp(act: Act, values: Mapping[str, Any]) -> PurchaseOrder | None:
+    """Return the order of ours that this row is the ERP's copy of: it carries our proposal number, or the number it got."""
+    names = [PurchaseOrder.proposal_no == values["supplier_reference"]]
+    if values["po_no"]:
+        names.append(PurchaseOrder.po_no == values["po_no"])
+    wanted = select(PurchaseOrder).where(
+        PurchaseOrder.origin == Origin.LOCKSTEP,
+        PurchaseOrder.site_id == values["site_id"],
+        or_(*names),
+    )
+    return act.session.scalar(wanted)
+
+
+def _made(order: PurchaseOrder, position: int, line: Line, status: OrderStatus) -> PurchaseOrderLine:
+    """Make a line. A closed order was received and paid as ordered; the ERP says no more than that."""
+    made = PurchaseOrderLine(order_id=order.id, line_no=position, **line.values)
+    if status is OrderStatus.CLOSED:
+        made.status = LineStatus.CLOSED
+        made.quantity_received = made.quantity_accepted = made.quantity_invoiced = made.quantity
+    elif status is OrderStatus.CANCELLED:
+        made.status = LineStatus.CANCELLED
+    return made
+
+
+HEADER = ("supplier_id", "currency", "payment_term", "revision")
+COMPARED = ("quantity", "uom", "unit_price", "need_by")
+SCALES = {"quantity": 6, "unit_price": 4}
+
+
+def _texts_of(order: PurchaseOrder) -> dict[str, str | None]:
+    """Return what can differ of an order we hold, in canonical texts."""
+    values = {name: getattr(order, name) for name in HEADER}
+    lines = [
+        {"part_revision_id": line.part_revision_id, "service_code": line.service_code, "description": line.description}
+        | {name: getattr(line, name) for name in COMPARED}
+        for line in order.lines
+    ]
+    return _flat(values, order.status, lines)
+
+
+def _texts(values: Mapping[str, Any], status: OrderStatus, lines: list[Line]) -> dict[str, str | None]:
+    """Return the same of what the ERP says."""
+    return _flat({name: values[name] for name in HEADER}, status, [line.values for line in lines])
+
+
+def _flat(header: Mapping[str, Any], status: OrderStatus, lines: list[Any]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {name.removesuffix("_id"): canonical(value) for name, value in header.items()}
+    found["status"] = status.value
+    for position, values in enumerate(lines, start=1):
+        item = values["part_revision_id"] or values["service_code"] or "free text"
+        found[f"lines.{position}.item"] = item
+        found |= {f"lines.{position}.{name}": canonical(values[name], scale=SCALES.get(name)) for name in COMPARED}
+    return found
