@@ -6,12 +6,15 @@ the schema after the last step only. No migration can forget it, and none instal
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import Connection, Engine, event, text
+from alembic.operations.ops import MigrationScript
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, TypeDecorator, event, text
 
 from engine import database
 from migrations.mappings import whole_metadata
@@ -46,9 +49,13 @@ def _migrate(connection: Connection) -> None:
         render_as_batch=is_sqlite,
         render_item=_render,
         compare_type=True,
+        process_revision_directives=_name,
     )
     context.run_migrations()
-    install_guard(connection)
+    # While a migration is being written the schema may be behind; the guard fits the newest one only.
+    newest = context.script.get_current_head()
+    if newest is not None and MigrationContext.configure(connection).get_current_revision() == newest:
+        install_guard(connection)
     if is_sqlite and (broken := connection.execute(text("PRAGMA foreign_key_check")).all()):
         raise RuntimeError(f"Expected every reference to hold after the migration, but these do not: {broken[:5]}")
 
@@ -59,11 +66,20 @@ def _leave_keys_unchecked(connection: Any, _record: Any) -> None:
 
 
 def _render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
-    if kind == "type" and type(item).__module__ == database.__name__:
+    """Write the house's own types by name; of any other decorated type only what the database sees, which never changes."""
+    if kind != "type":
+        return False
+    if type(item).__module__ == database.__name__:
         autogenerate.imports.add("from engine import database")
         arguments = f"{item.scale}" if isinstance(item, database.Scaled) else ""
         return f"database.{type(item).__name__}({arguments})"
-    return False
+    return f"sa.{item.impl_instance!r}" if isinstance(item, TypeDecorator) else False
+
+
+def _name(_context: Any, _revision: Any, directives: list[MigrationScript]) -> None:
+    """Name a new migration by its moment, so that files and ids sort alike."""
+    for script in directives:
+        script.rev_id = dt.datetime.now(dt.UTC).strftime("%Y%m%d_%H%M")
 
 
 run()

@@ -1,4 +1,4 @@
-"""${message}"""
+"""${message.capitalize()}."""
 
 from __future__ import annotations
 
@@ -14,7 +14,3 @@ depends_on = ${repr(depends_on)}
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}

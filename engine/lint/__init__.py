@@ -6,5 +6,6 @@ of its topic, listed in ``LAWS``.
 
 from engine.lint.advice import Advice, Material, Severity
 from engine.lint.laws import LAWS, advise
+from engine.lint.review import review
 
-__all__ = ["LAWS", "Advice", "Material", "Severity", "advise"]
+__all__ = ["LAWS", "Advice", "Material", "Severity", "advise", "review"]

@@ -14,7 +14,7 @@ from engine.lint.paths import (
     an_end_can_be_reached,
 )
 from engine.lint.people import a_role_is_known, a_task_is_for_somebody
-from engine.lint.references import a_decision_exists, a_form_exists, a_job_is_served, a_process_to_call_exists
+from engine.lint.work import a_job_is_served
 
 LAWS: Final[tuple[Law, ...]] = (
     a_name_that_is_read_is_given,
@@ -27,9 +27,6 @@ LAWS: Final[tuple[Law, ...]] = (
     a_path_runs_once,
     a_path_ends_at_an_end,
     an_end_can_be_reached,
-    a_form_exists,
-    a_decision_exists,
-    a_process_to_call_exists,
     a_job_is_served,
 )
 

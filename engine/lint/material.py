@@ -11,7 +11,6 @@ from engine.lint.advice import Material
 from engine.lint.handlers import names_given_back
 from engine.registry import Registry
 
-
 HOST_FUNCTIONS: Final = frozenset({"add business days"})
 """What the house lends to FEEL, by name (engine.host)."""
 
@@ -29,11 +28,14 @@ def gather(library: Library, registry: Registry, *, roles: Collection[str] = ())
 
 
 def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the variable that each field of a form writes; ``supplier.name`` writes ``supplier``."""
+    """Yield the variable that each field of a form writes; ``supplier.name`` and a list at the path ``lines`` write one."""
     for component in schema.get("components", ()):
-        if isinstance(component, Mapping):
-            if component.get("key"):
-                yield str(component["key"]).partition(".")[0]
+        if not isinstance(component, Mapping):
+            continue
+        name = component.get("key") or component.get("path")
+        if name:
+            yield str(name).partition(".")[0]
+        if not component.get("path"):
             yield from _fields(component)
 
 

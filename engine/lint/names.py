@@ -28,15 +28,20 @@ OF_A_VOTE: Final = frozenset({"tally", "verdict"})
 def a_name_that_is_read_is_given(process: ProcessInfo, material: Material) -> Iterator[Remark]:
     """Refuse an expression that reads a name nobody gives: it would be null in silence."""
     names = Names.of(process, material)
+    places: dict[tuple[str, str], list[_Read]] = {}
     for read in _reads(process):
-        known = names.visible_at(read.scope)
-        for name in sorted(read.expression.reads - known - set(material.functions)):
-            yield Remark(
-                read.about,
-                f'Expected {read.what} to read names that something gives, but nothing gives "{name}"{_nearest(name, known)}.',
-                f"Correct the name, or list it in the process's property {DECLARED}.",
-                names.severity,
-            )
+        unknown = read.expression.reads - names.visible_at(read.scope) - set(material.functions)
+        for name in unknown:
+            places.setdefault((read.about.id, name), []).append(read)
+    for (_, name), reads in places.items():
+        where = ", ".join(dict.fromkeys(read.what for read in reads))
+        yield Remark(
+            reads[0].about,
+            f'Expected {where} to read names that something gives, but nothing gives "{name}"'
+            f"{_nearest(name, names.visible_at(reads[0].scope))}.",
+            f"Correct the name, or list it in the process's property {DECLARED}.",
+            names.severity,
+        )
 
 
 def a_decision_finds_its_inputs(process: ProcessInfo, material: Material) -> Iterator[Remark]:
@@ -163,7 +168,7 @@ def _reads(process: ProcessInfo) -> Iterator[_Read]:
     for flow in process.flows.values():
         source = process.elements.get(flow.source)
         if flow.condition is not None and source is not None:
-            yield _Read(flow, "this condition", flow.condition, source.parent_id)
+            yield _Read(flow, "the condition", flow.condition, source.parent_id)
     for element in process.elements.values():
         for what, expression, scope in _expressions(element):
             if expression is not None:

@@ -1,0 +1,55 @@
+"""The migrations and the mappings say the same, on both databases, and end with the guard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+from engine.database import connect
+from migrations import migrate, newest_version, version_of
+from migrations.mappings import whole_metadata
+from rules.triggers import remove_guard, verify_guard
+from tests.databases import Databases
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Engine]:
+    with databases.empty(request.param) as url:
+        migrate(url)
+        engine = connect(url)
+        yield engine
+        engine.dispose()
+
+
+def test_migrations_and_mappings_say_the_same(migrated: Engine) -> None:
+    with migrated.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, whole_metadata()) == []
+
+
+def test_a_migrated_database_is_guarded(migrated: Engine) -> None:
+    with migrated.connect() as connection:
+        assert verify_guard(connection) == []
+
+
+def test_migrating_again_changes_nothing(migrated: Engine) -> None:
+    assert version_of(migrated) == newest_version()
+    assert migrate(migrated.url.render_as_string(hide_password=False)) == newest_version()
+
+
+def test_migrating_puts_a_lost_guard_back(migrated: Engine) -> None:
+    with migrated.begin() as connection:
+        remove_guard(connection)
+    migrate(migrated.url.render_as_string(hide_password=False))
+    with migrated.connect() as connection:
+        assert verify_guard(connection) == []
+
+
+def test_a_database_that_was_never_migrated_has_no_version(database: Engine) -> None:
+    with database.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+    assert version_of(database) is None
