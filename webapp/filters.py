@@ -61,6 +61,7 @@ def install(app: Flask) -> None:
         plain_number=plain_number,
         plural=formats.plural,
         principal=principal_words,
+        record_url_of=lambda value: dossiers.record_url(value["record_type"], value["record_id"]),
         record_url=lambda value: dossiers.record_url(value.record_type, value.record_id),
         quantity=lambda value, unit="": formats.quantity(value, unit, customs()),
         refusal_title=refusals.title_of,

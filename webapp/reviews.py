@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from engine import definitions, eligibility, instances, tasks
 from engine.task_variables import variables_of
+from engine.database import is_id
 from engine.errors import Finding, NotFound
 from engine.ports import Mandate
 from engine.stored.definition import Definition
@@ -206,7 +207,7 @@ def load(session: Session, task_id: str, *, tab: str = "summary", sent: Mapping[
 
 def visible(session: Session, task_id: str) -> Task:
     """Return a task that the visitor may know of. Raises: NotFound for any other, whether it exists or not."""
-    task = session.get(Task, task_id) if len(task_id) == 36 else None
+    task = session.get(Task, task_id) if is_id(task_id) else None
     if task is None or not tasks.may_see(session, task, visit.visitor().user_id):
         raise NotFound(
             "Expected a task of yours, but there is none at this address. It may have been decided or given to somebody else."

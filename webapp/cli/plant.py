@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import click
+from rich.progress import Progress, TaskID
 
 from engine.act import Installation
 from records.demo_people import CAST, Member
 from records.person import Credential, User
-from webapp.cli.house import House, refusals_told
+from webapp.cli.house import Exit, House, as_json, refusals_told, show_json
 
 
 @click.command("migrate")
@@ -80,9 +85,45 @@ def demo_logins(installation: Installation) -> list[Member]:
 
 
 @click.command("import")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Which column feeds what.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Do it all, say what would happen, and roll it back.")
+@as_json
 @click.pass_obj
 @refusals_told
-def import_command(house: House, folder: str) -> None:
-    """Read an ERP's extract."""
-    raise click.ClickException("not there yet")
+def import_command(house: House, folder: Path, mapping: Path | None, is_dry: bool, is_json: bool) -> None:
+    r"""Bring in an extract of an ERP: suppliers, employees, products, requisitions, purchases.
+
+    Without --mapping the shipped one for a Tryton extract is used (processes/importing/tryton.toml). A second import of the
+    same extract changes nothing. Open requisitions start their flow. Exit code 1 when a document was left out.
+
+    \b
+    Example:
+      lockstep import ../shared/erp-extract --dry-run
+    """
+    from processes.importing import SHIPPED, import_folder
+    from processes.requisition_to_po import start
+
+    with house.open() as installation, Progress(console=house.says, transient=True, disable=is_json) as bars:
+        report = import_folder(
+            installation, folder, mapping=mapping or SHIPPED, is_dry=is_dry, start=start, progress=_shown_by(bars)
+        )
+    if is_json:
+        show_json(report.as_json())
+    else:
+        for line in report.lines():
+            click.echo(line)
+    if report.errors:
+        sys.exit(Exit.FOUND)
+
+
+def _shown_by(bars: Progress) -> Callable[[str, int, int], None]:
+    """Return a function that shows each kind of document on a bar of its own."""
+    known: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in known:
+            known[what] = bars.add_task(what, total=total)
+        bars.update(known[what], completed=done, total=total)
+
+    return show

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify, render_template, request, url_fo
 from sqlalchemy import select
 
 from engine import inbox
+from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
 from engine.ports import Mandate
 from engine.stored.task import Task, TaskState
@@ -36,7 +37,7 @@ def show() -> str | Answer:
 @pages.get("/inbox/news")
 def news() -> Response:
     """Say how many rows are new to a list that somebody has open, and which of its rows others have decided."""
-    shown = [one for one in request.args.get("shown", "").split(",") if len(one) == 36][:MOST_WATCHED]
+    shown = [one for one in request.args.get("shown", "").split(",") if is_id(one)][:MOST_WATCHED]
     known = {task.id: task for task in reading().scalars(select(Task).where(Task.id.in_(shown)))}
     fresh = [item.task.id for item in _find(limit=MOST_WATCHED).items if item.task]
     stale = {

@@ -1,9 +1,195 @@
-"""Being written."""
-from flask import Blueprint
+"""Operations: runs by state, incidents with retry that says what happened, one run with its live diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as Answer
+
+from engine import definitions, incidents, instances, retrying, tasks
+from engine.database import is_id
+from engine.errors import Forbidden, NotFound
+from engine.stored.definition import Definition, DefinitionFile
+from engine.stored.instance import Instance, InstanceStatus
+from engine.stored.job import Job
+from engine.stored.wait import Incident, IncidentState
+from webapp import dossiers, filters, formats, ledger, listing
+from webapp.task_forms import value_words
+from webapp.visit import acting, installation, now, reading, visitor
+
 pages = Blueprint("operations", __name__)
+
+HELPERS = ("ADMIN", "INTEGRATION", "PROCESS_ENGINEER")
+"""Roles that may retry what is stuck."""
+
+
 @pages.get("/operations")
-def show() -> str:
-    return "x"
-@pages.get("/operations/index")
 def index() -> str:
-    return "x"
+    """Show runs by state, and what is stuck."""
+    session = reading()
+    query, state, after = listing.search()
+    wanted = select(Instance)
+    if query.startswith("flow:"):
+        wanted = wanted.where(Instance.process_id == query.removeprefix("flow:"))
+    elif query:
+        wanted = wanted.where(listing.contains(query.removeprefix("key:"), Instance.business_key))
+    if state == "INCIDENT":
+        wanted = wanted.where(Instance.incidents > 0)
+    elif state:
+        wanted = wanted.where(Instance.status == state)
+    page = listing.newest_first(session, wanted, Instance, query=query, state=state, after=after)
+    return render_template(
+        "operations/index.html", page=page, states=list(InstanceStatus), counts=_counts(session), stuck=_stuck(session),
+        flows=_flows(session), may_help=visitor().holds(*HELPERS), waits=_waits(session, page.items),
+    )  # fmt: skip
+
+
+@pages.get("/operations/runs/<record_id>")
+def show(record_id: str) -> str:
+    """Show one run: the diagram, what it waits for, what it knows, what happened."""
+    session = reading()
+    instance = _find(session, record_id)
+    how = visitor().how
+    values = instances.variables_of(session, instance.id) if visitor().holds(*HELPERS) else {}
+    return render_template(
+        "operations/run.html", instance=instance, definition=session.get_one(Definition, instance.definition_id),
+        wait=instances.wait_sentence(session, instance), tokens=_tokens(session, instance),
+        tasks=tasks.of_instance(session, instance.id), incidents=incidents.of_instance(session, instance.id),
+        jobs=list(session.scalars(select(Job).where(Job.instance_id == instance.id).order_by(Job.created_at))),
+        records=[(kind, dossiers.find(session, kind, key)) for kind, key in instances.records_of(session, instance.id)],
+        values=[(name, value_words(value, how)[:2000]) for name, value in sorted(values.items())],
+        ledger=ledger.ledger_of(session, "instance", instance.id), may_help=visitor().holds(*HELPERS),
+    )  # fmt: skip
+
+
+@pages.post("/operations/retry")
+def retry() -> Answer:
+    """Try again what is stuck, each in an act of its own, so that one failure undoes no other; say what came of it."""
+    _need_helper()
+    chosen = [one for one in request.form.getlist("incident") if is_id(one)]
+    _flash_results(retrying.retry_all(installation(), visitor().principal, chosen))
+    back = request.form.get("run", "")
+    return redirect(url_for("operations.show", record_id=back) if is_id(back) else url_for("operations.index"), 303)
+
+
+@pages.post("/operations/runs/<instance_id>/cancel")
+def cancel(instance_id: str) -> Answer:
+    """End a run for a reason."""
+    _need_helper()
+    with acting() as act:
+        instances.cancel(act, instance_id, request.form.get("reason", ""))
+    flash("The run is cancelled. Its tasks, timers and jobs are taken back.", "good")
+    return redirect(url_for("operations.show", record_id=instance_id), 303)
+
+
+@pages.get("/operations/runs/<instance_id>/diagram.bpmn")
+def bpmn(instance_id: str) -> Response:
+    """Hand out the diagram of a run's pinned bundle, for the viewer; the called process with ``process``."""
+    session = reading()
+    instance = _find(session, instance_id)
+    definition = session.get_one(Definition, instance.definition_id)
+    wanted = select(DefinitionFile).where(
+        DefinitionFile.definition_id == definition.id, DefinitionFile.kind == "process"
+    )
+    called = request.args.get("process", "")
+    files = list(session.scalars(wanted))
+    found = next((file for file in files if file.key == called or (not called and file.path == definition.main_file)), None)
+    if found is None:
+        raise NotFound("Expected a diagram in this bundle, but there is none.")
+    return Response(found.content, mimetype="application/xml")
+
+
+@pages.get("/operations/runs/<instance_id>/diagram.json")
+def diagram_state(instance_id: str) -> Response:
+    """Say where the tokens of a run stand and which elements are done, for painting."""
+    session = reading()
+    instance = _find(session, instance_id)
+    history = instances.history(session, instance.id)
+    done = sorted({step.element_id for step in history if step.outcome == "completed"})
+    return jsonify(done=done, tokens=_tokens(session, instance))
+
+
+def _tokens(session: Session, instance: Instance) -> list[dict[str, Any]]:
+    """Return the tokens in words, listeners left out: they wait beside something that is painted already."""
+    process = definitions.parsed(session, instance.definition_id)
+    found = []
+    for token in instances.live_tokens(session, instance):
+        if token.is_listener:
+            continue
+        words = {"task": "waits for a person", "job": "works", "message": "waits for a message", "timer": "waits for a time"}
+        until = f" until {formats.moment(token.due_at, now(), visitor().how)}" if token.due_at else ""
+        said = "incident" if token.incident else words.get(token.kind, token.kind) + until
+        name = _element_name(process, token.process_id, token.element_id)
+        found.append({
+            "element": token.element_id, "process": token.process_id, "words": said, "name": name, "token": token.token_id,
+            "title": token.incident or f"{name} {said}", "incident": bool(token.incident),
+        })  # fmt: skip
+    return found
+
+
+def _element_name(deployed: Any, process_id: str, element_id: str) -> str:
+    process = deployed.bundle.processes.get(process_id)
+    element = process.elements.get(element_id) if process is not None else None
+    return getattr(element, "name", "") or formats.words(element_id)
+
+
+def _find(session: Session, instance_id: str) -> Instance:
+    found = session.get(Instance, instance_id) if is_id(instance_id) else None
+    if found is None:
+        raise NotFound("Expected a run at this address, but there is none.")
+    return found
+
+
+def _flash_results(results: Sequence[retrying.Retry]) -> None:
+    if not results:
+        flash("Nothing was chosen, so nothing was tried again.", "bad")
+        return
+    failed = [result for result in results if result.outcome == retrying.Outcome.FAILED_AGAIN]
+    flash(f"{len(results) - len(failed)} advanced, {len(failed)} failed again.", "bad" if failed else "good")
+    for result in failed[:10]:
+        flash(f"{result.business_key}: {result.message}", "bad")
+
+
+def _need_helper() -> None:
+    if not visitor().holds(*HELPERS):
+        names = " or ".join(filters.principal_words(f"role:{role}") for role in HELPERS)
+        raise Forbidden(f"Expected {names} to do this, but you hold none of these roles.")
+
+
+def _counts(session: Session) -> list[tuple[str, str, int]]:
+    """Return (state, words, count) of the figures at the top."""
+    rows: dict[str, int] = {
+        status: count for status, count in session.execute(select(Instance.status, func.count()).group_by(Instance.status))
+    }
+    stuck = session.scalar(select(func.count()).where(Incident.state == IncidentState.OPEN)) or 0
+    found = [(status.value, formats.words(status), rows.get(status.value, 0)) for status in InstanceStatus]
+    return [*found, ("INCIDENT", "Incidents", stuck)]
+
+
+def _stuck(session: Session) -> list[tuple[Incident, Instance]]:
+    return list(incidents.opened(session))
+
+
+def _flows(session: Session) -> list[tuple[Definition, int]]:
+    """Return the newest version of each process and how many runs it has."""
+    running = (
+        select(Instance.definition_id, func.count().label("runs"))
+        .where(Instance.status == InstanceStatus.RUNNING)
+        .group_by(Instance.definition_id)
+        .subquery()
+    )
+    wanted = select(Definition, func.coalesce(running.c.runs, 0)).outerjoin(
+        running, running.c.definition_id == Definition.id
+    )
+    rows = session.execute(wanted.order_by(Definition.process_id, Definition.version.desc())).tuples()
+    return [(definition, runs) for definition, runs in rows if definition.status == "RELEASED" or runs]
+
+
+def _waits(session: Session, shown: Any) -> dict[str, str]:
+    """Return the wait sentences of the runs on the page; only the first twenty, each costs a few look-ups."""
+    running = [one for one in shown if one.status == InstanceStatus.RUNNING][:20]
+    return {one.id: instances.wait_sentence(session, one) for one in running}

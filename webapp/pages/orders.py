@@ -1,9 +1,261 @@
-"""Being written."""
-from flask import Blueprint
+"""Purchase orders: the list, the page of one, the buyer's form, the acknowledgement, withdrawal, the sheet; talk and files."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, selectinload
+from werkzeug.wrappers import Response as Answer
+
+from engine.database import is_id, new_id
+from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from processes import order_sheet, requisition_to_po
+from processes.acknowledgement import acknowledge as take_answer
+from records import attachment, comment
+from records.purchase_order import (
+    AckCode,
+    AckResult,
+    IncotermCode,
+    OrderStatus,
+    PurchaseOrder,
+    approved_hash,
+)
+from records.supplier import Supplier
+from webapp import document_page, dossiers, filters, formats, listing, order_form, typed
+from webapp.refusals import status_of
+from webapp.typed import Unreadable
+from webapp.visit import acting, read_anew, reading, visitor
+
 pages = Blueprint("orders", __name__)
+
+Page = str | tuple[str, int] | Answer
+STEPS = (
+    OrderStatus.DRAFT, OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED, OrderStatus.APPROVED_NOT_TRANSMITTED,
+    OrderStatus.TRANSMITTED, OrderStatus.ACKNOWLEDGED, OrderStatus.RECEIVED, OrderStatus.CLOSED,
+)  # fmt: skip
+WITHDRAWABLE = frozenset({OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED})
+
+
 @pages.get("/orders")
-def show() -> str:
-    return "x"
-@pages.get("/orders/index")
 def index() -> str:
-    return "x"
+    """List orders, newest first."""
+    query, state, after = listing.search()
+    wanted = select(PurchaseOrder).options(selectinload(PurchaseOrder.lines), selectinload(PurchaseOrder.supplier))
+    if query:
+        found = listing.contains(query, PurchaseOrder.proposal_no, PurchaseOrder.po_no, Supplier.name)
+        wanted = wanted.join(Supplier, PurchaseOrder.supplier_id == Supplier.id).where(found)
+    if state:
+        wanted = wanted.where(PurchaseOrder.status == state)
+    page = listing.newest_first(reading(), wanted, PurchaseOrder, query=query, state=state, after=after)
+    return render_template("documents/orders.html", page=page, states=list(OrderStatus))
+
+
+@pages.get("/orders/<record_id>")
+def show(record_id: str) -> str:
+    """Show one order with everything around it."""
+    return _show(_find(reading(), record_id))
+
+
+@pages.route("/orders/<record_id>/edit", methods=["GET", "POST"])
+def edit(record_id: str) -> Page:
+    """Show the buyer's form of a draft; on POST keep it."""
+    order = _find(reading(), record_id)
+    _refuse_edit(order)
+    if request.method == "GET":
+        return _show_form(order)
+    try:
+        with acting() as act:
+            stored = _find(act.session, record_id)
+            _refuse_edit(stored)
+            if request.form.get("seen_hash") != approved_hash(stored):
+                raise Conflict(f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here.")
+            order_form.fill(act.session, stored, request.form, visitor().how)
+    except Refused as refusal:
+        return _show_form(_find(read_anew(), record_id), refusal), status_of(refusal)
+    flash(f"{order.number} is kept.", "good")
+    return redirect(url_for("orders.show", record_id=record_id), 303)
+
+
+@pages.post("/orders/<record_id>/withdraw")
+def withdraw(record_id: str) -> Page:
+    """Take an order back to the draft before it is transmitted; every signature on it is superseded."""
+    _need("BUYER", "PUR_LEAD", "PUR_MGR")
+    order = _find(reading(), record_id)
+    try:
+        with acting() as act:
+            requisition_to_po.withdraw(act, _find(act.session, record_id), reason=request.form.get("reason", ""))
+    except Refused as refusal:
+        return _show(_find(read_anew(), record_id), refusal), status_of(refusal)
+    flash(f"{order.number} is a draft again. Its signatures are superseded.", "good")
+    return redirect(url_for("orders.show", record_id=record_id), 303)
+
+
+@pages.route("/orders/<record_id>/acknowledgement", methods=["GET", "POST"])
+def acknowledge(record_id: str) -> Page:
+    """Record what the supplier answered; sent twice with one form it counts once."""
+    _need("BUYER", "PUR_LEAD")
+    order = _find(reading(), record_id)
+    if request.method == "GET":
+        return _show_acknowledgement(order)
+    try:
+        lines = _answered_lines(order)
+        with acting() as act:
+            stored = _find(act.session, record_id)
+            take_answer(
+                act, stored, result=request.form.get("result", ""), lines=lines, channel="PAGE",
+                message_id=request.form.get("message_id", "")[:60] or act.id,
+                reference=request.form.get("reference", "")[:200], note=request.form.get("note", "")[:4000],
+            )  # fmt: skip
+    except Refused as refusal:
+        return _show_acknowledgement(_find(read_anew(), record_id), refusal), status_of(refusal)
+    flash(f"The answer to {order.number} is recorded.", "good")
+    return redirect(url_for("orders.show", record_id=record_id), 303)
+
+
+@pages.get("/orders/<record_id>/sheet.pdf")
+def sheet(record_id: str) -> Response:
+    """Hand out the order as the supplier gets it."""
+    order = _find(reading(), record_id)
+    content = order_sheet.purchase_order_pdf(order)
+    return send_file(io.BytesIO(content), mimetype="application/pdf", download_name=f"{order.number}.pdf", etag=False)
+
+
+@pages.post("/documents/<owner_type>/<record_id>/comments")
+def say(owner_type: str, record_id: str) -> Answer:
+    """Say something about a document."""
+    record = _document(owner_type, record_id)
+    with acting() as act:
+        comment.comment(act, (record.record_type, record.id), request.form.get("comment", ""))
+    return redirect(f"{dossiers.record_url(record.record_type, record.id)}?tab=discussion", 303)
+
+
+@pages.post("/documents/<owner_type>/<record_id>/files")
+def attach(owner_type: str, record_id: str) -> Answer:
+    """Attach a file to a document."""
+    _document(owner_type, record_id)
+    given = request.files.get("file")
+    if given is None or not given.filename:
+        raise Invalid("Expected a file, but none is chosen. Choose one and press Attach.", {"file": "is missing"})
+    number, rev = (request.form.get(name, "").strip()[:40] for name in ("document_no", "document_rev"))
+    with acting() as act:
+        owner = _document(owner_type, record_id, act.session)
+        attachment.attach(act, owner, given.read(), file_name=given.filename, document_no=number, document_rev=rev)
+    return redirect(f"{dossiers.record_url(owner_type, record_id)}?tab=documents", 303)
+
+
+def _document(owner_type: str, record_id: str, session: Session | None = None) -> Any:
+    record = dossiers.find(session or reading(), owner_type, record_id) if is_id(record_id) else None
+    if record is None:
+        raise NotFound("Expected a document at this address, but there is none.")
+    return record
+
+
+def _find(session: Session, record_id: str) -> PurchaseOrder:
+    found = session.get(PurchaseOrder, record_id) if is_id(record_id) else None
+    if found is None:
+        raise NotFound("Expected a purchase order at this address, but there is none.")
+    return found
+
+
+def _show(order: PurchaseOrder, refusal: Refused | None = None) -> str:
+    session = reading()
+    content = order.approved_hash or approved_hash(order)
+    steps = [(step, _step_tone(order, step)) for step in STEPS]
+    return render_template(
+        "documents/order.html", document=order, beside=document_page.beside(session, order, content), steps=steps,
+        content_hash=content, tab=request.args.get("tab", "summary"), refusal=refusal, may=_may(order),
+        differences=dossiers.against_requisition(order) if order.status is OrderStatus.DRAFT else (),
+    )  # fmt: skip
+
+
+def _step_tone(order: PurchaseOrder, step: OrderStatus) -> str:
+    present = order.held_from or order.status
+    if present not in STEPS:
+        present = {
+            OrderStatus.COUNTER_OFFER: OrderStatus.TRANSMITTED, OrderStatus.PARTIALLY_RECEIVED: OrderStatus.ACKNOWLEDGED,
+            OrderStatus.APPROVAL_EXPIRED: OrderStatus.APPROVED,
+        }.get(present, OrderStatus.DRAFT)  # fmt: skip
+    place, here = STEPS.index(step), STEPS.index(present)
+    return "done" if place < here else "now" if place == here else ""
+
+
+def _may(order: PurchaseOrder) -> dict[str, str]:
+    """Return, for each thing one could do here, an empty text or why not."""
+    buyer = "" if visitor().holds("BUYER", "PUR_LEAD", "PUR_MGR") else "Needs the role Buyer"
+    state = formats.words(order.status).lower()
+    return {
+        "edit": buyer or ("" if order.status is OrderStatus.DRAFT else f"Frozen: it is {state}. Withdraw it first, or amend it."),
+        "withdraw": buyer or ("" if order.status in WITHDRAWABLE else f"Only before it is issued; it is {state}."),
+        "acknowledge": buyer or ("" if order.status is OrderStatus.TRANSMITTED else f"Only once it is with the supplier; it is {state}."),
+    }
+
+
+def _need(*roles: str) -> None:
+    if not visitor().holds(*roles):
+        names = " or ".join(filters.principal_words(f"role:{role}") for role in roles)
+        raise Forbidden(f"Expected {names} to do this, but you hold none of these roles.")
+
+
+def _refuse_edit(order: PurchaseOrder) -> None:
+    _need("BUYER", "PUR_LEAD", "PUR_MGR")
+    if order.status is not OrderStatus.DRAFT:
+        state = formats.words(order.status).lower()
+        raise Conflict(
+            f"Expected {order.number} to be a draft, but it is {state}. Before it is issued, withdraw it; later it needs an amendment.",
+            code="UNCONTROLLED_CHANGE",
+        )
+
+
+def _show_form(order: PurchaseOrder, refusal: Refused | None = None) -> str:
+    return render_template(
+        "documents/order_form.html", document=order, refusal=refusal, form=request.form,
+        errors=refusal.fields if isinstance(refusal, Invalid) else {},
+        seen_hash=request.form.get("seen_hash") or approved_hash(order),
+        incoterms=[(code.value, code.value) for code in IncotermCode],
+    )  # fmt: skip
+
+
+def _show_acknowledgement(order: PurchaseOrder, refusal: Refused | None = None) -> str:
+    return render_template(
+        "documents/acknowledgement.html", document=order, refusal=refusal, form=request.form, why_not=_may(order)["acknowledge"],
+        errors=refusal.fields if isinstance(refusal, Invalid) else {}, message_id=request.form.get("message_id") or new_id(),
+        results=[(one.value, formats.words(one)) for one in AckResult], codes=ACK_CODES,
+    )  # fmt: skip
+
+
+ACK_CODES = (
+    (AckCode.IQ.value, "Another quantity"), (AckCode.IP.value, "Another price"), (AckCode.DR.value, "Another date"),
+    (AckCode.IB.value, "Backordered"), (AckCode.IR.value, "Rejected"),
+)  # fmt: skip
+
+
+def _answered_lines(order: PurchaseOrder) -> list[dict[str, Any]]:
+    """Return the lines that the supplier changed. Raises: Invalid with a sentence by field."""
+    found: list[dict[str, Any]] = []
+    errors: dict[str, str] = {}
+    for line in order.lines:
+        for turn in ("1", "2"):
+            at = f"lines.{line.line_no}.{turn}."
+            code = request.form.get(f"{at}code", "")
+            if code:
+                found.append({"line_no": line.line_no, "code": code, **_value(code, at, errors)})
+    if errors:
+        raise Invalid("Expected what the supplier changed, but some fields do not fit yet", errors)
+    return found
+
+
+def _value(code: str, at: str, errors: dict[str, str]) -> dict[str, Any]:
+    text, how = request.form.get(f"{at}value", ""), visitor().how
+    try:
+        if code == AckCode.IQ:
+            return {"quantity": typed.decimal(text, how, decimals=6)}
+        if code == AckCode.IP:
+            return {"unit_price": typed.decimal(text, how, decimals=4)}
+        if code == AckCode.DR:
+            return {"promised_on": typed.day(text)}
+    except Unreadable as error:
+        errors[f"{at}value"] = str(error)
+    return {}

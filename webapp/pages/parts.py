@@ -1,9 +1,70 @@
-"""Being written."""
-from flask import Blueprint
+"""Parts: the list and the page of one, with revisions, prices, who may deliver it, and where it was bought."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from engine.database import is_id
+from engine.errors import NotFound
+from records.part import Part, PartRevision, PartType
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
+from records.supplier import ApprovalSubject, CataloguePrice, SupplierApproval
+from webapp import document_page, listing
+from webapp.visit import reading
+
 pages = Blueprint("parts", __name__)
+
+RECENT = 20
+
+
 @pages.get("/parts")
-def show() -> str:
-    return "x"
-@pages.get("/parts/index")
 def index() -> str:
-    return "x"
+    """List parts by number."""
+    query, state, after = listing.search()
+    wanted = select(Part).options(selectinload(Part.revisions))
+    if query:
+        wanted = wanted.where(listing.contains(query, Part.part_no, Part.name))
+    if state:
+        wanted = wanted.where(Part.type == state)
+    page = listing.by_key(reading(), wanted, Part.part_no, query=query, state=state, after=after)
+    return render_template("documents/parts.html", page=page, states=list(PartType))
+
+
+@pages.get("/parts/<record_id>")
+def show(record_id: str) -> str:
+    """Show one part."""
+    session = reading()
+    part = session.get(Part, record_id) if is_id(record_id) else None
+    if part is None:
+        raise NotFound("Expected a part at this address, but there is none.")
+    return render_template(
+        "documents/part.html", document=part, beside=document_page.beside(session, part), prices=_prices(session, part),
+        sources=_sources(session, part), orders=_orders(session, part), tab=request.args.get("tab", "summary"),
+    )  # fmt: skip
+
+
+def _prices(session: Session, part: Part) -> list[CataloguePrice]:
+    wanted = select(CataloguePrice).outerjoin(PartRevision).options(selectinload(CataloguePrice.supplier))
+    of_part = (PartRevision.part_id == part.id) | (CataloguePrice.service_code == part.part_no)
+    return list(session.scalars(wanted.where(of_part).order_by(CataloguePrice.unit_price).limit(RECENT)))
+
+
+def _sources(session: Session, part: Part) -> list[SupplierApproval]:
+    """Return the rows of the approved supplier list that name the part or its commodity."""
+    named = (SupplierApproval.subject == ApprovalSubject.PART) & (SupplierApproval.subject_code == part.part_no)
+    commodity = (SupplierApproval.subject == ApprovalSubject.COMMODITY) & (SupplierApproval.subject_code == part.commodity)
+    wanted = select(SupplierApproval).where(named | commodity).options(selectinload(SupplierApproval.supplier))
+    return list(session.scalars(wanted.order_by(SupplierApproval.valid_to.desc()).limit(RECENT)))
+
+
+def _orders(session: Session, part: Part) -> list[PurchaseOrderLine]:
+    wanted = (
+        select(PurchaseOrderLine)
+        .join(PurchaseOrder)
+        .outerjoin(PartRevision, PurchaseOrderLine.part_revision_id == PartRevision.id)
+        .where((PartRevision.part_id == part.id) | (PurchaseOrderLine.service_code == part.part_no))
+        .options(selectinload(PurchaseOrderLine.order).selectinload(PurchaseOrder.supplier))
+    )
+    return list(session.scalars(wanted.order_by(PurchaseOrder.id.desc()).limit(RECENT)))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
 
 from engine.act import Act
+from engine.database import is_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from processes import requisition_to_po, submission
 from records.calendar import site_called
@@ -184,7 +185,8 @@ def _show_form(requisition: Requisition | None, typed_now: Typed, refusal: Refus
     return render_template(
         "documents/requisition_form.html", requisition=requisition, typed=typed_now, errors=typed_now.errors,
         refusal=refusal, centres=[(code, f"{code} {name}") for code, name in centres],
-        currencies=sorted({site.currency, *currencies}), units=sorted(UNITS), priorities=list(Priority),
+        currency_options=[(code, code) for code in sorted({site.currency, *currencies})],
+        units=[(code, code) for code in sorted(UNITS)], priority_options=[(one.value, formats.words(one)) for one in Priority],
         seen_hash=request.form.get("seen_hash") or (requisition_hash(requisition) if requisition else ""),
         line_numbers=_line_numbers(requisition, typed_now), **_preview_values(typed_now),
     )  # fmt: skip
@@ -227,7 +229,7 @@ def _first_values() -> dict[str, str]:
 
 
 def _find(session: Session, record_id: str) -> Requisition:
-    found = session.get(Requisition, record_id) if len(record_id) == 36 else None
+    found = session.get(Requisition, record_id) if is_id(record_id) else None
     if found is None:
         raise NotFound("Expected a requisition at this address, but there is none.")
     return found

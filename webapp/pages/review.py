@@ -10,6 +10,7 @@ from flask import Blueprint, Response, flash, g, jsonify, redirect, render_templ
 from werkzeug.wrappers import Response as Answer
 
 from engine import tasks
+from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.ports import SignatureRequest
 from records import attachment, comment as remarks, viewing
@@ -147,7 +148,7 @@ def note_seen(task_id: str) -> tuple[str, int]:
 @pages.get("/files/<attachment_id>")
 def download(attachment_id: str) -> Response:
     """Hand out a file, always as a download: nothing that somebody attached is shown inside our pages."""
-    found = reading().get(attachment.Attachment, attachment_id) if len(attachment_id) == 36 else None
+    found = reading().get(attachment.Attachment, attachment_id) if is_id(attachment_id) else None
     if found is None:
         raise NotFound("Expected a file at this address, but there is none.")
     content = attachment.content_of(reading(), found)

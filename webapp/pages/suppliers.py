@@ -1,9 +1,48 @@
-"""Being written."""
-from flask import Blueprint
+"""Suppliers: the list and the page of one, with sites, approvals, prices and orders."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from engine.database import is_id
+from engine.errors import NotFound
+from records.purchase_order import PurchaseOrder
+from records.supplier import CataloguePrice, Supplier, SupplierStatus
+from webapp import document_page, listing
+from webapp.visit import now, reading, visitor
+
 pages = Blueprint("suppliers", __name__)
+
+RECENT = 20
+
+
 @pages.get("/suppliers")
-def show() -> str:
-    return "x"
-@pages.get("/suppliers/index")
 def index() -> str:
-    return "x"
+    """List suppliers by number."""
+    query, state, after = listing.search()
+    wanted = select(Supplier).options(selectinload(Supplier.approvals))
+    if query:
+        wanted = wanted.where(listing.contains(query, Supplier.supplier_no, Supplier.name))
+    if state:
+        wanted = wanted.where(Supplier.status == state)
+    page = listing.by_key(reading(), wanted, Supplier.supplier_no, query=query, state=state, after=after)
+    return render_template("documents/suppliers.html", page=page, states=list(SupplierStatus))
+
+
+@pages.get("/suppliers/<record_id>")
+def show(record_id: str) -> str:
+    """Show one supplier."""
+    session = reading()
+    supplier = session.get(Supplier, record_id) if is_id(record_id) else None
+    if supplier is None:
+        raise NotFound("Expected a supplier at this address, but there is none.")
+    orders = select(PurchaseOrder).where(PurchaseOrder.supplier_id == supplier.id).options(selectinload(PurchaseOrder.lines))
+    prices = select(CataloguePrice).where(CataloguePrice.supplier_id == supplier.id)
+    return render_template(
+        "documents/supplier.html", document=supplier, beside=document_page.beside(session, supplier),
+        orders=list(session.scalars(orders.order_by(PurchaseOrder.id.desc()).limit(RECENT))),
+        prices=list(session.scalars(prices.order_by(CataloguePrice.unit_price).limit(RECENT))),
+        today=now().astimezone(visitor().how.zone).date(), tab=request.args.get("tab", "summary"),
+    )  # fmt: skip
