@@ -19,9 +19,9 @@ from dmn.tables import Rule, Table
 from dmn.values import equal
 
 MAX_FINDINGS = 20
-# Beyond this many remembered partial answers a table is too tangled to describe its gaps one by one.
 _MAX_BOXES = 200
-_MAX_STATES = 50_000
+# Segments looked at in one table; beyond it the table is too tangled for an answer within a second or two.
+_MAX_WORK = 1_000_000
 
 Box = tuple[int, ...]
 
@@ -116,6 +116,7 @@ class Shape:
             for number, column in enumerate(self.columns)
         ]
         self.answers = [_constants(rule) for rule in table.rules]
+        self.worked = 0
 
     # Rows
 
@@ -131,6 +132,12 @@ class Shape:
         """Under FIRST and PRIORITY: rows whose every case is decided by rows that come before them."""
         if self.table.policy not in "FP":
             return
+        try:
+            yield from self._hidden()
+        except Tangled:
+            yield self._unchecked("unreachable rows")
+
+    def _hidden(self) -> Iterator[TableFinding]:
         for index, rule in enumerate(self.table.rules):
             if not all(self.may[index]):
                 continue
@@ -174,21 +181,44 @@ class Shape:
         return [rule.row for index, rule in enumerate(self.table.rules) if above >> index & 1]
 
     def _has_gap(self, box: Box, rules: int) -> bool:
+        """Tell whether some case of a box is covered by none of the rules. Raises Tangled."""
+        rules = sum(1 << index for index in _bits(rules) if _meet(box, self.covers[index]) is not None)
+        whole = self._covering_the_rest(box, rules)
         known: dict[tuple[int, int], bool] = {}
 
         def open_at(number: int, active: int) -> bool:
             if active == 0:
                 return True
-            if number == len(self.columns):
+            if active & whole[number]:
                 return False
             key = (number, active)
             if key not in known:
-                mask, sets = box[number], self.active[number]
-                following = {active & sets[segment] for segment in range(len(sets)) if mask >> segment & 1}
+                sets = self.active[number]
+                segments = _bits(box[number])
+                self._work(len(segments))
+                following = {active & sets[segment] for segment in segments}
                 known[key] = any(open_at(number + 1, rest) for rest in following)
             return known[key]
 
         return open_at(0, rules)
+
+    def _covering_the_rest(self, box: Box, rules: int) -> list[int]:
+        """Return, for each column, the rules that cover a box in that column and in all that follow."""
+        whole = [rules]
+        for number in reversed(range(len(self.columns))):
+            mask = box[number]
+            covering = sum(1 << index for index in _bits(whole[-1]) if self.covers[index][number] & mask == mask)
+            whole.append(covering)
+        return whole[::-1]
+
+    def _work(self, amount: int) -> None:
+        self.worked += amount
+        if self.worked > _MAX_WORK:
+            raise Tangled
+
+    def _unchecked(self, what: str) -> TableFinding:
+        text = f"Expected a table simple enough to look for {what}, but it has too many distinct cases"
+        return _finding(self.table, "unchecked", "info", (), text, self.table.at.line)
 
     # Overlaps
 
@@ -246,8 +276,7 @@ class Shape:
         try:
             boxes = self._uncovered()
         except Tangled:
-            text = "Expected a table small enough to look for gaps, but it has too many distinct cases"
-            yield _finding(self.table, "unchecked", "info", (), text, self.table.at.line)
+            yield self._unchecked("gaps")
             return
         for box in boxes:
             possible = [
@@ -261,27 +290,29 @@ class Shape:
             yield _finding(self.table, "gap", severity, tuple(possible), text, self.table.at.line)
 
     def _uncovered(self) -> list[Box]:
+        """Return disjoint boxes of the cases that no rule covers for certain. Raises Tangled."""
+        everyone = (1 << len(self.table.rules)) - 1
+        whole = self._covering_the_rest(self.full, everyone)
         known: dict[tuple[int, int], list[Box]] = {}
 
         def search(number: int, active: int) -> list[Box]:
             if active == 0:
                 return [self.full[number:]]
-            if number == len(self.columns):
+            if active & whole[number]:
                 return []
             key = (number, active)
-            if key in known:
-                return known[key]
-            if len(known) > _MAX_STATES:
-                raise Tangled
-            groups: dict[int, int] = {}
-            for segment, rules in enumerate(self.active[number]):
-                if self.full[number] >> segment & 1:
-                    groups[active & rules] = groups.get(active & rules, 0) | 1 << segment
-            boxes = [(mask, *rest) for rules, mask in groups.items() for rest in search(number + 1, rules)]
-            known[key] = boxes[:_MAX_BOXES]
+            if key not in known:
+                groups: dict[int, int] = {}
+                segments = _bits(self.full[number])
+                self._work(len(segments))
+                for segment in segments:
+                    rules = active & self.active[number][segment]
+                    groups[rules] = groups.get(rules, 0) | 1 << segment
+                boxes = [(mask, *rest) for rules, mask in groups.items() for rest in search(number + 1, rules)]
+                known[key] = boxes[:_MAX_BOXES]
             return known[key]
 
-        return search(0, (1 << len(self.table.rules)) - 1)
+        return search(0, everyone)
 
     def _only_other_texts(self, box: Box) -> bool:
         """Tell whether a gap exists only because a column of texts does not say which texts are allowed."""
@@ -292,9 +323,19 @@ class Shape:
         return ", ".join(parts) or "every case"
 
 
+def _bits(mask: int) -> list[int]:
+    return [index for index in range(mask.bit_length()) if mask >> index & 1]
+
+
 def _meet(one: Box, other: Box) -> Box | None:
-    met = tuple(left & right for left, right in zip(one, other, strict=True))
-    return met if all(met) else None
+    # Called for every pair of rows: most pairs part in the first column.
+    met = []
+    for left, right in zip(one, other, strict=True):
+        both = left & right
+        if not both:
+            return None
+        met.append(both)
+    return tuple(met)
 
 
 def _constants(rule: Rule) -> list[Constant]:
