@@ -23,6 +23,7 @@ from processes.importing.problems import Problem, Report, Weight
 from processes.importing.reading import Reading
 from processes.importing.sheets import Family, Row, Sheet, families, read_sheet
 from records.external import ExternalRef
+from records.part import RevisionStatus
 from records.requisition import Requisition
 
 ACTOR = "adapter:erp"
@@ -78,6 +79,9 @@ class Import:
     people: dict[str, str] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
     services: dict[str, str] = field(default_factory=dict)
+    revision_statuses: dict[str, RevisionStatus] = field(default_factory=dict)
+    line_prices: dict[str, tuple[Decimal, str]] = field(default_factory=dict)
+    asked_prices: dict[str, tuple[Decimal, str]] = field(default_factory=dict)
     _dry_act: Act | None = None
 
     @contextmanager
@@ -200,12 +204,14 @@ class Import:
 
     def remember(self, act: Act, native_type: str, native_id: str, record: Record) -> ExternalRef:
         """Keep which record of ours a native one is."""
-        wanted = select(ExternalRef).where(
-            ExternalRef.system == self.mapping.system,
-            ExternalRef.native_type == native_type,
-            ExternalRef.native_id == native_id,
-        )
-        ref = act.session.scalar(wanted)
+        ref = None
+        if (native_type, native_id) in self.known:
+            wanted = select(ExternalRef).where(
+                ExternalRef.system == self.mapping.system,
+                ExternalRef.native_type == native_type,
+                ExternalRef.native_id == native_id,
+            )
+            ref = act.session.scalar(wanted)
         if ref is None:
             ref = ExternalRef(system=self.mapping.system, native_type=native_type, native_id=native_id, last_hash="")
             act.session.add(ref)

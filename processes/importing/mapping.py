@@ -28,15 +28,15 @@ FIELDS: dict[str, tuple[str, str]] = {
     "boms.outputs": ("id product", ""),
     "routings": ("id name", "is_active boms"),
     "requests": ("requisition_line", "quantity order_line"),
-    "requisitions": ("id number state requester currency", "title need_by"),
-    "requisitions.lines": ("id quantity", "product description uom estimated_price supplier"),
+    "requisitions": ("id number state requester currency", "title need_by approved_by"),
+    "requisitions.lines": ("id quantity", "product description uom estimated_price supplier amount"),
     "orders": (
         "id state supplier currency",
         "number revision reference title order_date need_by payment_term ship_to buyer confirmed_by comment",
     ),
     "orders.lines": (
         "id type",
-        "product description quantity uom unit_price need_by production",
+        "product description quantity uom unit_price need_by production amount",
     ),
 }  # fmt: skip
 """Section to (fields that need a column, fields that may have one)."""

@@ -15,7 +15,7 @@ from engine.canonical import canonical
 from engine.errors import Invalid
 from processes.importing.bringing import Import, Item, Outcome, assign
 from processes.importing.differences import differ
-from processes.importing.parts import NAMED_REVISION
+from processes.importing.doubts import doubt_amount, doubt_approver, doubt_currency, doubt_revision
 from processes.importing.reading import Reading
 from processes.importing.requisitions import goods_of, line_ids, unit_of
 from processes.importing.sheets import Family
@@ -56,7 +56,8 @@ def _orders(run: Import, site: Site, today: dt.date) -> Iterator[Item]:
             cells.error(
                 "supplier", "UNKNOWN_SUPPLIER", "Expected a supplier of this extract, but it was not brought in"
             )
-        lines, texts = _lines(run, family, asked_for)
+        doubt_approver(cells, "confirmed_by", "buyer")
+        lines, texts = _lines(run, family, asked_for, is_open=state == OrderStatus.DRAFT)
         if not lines and lines is not None:
             cells.warn("id", "NO_LINES", "An order without lines")
         if not cells.is_good or lines is None:
@@ -135,6 +136,8 @@ def _asked_for(run: Import) -> dict[str, str]:
             )
         if line and asked:
             found.setdefault(line, asked)
+        if line and (price := run.line_prices.get(cells.text("requisition_line"))):
+            run.asked_prices.setdefault(line, price)
     return found
 
 
@@ -144,7 +147,9 @@ def _default_sites(run: Import) -> dict[str, str]:
         return dict(act.session.execute(wanted).tuples().all())
 
 
-def _lines(run: Import, family: Family, asked_for: Mapping[str, str]) -> tuple[list[Line] | None, list[str]]:
+def _lines(
+    run: Import, family: Family, asked_for: Mapping[str, str], *, is_open: bool
+) -> tuple[list[Line] | None, list[str]]:
     """Return the lines (None when one cannot be read) and the texts of title, comment and subtotal rows."""
     lines: list[Line] = []
     texts: list[str] = []
@@ -154,7 +159,11 @@ def _lines(run: Import, family: Family, asked_for: Mapping[str, str]) -> tuple[l
         if cells.text("type") != run.default("goods_line"):
             texts.append(cells.text("description"))
             continue
+        currency = family.head.cells.get(run.mapping["orders"].column("currency"), "")
         values = _line_values(run, cells) | {"requisition_line_id": asked_for.get(cells.text("id"))}
+        doubt_revision(run, cells, is_open=is_open)
+        doubt_currency(run, cells, values["unit_price"], currency=currency)
+        doubt_amount(cells, values["quantity"], values["unit_price"], currency=currency)
         is_good = is_good and cells.is_good
         lines.append(Line(cells.text("id"), values))
     return lines if is_good else None, texts
@@ -172,7 +181,6 @@ def _line_values(run: Import, cells: Reading) -> dict[str, Any]:
     if not cells.text("description") and not (goods["part_revision_id"] or goods["service_code"]):
         cells.error("description", "NO_PRODUCT", "Expected a product or a description, but there is neither")
     production = cells.text("production", limit=150)
-    _compare_revision(run, cells)
     return {
         **goods,
         "description": cells.text("description"),
@@ -183,15 +191,6 @@ def _line_values(run: Import, cells: Reading) -> dict[str, Any]:
         "work_order_op": production or None,
         "cost_object": f"WO:{production}" if production else None,
     }
-
-
-def _compare_revision(run: Import, cells: Reading) -> None:
-    """Warn where the text of a line names another revision than its product is."""
-    code = run.codes.get(cells.text("product"), "")
-    matches = [match for rule in run.mapping.choices["revisions"] if (match := rule.pattern.fullmatch(code))]
-    named = NAMED_REVISION.search(cells.text("description"))
-    if matches and named and named[1].isupper() and named[1] != matches[0]["rev"]:
-        cells.warn("description", "OTHER_REVISION", f"The text names revision {named[1]}, but the product is {code}")
 
 
 def _type(lines: list[Line]) -> PurchaseType:

@@ -13,6 +13,7 @@ from engine.act import Act
 from engine.canonical import content_hash
 from processes.importing.bringing import Import, Item, Outcome, assign
 from processes.importing.differences import differ
+from processes.importing.doubts import NAMED_REVISION
 from processes.importing.reading import Reading
 from records.origin import Origin
 from records.part import (
@@ -27,8 +28,6 @@ from records.part import (
     move,
 )
 from records.units import UNITS
-
-NAMED_REVISION = re.compile(r"\brev\.? ?([A-Z0-9]{1,4})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +177,7 @@ def _revisions(run: Import, products: list[Product]) -> Iterator[Item]:
                 run.leave_out("revisions")
                 continue
             status = _status(product, released)
+            run.revision_statuses[product.native_id] = status
             yield _revision(run, product, part_id, status, definitions.get(product.native_id, []))
 
 

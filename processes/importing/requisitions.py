@@ -13,6 +13,7 @@ from engine.act import Act
 from engine.canonical import canonical
 from processes.importing.bringing import Import, Item, Outcome, assign
 from processes.importing.differences import differ
+from processes.importing.doubts import doubt_amount, doubt_approver, doubt_revision
 from processes.importing.reading import Reading
 from processes.importing.sheets import Family
 from records.calendar import Site
@@ -48,6 +49,7 @@ def _requisitions(run: Import, site: Site, cost_centre: CostCentre) -> Iterator[
         cells = run.reading("requisitions", family.head)
         state = cells.word("state", run.mapping.words["requisition_states"])
         values = _values(run, cells)
+        doubt_approver(cells, "approved_by", "requester")
         lines = _lines(run, cells, family, converted, cost_centre=cost_centre, is_open=state == OPEN)
         if not cells.is_good or lines is None:
             run.leave_out("requisitions")
@@ -106,6 +108,10 @@ def _lines(
             cells.warn("estimated_price", "NO_PRICE", "An open requisition has a line without a price")
         if is_open and not (values["part_revision_id"] or values["service_code"]):
             cells.warn("product", "NO_PRODUCT", "An open requisition has a line without a part or a service")
+        doubt_revision(run, cells, is_open=is_open)
+        doubt_amount(cells, values["quantity"], values["estimated_price"], currency=head.text("currency"))
+        if values["estimated_price"] is not None:
+            run.line_prices[cells.text("id")] = (values["estimated_price"], head.text("currency"))
         is_good = is_good and cells.is_good
         lines.append(Line(cells.text("id"), values))
     if not lines and is_open:
