@@ -25,8 +25,12 @@ def in_company_currency(
     session: Session, document: Requisition | PurchaseOrder, amount: Decimal, *, on: dt.datetime
 ) -> Decimal:
     """Return an amount of a document in its site's currency. Raises: Invalid NO_EXCHANGE_RATE."""
+    return on_day(session, document, amount, day=document.site.local_day(on))
+
+
+def on_day(session: Session, document: Requisition | PurchaseOrder, amount: Decimal, *, day: dt.date) -> Decimal:
+    """Return an amount of a document in its site's currency, at the document's own rate or else that of a day."""
     rate = document.fx_rate if isinstance(document, PurchaseOrder) else None
     if rate is None:
-        day = document.site.local_day(on)
         rate = rate_on(session, document.currency, company_currency=document.site.currency, on=day)
     return convert(amount, rate, currency=document.site.currency)

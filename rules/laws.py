@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rules import duties
+from rules import duties, purchasing
 from rules.law import Law
 
-LAWS: tuple[Law, ...] = (*duties.LAWS,)
+LAWS: tuple[Law, ...] = (*duties.LAWS, *purchasing.LAWS)

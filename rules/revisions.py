@@ -1,0 +1,43 @@
+"""CON-07: what is bought has a released revision that is effective when it counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from engine.errors import Effect, Finding
+from records.part import RevisionStatus
+from records.purchase_order import PurchaseOrderLine
+from records.requisition import RequisitionLine
+
+Line = RequisitionLine | PurchaseOrderLine
+
+
+def judge_revisions(lines: Sequence[Line], *, on: dt.date, effect: Effect = Effect.BLOCK) -> list[Finding]:
+    """Return CON-07 for each line whose revision is not released, or not effective on a site-local day."""
+    return [finding for line in lines if (finding := _judge(line, on=on, effect=effect)) is not None]
+
+
+def _judge(line: Line, *, on: dt.date, effect: Effect) -> Finding | None:
+    revision = line.part_revision
+    if revision is None:
+        return None
+    if revision.status is not RevisionStatus.RELEASED:
+        trouble = f"it is {revision.status}"
+    elif not revision.is_effective_on(on):
+        trouble = f"it is effective from {revision.effective_from or 'its release'} to {revision.effective_to or 'open'}, not on {on}"
+    else:
+        return None
+    document = line.order if isinstance(line, PurchaseOrderLine) else line.requisition
+    change = f" (change {revision.change_order_id})" if revision.change_order_id else ""
+    return Finding(
+        "CON-07",
+        effect,
+        f"Expected a released, effective revision on line {line.line_no}, but {revision.number}: {trouble}{change}.",
+        document.record_type,
+        document.id,
+        field=f"lines.{line.line_no}.part_revision",
+        new=revision.number,
+        owner="role:ENG_AUTH",
+        way_out="Engineering releases the revision, or another revision is ordered.",
+    )

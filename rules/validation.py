@@ -1,0 +1,79 @@
+"""What the laws say about a whole document at each step of its way, for flows and pages that ask before they act."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from engine.errors import Effect, Finding
+from records.purchase_order import PurchaseOrder, approved_hash
+from records.requisition import Requisition
+from rules.blurred_roles import judge_text
+from rules.prices import judge_prices
+from rules.quality import judge_clauses
+from rules.revisions import judge_revisions
+from rules.supplier_gate import Point, judge_order, judge_requisition
+from rules.suspicions import judge_duplicates, judge_split
+
+
+def judge_submission(session: Session, requisition: Requisition, *, now: dt.datetime) -> list[Finding]:
+    """Judge a requisition's master data (A02): revisions on the day they are needed, duplicates, suppliers at submission.
+
+    A BLOCK goes back to the requester; a WARN is shown.
+    """
+    today = requisition.site.local_day(now)
+    found = [
+        finding
+        for line in requisition.lines
+        for finding in judge_revisions([line], on=line.need_by or requisition.need_by or today)
+    ]
+    found += judge_duplicates(session, requisition, now=now)
+    found += judge_requisition(session, requisition, point=Point.SUBMIT, on=today).findings
+    return found
+
+
+def judge_suspicions(session: Session, requisition: Requisition, *, now: dt.datetime) -> list[Finding]:
+    """Judge what purchasing must clear before anybody approves (A04): split requests and blurred roles."""
+    blurred = [finding for line in requisition.lines for finding in judge_text(session, line)]
+    return [*judge_split(session, requisition, now=now), *blurred]
+
+
+def judge_built(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> list[Finding]:
+    """Judge an order before it is approved (A19): revisions, supplier, prices over estimate, clauses, blurred roles."""
+    today = order.site.local_day(now)
+    found = judge_revisions(order.lines, on=today)
+    found += judge_order(session, order, point=Point.BUILD, on=today).findings
+    found += judge_prices(order)
+    found += judge_clauses(session, order)
+    found += [finding for line in order.lines for finding in judge_text(session, line)]
+    return found
+
+
+def judge_issue(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> list[Finding]:
+    """Judge an order at the moment of its issue (A22): revisions, supplier, and that it still is what was approved."""
+    today = order.site.local_day(now)
+    found = judge_revisions(order.lines, on=today)
+    found += judge_order(session, order, point=Point.ISSUE, on=today).findings
+    if order.approved_hash is not None and approved_hash(order) != order.approved_hash:
+        found.append(
+            Finding(
+                "UNCONTROLLED_CHANGE",
+                Effect.BLOCK,
+                f"Expected {order.number} as it was approved, but its content has another hash.",
+                order.record_type,
+                order.id,
+                field="approved_hash",
+                old=order.approved_hash,
+                new=approved_hash(order),
+                owner="role:BUYER",
+                way_out="Withdraw the order and have it approved again.",
+            )
+        )
+    return found
+
+
+def stops(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings that hold or refuse."""
+    return [finding for finding in findings if finding.effect is not Effect.WARN]
