@@ -263,11 +263,12 @@ def _cursor(sort: str, value: Any, row_id: str) -> str:
 
 def _place(sort: str, after: str, read: Callable[[str], Any]) -> tuple[Any, str]:
     """Return the value and id that a cursor stands for. Raises: Invalid when it is none, or one of another order."""
+    refusal = Invalid(f"Expected the cursor of a page in the order {sort}, but it is none", {"after": "unknown"})
     try:
         made_for, text, row_id = orjson.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
         place = read(text), str(row_id)
     except (ValueError, TypeError, binascii.Error, InvalidOperation) as error:
-        raise Invalid("Expected the cursor of the page before, but it is none", {"after": "unknown"}) from error
+        raise refusal from error
     if made_for != sort or not is_id(place[1]):
-        raise Invalid(f"Expected the cursor of a page in the order {sort}, but it is none", {"after": "unknown"})
+        raise refusal
     return place
