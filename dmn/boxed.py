@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 from dmn import syntax
@@ -133,11 +133,12 @@ class Builder:
     def boxed(self, element: Element, scope: Scope | None) -> Closure:
         """Compile one boxed expression; its typeRef converts the value."""
         try:
-            compute = getattr(self, "_" + _snake(local(element)))(element, scope)
+            method: Callable[[Element, Scope | None], Closure] = getattr(self, "_" + _snake(local(element)))
+            compute = method(element, scope)
         except ModelError as error:
             return self._lenient(error)
         if local(element) in ("decisionTable", "functionDefinition"):
-            return compute  # type: ignore[no-any-return]  # found by name
+            return compute
         return self.typed(compute, self.types.of(element), self.document.position(element))
 
     def typed(self, compute: Closure, kind: FeelType | None, at: Position) -> Closure:

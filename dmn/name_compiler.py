@@ -66,8 +66,6 @@ class NameCompiler(Compiling):
             return self._free(node)
         if depth == 0:
             return lambda env: env.names[name]
-        if depth == 1:
-            return lambda env: env.parent.names[name]  # type: ignore[union-attr]  # the scope says it is there
 
         def climb(env: Env) -> Value:
             frame: Env = env
@@ -147,7 +145,8 @@ class NameCompiler(Compiling):
     def _filter(self, node: syntax.Filter, scope: Scope | None) -> Closure:
         source = self._borrowed(node.source, scope)
         if isinstance(node.condition, syntax.Literal) and type(node.condition.value) is Decimal:
-            return self._index(node, source, lambda env: node.condition.value)  # type: ignore[attr-defined]
+            position = node.condition.value
+            return self._index(node, source, lambda env: position)
         if isinstance(node.condition, (syntax.Arithmetic, syntax.Negation)):
             return self._index(node, source, self.compile(node.condition, scope))
         inner = Scope({"item"}, scope, is_open=True)
