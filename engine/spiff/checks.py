@@ -180,7 +180,9 @@ def _compensations(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         if info.event is None or info.kind not in ("endEvent", "intermediateThrowEvent"):
             continue
-        if info.event.kind == "compensation" and info.event.activity and info.event.activity not in process.handlers:
+        aim = process.elements.get(info.event.activity or "")
+        is_undone = info.event.activity in process.handlers or (aim is not None and aim.kind in CONTAINERS)
+        if info.event.kind == "compensation" and info.event.activity and not is_undone:
             message = f'Expected an activity with a compensation handler, but "{info.event.activity}" has none.'
             yield info, message, "Attach a compensation boundary event with a handler."
         if info.event.kind == "cancel" and not _stands_in_cancellable(process, info):

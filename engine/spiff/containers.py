@@ -26,6 +26,7 @@ class SubProcess(Live, defaults.SubWorkflowTask):
         token.flow.scopes.open(token.id, token.container)
 
     def act(self, token: Token) -> bool:
+        token.flow.check_depth(token)
         spec = self._wf_spec.subs[self.element.id]
         sub = token.flow.create_subprocess(token, spec, token.workflow.bundle, scope_id=token.id)
         sub.begin(spec.only_start, came_from=(token.id,))
@@ -45,6 +46,7 @@ class CallActivity(Live, defaults.CallActivity):
     def act(self, token: Token) -> bool:
         flow, called = token.flow, self.element.called
         assert called is not None, f"{self.name} calls nothing"
+        flow.check_depth(token)
         process_id = called.process_id.words(token.view(), flow.host, "a process id")
         key, bundle, spec = flow.find(token.workflow, process_id, called)
         scope = flow.new_id()
@@ -118,6 +120,7 @@ class EventSubProcess(Live, defaults.EventSubprocess):
             self.listen(workflow, again)
 
     def act(self, token: Token) -> bool:
+        token.flow.check_depth(token)
         spec = self._wf_spec.subs[self.element.id]
         sub = token.flow.create_subprocess(token, spec, token.workflow.bundle, scope_id=token.id)
         sub.begin(spec.only_start, came_from=(token.id,))

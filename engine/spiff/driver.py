@@ -28,7 +28,8 @@ from engine.spiff.waiting import judge_conditions
 from engine.spiff.workflow import Flat, NoScripts, Sub
 
 MOVE_LIMIT = 10_000
-CALL_DEPTH_LIMIT = 50
+DEPTH_LIMIT = 60
+"""Sub-processes and calls within each other. Cancelling goes down by recursion, within Python's stack."""
 _ENDLESS = "Expected the flow to come to rest within {limit:,} moves, but it went on; a loop without a wait never ends"
 _NO_SCRIPTS = NoScripts()
 
@@ -126,6 +127,12 @@ class Driver(Flat, BpmnWorkflow):
             )
         )
 
+    def check_depth(self, token: Token) -> None:
+        """Raise Incident when one more sub-process or call inside the others would be too many."""
+        if token.workflow.depth >= DEPTH_LIMIT:
+            message = f"Expected at most {DEPTH_LIMIT} calls and sub-processes within each other, but this is one more"
+            raise Incident(message, "call")
+
     def create_subprocess(
         self, token: Token, spec: Any, bundle: Bundle, *, scope_id: int, key: str | None = None
     ) -> Sub:
@@ -142,15 +149,6 @@ class Driver(Flat, BpmnWorkflow):
 
     def find(self, caller: Any, process_id: str, called: CalledElement) -> tuple[str, Bundle, Any]:
         """Find a called process: key ("" when it is in the caller's own bundle), bundle, spec. Raises: Incident."""
-        depth, workflow = 0, caller
-        while workflow is not self:
-            depth += workflow.key is not None
-            workflow = workflow.owner.workflow
-        if depth >= CALL_DEPTH_LIMIT:
-            raise Incident(
-                f"Expected at most {CALL_DEPTH_LIMIT} calls within each other, but {process_id} would be one more",
-                "call",
-            )
         if called.binding == "deployment" and process_id in caller.bundle.specs:
             key, bundle = "", caller.bundle
         else:
@@ -201,25 +199,32 @@ class Driver(Flat, BpmnWorkflow):
         came_from: int,
         variables: Mapping[str, str],
     ) -> None:
-        """Start the compensation handler of a completed activity under ``token``.
+        """Start the compensation handler of a completed activity for ``token``, in the scope where the activity ran.
 
         A handler inside sub-processes that have completed gets empty shells of them to run in.
         """
-        parent: Token | None = token
+        undoes: dict[str, Any] = {"undoes": token.id}
         for name in path:
             spec = workflow.spec.task_specs[name]
             spec = workflow.spec.task_specs[getattr(spec, "task_spec", None) or name]
-            shell = spawn(workflow, spec, came_from=(token.id,), parent=parent, **{"in": 1, "is_shell": 1})
+            shell = spawn(workflow, spec, came_from=(token.id,), **undoes)
+            shell.internal_data |= {"in": 1, "is_shell": 1}
             shell._set_state(TaskState.STARTED)
             spec.open(shell)
             workflow = self.create_subprocess(shell, workflow.spec.subs[name], workflow.bundle, scope_id=shell.id)
-            parent = None
+            undoes = {}
         spec = workflow.spec.task_specs[workflow.spec.handlers[activity]]
-        handler = spawn(workflow, spec, came_from=(token.id, came_from), parent=parent)
+        handler = spawn(workflow, spec, came_from=(token.id, came_from), **undoes)
         if variables:
             self.scopes.open(handler.id, handler.container)
             self.scopes.put_texts(handler.id, variables)
         spec._update(handler)
+
+    def undone(self, handler: Token) -> None:
+        """Tell whoever compensates that one handler has completed."""
+        compensating = self.live.get(handler.internal_data["undoes"])
+        if compensating is not None:
+            compensating.task_spec.child_done(compensating, handler)
 
     def came_to_end(self) -> None:
         self.outcome = self.outcome or "completed"

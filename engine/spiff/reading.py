@@ -23,6 +23,7 @@ from engine.spiff.extensions import (
 )
 from engine.spiff.xml import Reader, child, children, is_bpmn, kind_of, line_of, text_of, zeebe, zeebe_all
 
+_MAX_NESTING: Final = 40
 _PASSIVE: Final = frozenset(
     {
         "sequenceFlow",
@@ -175,7 +176,10 @@ def _read_container(
         _refuse_unknown_parts(reading.reader, found)
         info = _element(reading, found, lanes.get(found.get("id") or "", lane))
         reading.elements[info.id] = info
-        if kind in CONTAINERS:
+        if kind in CONTAINERS and sum(1 for _ in found.iterancestors()) > _MAX_NESTING:
+            message = f"Expected at most {_MAX_NESTING} sub-processes within each other, but this is one more."
+            reading.reader.refuse(found, message, "Call a process of its own instead.")
+        elif kind in CONTAINERS:
             _read_container(reading, found, lanes, info.lane)
 
 

@@ -2,8 +2,8 @@
 """Live tokens: SpiffWorkflow's tasks without a tree behind them.
 
 Every token hangs directly under the root of its process or sub-process, or under the structure that waits for it: a
-multi-instance body, an activity (its boundary events), an event-based gateway, a compensation throw. A token that has
-completed leaves at once. What is stored of an instance is therefore exactly its live tokens.
+multi-instance body, an activity (its boundary events), an event-based gateway. A token that has completed leaves at once.
+What is stored of an instance is therefore exactly its live tokens.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Token(Task):
 
     Keys: from (ids of the tokens it came from), via (sequence flow), in (entered), done (its work is done), fired, due, left
     and every (timer), name and key (message or signal), was (a condition that already was true), incident and cause, index
-    (multi-instance), threw, arrivals (of a join).
+    (multi-instance), threw, arrivals (of a join), undoes (the compensating
+    token that a handler works for).
     """
 
     workflow: Any
@@ -218,8 +219,11 @@ class Live:
         if parent is not workflow.task_tree:
             parent.task_spec.child_done(parent, my_task)
             return
-        for path in self.follow(my_task):
-            self.reach(workflow, path, my_task.id)
+        if "undoes" in my_task.internal_data:
+            my_task.flow.undone(my_task)
+        else:
+            for path in self.follow(my_task):
+                self.reach(workflow, path, my_task.id)
         workflow.settle()
 
     def _on_cancel(self, my_task: Token) -> None:

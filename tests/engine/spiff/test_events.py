@@ -597,6 +597,54 @@ def test_what_a_completed_sub_process_did_is_compensated_inside_it(tell: Tell) -
     assert story.ended_at("e")
 
 
+def test_each_instance_of_a_multi_instance_sub_process_is_compensated(tell: Tell) -> None:
+    house = booked()
+    inner = sub("u", each("=[1, 2]"), start("us"), *booking("hotel"), end("ue"), flows="us > hotel > ue")
+    parts = (start(), inner, user("a"), end("e", on("compensate", activityRef="u")))
+    story = tell(bundle_of(*parts, flows="s > u > a > e"), house)
+    story.complete("a")
+    assert types(house) == ["hotel", "hotel", "undo_hotel", "undo_hotel"]
+    assert story.ended_at("e")
+
+
+def test_a_handler_of_the_sub_process_stands_for_the_handlers_inside(tell: Tell) -> None:
+    house = booked(undo_u=lambda item: None)
+    inner = sub("u", start("us"), *booking("hotel"), end("ue"), flows="us > hotel > ue")
+    whole = (
+        inner,
+        boundary("u_c", "u", on("compensate")),
+        service("undo_u", isForCompensation="true"),
+        association("u_assoc", "u_c", "undo_u"),
+    )
+    story = tell(bundle_of(start(), *whole, end("e", on("compensate")), flows="s > u > e"), house)
+    assert types(house) == ["hotel", "undo_u"]
+    assert story.ended_at("e")
+
+
+def test_a_compensation_handler_sees_what_its_activity_kept_to_itself(tell: Tell) -> None:
+    house = booked(undo_hotel=lambda item: {"undone": item.variables["room"]})
+    parts = list(booking("hotel"))
+    parts[0] = service("hotel", extensions=io(inputs={"room": '="101 for " + guest'}))
+    story = tell(
+        bundle_of(start(), *parts, user("a"), end("e", on("compensate")), flows="s > hotel > a > e"),
+        house,
+        guest="rita",
+    )
+    story.complete("a", guest="max")
+    assert story.variable("undone") == "101 for rita"
+    assert "room" not in story.variables
+
+
+def test_an_error_handler_in_an_event_sub_process_compensates_its_scope(tell: Tell) -> None:
+    house = booked()
+    es = event_sub("es", start("xs", on("error")), end("xe", on("compensate")), flows="xs > xe")
+    parts = (start(), *booking("hotel"), user("a"), end("e", on("error", "e1")), es)
+    story = tell(bundle_of(*parts, flows="s > hotel > a > e", definitions=ERRORS), house)
+    story.complete("a")
+    assert types(house) == ["hotel", "undo_hotel"]
+    assert story.ended_at()
+
+
 def test_a_cancelled_transaction_is_compensated_and_leaves_by_its_cancel_event(tell: Tell) -> None:
     house = booked()
     inner = sub(

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from dmn import Date, HostFunction
-from engine.spiff import BpmnError, Flow, NotWaiting, WrongDefinition, read_bundle
+from engine.spiff import BpmnError, Flow, NotWaiting, Unreadable, WrongDefinition, read_bundle
 from engine.spiff.codec import encode
 from engine.spiff.token import Token
 from tests.engine.spiff.conftest import Tell
@@ -488,3 +488,47 @@ def test_reading_a_bundle_twice_gives_two_that_do_not_share_anything_that_change
     flow.complete(flow.waits()[0].token_id)
     assert flow.done
     assert not story.flow.done
+
+
+def nested(depth: int, kernel: str, name: str = "k") -> str:
+    for level in range(depth):
+        first, last = f"s{level}", f"e{level}"
+        kernel, name = (
+            sub(f"u{level}", start(first), kernel, end(last), flows=f"{first} > {name} > {last}"),
+            f"u{level}",
+        )
+    return kernel
+
+
+def test_deeply_nested_sub_processes_run_and_are_cancelled(tell: Tell) -> None:
+    bundle = bundle_of(start(), nested(39, user("k")), end(), flows="s > u38 > e")
+    story = tell(bundle)
+    story.complete("k")
+    assert story.ended_at("e")
+    other = tell(bundle)
+    other.cancel()
+    assert other.ended_at()
+
+
+def test_sub_processes_nested_deeper_than_the_stack_are_refused() -> None:
+    with pytest.raises(Unreadable, match="at most 40 sub-processes within each other"):
+        bundle_of(start(), nested(80, user("k")), end(), flows="s > u79 > e")
+
+
+def test_endless_calls_stop_and_can_be_cancelled(tell: Tell) -> None:
+    inner = nested(10, call("k", "p"))
+    story = tell(bundle_of(start(), inner, end(), flows="s > u9 > e"))
+    assert [wait.cause for wait in story.flow.waits()] == ["call"]
+    story.cancel()
+    assert story.ended_at()
+
+
+def test_an_event_sub_process_that_cannot_listen_stops_its_scope_at_the_start(tell: Tell) -> None:
+    es = event_sub(
+        "es", start("xs", timer("duration", "=patience"), isInterrupting="false"), end("xe"), flows="xs > xe"
+    )
+    story = tell(bundle_of(start(), user("a"), end(), es, flows="s > a > e"))
+    assert story.waiting("incident") == ["s"]
+    story.set(0, "patience", "PT1H")
+    story.retry("s")
+    assert story.waiting() == ["a", "es"]
