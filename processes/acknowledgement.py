@@ -84,7 +84,8 @@ def keep(act: Act, order: PurchaseOrder, given: Mapping[str, Any]) -> SupplierAc
 def variable(order: PurchaseOrder, answer: SupplierAcknowledgement) -> dict[str, Any]:
     """Return the variable ``acknowledgement``: the result and what would change, in sentences."""
     known = {line.line_no: line for line in order.lines}
-    changes = [{"sentence": _sentence(line, known[line.line_no])} for line in answer.lines]
+    lines = sorted(answer.lines, key=lambda line: (line.line_no, line.code))
+    changes = [{"sentence": _sentence(line, known[line.line_no])} for line in lines]
     if answer.comment:
         changes.append({"sentence": answer.comment})
     return {

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.act import Act
-from engine.errors import Invalid
-from records.part import RevisionStatus
+from engine.errors import Effect, Finding, Invalid
+from processes.documents import spoken
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition
 from records.units import check_quantity
+from rules.validation import judge_built
 
 
 def findings_of(act: Act, order: PurchaseOrder, requisition: Requisition) -> list[str]:
@@ -17,7 +18,15 @@ def findings_of(act: Act, order: PurchaseOrder, requisition: Requisition) -> lis
     found = list(_header(order, requisition))
     for line in order.lines:
         found += [f"Line {line.line_no}: {sentence}" for sentence in _line(line, order)]
-    return found
+    act.session.flush()
+    return found + [
+        spoken(finding) for finding in judge_built(act.session, order, now=act.now) if _is_the_buyers(finding)
+    ]
+
+
+def _is_the_buyers(finding: Finding) -> bool:
+    """Whether the buyer has to act now: what only holds the issue, such as an approval that begins later, waits until then."""
+    return finding.effect is Effect.BLOCK or (finding.effect is Effect.HOLD and finding.rule.startswith(("BLUR", "Q-")))
 
 
 def _header(order: PurchaseOrder, requisition: Requisition) -> Iterator[str]:
@@ -42,7 +51,5 @@ def _line(line: PurchaseOrderLine, order: PurchaseOrder) -> Iterator[str]:
             yield f"Expected {asked.item} as in {asked.number}, but found {line.item}."
         if line.uom != asked.uom:
             yield f"Expected the unit {asked.uom} of {asked.number}, but found {line.uom}."
-    if line.part_revision is not None and line.part_revision.status is not RevisionStatus.RELEASED:
-        yield f"Expected a released revision, but {line.part_revision.number} is {line.part_revision.status} (CON-07)."
     if line.need_by is not None and order.order_date is not None and line.need_by < order.order_date:
         yield f"Expected a need-by date from {order.order_date} on, but found {line.need_by}."

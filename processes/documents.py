@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.database import Base
-from engine.errors import Conflict, NotFound
+from engine.errors import Conflict, Finding, NotFound
 from engine.registry import Work
 from records.money import convert, total
 from records.purchase_order import PurchaseOrder, approved_hash
@@ -108,6 +108,11 @@ def plain(number: Decimal) -> str:
     """Return a number without trailing zeros, for reading."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def spoken(finding: Finding) -> str:
+    """Return a finding as people read it: the rule, what it expected and found, and the way out."""
+    return f"{finding.rule}: {finding.sentence} {finding.way_out}".rstrip()
 
 
 def sentences(texts: Iterable[str]) -> list[dict[str, str]]:

@@ -11,15 +11,15 @@ from sqlalchemy import or_, select
 
 from engine.act import Act
 from processes.documents import existing
-from processes.facts import part_of
-from processes.tables import ask
 from records.numbering import next_number
-from records.part import Criticality, OutsideProcess, Part
+from records.part import Criticality
 from records.purchase_order import IncotermCode, PurchaseOrder, PurchaseOrderLine
 from records.quality_clause import QualityClause
 from records.requisition import PurchaseType, Requisition, RequisitionLine, convert
 from records.sourcing import SourcingRef, rate_on
 from records.supplier import CataloguePrice, Supplier
+from rules.quality import wanted_clauses
+from rules.supplier_gate import part_of
 
 EDITION = "2020"
 """The Incoterms edition of new orders."""
@@ -79,7 +79,7 @@ def _line(
     act: Act, number: int, line: RequisitionLine, *, order: PurchaseOrder, reference: SourcingRef | None
 ) -> PurchaseOrderLine:
     part = part_of(line)
-    flow_down = _flow_down(act, line, part)
+    flow_down = _flow_down(act, line, order.supplier)
     is_inspected = part is not None and part.criticality in INSPECTED
     return PurchaseOrderLine(
         line_no=number, part_revision=line.part_revision, part_revision_id=line.part_revision_id, service=line.service,
@@ -116,29 +116,13 @@ def _price(act: Act, line: RequisitionLine, *, order: PurchaseOrder, reference: 
     return listed if listed is not None else line.estimated_price or Decimal(0)
 
 
-def _flow_down(act: Act, line: RequisitionLine, part: Part | None) -> FlowDown:
-    rows = ask(
-        "quality_clauses",
-        {
-            "line_kind": "SERVICE" if line.service_code else "PART",
-            "criticality": part.criticality.value if part is not None else "STD",
-            "special_process": _is_special(act, line.process_code),
-            "process_code": line.process_code or "",
-            "commodity": part.commodity if part is not None else "",
-            "customer": line.customer_reference or "",
-            "first_delivery": False,
-        },
-    )
-    codes = {str(row["clause"]) for row in rows or [] if row["clause"]}
+def _flow_down(act: Act, line: RequisitionLine, supplier: Supplier) -> FlowDown:
+    wanted = wanted_clauses(act.session, line, supplier=supplier)
+    codes = {clause.code for clause in wanted if clause.code}
     known = act.session.scalars(
         select(QualityClause).where(QualityClause.code.in_(codes), QualityClause.is_active).order_by(QualityClause.rev)
     )
     return FlowDown(
         clauses=sorted({clause.code: clause.number for clause in known}.values()),
-        certificates=sorted({str(row["certificate"]) for row in rows or [] if row["certificate"]}),
+        certificates=sorted({clause.certificate for clause in wanted if clause.certificate}),
     )
-
-
-def _is_special(act: Act, code: str | None) -> bool:
-    wanted = select(OutsideProcess.is_special).where(OutsideProcess.code == code)
-    return bool(act.session.scalar(wanted)) if code else False

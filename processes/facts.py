@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from typing import Any
 
 from engine.act import Act
 from records.calendar import Site
 from records.money import convert
-from records.part import OutsideProcess, Part, PartRevision
 from records.purchase_order import PurchaseOrder
 from records.requisition import Requisition
 from records.sourcing import rate_on
 from records.supplier import Supplier, SupplierStatus
+from rules.quality import is_special
+from rules.supplier_gate import Line, part_of, process_of
 
 LABORATORIES = frozenset({"CALIBRATION", "TEST_LAB"})
 """Commodities whose results metrology answers for."""
@@ -25,20 +23,6 @@ VALIDATED = frozenset({"SOFTWARE", "GXP_SERVICE"})
 """Commodities that may touch validated systems."""
 
 NOT_PROVEN = frozenset({SupplierStatus.PROSPECT, SupplierStatus.CONDITIONAL})
-
-
-class Line(Protocol):
-    """What a requisition line and an order line have in common."""
-
-    process_code: Any
-    customer_reference: Any
-
-    @property
-    def part_revision(self) -> PartRevision | None: ...
-    @property
-    def service(self) -> Part | None: ...
-    @property
-    def amount(self) -> Decimal: ...
 
 
 def requisition_facts(act: Act, requisition: Requisition) -> dict[str, Any]:
@@ -81,7 +65,7 @@ def _facts(
     return {
         "amount": amount,
         "criticality": sorted({part.criticality.value for part in parts}),
-        "special_process": _has_special_process(act.session, lines),
+        "special_process": any(is_special(act.session, process_of(line)) for line in lines),
         "new_supplier": any(supplier.status in NOT_PROVEN for supplier in suppliers),
         "project_line_amount": max(amounts, default=None) if project else None,
         "export_controlled": any(part.export_class is not None for part in parts),
@@ -92,16 +76,3 @@ def _facts(
         "advance_payment": convert(advance_payment, rate, currency=site.currency),
         "foreign_exposure": Decimal(0) if currency == site.currency else amount,
     }
-
-
-def part_of(line: Line) -> Part | None:
-    """Return the part or the service that a line is about, or None for free text."""
-    return line.part_revision.part if line.part_revision is not None else line.service
-
-
-def _has_special_process(session: Session, lines: Iterable[Line]) -> bool:
-    codes = {line.process_code for line in lines if line.process_code}
-    if not codes:
-        return False
-    wanted = select(OutsideProcess.id).where(OutsideProcess.code.in_(codes), OutsideProcess.is_special)
-    return session.scalar(wanted.limit(1)) is not None

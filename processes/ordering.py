@@ -18,7 +18,7 @@ from processes.documents import existing, order_of, order_variable, plain, requi
 from processes.drafting import draft
 from processes.facts import order_facts
 from processes.notices import tell
-from processes.recheck import findings_at_issue
+from processes.recheck import hold_of
 from processes.sourcing import lines_of
 from records.cost_centre import commitments, committed_for, release
 from records.purchase_order import (
@@ -91,8 +91,10 @@ def reopen_order(act: Act, work: Work) -> Mapping[str, Any]:
     """Back to DRAFT for its buyer; every signature on it is superseded."""
     order = order_of(act, work)
     supersede(act, order.record_type, order.id)
+    act.session.flush()
     if order.status is OrderStatus.ON_HOLD:
         lift_hold(act, order, reason="Withdrawn")
+        act.session.flush()
     if order.status is not OrderStatus.DRAFT:
         move(act, order, OrderStatus.DRAFT, reason="Returned to the buyer")
     if order.buyer_id is not None:
@@ -118,6 +120,7 @@ def expire_approval(act: Act, work: Work) -> Mapping[str, Any]:
     if order.status is OrderStatus.ON_HOLD:
         lift_hold(act, order, reason="The approval expired")
     supersede(act, order.record_type, order.id)
+    act.session.flush()
     move(act, order, OrderStatus.APPROVAL_EXPIRED, reason="The approval is older than its validity")
     if order.buyer_id is not None:
         subject = f"The approval of {order.number} expired; it is asked for again"
@@ -134,8 +137,8 @@ def recheck_order(act: Act, work: Work) -> Mapping[str, Any]:
     order, requisition = order_of(act, work), requisition_of(act, work)
     if not is_approval_valid(order, act.now):
         raise BpmnError("APPROVAL_EXPIRED", f"The approval of {order.number} ended on {order.approval_expires_at}")
-    found = findings_at_issue(act, order, requisition)
-    if found.sentences:
+    found = hold_of(act, order, requisition)
+    if found is not None:
         if order.status is not OrderStatus.ON_HOLD:
             hold(act, order, reason=" ".join(found.sentences)[:4000], owner=found.owner)
         return {
@@ -144,6 +147,7 @@ def recheck_order(act: Act, work: Work) -> Mapping[str, Any]:
         }
     if order.status is OrderStatus.ON_HOLD:
         lift_hold(act, order, reason="Nothing holds it any more")
+        act.session.flush()
     move(act, order, OrderStatus.APPROVED_NOT_TRANSMITTED)
     act.session.flush()
     return {"hold": None, "order": order_variable(order)}
@@ -155,6 +159,7 @@ def drop_order(act: Act, work: Work) -> Mapping[str, Any]:
     order = order_of(act, work)
     if order.status in (OrderStatus.TRANSMITTED, OrderStatus.COUNTER_OFFER):
         move(act, order, OrderStatus.SUPPLIER_REJECTED)
+        act.session.flush()
     move(act, order, OrderStatus.CANCELLED, reason="The supplier does not deliver as ordered")
     _free_lines(act, order)
     return {"order": None}

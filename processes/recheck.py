@@ -1,19 +1,21 @@
-"""The last look before an order goes out (A22): supplier, budget and revisions at this moment."""
+"""The last look before an order goes out (A22): what holds it now, whose turn that is, and until when."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.act import Act
-from processes.supplier_gate import findings_for
+from engine.errors import Finding
+from processes.documents import spoken
 from records.cost_centre import committed_for
-from records.part import RevisionStatus
-from records.purchase_order import PurchaseOrder, approved_hash
+from records.purchase_order import PurchaseOrder
 from records.requisition import Requisition
+from rules.supplier_gate import Point, judge_order
+from rules.validation import judge_issue, stops
 
-QUALITY, LEAD, FINANCE = "SQ", "PUR_LEAD", "FIN_CTRL"
+QUALITY, FINANCE = "SQ", "FIN_CTRL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,39 +32,36 @@ class Hold:
         return f"role:{self.groups[0]}"
 
 
-def findings_at_issue(act: Act, order: PurchaseOrder, requisition: Requisition) -> Hold:
-    """Return what holds an order now; no sentences when nothing does."""
-    today = order.site.local_day(act.now)
-    gate = [
-        finding
-        for finding in findings_for(act, order.supplier, order.lines, point="issue", today=today)
-        if finding.effect in ("HOLD", "BLOCK")
-    ]
-    revisions, budget = list(_revisions(order, today)), list(_budget(act, order, requisition))
-    days = [finding.until for finding in gate if finding.until is not None]
-    only_dates = len(days) == len(gate) and not revisions and not budget
-    until = (
-        dt.datetime.combine(max(days), dt.time(), order.site.zone).astimezone(dt.UTC) if days and only_dates else None
+def hold_of(act: Act, order: PurchaseOrder, requisition: Requisition) -> Hold | None:
+    """Return what holds an order at this moment, or None when nothing does."""
+    found = stops(judge_issue(act.session, order, now=act.now))
+    lacking = _budget(act, order, requisition)
+    if not found and lacking is None:
+        return None
+    groups = list(dict.fromkeys(_group(finding) for finding in found))
+    return Hold(
+        [spoken(finding) for finding in found] + ([lacking] if lacking else []),
+        groups + ([FINANCE] if lacking else []),
+        None if lacking else _until(act, order, found),
     )
-    groups = ([QUALITY] if gate else []) + ([LEAD] if revisions else []) + ([FINANCE] if budget else [])
-    return Hold([f"{finding.rule}: {finding.sentence}" for finding in gate] + revisions + budget, groups, until)
 
 
-def _revisions(order: PurchaseOrder, today: dt.date) -> Iterator[str]:
-    if approved_hash(order) != order.approved_hash:
-        yield f"Expected {order.number} as it was approved, but it has changed."
-    for line in order.lines:
-        revision = line.part_revision
-        if revision is None:
-            continue
-        if revision.status is not RevisionStatus.RELEASED:
-            yield f"CON-07: Expected a released revision on line {line.line_no}, but {revision.number} is {revision.status}."
-        elif not revision.is_effective_on(line.need_by or today):
-            yield f"CON-07: Expected an effective revision on line {line.line_no}, but {revision.number} is not."
+def _group(finding: Finding) -> str:
+    kind, _, group = finding.owner.partition(":")
+    return group if kind == "role" and group else QUALITY
 
 
-def _budget(act: Act, order: PurchaseOrder, requisition: Requisition) -> Iterator[str]:
+def _until(act: Act, order: PurchaseOrder, found: Sequence[Finding]) -> dt.datetime | None:
+    """Return the site's midnight at which every hold ends by itself, or None when waiting is not enough."""
+    judgement = judge_order(act.session, order, point=Point.ISSUE, on=order.site.local_day(act.now))
+    if judgement.until is None or len(judgement.stops) != len(found):
+        return None
+    return dt.datetime.combine(judgement.until, dt.time(), order.site.zone).astimezone(dt.UTC)
+
+
+def _budget(act: Act, order: PurchaseOrder, requisition: Requisition) -> str | None:
     """The requisition's commitment must still stand; without it nothing was set aside for this order."""
     document = (requisition.record_type, requisition.id)
-    if order.total > 0 and committed_for(act.session, document) <= 0:
-        yield f"Expected a commitment of {requisition.cost_centre.code} for {requisition.number}, but it was released."
+    if order.total <= 0 or committed_for(act.session, document) > 0:
+        return None
+    return f"Expected {requisition.cost_centre.code} to have set money aside for {requisition.number}, but it was released."

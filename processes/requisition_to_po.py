@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.act import Act
+from engine.canonical import content_hash
 from engine.errors import Conflict, Invalid
 from engine.instances import Instance, link_record
 from engine.instances import start as start_instance
@@ -26,12 +27,13 @@ from processes.notices import tell
 from processes.planned_order import requisition_from
 from processes.submission import problems_of
 from processes.suspicions import suspicions_of
-from records.cost_centre import availability, encumber, release
+from records.cost_centre import encumber, release
 from records.money import convert
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.requisition import Requisition, RequisitionLine, RequisitionStatus, move, requisition_hash
 from records.signing import supersede
 from records.sourcing import rate_on
+from rules.budget import judge_budget
 
 PROCESS = "requisition_to_po"
 WITHDRAWABLE = frozenset({OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED})
@@ -105,9 +107,10 @@ def return_requisition(act: Act, work: Work) -> Mapping[str, Any]:
     """A10: give it back to the requester; what was signed on this content no longer counts."""
     requisition = requisition_of(act, work)
     reason = _reason(work, "See what has to be corrected.")
+    supersede(act, requisition.record_type, requisition.id)
+    act.session.flush()
     if requisition.status is not RequisitionStatus.DRAFT:
         move(act, requisition, RequisitionStatus.RETURNED, reason=reason)
-    supersede(act, requisition.record_type, requisition.id)
     _tell_requester(act, requisition, f"{requisition.number} came back to you", body=reason, event=f"returned:{act.id}")
     return {"return_reason": reason, "decision": None}
 
@@ -138,20 +141,18 @@ def find_suspicions(act: Act, work: Work) -> Mapping[str, Any]:
 def check_budget(act: Act, work: Work) -> Mapping[str, Any]:
     """A05b: compare with what the cost centre has left this year, in its currency."""
     requisition = requisition_of(act, work)
-    amount, year = _budget_amount(act, requisition), requisition.site.local_day(act.now).year
-    left = availability(act.session, requisition.cost_centre, fiscal_year=year)
-    return {
-        "budget": {
-            "currency": requisition.cost_centre.currency,
-            "fiscal_year": Decimal(year),
-            "budget": left.budget,
-            "committed": left.committed,
-            "actual": left.actual,
-            "amount": amount,
-            "over": left.excess(amount),
-            "over_percent": left.excess_percent(amount),
-        }
+    judged = judge_budget(act.session, requisition, now=act.now)
+    figures: dict[str, Any] = {
+        "budget": judged.left.budget,
+        "committed": judged.left.committed,
+        "actual": judged.left.actual,
+        "amount": judged.amount,
+        "over": judged.excess,
+        "over_percent": judged.percent,
     }
+    digest = content_hash({name: str(value) for name, value in figures.items()} | {"of": requisition_hash(requisition)})
+    year = Decimal(requisition.site.local_day(act.now).year)
+    return {"budget": {"currency": requisition.cost_centre.currency, "fiscal_year": year, "hash": digest, **figures}}
 
 
 @registry.step("gather_facts")

@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from engine.act import Act
+from engine.canonical import content_hash
 from engine.decisions import Decision
 from engine.errors import Forbidden, Invalid
+from engine.messages import broadcast
 from engine.registry import Registry, Work
 from processes.documents import existing, requisition_of
 from processes.supplier_gate import gate_of
@@ -79,6 +81,7 @@ def settle_source(act: Act, work: Work) -> Mapping[str, Any]:
     award = dict(work["award"]) | _chosen(supplier) | {"single_source": quotes < needed}
     if choice.get("reference"):
         award["sourcing_ref_id"] = _quote(act, supplier, str(choice["reference"]), award["currency"]).id
+    award["hash"] = content_hash([work["requisition"]["hash"], award, {**choice, "quotes": str(quotes)}])
     choice |= {"buyer": act.user_id, "quotes": quotes, "needs_justification": quotes < needed}
     return {"award": award, "choice": choice}
 
@@ -88,7 +91,10 @@ def check_supplier(act: Act, work: Work) -> Mapping[str, Any]:
     """A16: SUP-01 to SUP-07 at the gate."""
     award = work["award"]
     supplier = existing(act.session, Supplier, award["supplier_id"])
-    return {"gate": gate_of(act, supplier, lines_of(act, award), requisition=requisition_of(act, work))}
+    act.session.expire(supplier, ["approvals"])
+    today = requisition_of(act, work).site.local_day(act.now)
+    gate = gate_of(act, supplier, lines_of(act, award), today=today)
+    return {"gate": gate, "award": award | {"hash": content_hash([work["requisition"]["hash"], award, gate])}}
 
 
 @registry.step("record_supplier_approval")
@@ -111,6 +117,12 @@ def record_supplier_approval(act: Act, work: Work) -> None:
     move(act, approval, status, signature_id=signature_id)
     if supplier.status is SupplierStatus.PROSPECT:
         move_supplier(act, supplier, SupplierStatus.CONDITIONAL, signature_id=signature_id)
+
+
+def announce_approval(act: Act, approval: SupplierApproval) -> None:
+    """Let every award that waits at the gate for this supplier be checked again; call it when the list has changed."""
+    act.session.flush()
+    broadcast(act, f"asl.changed.{approval.supplier_id}", {})
 
 
 def lines_of(act: Act, award: Mapping[str, Any]) -> list[RequisitionLine]:

@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Iterator
 
 from engine.act import Act
-from engine.errors import Invalid
-from records.part import PartRevision, RevisionStatus
+from engine.errors import Effect, Invalid
+from processes.documents import spoken
 from records.requisition import Requisition, RequisitionLine
 from records.sourcing import rate_on
 from records.units import check_quantity
+from rules.validation import judge_submission
 
 
 def problems_of(act: Act, requisition: Requisition) -> list[str]:
@@ -18,8 +19,9 @@ def problems_of(act: Act, requisition: Requisition) -> list[str]:
     today = requisition.site.local_day(act.now)
     problems = list(_header(act, requisition, today))
     for line in requisition.lines:
-        problems += [f"Line {line.line_no}: {problem}" for problem in _line(line, today)]
-    return problems
+        problems += [f"Line {line.line_no}: {problem}" for problem in _line(line)]
+    judged = judge_submission(act.session, requisition, now=act.now) if not problems else []
+    return problems + [spoken(finding) for finding in judged if finding.effect is Effect.BLOCK]
 
 
 def _header(act: Act, requisition: Requisition, today: dt.date) -> Iterator[str]:
@@ -34,7 +36,7 @@ def _header(act: Act, requisition: Requisition, today: dt.date) -> Iterator[str]
             yield f"{refusal.message}."
 
 
-def _line(line: RequisitionLine, today: dt.date) -> Iterator[str]:
+def _line(line: RequisitionLine) -> Iterator[str]:
     try:
         check_quantity(line.quantity, line.uom)
     except Invalid as refusal:
@@ -42,7 +44,8 @@ def _line(line: RequisitionLine, today: dt.date) -> Iterator[str]:
     if line.estimated_price is None:
         yield "Expected an estimated price, but there is none."
     if line.part_revision is not None:
-        yield from _revision(line.part_revision, line.need_by or line.requisition.need_by or today)
+        if not line.part_revision.part.is_active:
+            yield f"Expected an active part, but {line.part_revision.part.part_no} is not."
     elif line.service is not None:
         if not line.service.is_active:
             yield f"Expected an active service, but {line.service.part_no} is not."
@@ -50,12 +53,3 @@ def _line(line: RequisitionLine, today: dt.date) -> Iterator[str]:
             yield "Expected a work order operation or a cost object for the service, but there is neither (BLUR-P5)."
     if line.supplier is not None and not line.supplier.is_active:
         yield f"Expected an active supplier, but {line.supplier.name} is not."
-
-
-def _revision(revision: PartRevision, need_by: dt.date) -> Iterator[str]:
-    if not revision.part.is_active:
-        yield f"Expected an active part, but {revision.part.part_no} is not."
-    if revision.status is not RevisionStatus.RELEASED:
-        yield f"Expected a released revision, but {revision.number} is {revision.status} (CON-07)."
-    elif not revision.is_effective_on(need_by):
-        yield f"Expected a revision effective on {need_by}, but {revision.number} is not (CON-07)."

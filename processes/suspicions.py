@@ -1,11 +1,17 @@
-"""What looks wrong about a requisition before it is approved (A04): split below a limit, roles blurred."""
+"""What looks wrong about a requisition before it is approved (A04), and who clears it."""
 
 from __future__ import annotations
 
 from engine.act import Act
+from processes.documents import spoken
 from records.requisition import Requisition
+from rules.validation import judge_suspicions, stops
+
+LEAD, MANAGER = "PUR_LEAD", "PUR_MGR"
 
 
 def suspicions_of(act: Act, requisition: Requisition) -> tuple[list[str], list[str]]:
-    """Return a sentence for each suspicion, and the groups that may clear them."""
-    return [], ["PUR_LEAD"]
+    """Return a sentence for each suspicion that stops the flow, and the group that clears them all."""
+    found = stops(judge_suspicions(act.session, requisition, now=act.now))
+    is_for_manager = any(finding.owner == f"role:{MANAGER}" for finding in found)
+    return [spoken(finding) for finding in found], [MANAGER if is_for_manager else LEAD]

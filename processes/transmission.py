@@ -94,6 +94,7 @@ def transmit_order(act: Act, work: Work) -> Mapping[str, Any]:
     if order.status is OrderStatus.ON_HOLD:
         discrepancies.resolve_all(act, order, reason="Read back and equal")
         lift_hold(act, order, reason="The ERP shows what was approved")
+        act.session.flush()
     order.po_no = comparison["number"]
     act.session.flush()
     move(act, order, OrderStatus.TRANSMITTED)

@@ -1,0 +1,177 @@
+"""The supplier gate: who may deliver what, and how a missing approval is cured."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from engine.act import Act
+from processes.sourcing import announce_approval
+from records.purchase_order import OrderStatus
+from records.supplier import ApprovalStatus, ApprovalSubject, Supplier, SupplierApproval, SupplierStatus
+from tests.makers import make_approval, make_process, make_service, make_supplier
+from tests.people import bea, ella, max_, quinn, rita
+from tests.story import Story
+
+D = Decimal
+
+
+def quick_plate(act: Act) -> Supplier:
+    from sqlalchemy import select
+
+    found = act.session.scalar(select(Supplier).where(Supplier.name == "QuickPlate"))
+    return found or make_supplier(act, name="QuickPlate")
+
+
+def plating(story: Story) -> Story:
+    """Ask for 40 pieces plated by a supplier who is on no list: 480.00."""
+
+    def arrange(act: Act) -> None:
+        make_process(act, "PLATING", nadcap_commodity="", is_special=False)
+        make_service(act, "SV-PL-01", process="PLATING", name="Plating")
+
+    story.given(arrange)
+    return story.as_(rita).start(
+        "requisition_to_po", lines=[("P-100", 40, "12.00")],
+        line_fields={
+            "supplier": quick_plate, "part_revision": None, "part_revision_id": None, "service_code": "SV-PL-01",
+            "process_code": "PLATING", "cost_object": "WO-7001/30", "work_order_op": "WO-7001/30",
+        },
+    )  # fmt: skip
+
+
+def gate(story: Story) -> list[str]:
+    from engine.task_variables import variables_of
+
+    task = story.tasks("decide_on_supplier")[0]
+    return [
+        finding["sentence"] for finding in story.read(lambda session: variables_of(session, task))["gate"]["findings"]
+    ]
+
+
+def test_a_supplier_without_approval_waits_at_the_gate_until_quality_approves_the_scope(story: Story) -> None:
+    plating(story)
+    assert story.steps == ["decide_on_supplier"]
+    assert any(sentence.startswith("SUP-01") for sentence in gate(story))
+
+    def approve(act: Act) -> None:
+        row = make_approval(
+            act, quick_plate(act), "PLATING", subject=ApprovalSubject.PROCESS, valid_from=dt.date(2026, 11, 25),
+            valid_to=dt.date(2027, 11, 24),
+        )  # fmt: skip
+        act.session.refresh(row.supplier, ["approvals"])
+        announce_approval(act, row)
+
+    story.given(approve)
+    story.settle()
+    assert story.steps == ["complete_order"]
+    story.as_(bea).decide("complete_order", "submit").decide("issue_order", "issue")
+    assert story.order.status is OrderStatus.ON_HOLD
+    assert story.timers["hold_ended"] == dt.datetime(2026, 11, 25, 6, 0, tzinfo=dt.UTC)
+    story.at(dt.datetime(2026, 11, 25, 6, 0, tzinfo=dt.UTC))
+    assert (story.order.status, story.incidents) == (OrderStatus.TRANSMITTED, [])
+
+
+def test_quality_approves_the_scope_in_the_flow(story: Story) -> None:
+    plating(story)
+    story.as_(quinn).decide("decide_on_supplier", "approve_supplier")
+    story.as_(quinn).decide(
+        "approve_supplier", "approve", subject="PROCESS", code="PLATING", scope="Zinc", basis="AUDIT", certificate_no=None,
+        valid_from="2026-11-22", valid_to="2027-11-22",
+    )  # fmt: skip
+    assert (story.steps, story.incidents) == (["complete_order"], [])
+    row = story.read(lambda session: session.query(SupplierApproval).filter_by(subject_code="PLATING").one())
+    assert row.status is ApprovalStatus.APPROVED
+    assert row.approved_signature_id is not None
+
+
+def test_a_one_time_approval_needs_quality_and_engineering(story: Story) -> None:
+    plating(story)
+    story.as_(quinn).decide("decide_on_supplier", "one_time_approval")
+    story.as_(quinn).decide(
+        "limit_waiver", "approve", max_quantity=D(40), max_value=D(480), valid_to="2026-12-20", scope="This lot only"
+    )
+    assert story.steps == ["cosign_waiver"]
+    story.as_(ella).decide("cosign_waiver", "approve")
+    assert (story.steps, story.incidents) == (["complete_order"], [])
+    row = story.read(lambda session: session.query(SupplierApproval).filter_by(subject_code="PLATING").one())
+    assert (row.is_one_time, row.status, row.max_quantity) == (True, ApprovalStatus.CONDITIONAL, D(40))
+
+
+def test_a_refused_supplier_ends_the_award(story: Story) -> None:
+    plating(story)
+    story.as_(quinn).decide("decide_on_supplier", "refuse", reason="not a plater")
+    assert (story.ended_at, story.incidents) == ("nothing_ordered", [])
+
+
+def test_another_supplier_is_chosen_by_the_buyer(story: Story) -> None:
+    plating(story)
+    story.as_(quinn).decide("decide_on_supplier", "other_supplier", reason="ask NorthStar")
+
+    def able(act: Act) -> str:
+        other = make_supplier(act, name="NorthStar Plating")
+        make_approval(act, other, "PLATING", subject=ApprovalSubject.PROCESS)
+        return other.id
+
+    story.as_(bea).complete("choose_supplier", supplier_id=story.given(able), reference="Q-17", note="has the scope")
+    assert (story.steps, story.incidents) == (["complete_order"], [])
+    assert story.order.supplier.name == "NorthStar Plating"
+
+
+def test_a_missing_process_scope_is_named_with_those_who_have_it(story: Story) -> None:
+    """D06: NorthStar heat-treats but does no FPI; two others do."""
+
+    def arrange(act: Act) -> None:
+        make_process(act, "FPI", nadcap_commodity="")
+        make_service(act, "SV-FPI", process="FPI", name="Penetrant inspection")
+        north = make_supplier(act, name="NorthStar")
+        make_approval(act, north, "HEAT_TREAT", subject=ApprovalSubject.PROCESS)
+        for name in ("Aero NDT", "Bright Inspection"):
+            make_approval(act, make_supplier(act, name=name), "FPI", subject=ApprovalSubject.PROCESS)
+
+    story.given(arrange)
+    story.as_(rita).start(
+        "requisition_to_po", lines=[("P-100", 10, "12.00")],
+        line_fields={
+            "supplier": lambda act: act.session.query(Supplier).filter_by(name="NorthStar").one(), "part_revision": None,
+            "part_revision_id": None, "service_code": "SV-FPI", "process_code": "FPI", "cost_object": "WO-7001/40",
+        },
+    )  # fmt: skip
+    for _ in range(3):
+        if story.tasks("decide_slot"):
+            story.as_(quinn).decide("approve_requisition", "approve")
+    from engine.task_variables import variables_of
+
+    task = story.tasks("decide_on_supplier")[0]
+    seen = story.read(lambda session: variables_of(session, task))["gate"]
+    (finding,) = seen["findings"]
+    assert finding["sentence"].startswith("SUP-03: Expected NorthStar to be approved for FPI, but its scope is missing.")
+    assert "Aero NDT, Bright Inspection" in finding["sentence"]
+    assert [other["name"] for other in seen["alternatives"]] == ["Aero NDT", "Bright Inspection"]
+
+
+def test_fewer_than_three_quotes_need_the_managers_signature(story: Story) -> None:
+    from tests.people import lena
+
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 150, "42.50")])
+    story.as_(lena).decide("approve_requisition", "approve")
+    assert story.steps == ["compare_quotes"]
+    supplier = story.read(lambda session: session.query(Supplier).filter_by(name="Midland Machining").one())
+    story.as_(bea).complete("compare_quotes", supplier_id=supplier.id, quotes=D(1), reference="Q-1", note="only source")
+    assert story.steps == ["sign_sole_source"]
+    story.as_(max_).decide("sign_sole_source", "reject", reason="ask two more")
+    story.as_(bea).complete("compare_quotes", supplier_id=supplier.id, quotes=D(3), reference="Q-3", note="cheapest")
+    assert (story.steps, story.incidents) == (["complete_order"], [])
+
+
+@pytest.mark.parametrize("status", [SupplierStatus.SUSPENDED, SupplierStatus.DISQUALIFIED])
+def test_a_suspended_supplier_stops_at_the_gate(story: Story, status: SupplierStatus) -> None:
+    story.as_(rita).start(
+        "requisition_to_po", lines=[("P-100", 10)],
+        line_fields={"supplier": lambda act: make_supplier(act, name="Stopped Inc", status=status)},
+    )  # fmt: skip
+    assert story.steps == ["decide_on_supplier"]
+    assert f"Stopped Inc is {status.value.lower()}." in gate(story)[0]
+    assert gate(story)[0].startswith("SUP-01")
