@@ -29,7 +29,7 @@ from tests.engine.spiff.diagrams import (
 )
 from tests.engine.spiff.story import House, Story
 
-MODELS = 600
+MODELS = 400
 Place = tuple[str, frozenset[tuple[str, int]]]
 Machine = Iterator["set[Place]"]
 
