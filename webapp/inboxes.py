@@ -121,12 +121,20 @@ def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str]) -
     closed = formats.words(task.verdict or "done") if task.state != TaskState.OPEN else ""
     at = formats.moment(task.closed_at, visit.now(), visit.visitor().how) if closed else ""
     return Row(
-        task.record_number or task.business_key, task.title, line, url(task), task.id, task.amount,
+        task.record_number or task.business_key, short_title(task), line, url(task), task.id, task.amount,
         beside.currencies.get(about, ""), None if closed else task.due_at, f"{closed} {at}".strip(),
         draft=task.id in beside.drafts, comments=beside.comments.get(about, 0), files=beside.files.get(about, 0),
         on_behalf_of=filters.person_name(item.on_behalf_of) if item.on_behalf_of else "",
         is_high=task.priority >= HIGH, is_low=task.priority <= LOW,
     )  # fmt: skip
+
+
+def short_title(task: Task) -> str:
+    """Return a task's title without the key, which stands before it on the row."""
+    before, key, after = task.title.partition(task.record_number or task.business_key)
+    if not key:
+        return task.title
+    return after.lstrip(" :") or before.strip() or task.title
 
 
 def closed_words(task: Task) -> str:

@@ -42,6 +42,18 @@ TITLES: dict[type[Refused], Advice] = {
     RuleViolation: Advice("A rule refuses this", "Nothing was written. The rule says what would help.", "shield"),
 }
 CODES: dict[str, str] = {
+    "BOTH_COMPONENTS_NEEDED": "User name and password are needed",
+    "CERTIFICATION_MISSING": "One more tick before your first signature",
+    "CLAIMED": "Somebody has claimed it",
+    "ESCALATED": "It has been escalated",
+    "FORGED_FIELD": "A field that is not on this form",
+    "LOCKED": "The account is locked",
+    "MEANING_NOT_YOURS": "Not a meaning your role may give",
+    "NOT_READY": "Not ready to be submitted",
+    "TASK_CLOSED": "It has been decided already",
+    "TOO_LARGE": "Too much text",
+    "UNSIGNED": "A signature is needed",
+    "WRONG_PASSWORD": "That is not right",
     "APPROVAL_EXPIRED": "The approval has expired",
     "BUSY": "The system is busy",
     "FORM_PROOF": "This form is not from this visit",

@@ -30,7 +30,7 @@ from webapp import dossiers, feel, filters, formats, ledger, route, visit
 from webapp.dossiers import Dossier, Redline
 from webapp.ledger import Ledger
 from webapp.route import Stage
-from webapp.task_forms import PREFIX, Field, TaskForm, value_words
+from webapp.task_forms import PREFIX, SHOWN, Field, TaskForm, value_words
 
 TABS = (
     ("summary", "Summary"), ("changes", "Changes"), ("documents", "Documents"), ("discussion", "Discussion"),
@@ -105,6 +105,11 @@ class Review:
     def is_plain(self) -> bool:
         """Whether the task is just done, without a verdict."""
         return not self.task.outcomes
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether the form asks for anything; one that only tells is folded beside the digest."""
+        return any(one.kind not in SHOWN for one in self.fields)
 
     @property
     def is_mine(self) -> bool:

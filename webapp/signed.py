@@ -9,11 +9,18 @@ from engine.stored.task import Task
 from records.signing import signature_of
 from webapp import formats, visit
 
+PAST = {
+    "approve": "Approved", "approve_with_condition": "Approved with a condition", "reject": "Rejected",
+    "return": "Returned", "ask": "Asked",
+}  # fmt: skip
+
 
 def words_of(session: Session, decision: Decision) -> str:
     """Return what was decided and, when it was signed, the signature as it stands on the record."""
     task = session.get(Task, decision.task_id) if decision.task_id else None
-    said = f"{formats.words(decision.verdict)}: {task.title if task else decision.element_id}."
+    number = (task.record_number or task.business_key) if task else decision.element_id
+    verb = PAST.get(decision.verdict, formats.words(decision.verdict))
+    said = f"{verb}: {number}."
     signature = signature_of(session, decision.id)
     if signature is None:
         return said

@@ -1,0 +1,55 @@
+"""The demo plant: a precision works with its people, parts and suppliers, and believable work in every state.
+
+Masters and old documents come from a part of an ERP's extract (extract/), brought in by the importer like any other; what
+the cast did and still has to do is done here through the same functions as on the pages, on the days before today.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from engine.act import Installation
+from engine.definitions import deploy_all
+from processes.bundle import bundle_files
+from records import demo_people
+from webapp.demo.extract import bring_extract
+from webapp.demo.plant import approve_suppliers, build_plant
+from webapp.demo.work import do_work
+
+BEGINS = dt.timedelta(days=21)
+"""How long before today the plant was settled."""
+
+ACTOR = "system:demo"
+
+
+def settle(installation: Installation, *, tell: Callable[[str], None] = lambda what: None) -> None:
+    """Fill an empty, migrated database. tell: told what is being done.
+
+    It leaves the installation's clock as it was; every date is counted from that clock's today.
+    """
+    today = installation.clock()
+    with _at(installation, today - BEGINS):
+        tell("people and definitions")
+        with installation.acting(ACTOR) as act:
+            demo_people.settle(act)
+            build_plant(act)
+        with installation.acting("user:pat", reason="the shipped definitions") as act:
+            deploy_all(act, bundle_files())
+        tell("the ERP's extract")
+        bring_extract(installation, today=today)
+        with installation.acting(ACTOR) as act:
+            approve_suppliers(act)
+    tell("work")
+    do_work(installation, today=today, at=lambda moment: _at(installation, moment))
+
+
+@contextmanager
+def _at(installation: Installation, moment: dt.datetime) -> Iterator[None]:
+    """Let it be another time for the length of the block."""
+    clock, installation.clock = installation.clock, lambda: moment
+    try:
+        yield
+    finally:
+        installation.clock = clock
