@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from engine.spiff.elements import ProcessInfo, read_process
+from engine.spiff.elements import ProcessInfo
+from engine.spiff.reading import read_process
 from engine.spiff.xml import Reader, children, open_diagram
 
 _NAMESPACES = (
