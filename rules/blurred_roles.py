@@ -32,13 +32,14 @@ PROCESS_VERBS = (
 SENTENCE_ENDS = re.compile(r"[.;!?](?=\s|$)|\n+|(?:^|\s)\d+[.)]\s")
 BULLET = re.compile(r"^[\s\-*•–]*(?:step\s+\d+\s*:?|then|next|first|finally|please|and)?[\s,:]*", re.IGNORECASE)
 MUST = re.compile(r"\b(?:must|shall|has to|have to|is to be|are to be|do not|don't)\b", re.IGNORECASE)
-NUMBER = r"(?<![\w.])[+-]?\d+(?:[.,]\d+)?\s*"
-STRONG_UNITS = re.compile(
-    NUMBER
-    + r"(?:(?:°|º|deg(?:rees?)?\.?)\s*[CFK]\b|℃|℉|minutes?\b|mins?\b|psi\b|k?N\s?[·*]?\s?m\b|in[\s-]?lbs?\b|ft[\s-]?lbs?\b|mbar\b)",
-    re.IGNORECASE,
-)
-WEAK_UNITS = re.compile(NUMBER + r"(?:A\b|A/dm|[µμ]m\b|mm\b|V\b|bar\b)")
+NUMBER = r"(?<![\w.,–-])[+-]?\d+(?:[.,]\d+)?\s*"
+"""A number that is not the end of a range: ``0-100 psi`` says what a gauge shows, not how something is made."""
+
+STRONG_UNIT = r"(?:(?:°|º|deg(?:rees?)?\.?)\s*[CFK]\b|℃|℉|minutes?\b|mins?\b|psi\b|k?N\s?[·*]?\s?m\b|in[\s-]?lbs?\b|ft[\s-]?lbs?\b|mbar\b)"
+STRONG_UNITS = re.compile(NUMBER + STRONG_UNIT, re.IGNORECASE)
+WEAK_UNITS = re.compile(rf"{NUMBER}(?:A\b|A/dm|[µμ]m\b|mm\b|V\b|bar\b)|\d\s*[–-]\s*\d+(?:[.,]\d+)?\s*{STRONG_UNIT}")
+"""Sizes, ratings and ranges: parameters only in a sentence that says what to do."""
+
 AN_OBJECT = r"(?=\s+(?:at|to|the|all|both|each|every|holes?|edges?|threads?|for|with|per|until|before|after|in|\d))"
 VERB = re.compile(
     rf"\b(?:{PROCESS_VERBS.replace(' ', '|')}){AN_OBJECT}"
