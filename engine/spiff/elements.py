@@ -123,3 +123,4 @@ class ProcessSpec:
 
 
 ProcessInfo = ProcessSpec
+"""The same, beside ElementInfo and FlowInfo, for those who only look at a drawing."""
