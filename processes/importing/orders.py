@@ -144,7 +144,7 @@ def _asked_for(run: Import) -> dict[str, str]:
 def _default_sites(run: Import) -> dict[str, str]:
     with run.act() as act:
         wanted = select(SupplierSite.supplier_id, SupplierSite.id).where(SupplierSite.is_default)
-        return dict(act.session.execute(wanted).tuples().all())
+        return dict(act.session.execute(wanted).all())
 
 
 def _lines(

@@ -250,7 +250,7 @@ def line_ids(run: Import, act: Act) -> dict[str, str]:
     wanted = select(ExternalRef.native_id, ExternalRef.record_id).where(
         ExternalRef.system == run.mapping.system, ExternalRef.native_type == LINE
     )
-    return dict(act.session.execute(wanted).tuples().all())
+    return dict(act.session.execute(wanted).all())
 
 
 COMPARED = ("quantity", "uom", "estimated_price", "supplier_id")
