@@ -72,8 +72,8 @@ def settle_if_empty(house: House, installation: Installation) -> bool:
     with installation.reading() as session:
         if session.query(User.id).first() is not None:
             return False
-    with house.says.status("settling the demo plant"):
-        demo.settle(installation)
+    with house.says.status("settling the demo plant") as status:
+        demo.settle(installation, tell=lambda what: status.update(f"settling the demo plant: {what}"))
     return True
 
 

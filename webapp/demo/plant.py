@@ -33,10 +33,22 @@ COST_CENTRES = (
 CLAUSES = (
     ("Q01", "Certificate of conformance", "Send a certificate of conformance with each lot."),
     ("Q02", "Material test report", "Send the mill's test report with heat and lot number for each lot of material."),
-    ("Q05", "Special process certificate", "Certify process, specification and revision, lot or serials, quantity and date."),
-    ("Q08", "No change without agreement", "Tell us before you change process, material, site or sub-tier, and wait for our answer."),
+    (
+        "Q05",
+        "Special process certificate",
+        "Certify process, specification and revision, lot or serials, quantity and date.",
+    ),
+    (
+        "Q08",
+        "No change without agreement",
+        "Tell us before you change process, material, site or sub-tier, and wait for our answer.",
+    ),
     ("Q10", "First article inspection", "Send a first article inspection report before the first delivery."),
-    ("Q12", "Right of access", "Give us, our customer and the authorities access to the places where the order is worked on."),
+    (
+        "Q12",
+        "Right of access",
+        "Give us, our customer and the authorities access to the places where the order is worked on.",
+    ),
     ("Q15", "Traceability", "Keep serial and lot numbers through every step and state them on every document."),
     ("Q20", "Calibration to ISO/IEC 17025", "State as-found and as-left values, uncertainty and the standards used."),
 )
@@ -128,7 +140,9 @@ def approve_suppliers(act: Act) -> None:
                     valid_from=begins,
                     valid_to=ends,
                     basis=ApprovalBasis.NADCAP if subject is ApprovalSubject.PROCESS else ApprovalBasis.AUDIT,
-                    nadcap_certificate_no=f"NC-{supplier.supplier_no[2:]}07" if subject is ApprovalSubject.PROCESS else None,
+                    nadcap_certificate_no=f"NC-{supplier.supplier_no[2:]}07"
+                    if subject is ApprovalSubject.PROCESS
+                    else None,
                     origin=Origin.ERP,
                 )
             )
@@ -138,7 +152,9 @@ def _sold_by(act: Act, supplier: Supplier) -> list[tuple[ApprovalSubject, str]]:
     """Return the commodities and the outside processes that a supplier's price list is about."""
     parts = select(Part.commodity, Part.process_code).distinct()
     priced = CataloguePrice.supplier_id == supplier.id
-    goods = parts.join(PartRevision).join(CataloguePrice, CataloguePrice.part_revision_id == PartRevision.id).where(priced)
+    goods = (
+        parts.join(PartRevision).join(CataloguePrice, CataloguePrice.part_revision_id == PartRevision.id).where(priced)
+    )
     services = parts.join(CataloguePrice, CataloguePrice.service_code == Part.part_no).where(priced)
     sold = [*act.session.execute(goods), *act.session.execute(services)]
     processes = {(ApprovalSubject.PROCESS, row.process_code) for row in sold if row.process_code}
