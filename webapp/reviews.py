@@ -154,7 +154,7 @@ class Review:
     @property
     def waits_for(self) -> str:
         """Whom the task waits for, in words."""
-        return route.waits_for(self.task)
+        return route.waits_for(visit.reading(), self.task)
 
     @property
     def saved_at(self) -> dt.datetime | None:

@@ -14,8 +14,10 @@ from engine.decisions import of_record as decisions_on
 from engine.stored.task import Task, TaskState
 from processes.approval_plan import STAGE_NAMES
 from records.approval import ApprovalSlot, slots_of
-from webapp import filters
+from webapp import filters, visit
 from webapp.formats import plural, words
+
+MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,11 @@ def stages_of(session: Session, record_type: str, record_id: str, content_hash: 
     open_tasks = _open_tasks(session, record_type, record_id)
     decisions = _standing(session, record_type, record_id, content_hash)
     for slot in slots_of(session, record_type, record_id, content_hash):
-        seats.setdefault(slot.stage, []).append(_seat(slot, open_tasks, decisions))
+        seats.setdefault(slot.stage, []).append(_seat(session, slot, open_tasks, decisions))
     return [_stage(number, found) for number, found in sorted(seats.items())]
 
 
-def _seat(slot: ApprovalSlot, open_tasks: Mapping[str, Task], decisions: Mapping[str, Decision]) -> Seat:
+def _seat(session: Session, slot: ApprovalSlot, open_tasks: Mapping[str, Task], decisions: Mapping[str, Decision]) -> Seat:
     role = filters.principal_words(f"role:{slot.role}")
     signature, task, decision = slot.signature, open_tasks.get(slot.role), decisions.get(slot.role)
     if slot.is_signed and signature is not None:
@@ -65,8 +67,8 @@ def _seat(slot: ApprovalSlot, open_tasks: Mapping[str, Task], decisions: Mapping
         said = words(decision.verdict)
         return Seat(decision.actor_name, role, said, tone, slot.why, decision.reason, decision.decided_at)
     if task is not None:
-        return Seat(_waits_for(task), role, "Waiting", "accent", slot.why, due_at=task.due_at)
-    return Seat(role, "Not asked yet", "Later", "", slot.why)
+        return Seat(waits_for(session, task), role, "Waiting", "accent", slot.why, due_at=task.due_at)
+    return Seat(_names(session, [f"role:{slot.role}"], ()) or role, role, "Later", "", slot.why)
 
 
 def _stage(number: int, seats: Sequence[Seat]) -> Stage:
@@ -80,15 +82,22 @@ def _stage(number: int, seats: Sequence[Seat]) -> Stage:
     return Stage(number, STAGE_NAMES.get(number, f"Stage {number}"), seats, tone, f"{done} of {plural(len(seats), 'signature')}")
 
 
-def _waits_for(task: Task) -> str:
+def waits_for(session: Session, task: Task) -> str:
+    """Return whom a task waits for: the people by name, or the roles where nobody holds them."""
     if task.assignee:
         return filters.person_name(task.assignee)
-    return " or ".join(filters.principal_words(principal) for principal in task.candidates[:3]) or "nobody"
+    roles = " or ".join(filters.principal_words(principal) for principal in task.candidates[:MOST_NAMES])
+    return _names(session, task.candidates, task.excludes) or roles or "nobody"
 
 
-def waits_for(task: Task) -> str:
-    """Return whom a task waits for, in words."""
-    return _waits_for(task)
+def _names(session: Session, principals: Sequence[str], excluded: Sequence[str]) -> str:
+    directory = visit.installation().directory
+    if directory is None:
+        return ""
+    people = [one for name in principals for one in directory.holders(session, name, at=visit.now())]
+    names = list(dict.fromkeys(one.name for one in people if one.id not in excluded))
+    more = f" or {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return " or ".join(names[:MOST_NAMES]) + more
 
 
 def _open_tasks(session: Session, record_type: str, record_id: str) -> dict[str, Task]:

@@ -17,7 +17,7 @@ from engine.stored.definition import Definition, DefinitionFile
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.job import Job
 from engine.stored.wait import Incident, IncidentState
-from webapp import dossiers, filters, formats, ledger, listing
+from webapp import diagrams, dossiers, filters, formats, ledger, listing
 from webapp.task_forms import value_words
 from webapp.visit import acting, installation, now, reading, visitor
 
@@ -41,10 +41,11 @@ def index() -> str:
         wanted = wanted.where(Instance.incidents > 0)
     elif state:
         wanted = wanted.where(Instance.status == state)
-    page = listing.newest_first(session, wanted, Instance, query=query, state=state, after=after)
+    page, flows = listing.newest_first(session, wanted, Instance, query=query, state=state, after=after), _flows(session)
     return render_template(
         "operations/index.html", page=page, states=list(InstanceStatus), counts=_counts(session), stuck=_stuck(session),
-        flows=_flows(session), may_help=visitor().holds(*HELPERS), waits=_waits(session, page.items),
+        flows=flows, may_help=visitor().holds(*HELPERS), waits=_waits(session, page.items),
+        process_names={definition.process_id: definition.name for definition, _runs in flows},
     )  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def show(record_id: str) -> str:
     values = instances.variables_of(session, instance.id) if visitor().holds(*HELPERS) else {}
     return render_template(
         "operations/run.html", instance=instance, definition=session.get_one(Definition, instance.definition_id),
-        wait=instances.wait_sentence(session, instance), tokens=_tokens(session, instance),
+        wait=instances.wait_sentence(session, instance), tokens=diagrams.tokens_of(session, instance),
         tasks=tasks.of_instance(session, instance.id), incidents=incidents.of_instance(session, instance.id),
         jobs=list(session.scalars(select(Job).where(Job.instance_id == instance.id).order_by(Job.created_at))),
         records=[(kind, dossiers.find(session, kind, key)) for kind, key in instances.records_of(session, instance.id)],
@@ -108,33 +109,7 @@ def diagram_state(instance_id: str) -> Response:
     """Say where the tokens of a run stand and which elements are done, for painting."""
     session = reading()
     instance = _find(session, instance_id)
-    history = instances.history(session, instance.id)
-    done = sorted({step.element_id for step in history if step.outcome == "completed"})
-    return jsonify(done=done, tokens=_tokens(session, instance))
-
-
-def _tokens(session: Session, instance: Instance) -> list[dict[str, Any]]:
-    """Return the tokens in words, listeners left out: they wait beside something that is painted already."""
-    process = definitions.parsed(session, instance.definition_id)
-    found = []
-    for token in instances.live_tokens(session, instance):
-        if token.is_listener:
-            continue
-        words = {"task": "waits for a person", "job": "works", "message": "waits for a message", "timer": "waits for a time"}
-        until = f" until {formats.moment(token.due_at, now(), visitor().how)}" if token.due_at else ""
-        said = "incident" if token.incident else words.get(token.kind, token.kind) + until
-        name = _element_name(process, token.process_id, token.element_id)
-        found.append({
-            "element": token.element_id, "process": token.process_id, "words": said, "name": name, "token": token.token_id,
-            "title": token.incident or f"{name} {said}", "incident": bool(token.incident),
-        })  # fmt: skip
-    return found
-
-
-def _element_name(deployed: Any, process_id: str, element_id: str) -> str:
-    process = deployed.bundle.processes.get(process_id)
-    element = process.elements.get(element_id) if process is not None else None
-    return getattr(element, "name", "") or formats.words(element_id)
+    return jsonify(diagrams.state_of(session, instance))
 
 
 def _find(session: Session, instance_id: str) -> Instance:

@@ -55,7 +55,7 @@ def new() -> Page:
     if not _may_ask():
         raise Forbidden("Expected somebody with the role Requester to ask for a purchase, but you do not hold it.")
     if request.method == "GET":
-        return _show_form(None, requisition_form.with_line(requisition_form.typed_from(_first_values())))
+        return _show_form(None, requisition_form.with_line(requisition_form.typed_from(_first_values())), is_fresh=True)
     return _handle(None)
 
 
@@ -177,8 +177,13 @@ def _again(requisition: Requisition | None) -> Requisition | None:
     return _find(read_anew(), requisition.id) if requisition is not None else None
 
 
-def _show_form(requisition: Requisition | None, typed_now: Typed, refusal: Refused | None = None) -> str:
+def _show_form(
+    requisition: Requisition | None, typed_now: Typed, refusal: Refused | None = None, *, is_fresh: bool = False
+) -> str:
     session = reading()
+    values = _preview_values(typed_now)
+    if is_fresh:
+        values["open_errors"] = {}
     centres = session.execute(select(CostCentre.code, CostCentre.name).where(CostCentre.is_active).order_by(CostCentre.code))
     currencies = session.scalars(select(ExchangeRate.currency).distinct())
     site = site_called(session, session.get_one(User, visitor().user_id).site_code)
@@ -188,7 +193,7 @@ def _show_form(requisition: Requisition | None, typed_now: Typed, refusal: Refus
         currency_options=[(code, code) for code in sorted({site.currency, *currencies})],
         units=[(code, code) for code in sorted(UNITS)], priority_options=[(one.value, formats.words(one)) for one in Priority],
         seen_hash=request.form.get("seen_hash") or (requisition_hash(requisition) if requisition else ""),
-        line_numbers=_line_numbers(requisition, typed_now), **_preview_values(typed_now),
+        line_numbers=_line_numbers(requisition, typed_now), **values,
     )  # fmt: skip
 
 

@@ -3,14 +3,25 @@ import NavigatedViewer from "bpmn-js/lib/NavigatedViewer";
 import "bpmn-js/dist/assets/diagram-js.css";
 import "bpmn-js/dist/assets/bpmn-js.css";
 
-function paint(viewer, state) {
-  const canvas = viewer.get("canvas");
+// The canvas is light in both themes; bpmn-js styles each shape itself, so the paint goes onto the shape.
+const PAINTS = {
+  done: { stroke: "#17663a" },
+  waiting: { stroke: "#2a47c9", strokeWidth: "3px", fill: "#eef1fd" },
+  incident: { stroke: "#b0241b", strokeWidth: "3px", fill: "#fdeeec" },
+};
+
+function tint(registry, id, paints) {
+  const shape = registry.getGraphics(id)?.querySelector(".djs-visual > :first-child");
+  if (shape) Object.assign(shape.style, PAINTS[paints]);
+}
+
+function paint(viewer, state, process) {
   const overlays = viewer.get("overlays");
   const registry = viewer.get("elementRegistry");
-  for (const id of state.done) if (registry.get(id)) canvas.addMarker(id, "done");
+  for (const step of state.done) if (step.process === process) tint(registry, step.element, "done");
   for (const token of state.tokens) {
-    if (!registry.get(token.element)) continue;
-    canvas.addMarker(token.element, token.incident ? "incident" : "waiting");
+    if (token.process !== process || !registry.get(token.element)) continue;
+    tint(registry, token.element, token.incident ? "incident" : "waiting");
     const mark = document.createElement("span");
     mark.className = token.incident ? "token token-incident" : "token";
     mark.textContent = token.words;
@@ -19,26 +30,54 @@ function paint(viewer, state) {
   }
 }
 
+function lookAt(viewer, state, process) {
+  const canvas = viewer.get("canvas");
+  const registry = viewer.get("elementRegistry");
+  canvas.zoom("fit-viewport", "auto");
+  const first = state.tokens.find((token) => token.process === process && registry.get(token.element));
+  if (!first || canvas.zoom() > 0.7) return;
+  const { x, y, width, height } = registry.get(first.element);
+  const box = canvas.viewbox();
+  const scale = 0.8;
+  const outer = { width: box.outer.width / scale, height: box.outer.height / scale };
+  canvas.viewbox({ x: x + width / 2 - outer.width / 2, y: y + height / 2 - outer.height / 2, ...outer });
+}
+
+function offerProcesses(figure, state, choose) {
+  if (state.processes.length < 2) return;
+  const place = figure.querySelector("[data-processes]");
+  place.replaceChildren(
+    ...state.processes.map((process) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "button button-small";
+      button.textContent = process.tokens ? `${process.name} (${process.tokens})` : process.name;
+      button.setAttribute("aria-pressed", String(process.id === state.main));
+      button.addEventListener("click", () => {
+        for (const other of place.children) other.setAttribute("aria-pressed", String(other === button));
+        choose(process.id);
+      });
+      return button;
+    }),
+  );
+}
+
 async function show(figure) {
-  const canvas = figure.querySelector("[data-canvas]");
-  const [xml, state] = await Promise.all([
-    fetch(figure.dataset.bpmn).then((answer) => answer.text()),
-    fetch(figure.dataset.state).then((answer) => answer.json()),
-  ]);
-  const viewer = new NavigatedViewer({ container: canvas });
-  await viewer.importXML(xml);
-  paint(viewer, state);
-  const fit = () => viewer.get("canvas").zoom("fit-viewport", "auto");
-  fit();
-  const first = state.tokens.find((token) => viewer.get("elementRegistry").get(token.element));
-  if (first && figure.dataset.follow !== undefined) {
-    viewer.get("canvas").zoom(0.85);
-    viewer.get("canvas").scrollToElement(first.element, { top: 120, bottom: 120, left: 160, right: 160 });
-  }
+  const state = await fetch(figure.dataset.state).then((answer) => answer.json());
+  const viewer = new NavigatedViewer({ container: figure.querySelector("[data-canvas]") });
+  const choose = async (process) => {
+    const url = new URL(figure.dataset.bpmn, location.href);
+    if (process !== state.main) url.searchParams.set("process", process);
+    await viewer.importXML(await fetch(url).then((answer) => answer.text()));
+    paint(viewer, state, process);
+    lookAt(viewer, state, process);
+  };
+  await choose(state.main);
+  offerProcesses(figure, state, choose);
   for (const button of figure.querySelectorAll("[data-zoom]")) {
     button.hidden = false;
     button.addEventListener("click", () => {
-      if (button.dataset.zoom === "fit") fit();
+      if (button.dataset.zoom === "fit") viewer.get("canvas").zoom("fit-viewport", "auto");
       else viewer.get("zoomScroll").stepZoom(button.dataset.zoom === "in" ? 1 : -1);
     });
   }
