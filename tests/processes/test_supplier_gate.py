@@ -147,7 +147,9 @@ def test_a_missing_process_scope_is_named_with_those_who_have_it(story: Story) -
     task = story.tasks("decide_on_supplier")[0]
     seen = story.read(lambda session: variables_of(session, task))["gate"]
     (finding,) = seen["findings"]
-    assert finding["sentence"].startswith("SUP-03: Expected NorthStar to be approved for FPI, but its scope is missing.")
+    assert finding["sentence"].startswith(
+        "SUP-03: Expected NorthStar to be approved for FPI, but its scope is missing."
+    )
     assert "Aero NDT, Bright Inspection" in finding["sentence"]
     assert [other["name"] for other in seen["alternatives"]] == ["Aero NDT", "Bright Inspection"]
 
