@@ -65,6 +65,10 @@ class ChainOwner(Protocol):
     audit_hash: str
 
 
+_INSERT = insert(AuditEvent)
+"""Built once: building a statement costs more than running it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A refused attempt that belongs in the chain of a record."""
@@ -167,7 +171,7 @@ def write(act: Act) -> None:
     chain(act)
     rows: list[dict[str, Any]] = act.session.info.pop("audit", [])
     if rows:
-        act.session.connection().execute(insert(AuditEvent), rows)
+        act.session.connection().execute(_INSERT, rows)
 
 
 def row_hash(row: dict[str, Any]) -> str:

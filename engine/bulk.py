@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
+from sqlalchemy import Insert, insert
 from sqlalchemy.orm import Session
 
 from engine.database import Base
@@ -27,7 +28,13 @@ def write(session: Session) -> None:
     queue: dict[type[Base], list[dict[str, Any]]] = session.info.pop(_QUEUE, {})
     for mapped, rows in queue.items():
         if rows:
-            session.connection().execute(insert(mapped), rows)
+            session.connection().execute(_insert_into(mapped), rows)
+
+
+@cache
+def _insert_into(mapped: type[Base]) -> Insert:
+    """Return the statement for a table, built once: building one costs more than running it."""
+    return insert(mapped)
 
 
 def forget(session: Session) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete
 
 from dmn import to_python
 from engine import bulk, counters, dialect, eligibility, quorum
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from engine.act import Act
 
 DEFAULT_PRIORITY = 50
+
+_GONE = delete(TaskCandidate).where(TaskCandidate.task_id == bindparam("gone"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +207,7 @@ def write_candidates(act: Act, task: Task) -> None:
 
 def remove_candidates(act: Act, tasks: Sequence[Task]) -> None:
     """Take tasks out of every inbox and off the counters."""
-    act.session.connection().execute(
-        delete(TaskCandidate).where(TaskCandidate.task_id.in_([task.id for task in tasks]))
-    )
+    act.session.connection().execute(_GONE, [{"gone": task.id} for task in tasks])
     for task in tasks:
         if task.set_id is not None:
             counters.add(act, task.set_id, task.flow, -1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from engine import closing, drafts, eligibility, escalation, motion, opening, timers, voting, words
@@ -46,6 +46,16 @@ __all__ = [
 
 NEEDS_REASON = frozenset({"reject", "return"})
 MAX_REASON = 20_000
+
+_HELD = (
+    select(Instance, Task)
+    .join(Task, Task.instance_id == Instance.id)
+    .where(Task.id == bindparam("wanted"))
+    # Both rows: PostgreSQL reads only locked rows anew after it waited for the lock; the instance comes first everywhere.
+    .with_for_update(of=[Instance, Task], key_share=True)
+    .execution_options(populate_existing=True)
+)
+"""Built once: building a statement costs more than running it."""
 
 why_me = eligibility.why_me
 escalate = escalation.escalate
@@ -216,15 +226,7 @@ def _held(act: Act, task_id: str, typed: drafts.Typed | None) -> tuple[Task, Ins
 
 
 def _read(act: Act, task_id: str) -> tuple[Task, Instance]:
-    query = (
-        select(Instance, Task)
-        .join(Task, Task.instance_id == Instance.id)
-        .where(Task.id == task_id)
-        # Both rows: PostgreSQL reads only locked rows anew after it waited for the lock, and the instance comes first everywhere.
-        .with_for_update(of=[Instance, Task], key_share=True)
-        .execution_options(populate_existing=True)
-    )
-    found = act.session.execute(query).first() if is_id(task_id) else None
+    found = act.session.execute(_HELD, {"wanted": task_id}).first() if is_id(task_id) else None
     if found is None:
         raise NotFound(f"Expected a task {task_id}, but there is none")
     instance, task = found
