@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
+import migrations
 from engine.database import connect
 from migrations import migrate, newest_version, version_of
 from migrations.mappings import whole_metadata
@@ -47,6 +50,11 @@ def test_migrating_puts_a_lost_guard_back(migrated: Engine) -> None:
     migrate(migrated.url.render_as_string(hide_password=False))
     with migrated.connect() as connection:
         assert verify_guard(connection) == []
+
+
+def test_the_newest_file_is_the_head() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert scripts.get_heads() == [newest_version()]
 
 
 def test_a_database_that_was_never_migrated_has_no_version(database: Engine) -> None:
