@@ -74,7 +74,7 @@ def _check() -> Answer | tuple[str, int] | None:
     view = current_app.view_functions.get(request.endpoint or "")
     if request.endpoint == "static" or request.path.startswith("/api/"):
         return None
-    _recognise()
+    recognise()
     if g.visitor is not None or view is None or getattr(view, "is_public", False):
         return None
     if request.method in SAFE_METHODS:
@@ -84,7 +84,7 @@ def _check() -> Answer | tuple[str, int] | None:
     return show_carrying_sign_in(), 401
 
 
-def _recognise() -> None:
+def recognise() -> None:
     """Set the visitor from the cookie, when its session still holds."""
     token = request.cookies.get(COOKIE, "")
     if not token:

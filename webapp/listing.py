@@ -10,6 +10,7 @@ from flask import request
 from sqlalchemy import ColumnElement, Select, func, or_
 from sqlalchemy.orm import Session
 
+from engine.database import is_id
 from engine.errors import Invalid
 
 LIMIT = 50
@@ -41,17 +42,23 @@ def contains(query: str, *columns: Any) -> ColumnElement[bool]:
     return or_(*(func.lower(column).contains(query.lower(), autoescape=True) for column in columns))
 
 
-def newest_first(session: Session, wanted: Select[Any], kind: Any, *, query: str, state: str, after: str) -> Listing:
-    """Return a page, newest first: ids made later sort later."""
+def newest_first(
+    session: Session, wanted: Select[Any], kind: Any, *, query: str, state: str, after: str, limit: int = LIMIT
+) -> Listing:
+    """Return a page, newest first: ids made later sort later. Raises: Invalid when ``after`` is no id."""
+    if after and not is_id(after):
+        raise Invalid(f"Expected the id to go on from, but found “{after[:40]}”", {"after": "is no id"})
     if after:
         wanted = wanted.where(kind.id < after)
-    found = list(session.scalars(wanted.order_by(kind.id.desc()).limit(LIMIT + 1)).unique())
-    return Listing(found[:LIMIT], query, state, found[LIMIT - 1].id if len(found) > LIMIT else "")
+    found = list(session.scalars(wanted.order_by(kind.id.desc()).limit(limit + 1)).unique())
+    return Listing(found[:limit], query, state, found[limit - 1].id if len(found) > limit else "")
 
 
-def by_key(session: Session, wanted: Select[Any], column: Any, *, query: str, state: str, after: str) -> Listing:
+def by_key(
+    session: Session, wanted: Select[Any], column: Any, *, query: str, state: str, after: str, limit: int = LIMIT
+) -> Listing:
     """Return a page in the order of a unique key; ``after`` is the last key of the page before."""
     if after:
         wanted = wanted.where(column > after)
-    found = list(session.scalars(wanted.order_by(column).limit(LIMIT + 1)).unique())
-    return Listing(found[:LIMIT], query, state, getattr(found[LIMIT - 1], column.key) if len(found) > LIMIT else "")
+    found = list(session.scalars(wanted.order_by(column).limit(limit + 1)).unique())
+    return Listing(found[:limit], query, state, getattr(found[limit - 1], column.key) if len(found) > limit else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from sqlalchemy import select
@@ -33,6 +33,19 @@ def fill(session: Session, order: PurchaseOrder, form: Mapping[str, str], how: C
         _fill_line(line, form, f"lines.{line.line_no}.", known, how, errors)
     if errors:
         raise Invalid("Expected a complete order, but some fields do not fit yet", errors)
+
+
+def typed_of(order: PurchaseOrder, write: Callable[[Decimal], str]) -> dict[str, str]:
+    """Show an order as one would have typed it. write: puts a number into the visitor's customs."""
+    shown = {name: getattr(order, name) or "" for name in TEXTS} | {"incoterm": order.incoterm.value if order.incoterm else ""}
+    for line in order.lines:
+        at = f"lines.{line.line_no}."
+        shown |= {
+            f"{at}unit_price": write(line.unit_price), f"{at}quantity": write(line.quantity),
+            f"{at}need_by": line.need_by.isoformat() if line.need_by else "", f"{at}description": line.description,
+            f"{at}quality_clauses": ", ".join(line.quality_clauses), f"{at}certificates": ", ".join(line.certificates),
+        }  # fmt: skip
+    return shown
 
 
 def _fill_terms(order: PurchaseOrder, form: Mapping[str, str], errors: dict[str, str]) -> None:

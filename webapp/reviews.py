@@ -203,7 +203,7 @@ def load(session: Session, task_id: str, *, tab: str = "summary", sent: Mapping[
     definition = session.get_one(Definition, instance.definition_id)
     review = Review(
         task, instance, definition, dossiers.dossier(session, record) if record is not None else None, mandates,
-        _bars(session, task, mandates), tasks.draft_of(session, task.id, me), tab if tab in dict(TABS) else "summary",
+        bars(session, task, mandates), tasks.draft_of(session, task.id, me), tab if tab in dict(TABS) else "summary",
     )  # fmt: skip
     _fill_head(session, review)
     _fill_tab(session, review, sent)
@@ -220,16 +220,16 @@ def visible(session: Session, task_id: str) -> Task:
     return task
 
 
-def _bars(session: Session, task: Task, mandates: Sequence[Mandate]) -> list[Finding]:
+def bars(session: Session, task: Task, mandates: Sequence[Mandate]) -> list[Finding]:
     """Return what bars the visitor under every mandate; empty when one of them may decide."""
     found: list[Finding] = []
     for mandate in mandates or (Mandate(""),):
-        bars = eligibility.bars(
+        barring = eligibility.bars(
             session, task, visit.visitor().user_id, on_behalf_of=mandate.on_behalf_of, now=visit.now()
         )
-        if not bars:
+        if not barring:
             return []
-        found += bars
+        found += barring
     return list({finding.rule: finding for finding in found}.values())
 
 

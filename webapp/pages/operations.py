@@ -31,7 +31,16 @@ HELPERS = ("ADMIN", "INTEGRATION", "PROCESS_ENGINEER")
 def index() -> str:
     """Show runs by state, and what is stuck."""
     session = reading()
-    query, state, after = listing.search()
+    page, flows = look_up(*listing.search()), _flows(session)
+    return render_template(
+        "operations/index.html", page=page, states=list(InstanceStatus), counts=_counts(session), stuck=_stuck(session),
+        flows=flows, may_help=visitor().holds(*HELPERS), waits=_waits(session, page.items),
+        process_names={definition.process_id: definition.name for definition, _runs in flows},
+    )  # fmt: skip
+
+
+def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
+    """Return a page of runs, newest first. query: ``flow:`` and a process, else part of a key; state: INCIDENT too."""
     wanted = select(Instance)
     if query.startswith("flow:"):
         wanted = wanted.where(Instance.process_id == query.removeprefix("flow:"))
@@ -41,19 +50,14 @@ def index() -> str:
         wanted = wanted.where(Instance.incidents > 0)
     elif state:
         wanted = wanted.where(Instance.status == state)
-    page, flows = listing.newest_first(session, wanted, Instance, query=query, state=state, after=after), _flows(session)
-    return render_template(
-        "operations/index.html", page=page, states=list(InstanceStatus), counts=_counts(session), stuck=_stuck(session),
-        flows=flows, may_help=visitor().holds(*HELPERS), waits=_waits(session, page.items),
-        process_names={definition.process_id: definition.name for definition, _runs in flows},
-    )  # fmt: skip
+    return listing.newest_first(reading(), wanted, Instance, query=query, state=state, after=after, limit=limit)
 
 
 @pages.get("/operations/runs/<record_id>")
 def show(record_id: str) -> str:
     """Show one run: the diagram, what it waits for, what it knows, what happened."""
     session = reading()
-    instance = _find(session, record_id)
+    instance = find(session, record_id)
     how = visitor().how
     values = instances.variables_of(session, instance.id) if visitor().holds(*HELPERS) else {}
     return render_template(
@@ -70,7 +74,7 @@ def show(record_id: str) -> str:
 @pages.post("/operations/retry")
 def retry() -> Answer:
     """Try again what is stuck, each in an act of its own, so that one failure undoes no other; say what came of it."""
-    _need_helper()
+    need_helper()
     chosen = [one for one in request.form.getlist("incident") if is_id(one)]
     _flash_results(retrying.retry_all(installation(), visitor().principal, chosen))
     back = request.form.get("run", "")
@@ -80,7 +84,7 @@ def retry() -> Answer:
 @pages.post("/operations/runs/<instance_id>/cancel")
 def cancel(instance_id: str) -> Answer:
     """End a run for a reason."""
-    _need_helper()
+    need_helper()
     with acting() as act:
         instances.cancel(act, instance_id, request.form.get("reason", ""))
     flash("The run is cancelled. Its tasks, timers and jobs are taken back.", "good")
@@ -91,7 +95,7 @@ def cancel(instance_id: str) -> Answer:
 def bpmn(instance_id: str) -> Response:
     """Hand out the diagram of a run's pinned bundle, for the viewer; the called process with ``process``."""
     session = reading()
-    instance = _find(session, instance_id)
+    instance = find(session, instance_id)
     definition = session.get_one(Definition, instance.definition_id)
     wanted = select(DefinitionFile).where(
         DefinitionFile.definition_id == definition.id, DefinitionFile.kind == "process"
@@ -108,11 +112,12 @@ def bpmn(instance_id: str) -> Response:
 def diagram_state(instance_id: str) -> Response:
     """Say where the tokens of a run stand and which elements are done, for painting."""
     session = reading()
-    instance = _find(session, instance_id)
+    instance = find(session, instance_id)
     return jsonify(diagrams.state_of(session, instance))
 
 
-def _find(session: Session, instance_id: str) -> Instance:
+def find(session: Session, instance_id: str) -> Instance:
+    """Return a run. Raises: NotFound."""
     found = session.get(Instance, instance_id) if is_id(instance_id) else None
     if found is None:
         raise NotFound("Expected a run at this address, but there is none.")
@@ -129,7 +134,8 @@ def _flash_results(results: Sequence[retrying.Retry]) -> None:
         flash(f"{result.business_key}: {result.message}", "bad")
 
 
-def _need_helper() -> None:
+def need_helper() -> None:
+    """Refuse a visitor who may not help what is stuck. Raises: Forbidden."""
     if not visitor().holds(*HELPERS):
         names = " or ".join(filters.principal_words(f"role:{role}") for role in HELPERS)
         raise Forbidden(f"Expected {names} to do this, but you hold none of these roles.")

@@ -42,39 +42,43 @@ WITHDRAWABLE = frozenset({OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED})
 @pages.get("/orders")
 def index() -> str:
     """List orders, newest first."""
-    query, state, after = listing.search()
+    page = look_up(*listing.search())
+    return render_template("documents/orders.html", page=page, states=list(OrderStatus))
+
+
+def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
+    """Return a page of orders by number or supplier, newest first."""
     wanted = select(PurchaseOrder).options(selectinload(PurchaseOrder.lines), selectinload(PurchaseOrder.supplier))
     if query:
         found = listing.contains(query, PurchaseOrder.proposal_no, PurchaseOrder.po_no, Supplier.name)
         wanted = wanted.join(Supplier, PurchaseOrder.supplier_id == Supplier.id).where(found)
     if state:
         wanted = wanted.where(PurchaseOrder.status == state)
-    page = listing.newest_first(reading(), wanted, PurchaseOrder, query=query, state=state, after=after)
-    return render_template("documents/orders.html", page=page, states=list(OrderStatus))
+    return listing.newest_first(reading(), wanted, PurchaseOrder, query=query, state=state, after=after, limit=limit)
 
 
 @pages.get("/orders/<record_id>")
 def show(record_id: str) -> str:
     """Show one order with everything around it."""
-    return _show(_find(reading(), record_id))
+    return _show(find(reading(), record_id))
 
 
 @pages.route("/orders/<record_id>/edit", methods=["GET", "POST"])
 def edit(record_id: str) -> Page:
     """Show the buyer's form of a draft; on POST keep it."""
-    order = _find(reading(), record_id)
-    _refuse_edit(order)
+    order = find(reading(), record_id)
+    refuse_edit(order)
     if request.method == "GET":
         return _show_form(order)
     try:
         with acting() as act:
-            stored = _find(act.session, record_id)
-            _refuse_edit(stored)
+            stored = find(act.session, record_id)
+            refuse_edit(stored)
             if request.form.get("seen_hash") != approved_hash(stored):
                 raise Conflict(f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here.")
             order_form.fill(act.session, stored, request.form, visitor().how)
     except Refused as refusal:
-        return _show_form(_find(read_anew(), record_id), refusal), status_of(refusal)
+        return _show_form(find(read_anew(), record_id), refusal), status_of(refusal)
     flash(f"{order.number} is kept.", "good")
     return redirect(url_for("orders.show", record_id=record_id), 303)
 
@@ -82,13 +86,13 @@ def edit(record_id: str) -> Page:
 @pages.post("/orders/<record_id>/withdraw")
 def withdraw(record_id: str) -> Page:
     """Take an order back to the draft before it is transmitted; every signature on it is superseded."""
-    _need("BUYER", "PUR_LEAD", "PUR_MGR")
-    order = _find(reading(), record_id)
+    need("BUYER", "PUR_LEAD", "PUR_MGR")
+    order = find(reading(), record_id)
     try:
         with acting() as act:
-            requisition_to_po.withdraw(act, _find(act.session, record_id), reason=request.form.get("reason", ""))
+            requisition_to_po.withdraw(act, find(act.session, record_id), reason=request.form.get("reason", ""))
     except Refused as refusal:
-        return _show(_find(read_anew(), record_id), refusal), status_of(refusal)
+        return _show(find(read_anew(), record_id), refusal), status_of(refusal)
     flash(f"{order.number} is a draft again. Its signatures are superseded.", "good")
     return redirect(url_for("orders.show", record_id=record_id), 303)
 
@@ -96,21 +100,21 @@ def withdraw(record_id: str) -> Page:
 @pages.route("/orders/<record_id>/acknowledgement", methods=["GET", "POST"])
 def acknowledge(record_id: str) -> Page:
     """Record what the supplier answered; sent twice with one form it counts once."""
-    _need("BUYER", "PUR_LEAD")
-    order = _find(reading(), record_id)
+    need("BUYER", "PUR_LEAD")
+    order = find(reading(), record_id)
     if request.method == "GET":
         return _show_acknowledgement(order)
     try:
         lines = _answered_lines(order)
         with acting() as act:
-            stored = _find(act.session, record_id)
+            stored = find(act.session, record_id)
             take_answer(
                 act, stored, result=request.form.get("result", ""), lines=lines, channel="PAGE",
                 message_id=request.form.get("message_id", "")[:60] or act.id,
                 reference=request.form.get("reference", "")[:200], note=request.form.get("note", "")[:4000],
             )  # fmt: skip
     except Refused as refusal:
-        return _show_acknowledgement(_find(read_anew(), record_id), refusal), status_of(refusal)
+        return _show_acknowledgement(find(read_anew(), record_id), refusal), status_of(refusal)
     flash(f"The answer to {order.number} is recorded.", "good")
     return redirect(url_for("orders.show", record_id=record_id), 303)
 
@@ -118,7 +122,7 @@ def acknowledge(record_id: str) -> Page:
 @pages.get("/orders/<record_id>/sheet.pdf")
 def sheet(record_id: str) -> Response:
     """Hand out the order as the supplier gets it."""
-    order = _find(reading(), record_id)
+    order = find(reading(), record_id)
     content = order_sheet.purchase_order_pdf(order)
     return send_file(io.BytesIO(content), mimetype="application/pdf", download_name=f"{order.number}.pdf", etag=False)
 
@@ -153,7 +157,8 @@ def _document(owner_type: str, record_id: str, session: Session | None = None) -
     return record
 
 
-def _find(session: Session, record_id: str) -> PurchaseOrder:
+def find(session: Session, record_id: str) -> PurchaseOrder:
+    """Return an order. Raises: NotFound."""
     found = session.get(PurchaseOrder, record_id) if is_id(record_id) else None
     if found is None:
         raise NotFound("Expected a purchase order at this address, but there is none.")
@@ -193,14 +198,16 @@ def _may(order: PurchaseOrder) -> dict[str, str]:
     }
 
 
-def _need(*roles: str) -> None:
+def need(*roles: str) -> None:
+    """Refuse a visitor who holds none of these roles. Raises: Forbidden."""
     if not visitor().holds(*roles):
         names = " or ".join(filters.principal_words(f"role:{role}") for role in roles)
         raise Forbidden(f"Expected {names} to do this, but you hold none of these roles.")
 
 
-def _refuse_edit(order: PurchaseOrder) -> None:
-    _need("BUYER", "PUR_LEAD", "PUR_MGR")
+def refuse_edit(order: PurchaseOrder) -> None:
+    """Refuse to edit anything but a draft, and anybody but a buyer. Raises: Forbidden; Conflict UNCONTROLLED_CHANGE."""
+    need("BUYER", "PUR_LEAD", "PUR_MGR")
     if order.status is not OrderStatus.DRAFT:
         state = formats.words(order.status).lower()
         raise Conflict(

@@ -22,27 +22,37 @@ RECENT = 20
 @pages.get("/parts")
 def index() -> str:
     """List parts by number."""
-    query, state, after = listing.search()
+    page = look_up(*listing.search())
+    return render_template("documents/parts.html", page=page, states=list(PartType))
+
+
+def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
+    """Return a page of parts by number or name. state: a part type."""
     wanted = select(Part).options(selectinload(Part.revisions))
     if query:
         wanted = wanted.where(listing.contains(query, Part.part_no, Part.name))
     if state:
         wanted = wanted.where(Part.type == state)
-    page = listing.by_key(reading(), wanted, Part.part_no, query=query, state=state, after=after)
-    return render_template("documents/parts.html", page=page, states=list(PartType))
+    return listing.by_key(reading(), wanted, Part.part_no, query=query, state=state, after=after, limit=limit)
 
 
 @pages.get("/parts/<record_id>")
 def show(record_id: str) -> str:
     """Show one part."""
     session = reading()
-    part = session.get(Part, record_id) if is_id(record_id) else None
-    if part is None:
-        raise NotFound("Expected a part at this address, but there is none.")
+    part = find(session, record_id)
     return render_template(
         "documents/part.html", document=part, beside=document_page.beside(session, part), prices=_prices(session, part),
         sources=_sources(session, part), orders=_orders(session, part), tab=request.args.get("tab", "summary"),
     )  # fmt: skip
+
+
+def find(session: Session, record_id: str) -> Part:
+    """Return a part. Raises: NotFound."""
+    part = session.get(Part, record_id) if is_id(record_id) else None
+    if part is None:
+        raise NotFound("Expected a part at this address, but there is none.")
+    return part
 
 
 def _prices(session: Session, part: Part) -> list[CataloguePrice]:

@@ -38,22 +38,25 @@ MOST_SUGGESTIONS = 12
 @pages.get("/requisitions")
 def index() -> str:
     """List requisitions, newest first."""
-    query, state, after = listing.search()
+    page = look_up(*listing.search())
+    return render_template("documents/requisitions.html", page=page, states=list(RequisitionStatus), may_ask=may_ask())
+
+
+def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
+    """Return a page of requisitions by number, title or requester, newest first."""
     wanted = select(Requisition).options(selectinload(Requisition.lines), selectinload(Requisition.requester))
     if query:
         found = listing.contains(query, Requisition.number, Requisition.title, User.name)
         wanted = wanted.join(User, Requisition.requester_id == User.id).where(found)
     if state:
         wanted = wanted.where(Requisition.status == state)
-    page = listing.newest_first(reading(), wanted, Requisition, query=query, state=state, after=after)
-    return render_template("documents/requisitions.html", page=page, states=list(RequisitionStatus), may_ask=_may_ask())
+    return listing.newest_first(reading(), wanted, Requisition, query=query, state=state, after=after, limit=limit)
 
 
 @pages.route("/requisitions/new", methods=["GET", "POST"])
 def new() -> Page:
     """Show an empty form; on POST keep it as a draft, or submit it."""
-    if not _may_ask():
-        raise Forbidden("Expected somebody with the role Requester to ask for a purchase, but you do not hold it.")
+    refuse_others()
     if request.method == "GET":
         return _show_form(None, requisition_form.with_line(requisition_form.typed_from(_first_values())), is_fresh=True)
     return _handle(None)
@@ -62,8 +65,8 @@ def new() -> Page:
 @pages.route("/requisitions/<record_id>/edit", methods=["GET", "POST"])
 def edit(record_id: str) -> Page:
     """Show the form of a draft or returned requisition; on POST keep it, or submit it."""
-    requisition = _find(reading(), record_id)
-    _refuse_edit(requisition)
+    requisition = find(reading(), record_id)
+    refuse_edit(requisition)
     if request.method == "GET":
         return _show_form(requisition, requisition_form.typed_of(requisition, filters.plain_number))
     return _handle(requisition)
@@ -80,7 +83,7 @@ def preview() -> str:
 def show(record_id: str) -> str:
     """Show one requisition with everything around it."""
     session = reading()
-    requisition = _find(session, record_id)
+    requisition = find(session, record_id)
     content = requisition.submitted_hash or requisition.approved_hash
     return render_template(
         "documents/requisition.html", document=requisition, beside=document_page.beside(session, requisition, content),
@@ -132,7 +135,7 @@ def _handle(requisition: Requisition | None) -> Page:
         with acting() as act:
             stored = _store(act, requisition, typed_now)
             if is_submitted:
-                _submit(act, stored)
+                submit(act, stored)
     except Refused as refusal:
         typed_now.errors = refusal.fields if isinstance(refusal, Invalid) else {}
         return _show_form(_again(requisition), typed_now, refusal), status_of(refusal)
@@ -144,23 +147,35 @@ def _handle(requisition: Requisition | None) -> Page:
 def _store(act: Act, requisition: Requisition | None, typed_now: Typed) -> Requisition:
     """Write the form into a new or a known requisition. Raises: Invalid; Conflict when somebody changed it meanwhile."""
     if requisition is None:
-        stored = _blank(act.session)
-        stored.number = "(new)"
-    else:
-        stored = _find(act.session, requisition.id)
-        _refuse_edit(stored)
-        if request.form.get("seen_hash") != requisition_hash(stored):
-            raise Conflict(f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here.")
+        return write_new(act, typed_now)
+    stored = find(act.session, requisition.id)
+    refuse_edit(stored)
+    if request.form.get("seen_hash") != requisition_hash(stored):
+        raise Conflict(f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here.")
+    return rewrite(act, stored, typed_now)
+
+
+def write_new(act: Act, typed_now: Typed) -> Requisition:
+    """Write what was typed as a new draft of the visitor's. Raises: Invalid."""
+    stored = blank(act.session)
+    stored.number = "(new)"
     with act.session.no_autoflush:
         requisition_form.fill(act.session, stored, typed_now, visitor().how)
-        if requisition is None:
-            stored.number = next_number(act, "REQ", site=stored.site)
-            act.session.add(stored)
+        stored.number = next_number(act, "REQ", site=stored.site)
+        act.session.add(stored)
     act.session.flush()
     return stored
 
 
-def _submit(act: Act, requisition: Requisition) -> None:
+def rewrite(act: Act, stored: Requisition, typed_now: Typed) -> Requisition:
+    """Write what was typed over a requisition that may be edited. Raises: Invalid."""
+    with act.session.no_autoflush:
+        requisition_form.fill(act.session, stored, typed_now, visitor().how)
+    act.session.flush()
+    return stored
+
+
+def submit(act: Act, requisition: Requisition) -> None:
     """Start the process; what its first step would send back is said here at once. Raises: Invalid."""
     problems = submission.problems_of(act, requisition)
     if problems:
@@ -168,13 +183,14 @@ def _submit(act: Act, requisition: Requisition) -> None:
     requisition_to_po.start(act, requisition)
 
 
-def _blank(session: Session) -> Requisition:
+def blank(session: Session) -> Requisition:
+    """Return an empty requisition of the visitor, not stored yet."""
     site = site_called(session, session.get_one(User, visitor().user_id).site_code)
     return Requisition(site=site, site_id=site.id, requester_id=visitor().user_id, currency=site.currency)
 
 
 def _again(requisition: Requisition | None) -> Requisition | None:
-    return _find(read_anew(), requisition.id) if requisition is not None else None
+    return find(read_anew(), requisition.id) if requisition is not None else None
 
 
 def _show_form(
@@ -211,7 +227,7 @@ def _line_numbers(requisition: Requisition | None, typed_now: Typed) -> list[int
 def _preview_values(typed_now: Typed) -> dict[str, Any]:
     """Return totals and plan of what was typed, as far as it can be read; on objects that are never stored."""
     session = reading()
-    draft, errors = _blank(session), {}
+    draft, errors = blank(session), {}
     draft.number = "(new)"
     with session.no_autoflush:
         try:
@@ -233,14 +249,22 @@ def _first_values() -> dict[str, str]:
     return {"currency": site.currency, "priority": Priority.NORMAL, "cost_centre": user.cost_centre_code or ""}
 
 
-def _find(session: Session, record_id: str) -> Requisition:
+def find(session: Session, record_id: str) -> Requisition:
+    """Return a requisition. Raises: NotFound."""
     found = session.get(Requisition, record_id) if is_id(record_id) else None
     if found is None:
         raise NotFound("Expected a requisition at this address, but there is none.")
     return found
 
 
-def _may_ask() -> bool:
+def refuse_others() -> None:
+    """Refuse a visitor who may not ask for a purchase. Raises: Forbidden."""
+    if not may_ask():
+        raise Forbidden("Expected somebody with the role Requester to ask for a purchase, but you do not hold it.")
+
+
+def may_ask() -> bool:
+    """Tell whether the visitor may ask for a purchase."""
     return visitor().holds("REQUESTER", "BUYER")
 
 
@@ -248,7 +272,8 @@ def _may_edit(requisition: Requisition) -> bool:
     return requisition.status in EDITABLE and requisition.requester_id == visitor().user_id
 
 
-def _refuse_edit(requisition: Requisition) -> None:
+def refuse_edit(requisition: Requisition) -> None:
+    """Refuse to edit somebody else's requisition, or one that is under way. Raises: Forbidden; Conflict."""
     if requisition.requester_id != visitor().user_id:
         name = filters.person_name(requisition.requester_id)
         raise Forbidden(f"Expected {name}, who requested {requisition.number}, to change it, but you are somebody else.")

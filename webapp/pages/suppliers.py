@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 
 from engine.database import is_id
 from engine.errors import NotFound
@@ -21,23 +21,25 @@ RECENT = 20
 @pages.get("/suppliers")
 def index() -> str:
     """List suppliers by number."""
-    query, state, after = listing.search()
+    page = look_up(*listing.search())
+    return render_template("documents/suppliers.html", page=page, states=list(SupplierStatus))
+
+
+def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
+    """Return a page of suppliers by number or name."""
     wanted = select(Supplier).options(selectinload(Supplier.approvals))
     if query:
         wanted = wanted.where(listing.contains(query, Supplier.supplier_no, Supplier.name))
     if state:
         wanted = wanted.where(Supplier.status == state)
-    page = listing.by_key(reading(), wanted, Supplier.supplier_no, query=query, state=state, after=after)
-    return render_template("documents/suppliers.html", page=page, states=list(SupplierStatus))
+    return listing.by_key(reading(), wanted, Supplier.supplier_no, query=query, state=state, after=after, limit=limit)
 
 
 @pages.get("/suppliers/<record_id>")
 def show(record_id: str) -> str:
     """Show one supplier."""
     session = reading()
-    supplier = session.get(Supplier, record_id) if is_id(record_id) else None
-    if supplier is None:
-        raise NotFound("Expected a supplier at this address, but there is none.")
+    supplier = find(session, record_id)
     orders = select(PurchaseOrder).where(PurchaseOrder.supplier_id == supplier.id).options(selectinload(PurchaseOrder.lines))
     prices = select(CataloguePrice).where(CataloguePrice.supplier_id == supplier.id)
     return render_template(
@@ -46,3 +48,11 @@ def show(record_id: str) -> str:
         prices=list(session.scalars(prices.order_by(CataloguePrice.unit_price).limit(RECENT))),
         today=now().astimezone(visitor().how.zone).date(), tab=request.args.get("tab", "summary"),
     )  # fmt: skip
+
+
+def find(session: Session, record_id: str) -> Supplier:
+    """Return a supplier. Raises: NotFound."""
+    supplier = session.get(Supplier, record_id) if is_id(record_id) else None
+    if supplier is None:
+        raise NotFound("Expected a supplier at this address, but there is none.")
+    return supplier
