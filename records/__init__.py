@@ -4,6 +4,9 @@ Importing the package maps every class, so that names in relationships always re
 """
 
 from records import (
+    api_key as api_key,
+)
+from records import (
     approval as approval,
 )
 from records import (

@@ -1,0 +1,191 @@
+"""Keys to the API, each of a person or of an adapter; and the answers kept so that a request sent twice counts once.
+
+A key is 32 random bytes, shown once; the database knows only their digest (random bytes need no slow hash).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from engine.act import Act
+from engine.database import Base, Id, Instant, is_id, new_id
+from engine.errors import Conflict, Invalid, NotFound
+from records.columns import Codes, Hash, Login, Name, Note
+from records.person import User
+from records.roles import user_called
+
+PREFIX = "lockstep_"
+ADAPTER = re.compile(r"adapter:[a-z][a-z0-9_-]{0,38}")
+SCOPES = {
+    "definitions:read": "see which processes are released, and their files",
+    "definitions:deploy": "release processes; the owner must be a process engineer",
+    "instances:read": "see runs, what they wait for and what is stuck",
+    "instances:write": "start, cancel and retry runs",
+    "tasks:read": "see one's own inbox and its tasks",
+    "tasks:decide": "claim, release, decide and complete tasks; never for an adapter",
+    "messages:publish": "tell runs about something that happened outside",
+    "requisitions:read": "see requisitions",
+    "requisitions:write": "write, submit and cancel requisitions",
+    "orders:read": "see purchase orders and what suppliers answered",
+    "orders:write": "change draft orders; record what a supplier answered",
+    "parts:read": "see parts and their revisions",
+    "suppliers:read": "see suppliers and what they are approved for",
+}
+"""What a key may be good for."""
+
+PERSONAL = frozenset({"tasks:read", "tasks:decide", "definitions:deploy", "requisitions:write"})
+"""What only a person's key may do: an adapter decides nothing and asks for nothing."""
+
+ANSWERS_KEPT_FOR = dt.timedelta(days=7)
+
+
+class ApiKey(Base):
+    """One key. Not a Record, so that the digest never enters the audit chain.
+
+    digest: SHA-256 of the key. owner: the principal it acts as, ``user:rita`` or ``adapter:erp``. user_id: the person, None
+    for an adapter. expires_at: exclusive; None when it does not end by itself.
+    """
+
+    __tablename__ = "api_key"
+    __table_args__ = (UniqueConstraint("digest"), Index("ix_api_key_owner", "owner"))
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[Name]
+    digest: Mapped[Hash]
+    owner: Mapped[Name]
+    user_id: Mapped[Login | None] = mapped_column(ForeignKey("user_account.id"))
+    scopes: Mapped[Codes]
+    created_at: Mapped[Instant]
+    created_by: Mapped[Name]
+    expires_at: Mapped[Instant | None]
+    revoked_at: Mapped[Instant | None]
+
+    user: Mapped[User | None] = relationship()
+
+    def is_alive(self, at: dt.datetime) -> bool:
+        """Whether the key opens anything at an instant: neither revoked nor over, and its person may act."""
+        if self.revoked_at is not None or (self.expires_at is not None and at >= self.expires_at):
+            return False
+        return self.user_id is None or (self.user is not None and self.user.is_active and self.user.can_sign_in)
+
+
+class ApiAnswer(Base):
+    """What a request with an idempotency key did, so that the same request again is answered and moves nothing.
+
+    owner: who sent it. request_hash: of method, path and body. subject: what the answer is about; written with the change
+    itself. status, etag, body: the answer, written just after it; None when the program ended in between.
+    """
+
+    __tablename__ = "api_answer"
+    __table_args__ = (UniqueConstraint("owner", "key"), Index("ix_api_answer_created_at", "created_at"))
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    owner: Mapped[Name]
+    key: Mapped[Name]
+    request_hash: Mapped[Hash]
+    subject: Mapped[Note]
+    created_at: Mapped[Instant]
+    status: Mapped[int | None]
+    etag: Mapped[Name | None]
+    body: Mapped[str | None]
+
+
+def make_key(
+    act: Act, owner: str, name: str, *, scopes: Sequence[str], expires_at: dt.datetime | None = None
+) -> tuple[str, ApiKey]:
+    """Make a key and return (the key itself, which is never shown again; its row).
+
+    owner: ``user:<id>`` or ``adapter:<name>``. Raises: Invalid for unknown scopes, scopes an adapter cannot have, an end that is
+    over, or an owner that is neither; NotFound for an unknown person.
+    """
+    chosen = tuple(sorted(set(scopes)))
+    _refuse_scopes(owner, chosen)
+    if not name.strip():
+        raise Invalid("Expected a name that says what the key is for, but there is none", {"name": "is required"})
+    if expires_at is not None and expires_at <= act.now:
+        raise Invalid("Expected an end of the key after now, but it is over", {"expires_at": "is over"})
+    user_id = _person_of(act.session, owner)
+    secret = PREFIX + secrets.token_urlsafe(32)
+    made = ApiKey(
+        id=new_id(), name=name.strip(), digest=digest(secret), owner=owner, user_id=user_id, scopes=chosen,
+        created_at=act.now, created_by=act.actor, expires_at=expires_at,
+    )  # fmt: skip
+    act.session.add(made)
+    act.session.flush()
+    act.note("api_key", made.id, "KEY_MADE", field=owner, new=" ".join(chosen))
+    return secret, made
+
+
+def key_of(session: Session, secret: str, *, at: dt.datetime) -> ApiKey | None:
+    """Return the row of a key that opens something now, else None."""
+    if not secret.startswith(PREFIX) or len(secret) > 200:
+        return None
+    found = session.scalar(select(ApiKey).where(ApiKey.digest == digest(secret)))
+    return found if found is not None and found.is_alive(at) else None
+
+
+def revoke_key(act: Act, key_id: str) -> ApiKey:
+    """End a key now. Raises: NotFound; Conflict when it is revoked already."""
+    found = act.session.get(ApiKey, key_id) if is_id(key_id) else None
+    if found is None:
+        raise NotFound(f"Expected a key {key_id}, but there is none")
+    if found.revoked_at is not None:
+        raise Conflict(f"Expected a key that still opens something, but {found.name} was revoked", code="KEY_REVOKED")
+    found.revoked_at = act.now
+    act.note("api_key", found.id, "KEY_REVOKED", field=found.owner)
+    return found
+
+
+def keys_of(session: Session, owner: str | None = None) -> list[ApiKey]:
+    """Return keys, of one owner or all, oldest first; revoked ones too."""
+    wanted = select(ApiKey) if owner is None else select(ApiKey).where(ApiKey.owner == owner)
+    return list(session.scalars(wanted.order_by(ApiKey.created_at, ApiKey.id)))
+
+
+def answer_to(session: Session, owner: str, key: str) -> ApiAnswer | None:
+    """Return what a request with this idempotency key did before, if it was sent by the same owner."""
+    return session.scalar(select(ApiAnswer).where(ApiAnswer.owner == owner, ApiAnswer.key == key))
+
+
+def drop_old_answers(act: Act) -> None:
+    """Forget answers that nobody will ask for again."""
+    stale = delete(ApiAnswer).where(ApiAnswer.created_at < act.now - ANSWERS_KEPT_FOR)
+    act.session.connection().execute(stale)
+
+
+def digest(secret: str) -> str:
+    """Return what the database knows of a key."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _refuse_scopes(owner: str, chosen: Sequence[str]) -> None:
+    unknown = [scope for scope in chosen if scope not in SCOPES]
+    if unknown or not chosen:
+        raise Invalid(
+            f"Expected some of the scopes {', '.join(SCOPES)}, but found {', '.join(unknown) or 'none'}",
+            {"scopes": "unknown or none"},
+        )
+    personal = sorted(PERSONAL.intersection(chosen))
+    if personal and owner.startswith("adapter:"):
+        raise Invalid(
+            f"Expected scopes that an adapter may have, but {', '.join(personal)} needs a person",
+            {"scopes": "personal"},
+        )
+
+
+def _person_of(session: Session, owner: str) -> str | None:
+    kind, _, name = owner.partition(":")
+    if kind == "user":
+        return user_called(session, name).id
+    if not ADAPTER.fullmatch(owner):
+        raise Invalid(
+            f"Expected user:<login> or adapter:<name> as the owner, but found {owner:.60}", {"owner": "unknown"}
+        )
+    return None
