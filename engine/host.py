@@ -33,6 +33,7 @@ class ActHost:
         self._act = act
         self._instance = instance
         self._deployed = deployed
+        self._called: dict[str, Deployed] = {}
 
     @property
     def now(self) -> dt.datetime:
@@ -66,11 +67,19 @@ class ActHost:
                 found = definitions.released(session, process_id)
         except NotFound as error:
             raise WorkFailed(error.message) from error
-        return found.id, definitions.parsed(session, found.id).bundle
+        return found.id, self.bundle(found.id)
 
     def bundle(self, key: str) -> Bundle:
-        """Return the definition that ``resolve`` once answered."""
-        return definitions.parsed(self._act.session, key).bundle
+        """Return the definition that ``resolve`` once answered, and remember whose processes it has."""
+        called = definitions.parsed(self._act.session, key)
+        self._called.update(dict.fromkeys(called.bundle.processes, called))
+        return called.bundle
+
+    def deployed_of(self, process_id: str) -> Deployed:
+        """Return the definition that a process of this instance comes from: its own, or one that it called."""
+        if process_id in self._deployed.bundle.processes:
+            return self._deployed
+        return self._called[process_id]
 
     def _run(self, item: WorkItem, step: Step) -> Mapping[str, Any]:
         element = item.element
@@ -118,7 +127,7 @@ class ActHost:
     def _table(self, item: WorkItem) -> Table:
         wanted = item.decision_id or ""
         if item.binding != "latest":
-            table = self._deployed.tables.get(wanted)
+            table = self.deployed_of(item.process_id).tables.get(wanted)
             if table is None:
                 raise WorkFailed(f"Expected the decision {wanted} in the bundle, but no table of it has that id")
             return table

@@ -19,7 +19,7 @@ from engine.database import is_id
 from engine.errors import Conflict, NotFound
 from engine.functions import lent
 from engine.host import ActHost
-from engine.spiff import Flow, ProcessSpec
+from engine.spiff import Flow
 from engine.spiff.elements import ElementInfo
 from engine.spiff.host import FiredTimer, Wait
 from engine.stored.instance import Instance, InstanceStatus
@@ -54,11 +54,8 @@ class Motion:
 
     def element(self, process_id: str, element_id: str) -> ElementInfo:
         """Return an element of the instance's own bundle, or of a definition that it called."""
-        bundles = [self.deployed.bundle, *(sub.bundle for sub in self.flow.subprocesses.values())]
-        known: list[ProcessSpec] = [
-            bundle.processes[process_id] for bundle in bundles if process_id in bundle.processes
-        ]
-        return next(process.elements[element_id] for process in known if element_id in process.elements)
+        bundle = self.host.deployed_of(process_id).bundle
+        return bundle.processes[process_id].elements[element_id]
 
 
 def lock(act: Act, instance_id: str) -> Instance:

@@ -12,11 +12,24 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from engine import closing, drafts, eligibility, escalation, motion, opening, timers, voting, words
+from engine import (
+    closing,
+    definitions,
+    drafts,
+    eligibility,
+    escalation,
+    motion,
+    opening,
+    timers,
+    voting,
+    waiting,
+    words,
+)
 from engine.clock import now_of
 from engine.database import is_id
 from engine.decisions import Decision
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, RuleViolation
+from engine.forms import Form
 from engine.ports import Mandate, SignatureRequest
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskCandidate, TaskDraft, TaskState
@@ -37,6 +50,7 @@ __all__ = [
     "draft_of",
     "escalate",
     "find",
+    "form_of",
     "may_see",
     "of_instance",
     "release",
@@ -201,6 +215,18 @@ def may_see(session: Session, task: Task, user_id: str) -> bool:
     ):
         return True
     return session.get_one(Instance, task.instance_id).started_by == user_id
+
+
+def form_of(session: Session, task: Task) -> Form | None:
+    """Return the form of a task from the definition that its process comes from, None when it has none."""
+    if task.form_id is None:
+        return None
+    instance = session.get_one(Instance, task.instance_id)
+    own = definitions.parsed(session, instance.definition_id)
+    if task.process_id in own.bundle.processes:
+        return own.forms.get(task.form_id)
+    called = waiting.called_definitions(session, instance).get(task.process_id)
+    return definitions.parsed(session, called).forms.get(task.form_id) if called is not None else None
 
 
 def of_instance(session: Session, instance_id: str) -> list[Task]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from engine.act import Act, Installation
 
 ACTOR = "system:timer"
+AGAIN = dt.timedelta(minutes=5)
+"""After this long a start timer that failed is tried again."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +57,13 @@ def fire_due(installation: Installation, *, now: dt.datetime | None = None, limi
     for instance_id in instance_ids:
         try:
             fired += fire_for(installation, instance_id, now=moment)
-        except Refused as refusal:
-            failed.append(refusal.message)
-            _report(installation, instance_id, refusal, now=moment)
+        except Exception as error:  # noqa: BLE001  one instance with a bug in a step must not stop the timers of all others
+            failed.append(_report(installation, instance_id, error, now=moment))
     for timer_id in timer_ids:
         try:
             fired += _start(installation, timer_id, now=moment)
-        except Refused as refusal:
-            failed.append(refusal.message)
+        except Exception as error:  # noqa: BLE001  see above
+            failed.append(_postpone(installation, timer_id, error, now=moment))
     return Fired(fired, len(instance_ids) + len(timer_ids), tuple(failed))
 
 
@@ -88,11 +92,31 @@ def _start(installation: Installation, timer_id: str, *, now: dt.datetime) -> in
         return 1
 
 
-def _report(installation: Installation, instance_id: str, refusal: Refused, *, now: dt.datetime) -> None:
-    """Keep why the timers of an instance could not go off, and let it rest until somebody helps."""
-    if isinstance(refusal, Conflict):
-        return  # Somebody else was faster or the database was busy: the next round tries again.
+def _report(installation: Installation, instance_id: str, error: Exception, *, now: dt.datetime) -> str:
+    """Keep why the timers of an instance could not go off, and let it rest until somebody helps; return the reason."""
+    if isinstance(error, Conflict):
+        return error.message  # Somebody else was faster or the database was busy: the next round tries again.
+    why = _reason(error)
+    _log.error("timers of instance %s failed", instance_id, exc_info=error)
     with installation.acting(ACTOR, now=now) as act:
         instance = motion.lock(act, instance_id)
         instance.wake_at = None
-        incidents.report(act, instance, 0, instance.process_id, cause="watchdog", message=refusal.message)
+        message = f"Expected the timers of {instance.business_key} to go off, but: {why}"
+        incidents.report(act, instance, 0, instance.process_id, cause="watchdog", message=message)
+    return why
+
+
+def _postpone(installation: Installation, timer_id: str, error: Exception, *, now: dt.datetime) -> str:
+    """Let a start timer that failed try again in a while, and write down why."""
+    why = _reason(error)
+    _log.error("start timer %s failed", timer_id, exc_info=error)
+    with installation.acting(ACTOR, now=now) as act:
+        timer = act.session.get(Timer, timer_id)
+        if timer is not None:
+            timer.due_at = now + AGAIN
+            act.note("definition", timer.definition_id or "", "START_FAILED", field=timer.element_id, new=why)
+    return why
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, Refused) else f"{type(error).__name__}: {error}"

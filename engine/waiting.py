@@ -49,6 +49,12 @@ def look(session: Session, instance: Instance) -> Flow:
     return Flow.load(deployed.bundle, instance.state, variables.load(session, instance), Onlooker(session))
 
 
+def called_definitions(session: Session, instance: Instance) -> dict[str, str]:
+    """Return which definitions outside its own bundle an instance is inside of now: process id to definition id."""
+    flow = look(session, instance)
+    return {process_id: sub.key for sub in flow.subprocesses.values() if sub.key for process_id in sub.bundle.processes}
+
+
 def live_tokens(session: Session, instance: Instance) -> list[LiveToken]:
     """Return where the tokens of an instance stand, oldest first; none once it has ended."""
     if instance.status != InstanceStatus.RUNNING:

@@ -6,9 +6,10 @@ import datetime as dt
 
 from sqlalchemy import select
 
-from engine import timers
+from engine import incidents, timers
+from engine.act import Act
+from engine.registry import Work
 from engine.stored.instance import Instance
-from engine.stored.task import TaskState
 from engine.stored.wait import Timer
 from tests.engine.plant import Plant, statements, work
 from tests.engine.spiff.diagrams import boundary, end, node, process, service, start, timer
@@ -83,15 +84,39 @@ def test_a_start_timer_starts_instances_again_and_again(plant: Plant) -> None:
         assert row.due_at == plant.clock() + dt.timedelta(days=1)
 
 
-def test_a_timer_that_cannot_go_off_does_not_stop_the_others(plant: Plant) -> None:
-    plant.deploy(PAUSE)
-    one, two = plant.start("A"), plant.start("B")
+def test_a_bug_behind_one_timer_does_not_stop_the_others(plant: Plant) -> None:
+    @plant.registry.step("check")
+    def check(act: Act, work: Work) -> None:
+        if work["bad"]:
+            raise ZeroDivisionError("a bug")
+
+    pause = node("intermediateCatchEvent", "pause", timer("duration", "PT1H"))
+    plant.deploy(process(start(), pause, service("check"), work("a"), end(), flows="s > pause > check > a > e"))
+    bad, good = plant.start("A", bad=True), plant.start("B", bad=False)
     plant.clock.advance(hours=1)
-    with plant.acting() as act:
-        # What a failed move would leave behind: an instance whose task can be opened for nobody.
-        assert act.session.get_one(Instance, one).wake_at is not None
-    plant.staff.gone |= {"max", "lena"}
     fired = timers.fire_due(plant.installation)
-    assert fired.timers == 2
-    assert plant.instance(one).incidents == plant.instance(two).incidents == 1
-    assert {task.state for task in plant.open(one) + plant.open(two)} == {TaskState.OPEN}
+    assert fired.failed == ("ZeroDivisionError: a bug",)
+    assert plant.task(good).element_id == "a"
+    with plant.reading() as session:
+        [found] = incidents.of_instance(session, bad)
+        assert "a bug" in found.message
+    assert timers.fire_due(plant.installation).failed == ()
+
+
+def test_a_start_timer_that_fails_tries_again_later(plant: Plant) -> None:
+    broken: list[int] = [1]
+
+    @plant.registry.step("check")
+    def check(act: Act, work: Work) -> None:
+        if broken:
+            raise ZeroDivisionError("a bug")
+
+    plant.deploy(
+        process(start("s", timer("cycle", "R/P1D")), service("check"), work("a"), end(), flows="s > check > a > e")
+    )
+    plant.clock.advance(days=1)
+    assert timers.fire_due(plant.installation).failed == ("ZeroDivisionError: a bug",)
+    assert timers.fire_due(plant.installation).failed == ()
+    broken.clear()
+    plant.clock.advance(minutes=5)
+    assert timers.fire_due(plant.installation).timers == 1

@@ -1,0 +1,103 @@
+"""Called processes: pinned in the bundle unless the diagram says otherwise, each with its own forms and tables."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from engine import definitions, instances, tasks
+from engine.errors import Invalid
+from engine.stored.definition import DefinitionFile
+from tests.engine.plant import Plant, for_role, work
+from tests.engine.spiff.diagrams import call, diagram, end, node, process, start, user
+from tests.engine.test_instances import TABLE
+
+FORM = json.dumps({"id": "sheet", "type": "default", "components": [{"type": "textfield", "key": "lot"}]}).encode()
+RULE = node("businessRuleTask", "ask", extensions='<zeebe:calledDecision decisionId="plan" resultVariable="plan" />')
+SHEET = user("inner", extensions=for_role("BUYER") + '<zeebe:formDefinition formId="sheet" />')
+CALLED = process(start("qs"), RULE, SHEET, end("qe"), id="q", flows="qs > ask > inner > qe")
+
+
+def caller(**binding: str) -> str:
+    return process(start(), call("go", "q", **binding), work("a"), end(), flows="s > go > a > e")
+
+
+def test_a_called_process_of_the_bundle_stays_as_it_was_deployed(plant: Plant) -> None:
+    files = {"q.bpmn": diagram(CALLED), "q.sheet.form": FORM, "plan.dmn": TABLE, "p.bpmn": diagram(caller())}
+    with plant.acting("pat") as act:
+        found = definitions.deploy(act, files)
+        kept = act.session.query(DefinitionFile).filter_by(definition_id=found.id)
+        assert sorted((row.kind, row.path) for row in kept) == [
+            ("decision", "plan.dmn"),
+            ("form", "q.sheet.form"),
+            ("process", "p.bpmn"),
+            ("process", "q.bpmn"),
+        ]
+    instance_id = plant.start(total=5000)
+    with plant.acting("pat") as act:
+        definitions.deploy(act, files | {"q.bpmn": diagram(CALLED.replace("inner", "other"))})
+    task = plant.task(instance_id)
+    assert (task.element_id, task.process_id, task.flow) == ("inner", "q", "p")
+    with plant.reading() as session:
+        form = tasks.form_of(session, task)
+        assert form is not None
+        assert form.id == "sheet"
+    plant.complete(task, by="bea", lot="L-1")
+    assert plant.variables(instance_id)["lot"] == "L-1"
+    assert plant.variables(instance_id)["plan"] == "manager"
+
+
+def test_a_call_bound_to_latest_takes_the_newest_with_its_own_form_and_table(plant: Plant) -> None:
+    with plant.acting("pat") as act:
+        called = {"q.bpmn": diagram(CALLED), "q.sheet.form": FORM, "plan.dmn": TABLE}
+        definitions.deploy(act, called)
+        definitions.deploy(act, {"p.bpmn": diagram(caller(bindingType="latest"))})
+    instance_id = plant.start(total=1)
+    task = plant.task(instance_id)
+    with plant.reading() as session:
+        form = tasks.form_of(session, task)
+        assert form is not None
+        assert form.id == "sheet"
+        assert [token.element_id for token in instances.live_tokens(session, instances.find(session, instance_id))] == [
+            "inner"
+        ]
+    plant.complete(task, by="bea")
+    plant.complete(plant.task(instance_id, "a"))
+    assert plant.ended(instance_id) == "e"
+    assert plant.variables(instance_id)["plan"] == "none"
+
+
+def test_a_call_of_what_is_nowhere_is_refused_at_deployment(small_plant: Plant) -> None:
+    with small_plant.acting("pat") as act, pytest.raises(Invalid, match=r"Add q.bpmn, or bind the call to latest"):
+        definitions.deploy(act, {"p.bpmn": diagram(caller())})
+
+
+def test_a_call_of_what_was_never_released_is_an_incident(plant: Plant) -> None:
+    plant.deploy(caller(bindingType="latest"))
+    instance_id = plant.start()
+    with plant.reading() as session:
+        sentence = instances.wait_sentence(session, instances.find(session, instance_id))
+    assert "Expected a released definition of q" in sentence
+
+
+def test_every_process_of_a_folder_is_deployed_with_what_it_reaches(plant: Plant) -> None:
+    files = {"q.bpmn": diagram(CALLED), "q.sheet.form": FORM, "plan.dmn": TABLE, "p.bpmn": diagram(caller())}
+    with plant.acting("pat") as act:
+        assert [found.process_id for found in definitions.deploy_all(act, files)] == ["p", "q"]
+    with plant.acting("pat") as act:
+        assert [found.version for found in definitions.deploy_all(act, files)] == [1, 1]
+
+
+def test_a_called_decision_that_is_bound_to_latest_follows_the_newest_table(plant: Plant) -> None:
+    latest = RULE.replace("resultVariable", 'bindingType="latest" resultVariable')
+    model = process(start(), latest, work("a"), end(), flows="s > ask > a > e")
+    with plant.acting("pat") as act:
+        definitions.deploy(act, {"q.bpmn": diagram(CALLED), "q.sheet.form": FORM, "plan.dmn": TABLE})
+        definitions.deploy(act, {"p.bpmn": diagram(model)})
+    assert plant.variables(plant.start("A", total=5000))["plan"] == "manager"
+    plant.clock.advance(minutes=1)
+    with plant.acting("pat") as act:
+        newer = TABLE.replace(b'"manager"', b'"director"')
+        definitions.deploy(act, {"q.bpmn": diagram(CALLED), "q.sheet.form": FORM, "plan.dmn": newer})
+    assert plant.variables(plant.start("B", total=5000))["plan"] == "director"
