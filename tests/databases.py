@@ -7,12 +7,9 @@ templates.
 from __future__ import annotations
 
 import fcntl
-import importlib
 import json
 import os
-import pkgutil
 import shutil
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -22,10 +19,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from engine.database import Base, connect
+from engine.database import connect
+from migrations import newest_version
+from migrations.mappings import whole_metadata
+from rules.triggers import install_guard
 from tests import postgres_server
-
-MAPPED_PACKAGES = ("engine", "records", "rules")
 
 
 class Databases:
@@ -136,28 +134,18 @@ def make_run_folder() -> Path:
 
 
 def _build_schema(url: str) -> None:
-    _import_mappings()
     engine = connect(url)
     try:
         with engine.begin() as connection:
-            Base.metadata.create_all(connection)
-            if importlib.util.find_spec("rules.triggers") is not None:
-                importlib.import_module("rules.triggers").install_guard(connection)
+            whole_metadata().create_all(connection)
+            install_guard(connection)
+            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+            connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{newest_version()}')")
         if engine.dialect.name == "sqlite":
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         engine.dispose()
-
-
-def _import_mappings() -> None:
-    for name in MAPPED_PACKAGES:
-        package = importlib.import_module(name)
-        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-            try:
-                importlib.import_module(module.name)
-            except ImportError as error:
-                print(f"left out of the test schema: {module.name}: {error}", file=sys.stderr)
 
 
 def _remove_sqlite(path: Path) -> None:

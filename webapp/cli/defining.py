@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import select
 
 from engine import definitions, instances
 from engine.act import Act
@@ -63,7 +64,7 @@ def deploy_command(house: House, paths: tuple[Path, ...], process: str | None, u
 
 
 def _released(session: Any) -> list[str]:
-    return list(session.query(definitions.Definition.process_id).distinct().scalars())
+    return list(session.scalars(select(definitions.Definition.process_id).distinct()))
 
 
 def _refuse_others(act: Act, user: str) -> None:

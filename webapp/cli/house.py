@@ -79,7 +79,7 @@ class House:
 
     def not_ready(self, message: str) -> NoReturn:
         """End the program because the database is not ready."""
-        self.says.print(message, markup=False, style="red")
+        self.says.print(message, markup=False, style="red", soft_wrap=True)
         sys.exit(Exit.NOT_READY)
 
     def show_rows(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, none: str) -> None:

@@ -6,6 +6,7 @@ import getpass
 from typing import Any
 
 import click
+from sqlalchemy import select
 
 from engine.act import Act
 from engine.errors import Conflict, Invalid, NotFound
@@ -82,7 +83,7 @@ def list_command(house: House, is_json: bool) -> None:
     """
     with house.open() as installation, installation.reading() as session:
         now = installation.clock()
-        people = [_plain(session, user, now) for user in session.query(User).order_by(User.id)]
+        people = [_plain(session, user, now) for user in session.scalars(select(User).order_by(User.id))]
     if is_json:
         show_json(people)
         return

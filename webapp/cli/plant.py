@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from rich.progress import Progress, TaskID
+from sqlalchemy import select
 
 from engine.act import Installation
 from records.demo_people import CAST, Member
@@ -62,7 +63,9 @@ def demo_command(house: House, if_empty: bool) -> None:
     migrate_if_behind(house)
     with house.open() as installation:
         if not settle_if_empty(house, installation) and not if_empty:
-            raise Conflict("Expected an empty database for the demo plant, but somebody is there already", code="NOT_EMPTY")
+            raise Conflict(
+                "Expected an empty database for the demo plant, but somebody is there already", code="NOT_EMPTY"
+            )
 
 
 def settle_if_empty(house: House, installation: Installation) -> bool:
@@ -70,7 +73,7 @@ def settle_if_empty(house: House, installation: Installation) -> bool:
     from webapp import demo
 
     with installation.reading() as session:
-        if session.query(User.id).first() is not None:
+        if session.scalars(select(User.id).limit(1)).first() is not None:
             return False
     with house.says.status("settling the demo plant") as status:
         demo.settle(installation, tell=lambda what: status.update(f"settling the demo plant: {what}"))
@@ -80,13 +83,15 @@ def settle_if_empty(house: House, installation: Installation) -> bool:
 def demo_logins(installation: Installation) -> list[Member]:
     """Return those of the cast who can sign in to this database."""
     with installation.reading() as session:
-        known = set(session.query(Credential.user_id).scalars())
+        known = set(session.scalars(select(Credential.user_id)))
     return [one for one in CAST if one.id in known]
 
 
 @click.command("import")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Which column feeds what.")
+@click.option(
+    "--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Which column feeds what."
+)
 @click.option("--dry-run", "is_dry", is_flag=True, help="Do it all, say what would happen, and roll it back.")
 @as_json
 @click.pass_obj
