@@ -107,12 +107,15 @@ def settle(
         member.id: User(id=member.id, name=member.name, title=member.title, email=f"{member.id}@{domain}")
         for member in members
     }
+    for member in members:
+        user = users[member.id]
+        set_password(act, user, password, hasher=hasher)
+        for code, _, scope in (role.partition("@") for role in member.roles):
+            user.grants.append(RoleGrant(user_id=member.id, role=code, scope=scope, valid_from=SINCE))
     act.session.add_all(users.values())
     act.session.flush()
-    for member in members:
-        set_password(act, users[member.id], password, hasher=hasher)
-        certify(act, users[member.id])
-        for code, _, scope in (role.partition("@") for role in member.roles):
-            act.session.add(RoleGrant(user_id=member.id, role=code, scope=scope, valid_from=SINCE))
+    with act.session.no_autoflush:
+        for user in users.values():
+            certify(act, user)
     act.session.flush()
     return users

@@ -33,11 +33,9 @@ def set_password(
             f"Expected a password of {SHORTEST} to {LONGEST} characters that is not the login name",
             {"password": f"needs {SHORTEST} to {LONGEST} characters"},
         )
-    act.session.flush()
-    credential = act.session.get(Credential, user.id)
+    credential = user.credential
     if credential is None:
-        credential = Credential(user_id=user.id, failed_attempts=0)
-        act.session.add(credential)
+        credential = user.credential = Credential(user_id=user.id, failed_attempts=0)
     credential.password_hash, credential.set_at = hasher.hash(password), act.now
     credential.must_change = must_change
     act.note("user_account", user.id, "PASSWORD_SET")
