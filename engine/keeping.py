@@ -77,7 +77,7 @@ def _close_tasks(moved: motion.Motion, tokens: Sequence[int]) -> None:
 
 
 def _escalate(moved: motion.Motion) -> None:
-    """Carry out ``escalateTo`` of the timers that went off beside a task which is still open."""
+    """Carry out ``escalateTo`` of the timers that went off beside a task which is still open; an empty list is nobody."""
     for fired in moved.fired:
         element = moved.element(fired.process_id, fired.element_id)
         if not fired.is_interrupting and dialect.ESCALATE_TO in element.properties:
@@ -115,6 +115,8 @@ def _escalate_task(moved: motion.Motion, timer: ElementInfo, task: Task) -> None
             task_id=task.id,
         )
         return
+    if not named:
+        return  # The diagram says that there is no further level: whoever has it keeps it.
     escalation.escalate(moved.act, task, [opening.principal("role", name) for name in named])
 
 

@@ -263,6 +263,15 @@ def test_an_escalated_task_refuses_the_former_level_and_says_when(plant: Plant) 
     assert plant.instance(task.instance_id).status == InstanceStatus.COMPLETED
 
 
+def test_an_escalation_to_nobody_leaves_the_task_where_it_is(plant: Plant) -> None:
+    late = boundary("late", "a", timer("duration", "PT2H"), interrupting=False, extensions=properties(escalateTo="=[]"))
+    plant.deploy(process(start(), approve("a"), late, end("told"), end(), flows="s > a > e\nlate > told"))
+    task = plant.task(plant.start())
+    plant.clock.advance(hours=3)
+    plant.decide(task, "approve")
+    assert plant.ended(task.instance_id) == "e"
+
+
 def test_a_deadline_may_add_the_next_level_instead(plant: Plant) -> None:
     late = boundary(
         "late", "a", timer("duration", "PT2H"), interrupting=False, extensions=properties(escalateTo='=["OPS_DIR"]')
