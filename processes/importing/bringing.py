@@ -82,6 +82,7 @@ class Import:
     revision_statuses: dict[str, RevisionStatus] = field(default_factory=dict)
     line_prices: dict[str, tuple[Decimal, str]] = field(default_factory=dict)
     asked_prices: dict[str, tuple[Decimal, str]] = field(default_factory=dict)
+    _families: dict[tuple[str, str], list[Family]] = field(default_factory=dict)
     _dry_act: Act | None = None
 
     @contextmanager
@@ -132,8 +133,11 @@ class Import:
             )
 
     def families(self, section: str) -> list[Family]:
-        """Return the parents of a section with their children."""
-        return list(families(self.sheet(section), self.mapping[section].column("id"), self.report))
+        """Return the parents of a section with their children; what is wrong with them is noted once."""
+        sheet, id_column = self.sheet(section), self.mapping[section].column("id")
+        if (sheet.file, id_column) not in self._families:
+            self._families[sheet.file, id_column] = list(families(sheet, id_column, self.report))
+        return self._families[sheet.file, id_column]
 
     def reading(self, section: str, row: Row) -> Reading:
         """Read a row by the fields of a section."""

@@ -406,9 +406,10 @@ def test_rows_without_a_parent_and_ids_met_twice_are_problems(bring: Callable[..
     def spoil(content: dict[str, Rows]) -> None:
         content[extract.REQUISITION].insert(0, {"lines/id": "99", "lines/quantity": "1"})
         content[extract.ORDER].append(extract.order("3", "draft"))
+        content[extract.PRODUCT].append(extract.product("3", "RM-0104", "Bar"))
 
     codes = bring(spoil).codes
-    assert (codes["ORPHAN_ROW"], codes["DOUBLE_ID"]) == (1, 1)
+    assert (codes["ORPHAN_ROW"], codes["DOUBLE_ID"]) == (1, 2)
 
 
 @pytest.mark.parametrize(
