@@ -65,6 +65,9 @@ class Calendar(Protocol):
     def add_business_days(self, session: Session, start: dt.datetime, days: Decimal) -> dt.datetime:
         """Return the instant ``days`` business days after ``start``, keeping the local time of day."""
 
+    def zone(self, session: Session) -> dt.tzinfo:
+        """Return the plant's time zone, in which sentences say when."""
+
 
 class Guard(Protocol):
     """Judges what is about to be written."""

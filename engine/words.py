@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -11,9 +10,10 @@ from sqlalchemy.orm import Session
 def clock_time(session: Session, moment: dt.datetime, *, now: dt.datetime) -> str:
     """Return ``14:02``, or ``2026-11-20 14:02`` on another day.
 
-    In the plant's zone (setting ``time_zone``), else UTC.
+    In the zone of the wired calendar, else UTC.
     """
-    zone = ZoneInfo(str(session.info["installation"].settings.get("time_zone") or "UTC"))
+    calendar = session.info["installation"].calendar
+    zone = calendar.zone(session) if calendar is not None else dt.UTC
     local = moment.astimezone(zone)
     return local.strftime("%H:%M" if local.date() == now.astimezone(zone).date() else "%Y-%m-%d %H:%M")
 

@@ -94,6 +94,11 @@ class BusinessCalendar:
     def __init__(self, site: str = MAIN) -> None:
         self.site = site
 
+    def zone(self, session: Session) -> dt.tzinfo:
+        """Return the time zone of the site; UTC before there is one."""
+        site = session.scalar(select(Site).where(Site.code == self.site))
+        return site.zone if site is not None else dt.UTC
+
     def add_business_days(self, session: Session, start: dt.datetime, days: Decimal) -> dt.datetime:
         """Return the instant ``days`` business days after ``start``, keeping the local time of day across summer time.
 

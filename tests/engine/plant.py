@@ -100,6 +100,9 @@ class Week:
     def add_business_days(self, session: Session, start: dt.datetime, days: Decimal) -> dt.datetime:
         return start + dt.timedelta(days=float(days))
 
+    def zone(self, session: Session) -> dt.tzinfo:
+        return dt.UTC
+
 
 class Plant:
     """One installation on one database, with verbs that read like a story."""

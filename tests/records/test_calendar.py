@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.act import Act
+from engine.act import Act, Installation
 from engine.errors import Invalid
+from engine.words import clock_time
 from records.calendar import BusinessCalendar
 from tests import makers
 from tests.makers import D
@@ -55,3 +56,10 @@ def test_a_site_that_never_opens_is_refused_and_does_not_hang(act: Act) -> None:
     makers.make_site(act, opening_days=())
     with pytest.raises(Invalid, match="never"):
         BusinessCalendar().add_business_days(act.session, act.now, D(1))
+
+
+def test_sentences_say_the_time_of_the_plant(installation: Installation):
+    with installation.acting("system:test") as act:
+        makers.make_site(act)
+        said = clock_time(act.session, dt.datetime(2026, 11, 22, 14, 2, tzinfo=dt.UTC), now=act.now)
+    assert said == "08:02"
