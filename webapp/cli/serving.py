@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import secrets
 import signal
@@ -18,9 +19,10 @@ from waitress.server import create_server
 
 from engine.act import Installation
 from engine.worker import Runner
+from records.demo_people import PASSWORD
 from webapp.app import create_app
 from webapp.cli.house import House, refusals_told
-from webapp.cli.plant import migrate_if_behind, settle_if_empty
+from webapp.cli.plant import demo_logins, migrate_if_behind, settle_if_empty
 
 FIRST_PORT, LAST_PORT = 8000, 8099
 THREADS = 8
@@ -116,21 +118,23 @@ def _secret_key(installation: Installation) -> str:
 
 
 def _shown(host: str) -> str:
-    return "localhost" if host in {"0.0.0.0", "127.0.0.1", "::"} else host  # noqa: S104  # compared, not listened on
+    """Return the name under which a browser finds what listens on ``host``; a name stays as it is."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return "localhost" if address.is_loopback or address.is_unspecified else host
 
 
 def _greet(house: House, installation: Installation, url: str) -> None:
     house.shows.print(f"\n  Lockstep  [bold]{url}[/bold]\n")
-    from webapp.cli.plant import demo_logins
-
     logins = demo_logins(installation)
-    if logins:
-        width = max(len(one.id) for one in logins)
-        for one in logins:
-            house.shows.print(f"  {one.id:<{width}}  {one.name}, {one.title.lower()}", markup=False)
-        from records.demo_people import PASSWORD
-
-        house.shows.print(f"\n  Everybody's password is [bold]{PASSWORD}[/bold]. Stop with Ctrl+C.\n")
+    if not logins:
+        return
+    width = max(len(one.id) for one in logins)
+    for one in logins:
+        house.shows.print(f"  {one.id:<{width}}  {one.name}, {one.title.lower()}", markup=False)
+    house.shows.print(f"\n  Everybody's password is [bold]{PASSWORD}[/bold]. Stop with Ctrl+C.\n")
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
