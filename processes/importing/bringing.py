@@ -39,6 +39,7 @@ class Outcome(StrEnum):
 
     CHANGED = "changed"
     OBSERVED = "observed"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)

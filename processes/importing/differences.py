@@ -46,19 +46,23 @@ SEVERITIES = {
 def differ(act: Act, document: Any, ours: Texts, theirs: Texts, *, system: str) -> Outcome:
     """Keep what a system says of a document beside what we hold, and open a discrepancy for each field that differs.
 
-    A field that agrees again resolves its discrepancy. Nothing of the document is touched.
+    A field that agrees again resolves its discrepancy. Nothing of the document is touched. Returns UNCHANGED when there was
+    nothing to note.
     """
     act.session.flush()
     known = _known(act, document, system)
+    outcome = Outcome.UNCHANGED
     for field in sorted(ours.keys() | theirs.keys()):
         mine, seen = ours.get(field), theirs.get(field)
         if mine != seen:
             _observe(act, document, field, mine, seen, system=system)
             _open(act, document, field, mine, seen, system=system, before=known.get(field))
+            outcome = Outcome.OBSERVED
         elif field in known and known[field].status is DiscrepancyStatus.OPEN:
             _observe(act, document, field, mine, seen, system=system)
             move(act, known[field], DiscrepancyStatus.RESOLVED, reason=f"{system} agrees again")
-    return Outcome.OBSERVED
+            outcome = Outcome.OBSERVED
+    return outcome
 
 
 def kind_of(field: str, ours: str | None, theirs: str | None) -> DiscrepancyKind:

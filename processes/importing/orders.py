@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from processes.importing.bringing import Import, Item, Outcome, assign
 from processes.importing.differences import differ
 from processes.importing.doubts import doubt_amount, doubt_approver, doubt_currency, doubt_revision
 from processes.importing.reading import Reading
-from processes.importing.requisitions import goods_of, line_ids, unit_of
+from processes.importing.requisitions import NOTHING, goods_of, item_text, line_ids, supplier_text, unit_of
 from processes.importing.sheets import Family
 from records.calendar import Site
 from records.money import MINOR_UNITS
@@ -205,7 +205,7 @@ def _order(run: Import, cells: Reading, status: OrderStatus, values: Mapping[str
     def insert(act: Act) -> PurchaseOrder:
         ours = _ours_in_the_erp(act, values)
         if ours is not None:
-            differ(act, ours, _texts_of(ours), _texts(values, status, lines), system=run.mapping.system)
+            _differ(run, act, ours, values, status, lines)
             return ours
         order = PurchaseOrder(**values, status=status, origin=Origin.ERP)
         order.lines = [_made(order, position, line, status) for position, line in enumerate(lines, start=1)]
@@ -214,7 +214,7 @@ def _order(run: Import, cells: Reading, status: OrderStatus, values: Mapping[str
 
     def update(act: Act, order: PurchaseOrder) -> Outcome:
         if order.origin == Origin.LOCKSTEP or order.status is not OrderStatus.DRAFT:
-            return differ(act, order, _texts_of(order), _texts(values, status, lines), system=run.mapping.system)
+            return _differ(run, act, order, values, status, lines)
         assign(order, {name: value for name, value in values.items() if name not in FIXED})
         if order.po_no is None and values["po_no"]:
             order.po_no = values["po_no"]
@@ -225,7 +225,7 @@ def _order(run: Import, cells: Reading, status: OrderStatus, values: Mapping[str
         if status is OrderStatus.CANCELLED:
             move(act, order, status, reason="cancelled in the ERP")
         elif status is not order.status:
-            return differ(act, order, _texts_of(order), _texts(values, status, lines), system=run.mapping.system)
+            return _differ(run, act, order, values, status, lines)
         return Outcome.CHANGED
 
     content = {
@@ -263,32 +263,35 @@ def _made(order: PurchaseOrder, position: int, line: Line, status: OrderStatus) 
     return made
 
 
-HEADER = ("supplier_id", "currency", "payment_term", "revision")
+HEADER = ("currency", "payment_term", "revision")
 COMPARED = ("quantity", "uom", "unit_price", "need_by")
+WORDED_BY_THE_ERP = ("description", "cost_object")
+"""Compared where the ERP wrote the line; on orders of ours it keeps its own wording."""
 SCALES = {"quantity": 6, "unit_price": 4}
 
 
-def _texts_of(order: PurchaseOrder) -> dict[str, str | None]:
-    """Return what can differ of an order we hold, in canonical texts."""
-    values = {name: getattr(order, name) for name in HEADER}
-    lines = [
-        {"part_revision_id": line.part_revision_id, "service_code": line.service_code, "description": line.description}
-        | {name: getattr(line, name) for name in COMPARED}
-        for line in order.lines
-    ]
-    return _flat(values, order.status, lines)
+def _differ(
+    run: Import, act: Act, order: PurchaseOrder, values: Mapping[str, Any], status: OrderStatus, lines: list[Line]
+) -> Outcome:
+    """Note what the ERP says otherwise about an order that is not to be written."""
+    names = COMPARED if order.origin is Origin.LOCKSTEP else (*COMPARED, *WORDED_BY_THE_ERP)
+    held = [{name: getattr(line, name) for name in (*names, *NOTHING)} for line in order.lines]
+    ours = _flat(act, {name: getattr(order, name) for name in (*HEADER, "supplier_id")}, order.status, held, names)
+    theirs = _flat(act, values, status, [line.values for line in lines], names)
+    return differ(act, order, ours, theirs, system=run.mapping.system)
 
 
-def _texts(values: Mapping[str, Any], status: OrderStatus, lines: list[Line]) -> dict[str, str | None]:
-    """Return the same of what the ERP says."""
-    return _flat({name: values[name] for name in HEADER}, status, [line.values for line in lines])
-
-
-def _flat(header: Mapping[str, Any], status: OrderStatus, lines: list[Any]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {name.removesuffix("_id"): canonical(value) for name, value in header.items()}
-    found["status"] = status.value
+def _flat(
+    act: Act,
+    header: Mapping[str, Any],
+    status: OrderStatus,
+    lines: Iterable[Mapping[str, Any]],
+    names: Iterable[str],
+) -> dict[str, str | None]:
+    """Return what is compared of an order, in texts that people read."""
+    found = {name: canonical(header[name]) for name in HEADER}
+    found |= {"supplier": supplier_text(act, header["supplier_id"]), "status": status.value}
     for position, values in enumerate(lines, start=1):
-        item = values["part_revision_id"] or values["service_code"] or "free text"
-        found[f"lines.{position}.item"] = item
-        found |= {f"lines.{position}.{name}": canonical(values[name], scale=SCALES.get(name)) for name in COMPARED}
+        found[f"lines.{position}.item"] = item_text(act, values)
+        found |= {f"lines.{position}.{name}": canonical(values[name], scale=SCALES.get(name)) for name in names}
     return found

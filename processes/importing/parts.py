@@ -208,8 +208,8 @@ def _revision(
         ours: dict[str, str | None] = {"status": revision.status.value}
         theirs |= {_path(given["kind"], given["native_id"]): given["content_hash"] for given in definitions}
         ours |= {_path(kept.kind, kept.native_id): kept.content_hash for kept in revision.definitions}
-        differ(act, revision, ours, theirs, system=run.mapping.system)
-        return Outcome.CHANGED if ours == theirs else Outcome.OBSERVED
+        noted = differ(act, revision, ours, theirs, system=run.mapping.system)
+        return Outcome.CHANGED if noted is Outcome.UNCHANGED else noted
 
     content = {"rev": product.rev, "status": status.value, "definitions": definitions}
     return Item(PartRevision, "product", product.native_id, product.code, product.cells.row, content, insert, update)

@@ -21,7 +21,9 @@ from records.cost_centre import CostCentre
 from records.external import ExternalRef
 from records.money import MINOR_UNITS
 from records.origin import Origin
+from records.part import PartRevision
 from records.requisition import Requisition, RequisitionLine, RequisitionStatus, move
+from records.supplier import Supplier
 
 OPEN = "OPEN"
 """The mapping file's word for requisitions that start an instance at SUBMITTED."""
@@ -253,7 +255,7 @@ def line_ids(run: Import, act: Act) -> dict[str, str]:
     return dict(act.session.execute(wanted).all())
 
 
-COMPARED = ("quantity", "uom", "estimated_price", "supplier_id")
+COMPARED = ("quantity", "uom", "estimated_price")
 SCALES = {"quantity": 6, "estimated_price": 4}
 HEADER = ("currency", "need_by", "requester_id")
 
@@ -262,20 +264,30 @@ def _differ(
     run: Import, act: Act, requisition: Requisition, values: Mapping[str, Any], state: str, lines: list[Line]
 ) -> Outcome:
     """Note what the ERP says otherwise. While it is open there, its status here is ours to decide."""
-    held = [{name: getattr(line, name) for name in (*COMPARED, *NOTHING)} for line in requisition.lines]
-    ours = _flat({name: getattr(requisition, name) for name in HEADER}, held)
-    theirs = _flat(values, [line.values for line in lines])
+    held = [{name: getattr(line, name) for name in (*COMPARED, "supplier_id", *NOTHING)} for line in requisition.lines]
+    ours = _flat(act, {name: getattr(requisition, name) for name in HEADER}, held)
+    theirs = _flat(act, values, [line.values for line in lines])
     if state != OPEN:
         ours["status"], theirs["status"] = requisition.status.value, _mirrored(state, lines).value
     return differ(act, requisition, ours, theirs, system=run.mapping.system)
 
 
-def _flat(header: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
+def _flat(act: Act, header: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
     found = {name.removesuffix("_id"): canonical(header[name]) for name in HEADER}
     for position, values in enumerate(lines, start=1):
-        found[f"lines.{position}.item"] = values["part_revision_id"] or values["service_code"] or "free text"
-        found |= {
-            f"lines.{position}.{name.removesuffix('_id')}": canonical(values[name], scale=SCALES.get(name))
-            for name in COMPARED
-        }
+        found[f"lines.{position}.item"] = item_text(act, values)
+        found[f"lines.{position}.supplier"] = supplier_text(act, values["supplier_id"])
+        found |= {f"lines.{position}.{name}": canonical(values[name], scale=SCALES.get(name)) for name in COMPARED}
     return found
+
+
+def item_text(act: Act, values: Mapping[str, Any]) -> str:
+    """Return what a line is about in words: part and revision, or the service."""
+    revision = act.session.get(PartRevision, values["part_revision_id"]) if values["part_revision_id"] else None
+    return revision.number if revision else values["service_code"] or "free text"
+
+
+def supplier_text(act: Act, supplier_id: str | None) -> str | None:
+    """Return the number of a supplier."""
+    supplier = act.session.get(Supplier, supplier_id) if supplier_id else None
+    return supplier.number if supplier else None

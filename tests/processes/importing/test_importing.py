@@ -238,6 +238,7 @@ def test_a_released_order_that_differs_is_observed_and_never_written(
             "payment_term": (DiscrepancyKind.TERMS, Severity.MINOR),
         }
         assert (found["lines.1.quantity"].ours, found["lines.1.quantity"].theirs) == ("5.000000", "7.000000")
+        assert (found["lines.1.item"].ours, found["lines.1.item"].theirs) == ("P-2020/D", "P-2020/C")
         assert found["lines.1.item"].owner == "role:ENG_AUTH"
         assert session.scalar(select(func.count()).select_from(Observation)) == 3
 
