@@ -57,4 +57,4 @@ def seen_versions(session: Session, user_id: str, record_type: str, record_ids: 
     wanted = select(Viewing.record_id, Viewing.seen_version).where(
         Viewing.user_id == user_id, Viewing.record_type == record_type, Viewing.record_id.in_(list(record_ids))
     )
-    return {record_id: version for record_id, version in session.execute(wanted)}
+    return dict(session.execute(wanted).all())
