@@ -52,7 +52,7 @@ class Wish:
     lines: tuple[Line, ...]
     steps: tuple[Step, ...] = ()
     cost_centre: str = "4711"
-    needed_in: int = 40
+    needed_in: int = 26
     why: str = ""
     priority: Priority = Priority.NORMAL
 
