@@ -44,7 +44,7 @@ def doubt_revision(run: Import, cells: Reading, *, is_open: bool) -> None:
     if named and named[1].isupper() and named[1] != matches[0]["rev"]:
         cells.warn("description", "OTHER_REVISION", f"The text names revision {named[1]}, but the product is {code}")
     status = run.revision_statuses.get(cells.text("product"))
-    if is_open and status is not RevisionStatus.RELEASED:
+    if is_open and status not in (None, RevisionStatus.RELEASED):
         cells.warn("product", "NOT_RELEASED", f"An open document is for {code}, which is {status} (CON-07)")
 
 

@@ -204,14 +204,14 @@ def _revision(
     def update(act: Act, revision: PartRevision) -> Outcome:
         if revision.status != status and (revision.status, status) in TRANSITIONS:
             move(act, revision, status, reason="the ERP says so")
-        theirs: dict[str, str | None] = {"status": status.value}
-        ours: dict[str, str | None] = {"status": revision.status.value}
+        theirs: dict[str, str | None] = {"status": status.value, "item": f"{product.part_no}/{product.rev}"}
+        ours: dict[str, str | None] = {"status": revision.status.value, "item": revision.number}
         theirs |= {_path(given["kind"], given["native_id"]): given["content_hash"] for given in definitions}
         ours |= {_path(kept.kind, kept.native_id): kept.content_hash for kept in revision.definitions}
         noted = differ(act, revision, ours, theirs, system=run.mapping.system)
         return Outcome.CHANGED if noted is Outcome.UNCHANGED else noted
 
-    content = {"rev": product.rev, "status": status.value, "definitions": definitions}
+    content = {"part_no": product.part_no, "rev": product.rev, "status": status.value, "definitions": definitions}
     return Item(PartRevision, "product", product.native_id, product.code, product.cells.row, content, insert, update)
 
 

@@ -160,7 +160,10 @@ def goods_of(run: Import, cells: Reading) -> dict[str, Any]:
         return dict(NOTHING)
     if known.record_type == "part_revision":
         return NOTHING | {"part_revision_id": known.record_id}
-    code = run.services[native]
+    code = run.services.get(native)
+    if code is None:
+        cells.error("product", "UNKNOWN_PRODUCT", "Expected a service that can be read, but its row cannot")
+        return dict(NOTHING)
     return NOTHING | {
         "service_code": code,
         "process_code": run.mapping.choose("processes", code).get("code"),

@@ -305,6 +305,29 @@ def test_a_new_revision_supersedes_the_one_before(house: Installation, bring: Ca
     }
 
 
+def test_a_product_that_is_renamed_is_observed_and_its_revision_stays(
+    house: Installation, bring: Callable[..., Report]
+) -> None:
+    bring()
+    bring(changed(extract.PRODUCT, "3", code="RM-0999"))
+    with house.reading() as session:
+        found = {one.field: (one.document_number, one.ours, one.theirs) for one in session.scalars(select(Discrepancy))}
+    assert found == {"item": ("RM-0103/-", "RM-0103/-", "RM-0999/-")}
+
+
+def test_a_service_whose_row_is_spoiled_later_leaves_out_what_needs_it(
+    house: Installation, bring: Callable[..., Report]
+) -> None:
+    bring()
+
+    def spoil(content: dict[str, Rows]) -> None:
+        changed(extract.PRODUCT, "4", template__default_uom="Furlong")(content)
+        changed(extract.ORDER, "2", lines__quantity="9.0")(content)
+
+    assert bring(spoil).codes["UNKNOWN_PRODUCT"] == 1
+    assert order_of(house, "2").lines[0].quantity == D(5)
+
+
 def test_an_order_of_ours_that_the_erp_holds_is_compared_and_not_doubled(
     house: Installation, bring: Callable[..., Report]
 ) -> None:
