@@ -23,11 +23,10 @@ def fill_slot(act: Act, work: Work) -> Mapping[str, Any]:
     """Put the signature into its seat; a question is kept for the requester, a refusal's reason for whoever asks."""
     decision, record, slot = work["decision"], work["record"], work["slot"]
     if decision["verdict"] == "ask":
-        asked_by = act.user_id or act.actor
         requester = record["requester"]
         subject = f"A question about {record['number']}"
         tell(act, [requester], subject, key=f"ask:{act.id}", body=decision["reason"], record=_document(record))
-        return {"question": decision["reason"], "question_by": asked_by}
+        return {"question": decision["reason"], "question_by": decision["name"]}
     if decision["verdict"] == "approve":
         _seat(act, work, record, slot)
         return {}

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.act import Act
+from processes.approval_plan import Seat
+from processes.facts import requisition_facts
+from records.approval import slots_of
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionStatus, requisition_hash
+
+COME_TO_LIGHT = ("single_source", "new_supplier")
+"""Facts of the matrix that sourcing may change."""
 
 APPROVED = frozenset({RequisitionStatus.APPROVED, RequisitionStatus.CONVERTED})
 
@@ -24,3 +34,19 @@ def _is_as_approved(line: PurchaseOrderLine, order: PurchaseOrder) -> bool:
         (line.part_revision_id, line.service_code, line.quantity, line.uom, line.cost_object, order.supplier_id)
         == (asked.part_revision_id, asked.service_code, asked.quantity, asked.uom, asked.cost_object, asked.supplier_id)
     )
+
+
+def seats_not_covered(
+    act: Act, requisition: Requisition, seats: Sequence[Seat], *, facts: Mapping[str, Any]
+) -> list[Seat]:
+    """Return the seats that a covered order still needs: those of roles asked for by what came to light since.
+
+    facts: of the order. A source that turned out to be the only one, or a supplier that is no longer proven, was not in
+    front of the requisition's signers.
+    """
+    before = requisition_facts(act, requisition)
+    if not any(facts[name] and not before[name] for name in COME_TO_LIGHT):
+        return []
+    asked = slots_of(act.session, requisition.record_type, requisition.id, requisition.approved_hash or "")
+    signed = {slot.role for slot in asked if slot.is_signed}
+    return [seat for seat in seats if seat.role not in signed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -85,8 +86,15 @@ def order_variable(order: PurchaseOrder) -> dict[str, Any]:
         "total": order.total,
         "line_count": len(order.lines),
         "valid_until": order.approval_expires_at,
+        "valid_until_on": _day(order, order.approval_expires_at),
+        "transmitted_on": _day(order, order.transmitted_at),
         "clock_from": order.transmitted_at,
     }
+
+
+def _day(order: PurchaseOrder, at: dt.datetime | None) -> dt.date | None:
+    """Return the day of an instant at the order's site."""
+    return None if at is None else order.site.local_day(at)
 
 
 def title_of(requisition: Requisition) -> str:

@@ -13,7 +13,7 @@ from engine.instances import link_record
 from engine.registry import Registry, Work
 from processes.approval_plan import plan_for, seats_from
 from processes.consistency import findings_of
-from processes.coverage import is_covered
+from processes.coverage import is_covered, seats_not_covered
 from processes.documents import existing, order_of, order_variable, plain, requisition_of, sentences
 from processes.drafting import draft
 from processes.facts import order_facts
@@ -76,12 +76,14 @@ def build_order_plan(act: Act, work: Work) -> Mapping[str, Any]:
     had_expired = order.status is OrderStatus.APPROVAL_EXPIRED
     signers = _signers(act, requisition.record_type, requisition.id)
     covered = not had_expired and is_covered(order, requisition) and order.buyer_id not in signers
-    seats = [] if covered else seats_from(work["approvals"], work["approvalsRows"])
+    seats = seats_from(work["approvals"], work["approvalsRows"])
+    if covered:
+        seats = seats_not_covered(act, requisition, seats, facts=work["facts"])
     record = (order.record_type, order.id, approved_hash(order))
     barred = {person for person in (requisition.requester_id, order.buyer_id) if person}
     plan = plan_for(act, record, seats, cost_centre=requisition.cost_centre.code, barred=barred)
     move(act, order, OrderStatus.PENDING_APPROVAL)
-    if covered:
+    if not seats and covered:
         act.note(order.record_type, order.id, "COVERED", field="approval", new=requisition.number)
     return {"plan": plan, "approval_record": _approval_record(order, requisition), "order": order_variable(order)}
 

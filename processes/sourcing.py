@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -16,15 +15,15 @@ from engine.errors import Forbidden, Invalid
 from engine.messages import broadcast
 from engine.registry import Registry, Work
 from processes.documents import existing, requisition_of
+from processes.notices import tell
+from processes.supplier_approval import approval_from
 from processes.supplier_gate import gate_of
 from records.money import convert
 from records.requisition import Requisition, RequisitionLine
 from records.signing import signature_of
 from records.sourcing import SourcingKind, SourcingRef, rate_on
 from records.supplier import (
-    ApprovalBasis,
     ApprovalStatus,
-    ApprovalSubject,
     CataloguePrice,
     Supplier,
     SupplierApproval,
@@ -32,9 +31,6 @@ from records.supplier import (
     move,
     move_supplier,
 )
-
-ONE_TIME_DAYS = 30
-"""A one-time approval lasts at most this long (SUP-12)."""
 
 ORDERABLE = frozenset({SupplierStatus.PROSPECT, SupplierStatus.CONDITIONAL, SupplierStatus.APPROVED})
 SHOWN = 200
@@ -99,21 +95,26 @@ def check_supplier(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.step("record_supplier_approval")
 def record_supplier_approval(act: Act, work: Work) -> None:
-    """A17: write down what quality approved, with its signature; a refusal writes nothing and the gate asks again."""
+    """A17: write down what quality approved, with its signature; a refusal writes nothing and the gate asks again.
+
+    What cannot be an approval (days in the wrong order, no certificate) is said to the signer, and the gate asks again too.
+    """
     if work["decision"]["verdict"] != "approve":
         return
-    wanted, award = work["qualification"], work["award"]
+    requisition, wanted, award = requisition_of(act, work), work["qualification"], work["award"]
     supplier = existing(act.session, Supplier, award["supplier_id"])
-    signature_id = _signature_of_this_act(act, work)
-    site = requisition_of(act, work).site
-    approval = (
-        _waiver(act, supplier, wanted, lines_of(act, award), today=site.local_day(act.now))
-        if wanted["one_time"]
-        else _approval(supplier, wanted)
-    )
+    try:
+        today = requisition.site.local_day(act.now)
+        approval = approval_from(wanted, supplier, lines_of(act, award), today=today)
+    except Invalid as refusal:
+        subject = f"The approval of {supplier.name} was not recorded"
+        record = (requisition.record_type, requisition.id)
+        tell(act, [act.user_id or ""], subject, key=f"unrecorded:{act.id}", body=refusal.message, record=record)
+        return
     act.session.add(approval)
     act.session.flush()
-    status = ApprovalStatus.CONDITIONAL if wanted["one_time"] else ApprovalStatus.APPROVED
+    signature_id = _signature_of_this_act(act, work)
+    status = ApprovalStatus.CONDITIONAL if approval.is_one_time else ApprovalStatus.APPROVED
     move(act, approval, status, signature_id=signature_id)
     if supplier.status is SupplierStatus.PROSPECT:
         move_supplier(act, supplier, SupplierStatus.CONDITIONAL, signature_id=signature_id)
@@ -206,46 +207,3 @@ def _signature_of_this_act(act: Act, work: Work) -> str:
     if signature is None:
         raise Forbidden("Expected the approval to be signed, but there is no signature", code="SIGNATURE_REQUIRED")
     return signature.id
-
-
-def _approval(supplier: Supplier, wanted: Mapping[str, Any]) -> SupplierApproval:
-    basis = ApprovalBasis(wanted["basis"])
-    certificate = wanted.get("certificate_no") or None
-    return SupplierApproval(
-        supplier=supplier, subject=ApprovalSubject(wanted["subject"]), subject_code=wanted["code"],
-        scope=wanted.get("scope") or "", valid_from=day_of(wanted["valid_from"], "valid_from"),
-        valid_to=day_of(wanted["valid_to"], "valid_to"), basis=basis,
-        nadcap_certificate_no=certificate if basis is ApprovalBasis.NADCAP else None,
-        customer_reference=certificate if basis is ApprovalBasis.CUSTOMER_DIRECTED else None,
-    )  # fmt: skip
-
-
-def _waiver(
-    act: Act, supplier: Supplier, wanted: Mapping[str, Any], lines: list[RequisitionLine], *, today: dt.date
-) -> SupplierApproval:
-    ends = day_of(wanted["valid_to"], "valid_to")
-    if not today <= ends <= today + dt.timedelta(days=ONE_TIME_DAYS):
-        raise Invalid(
-            f"Expected an end within {ONE_TIME_DAYS} days, but found {ends} (SUP-12)", {"valid_to": "too late"}
-        )
-    line = lines[0]
-    subject, code = (
-        (ApprovalSubject.PROCESS, line.process_code)
-        if line.process_code
-        else (ApprovalSubject.PART, line.part_revision.part.part_no if line.part_revision else line.service_code or "")
-    )
-    return SupplierApproval(
-        supplier=supplier, subject=subject, subject_code=code, scope=wanted.get("scope") or "",
-        valid_from=today, valid_to=ends, basis=ApprovalBasis.HISTORY, is_one_time=True,
-        conditions=wanted.get("scope") or "", max_quantity=wanted["max_quantity"], max_value=wanted["max_value"],
-    )  # fmt: skip
-
-
-def day_of(value: object, field: str) -> dt.date:
-    """Return the day a form gave. Raises: Invalid."""
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.date.fromisoformat(str(value)[:10])
-    except ValueError as error:
-        raise Invalid(f"Expected a day such as 2026-11-30, but found {value!r:.40}", {field: "is no day"}) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import select
+
 from engine.act import Act, Installation
 from engine.bpmn import BpmnError
 from engine.errors import Conflict
@@ -51,9 +53,10 @@ def read_back(installation: Installation, work: Work) -> Mapping[str, Any]:
     keyed: Mapping[str, Any] = work["erp"]
     if keyed.get("check_code"):
         erp = ManualErp()
-    shown = erp.read_order(order, number=str(keyed["number"]), keyed=keyed)
-    found = differences(order, shown)
-    return {"comparison": {"equal": not found, "number": shown.number, "system": erp.system, "differences": found}}
+    number = str(keyed.get("number") or "").strip()
+    shown = erp.read_order(order, number=number, keyed=keyed)
+    found = [*_wrong_number(installation, work, number), *differences(order, shown)]
+    return {"comparison": {"equal": not found, "number": number, "system": erp.system, "differences": found}}
 
 
 @registry.errand("cancel_in_erp")
@@ -163,6 +166,22 @@ def _erp_and_order(installation: Installation, work: Work) -> tuple[Erp, OrderDo
     with installation.reading() as session:
         order = existing(session, PurchaseOrder, work["order"]["id"])
         return erp_of(installation, order.site), document_of(order)
+
+
+def _wrong_number(installation: Installation, work: Work, number: str) -> list[dict[str, str]]:
+    """Return a difference when there is no number, or when it is another order's already."""
+    if not number:
+        return [{"field": "number", "ours": "a number", "theirs": "missing"}]
+    with installation.reading() as session:
+        order = existing(session, PurchaseOrder, work["order"]["id"])
+        other = session.scalar(
+            select(PurchaseOrder).where(
+                PurchaseOrder.site_id == order.site_id, PurchaseOrder.po_no == number, PurchaseOrder.id != order.id
+            )
+        )
+        if other is None:
+            return []
+        return [{"field": "number", "ours": "a number of its own", "theirs": f"{number}, which is {other.proposal_no}"}]
 
 
 def _send_sheet(installation: Installation, work: Work) -> None:

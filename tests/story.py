@@ -11,12 +11,12 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import eligibility, tasks
+from engine import eligibility, task_variables, tasks
 from engine.act import Act, Installation
 from engine.definitions import deploy_all
 from engine.instances import variables_of
@@ -49,6 +49,8 @@ from tests.makers import (
     make_supplier,
 )
 from tests.people import PASSWORD
+
+Loaded = TypeVar("Loaded")
 
 ROUNDS = {"approve_requisition": "requisition", "approve_order": "purchase_order"}
 """Call activities of the approval round, and whose seats their tasks fill."""
@@ -229,6 +231,12 @@ class Story:
         with self.installation.reading() as session:
             return variables_of(session, self.instance_id)
 
+    def variables_of_task(self, step: str | None = None) -> Mapping[str, Any]:
+        """Return what the oldest open task sees."""
+        task = self.tasks(step)[0]
+        with self.installation.reading() as session:
+            return task_variables.variables_of(session, task)
+
     def jobs(self, job_type: str) -> list[Job]:
         with self.installation.reading() as session:
             return list(session.scalars(select(Job).where(Job.type == job_type).order_by(Job.created_at, Job.id)))
@@ -239,7 +247,7 @@ class Story:
             return question(session)
 
 
-def _whole(record: Any, *paths: str) -> Any:
+def _whole(record: Loaded, *paths: str) -> Loaded:
     """Load what a test looks at after the session is closed. paths: names of relationships, dotted."""
     for path in paths:
         name, _, rest = path.partition(".")

@@ -64,8 +64,8 @@ def test_every_task_of_a_person_says_whose_it_is_until_when_and_with_which_form(
     for element in people:
         task = element.user_task
         assert task.candidate_groups or task.assignee, element.id
-        assert task.due_date and task.form_id and element.properties.get("title"), element.id
-        assert element.properties.get("record"), element.id
+        assert None not in (task.due_date, task.form_id), element.id
+        assert {"title", "record"} <= element.properties.keys(), element.id
 
 
 def test_every_form_is_used() -> None:

@@ -129,6 +129,35 @@ def test_an_order_that_the_erp_refuses_goes_back_to_its_buyer(story: Story) -> N
     assert story.incidents == []
 
 
+def test_an_order_that_its_supplier_rejects_is_cancelled_in_the_erp_by_hand(story: Story) -> None:
+    issued(story)
+    key(story)
+    story.as_(bea).complete("record_acknowledgement", result="REJECT", note="no capacity")
+    assert (story.order.status, story.steps, story.incidents) == (OrderStatus.CANCELLED, ["choose_supplier"], [])
+    assert ("ivan@plant.example", "Cancel 450012 in the ERP") in mails(story)
+
+
+def test_an_order_without_a_number_is_asked_for_again(story: Story) -> None:
+    issued(story)
+    story.as_(ivan).decide("key_order", "retry", erp_number=None, total=None, line_count=None, check_code=None)
+    assert (story.steps, story.incidents) == (["key_order"], [])
+
+
+def test_a_number_that_is_missing_or_another_orders_holds_the_order(story: Story) -> None:
+    issued(story)
+    key(story)
+    first = story.instance_id
+    issued(story)
+    assert story.instance_id != first
+    key(story)
+    assert story.order.status is OrderStatus.ON_HOLD
+    (found,) = story.variables_of_task()["comparison"]["differences"]
+    assert found == {"field": "number", "ours": "a number of its own", "theirs": "450012, which is PF-000001"}
+    right = {"total": D("425.00"), "line_count": D(1), "check_code": (story.order.approved_hash or "")[:12]}
+    story.as_(ivan).complete("resolve_discrepancy", note="typed the wrong one", erp_number="450013", **right)
+    assert (story.order.status, story.order.po_no, story.incidents) == (OrderStatus.TRANSMITTED, "450013", [])
+
+
 def use_files(story: Story) -> None:
     story.installation.settings = dict(story.installation.settings) | {"erp_adapter": "files"}
 

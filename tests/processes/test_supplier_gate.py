@@ -177,3 +177,32 @@ def test_a_suspended_supplier_stops_at_the_gate(story: Story, status: SupplierSt
     assert story.steps == ["decide_on_supplier"]
     assert f"Stopped Inc is {status.value.lower()}." in gate(story)[0]
     assert gate(story)[0].startswith("SUP-01")
+
+
+def test_an_approval_that_cannot_be_one_is_said_to_the_signer_and_asked_for_again(story: Story) -> None:
+    from sqlalchemy import select
+
+    from records.notice import Notice
+
+    plating(story)
+    story.as_(quinn).decide("decide_on_supplier", "approve_supplier")
+    story.as_(quinn).decide(
+        "approve_supplier", "approve", subject="PROCESS", code="PLATING", scope="", basis="AUDIT", certificate_no=None,
+        valid_from="2027-11-22", valid_to="2026-11-22",
+    )  # fmt: skip
+    assert (story.steps, story.incidents) == (["decide_on_supplier"], [])
+    told = story.read(lambda session: session.scalars(select(Notice.body).where(Notice.user_id == "quinn")).all())
+    assert told == ["Expected an end after 2027-11-22, but found 2026-11-22"]
+
+
+def test_a_contract_with_enough_left_needs_no_quotes(story: Story) -> None:
+    from tests.makers import make_sourcing_ref
+    from tests.people import lena
+    from tests.story import _default_supplier
+
+    story.given(lambda act: make_sourcing_ref(act, supplier=_default_supplier(act), unit_price=D("40.00")))
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 150, "42.50")])
+    story.as_(lena).decide("approve_requisition", "approve")
+    assert (story.steps, story.incidents) == (["complete_order"], [])
+    assert story.order.lines[0].unit_price == D("40.0000")
+    assert story.order.lines[0].sourcing_ref_id is not None
