@@ -8,7 +8,8 @@ from flask import Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
 from engine.act import Installation
-from webapp import assets, filters, gate, refusals, security, visit
+from webapp import assets, delivery, filters, gate, refusals, security, visit
+from webapp.api import door
 from webapp.pages import account, inbox, operations, orders, parts, requisitions, review, suppliers
 
 LARGEST_REQUEST = 8 * 1024 * 1024
@@ -32,6 +33,7 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
     app.extensions["lockstep"] = installation
     app.extensions["assets"] = assets.read_manifest()
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    delivery.install(app)
     visit.install(app)
     security.protect(app)
     gate.install(app)
@@ -39,6 +41,7 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
     filters.install(app)
     for screens in (account, inbox, review, requisitions, orders, parts, suppliers, operations):
         app.register_blueprint(screens.pages)
+    app.register_blueprint(door.blueprint)
     app.add_url_rule("/", view_func=_go_home, endpoint="home")
     return app
 
