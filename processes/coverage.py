@@ -11,6 +11,8 @@ from processes.facts import requisition_facts
 from records.approval import slots_of
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionStatus, requisition_hash
+from records.signature import Meaning, SignatureStatus
+from records.signing import signatures_on
 
 COME_TO_LIGHT = ("single_source", "new_supplier")
 """Facts of the matrix that sourcing may change."""
@@ -34,6 +36,15 @@ def _is_as_approved(line: PurchaseOrderLine, order: PurchaseOrder) -> bool:
         (line.part_revision_id, line.service_code, line.quantity, line.uom, line.cost_object, order.supplier_id)
         == (asked.part_revision_id, asked.service_code, asked.quantity, asked.uom, asked.cost_object, asked.supplier_id)
     )
+
+
+def signers_of(act: Act, requisition: Requisition) -> set[str]:
+    """Return who approved a requisition, with a signature that still holds."""
+    return {
+        signature.signer_id
+        for signature in signatures_on(act.session, requisition.record_type, requisition.id)
+        if signature.status is SignatureStatus.VALID and signature.meaning is Meaning.APPROVED
+    }
 
 
 def seats_not_covered(

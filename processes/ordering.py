@@ -11,9 +11,9 @@ from engine.act import Act
 from engine.bpmn import BpmnError
 from engine.instances import link_record
 from engine.registry import Registry, Work
-from processes.approval_plan import plan_for, seats_from
+from processes.approval_plan import Seat, plan_for, seats_from
 from processes.consistency import findings_of
-from processes.coverage import is_covered, seats_not_covered
+from processes.coverage import is_covered, seats_not_covered, signers_of
 from processes.documents import existing, order_of, order_variable, plain, requisition_of, sentences
 from processes.drafting import draft
 from processes.facts import order_facts
@@ -31,8 +31,7 @@ from records.purchase_order import (
     move,
 )
 from records.requisition import Requisition, give_back
-from records.signature import SignatureStatus
-from records.signing import signatures_on, supersede
+from records.signing import supersede
 from records.supplier import Supplier
 
 registry = Registry()
@@ -52,12 +51,20 @@ def draft_order(act: Act, work: Work) -> Mapping[str, Any]:
 @registry.step("check_consistency")
 def check_consistency(act: Act, work: Work) -> Mapping[str, Any]:
     """A19: the order against its requisition; whoever submits it is its buyer."""
-    order = order_of(act, work)
+    order, requisition = order_of(act, work), requisition_of(act, work)
+    if act.user_id in signers_of(act, requisition) and is_covered(order, requisition):
+        found = [
+            (
+                f"SOD-2: Expected another buyer of {order.number}, but {act.user_id} approved the request it rests on."
+                " Another buyer submits the order."
+            )
+        ]
+        return {"findings": sentences(found), "order": order_variable(order)}
     if act.user_id is not None:
         order.buyer_id = act.user_id
     act.session.flush()
     act.session.expire(order, ["buyer"])
-    found = findings_of(act, order, requisition_of(act, work))
+    found = findings_of(act, order, requisition)
     return {"findings": sentences(found), "order": order_variable(order)}
 
 
@@ -74,11 +81,13 @@ def build_order_plan(act: Act, work: Work) -> Mapping[str, Any]:
     """A20: the seats on this content; none when the requisition's approval covers it and has not expired since."""
     order, requisition = order_of(act, work), requisition_of(act, work)
     had_expired = order.status is OrderStatus.APPROVAL_EXPIRED
-    signers = _signers(act, requisition.record_type, requisition.id)
-    covered = not had_expired and is_covered(order, requisition) and order.buyer_id not in signers
+    signed_the_request = order.buyer_id in signers_of(act, requisition)
+    covered = not had_expired and is_covered(order, requisition) and not signed_the_request
     seats = seats_from(work["approvals"], work["approvalsRows"])
     if covered:
         seats = seats_not_covered(act, requisition, seats, facts=work["facts"])
+    if not seats and signed_the_request:
+        seats = [Seat(2, "PUR_LEAD", ["Its buyer approved the request that it rests on (SOD-2)"])]
     record = (order.record_type, order.id, approved_hash(order))
     barred = {person for person in (requisition.requester_id, order.buyer_id) if person}
     plan = plan_for(act, record, seats, cost_centre=requisition.cost_centre.code, barred=barred)
@@ -215,14 +224,6 @@ def _share(act: Act, record_type: str, record_id: str, part: Decimal, whole: Dec
     if standing <= 0 or whole <= 0:
         return None
     return min(standing, (posted * part / whole).quantize(Decimal("0.01")))
-
-
-def _signers(act: Act, record_type: str, record_id: str) -> set[str]:
-    return {
-        signature.signer_id
-        for signature in signatures_on(act.session, record_type, record_id)
-        if signature.status is SignatureStatus.VALID
-    }
 
 
 def _approval_record(order: PurchaseOrder, requisition: Requisition) -> dict[str, Any]:

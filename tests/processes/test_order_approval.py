@@ -149,3 +149,16 @@ def test_a_source_that_turns_out_to_be_the_only_one_asks_finance_too(story: Stor
     assert [task.role for task in story.tasks("approve_order")] == ["FIN_CTRL"]
     story.as_(fred).decide("approve_order", "approve")
     assert (story.steps, story.incidents) == (["issue_order"], [])
+
+
+def test_whoever_approved_the_request_does_not_buy_on_it(story: Story) -> None:
+    from tests.makers import make_grant
+
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 100, "42.50")])
+    story.as_(lena).decide("approve_requisition", "approve")
+    story.given(lambda act: make_grant(act, "lena", "BUYER"))
+    story.as_(lena).decide("complete_order", "submit")
+    (found,) = story.variables_of_task("complete_order")["findings"]
+    assert found["sentence"].startswith("SOD-2: Expected another buyer")
+    story.as_(bea).decide("complete_order", "submit")
+    assert (story.steps, story.order.buyer_id, story.incidents) == (["issue_order"], "bea", [])
