@@ -78,12 +78,17 @@ class Edit:
 
 
 def edits_of(session: Session) -> list[Edit]:
-    """Return the pending edits of a session in a stable order: inserts, updates, deletes."""
+    """Return the pending edits of a session in a stable order: inserts, updates, deletes.
+
+    A row that was taken out of the collection that owns it is deleted by the flush, and is judged as deleted here.
+    """
     found = [_insert(record) for record in session.new if isinstance(record, Judged)]
+    dirty = [record for record in session.dirty if isinstance(record, Judged)]
+    orphans = [record for record in dirty if _is_orphan(session, record)]
     found += [
         Edit(record, record.__tablename__, Operation.UPDATE, changes)
-        for record in session.dirty
-        if isinstance(record, Judged) and (changes := _changes(record))
+        for record in dirty
+        if record not in orphans and (changes := _changes(record))
     ]
     found += [
         Edit(
@@ -92,10 +97,24 @@ def edits_of(session: Session) -> list[Edit]:
             Operation.DELETE,
             {name: (value, None) for name, value in _values(record)},
         )
-        for record in session.deleted
+        for record in (*session.deleted, *orphans)
         if isinstance(record, Judged)
     ]
     return found
+
+
+def _is_orphan(session: Session, record: Judged) -> bool:
+    """Whether a stored row has just lost the owner that it does not outlive (``cascade="all, delete-orphan"``).
+
+    Such a row is shown its owner again: who judges it asks whose it was.
+    """
+    state = inspect(record)
+    for relation in state.mapper.relationships:
+        owner = relation.back_populates and relation.mapper.relationships.get(relation.back_populates)
+        if owner and owner.cascade.delete_orphan and state.attrs[relation.key].history.added == [None]:
+            session.expire(record, [relation.key])
+            return True
+    return False
 
 
 def _insert(record: Judged) -> Edit:

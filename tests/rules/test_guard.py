@@ -126,8 +126,51 @@ def test_a_line_neither_joins_nor_leaves_an_approved_order(house: Installation, 
         order = act.session.get_one(PurchaseOrder, order_id)
         order.lines.clear()
 
-    with pytest.raises(IntegrityError, match="UNCONTROLLED_CHANGE"):
+    with pytest.raises(RuleViolation, match="was deleted"):
         attempt(house, clear)
+
+
+def take_out(order: PurchaseOrder) -> None:
+    order.lines.remove(order.lines[0])
+
+
+def replace_all(order: PurchaseOrder) -> None:
+    order.lines = []
+
+
+def cut_loose(order: PurchaseOrder) -> None:
+    order.lines[0].order = None  # type: ignore[assignment]  # what the type forbids is what is tried
+
+
+@pytest.mark.parametrize("leave", [take_out, replace_all, cut_loose])
+def test_a_line_that_is_taken_out_of_a_draft_leaves_its_end_in_the_chain(
+    house: Installation, leave: Callable[[PurchaseOrder], None]
+) -> None:
+    with house.acting("user:bea") as act:
+        order = make_order(act)
+        line = order.lines[0]
+    with house.acting("user:bea") as act:
+        leave(act.session.get_one(PurchaseOrder, order.id))
+    with house.reading() as session:
+        assert session.get(PurchaseOrderLine, line.id) is None
+        ends = {
+            event.field: (event.old, event.new)
+            for event in chain_of(session, "purchase_order_line", line.id)
+            if event.action == "DELETE"
+        }
+    assert ends["quantity"] == ("5.000000", None)
+    assert ends["order_id"] == (order.id, None)
+
+
+def test_a_line_that_is_loaded_without_its_order_is_judged_when_it_is_cut_loose(
+    house: Installation, order_id: str
+) -> None:
+    def cut(act: Act) -> None:
+        line = act.session.scalars(select(PurchaseOrderLine).where(PurchaseOrderLine.order_id == order_id)).one()
+        line.order = None  # type: ignore[assignment]  # what the type forbids is what is tried
+
+    with pytest.raises(RuleViolation, match="was deleted"):
+        attempt(house, cut)
 
 
 def test_an_order_is_not_approved_while_a_seat_is_empty(house: Installation) -> None:
