@@ -87,7 +87,7 @@ def show(record_id: str) -> str:
     content = requisition.submitted_hash or requisition.approved_hash
     return render_template(
         "documents/requisition.html", document=requisition, beside=document_page.beside(session, requisition, content),
-        orders=_orders(session, requisition), may_edit=_may_edit(requisition), content_hash=content,
+        orders=orders_of(session, requisition), may_edit=_may_edit(requisition), content_hash=content,
         tab=request.args.get("tab", "summary"),
     )  # fmt: skip
 
@@ -285,7 +285,8 @@ def refuse_edit(requisition: Requisition) -> None:
         )
 
 
-def _orders(session: Session, requisition: Requisition) -> list[PurchaseOrder]:
+def orders_of(session: Session, requisition: Requisition) -> list[PurchaseOrder]:
+    """Return the orders that something of a requisition stands on."""
     wanted = (
         select(PurchaseOrder)
         .join(PurchaseOrderLine, PurchaseOrderLine.order_id == PurchaseOrder.id)

@@ -1,0 +1,150 @@
+"""An endpoint: its address, scope, shapes and refusals in one place, for the answer and for the documentation.
+
+A reading endpoint returns what its schema shows. A writing one does its work in an act and returns what the answer is about
+(``subject``); the answer is rendered from that after the commit, so that a repeated request can be answered without its work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, request
+from marshmallow import Schema
+
+from engine.canonical import canonical
+from webapp import visit
+from webapp.api import bodies, callers, problems, repeats
+
+LARGEST_BODY = 1_000_000
+LARGEST_BUNDLE = 8_000_000
+
+blueprint = Blueprint(
+    "api", __name__, url_prefix="/api/v1", template_folder="templates", static_folder="static", static_url_path="/static"
+)
+problems.install(blueprint)
+blueprint.before_request(callers.recognise)
+
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation. media: of an answer that is no JSON; match: whether If-Match is needed; person: whether only people may."""
+
+    name: str
+    method: str
+    path: str
+    scope: str
+    summary: str
+    view: View
+    answer: type[Schema] | None
+    query: type[Schema] | None = None
+    body: type[Schema] | None = None
+    status: int = 200
+    etag: Callable[[Any], str] | None = None
+    render: Callable[..., Any] | None = None
+    match: bool = False
+    person: bool = False
+    media: Sequence[str] = ("application/json",)
+    largest: int = LARGEST_BODY
+
+    @property
+    def refusals(self) -> list[int]:
+        """The statuses of its problems."""
+        found = {401, 403, 422}
+        if "<" in self.path:
+            found.add(404)
+        if self.method != "GET":
+            found |= {404, 409, 413}
+        if self.body is not None:
+            found |= {400, 415}
+        if self.match:
+            found |= {412, 428}
+        return sorted(found)
+
+
+ENDPOINTS: list[Endpoint] = []
+
+
+def reads(path: str, *, scope: str, summary: str, answer: type[Schema] | None, **more: Any) -> Callable[[View], View]:
+    """Register a function that reads. It gets the path's values and, with a query schema, the query by name."""
+    return _registering("GET", path, scope=scope, summary=summary, answer=answer, **more)
+
+
+def writes(method: str, path: str, *, scope: str, summary: str, answer: type[Schema], **more: Any) -> Callable[[View], View]:
+    """Register a function that writes: ``view(act, body, **path)`` returns the subject that ``render(subject)`` answers for."""
+    return _registering(method, path, scope=scope, summary=summary, answer=answer, **more)
+
+
+def _registering(method: str, path: str, **more: Any) -> Callable[[View], View]:
+    def register(view: View) -> View:
+        endpoint = Endpoint(name=view.__name__, method=method, path=path, view=view, **more)
+        ENDPOINTS.append(endpoint)
+        handler = _reading(endpoint) if method == "GET" else _writing(endpoint)
+        blueprint.add_url_rule(path, endpoint.name, handler, methods=[method])
+        return view
+
+    return register
+
+
+def _reading(endpoint: Endpoint) -> Callable[..., Response]:
+    def handle(**path: str) -> Response:
+        _let_in(endpoint)
+        given = bodies.query(endpoint.query) if endpoint.query is not None else {}
+        found = endpoint.view(**path, **given)
+        return found if isinstance(found, Response) else _answer(endpoint, found)
+
+    return handle
+
+
+def _writing(endpoint: Endpoint) -> Callable[..., Response]:
+    def handle(**path: str) -> Response:
+        request.max_content_length = endpoint.largest
+        caller = _let_in(endpoint)
+        given = bodies.body(endpoint.body) if endpoint.body is not None else {}
+        repeat = repeats.of_request(caller.principal, given) if endpoint.method == "POST" else None
+        if repeat is None:
+            with callers.acting() as act:
+                subject = endpoint.view(act, given, **path)
+            return _rendered(endpoint, subject)
+        return repeat.answered(
+            lambda act: endpoint.view(act, given, **path), lambda subject: _rendered(endpoint, subject)
+        )
+
+    return handle
+
+
+def _let_in(endpoint: Endpoint) -> callers.Caller:
+    caller = callers.need(endpoint.scope)
+    if endpoint.person:
+        callers.need_person()
+    return caller
+
+
+def _rendered(endpoint: Endpoint, subject: Any) -> Response:
+    visit.read_anew()
+    assert endpoint.render is not None
+    return _answer(endpoint, endpoint.render(subject))
+
+
+def _answer(endpoint: Endpoint, found: Any) -> Response:
+    assert endpoint.answer is not None
+    response = Response(
+        orjson.dumps(endpoint.answer().dump(found), default=_as_json), endpoint.status, mimetype="application/json"
+    )
+    if endpoint.etag is not None:
+        response.set_etag(endpoint.etag(found))
+        if endpoint.method == "GET":
+            response.make_conditional(request)
+    return response
+
+
+def _as_json(value: Any) -> Any:
+    """Write what JSON has no word for: numbers with every digit, the rest as its canonical text."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(f"{value:f}".encode())
+    return canonical(value) if not isinstance(value, (set, frozenset, tuple)) else sorted(value)

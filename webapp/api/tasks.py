@@ -1,0 +1,321 @@
+"""Tasks of the calling person: the boxes, one task with its form, claim, release, decide, complete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from engine import definitions, eligibility, inbox, instances, tasks
+from engine.act import Act
+from engine.decisions import Decision
+from engine.errors import Conflict
+from engine.ports import SignatureRequest
+from engine.stored.task import Task, TaskState
+from records.signing import signature_of
+from webapp import reviews
+from webapp.api import bodies, callers, task_fields
+from webapp.api.endpoints import reads, writes
+from webapp.api.problems import Stale, finding_values
+from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, Values, maybe, page_of, text, word
+from webapp.pages.review import LONGEST_REASON
+from webapp.visit import now, reading, visitor
+
+BOXES = ("mine", "groups", "decided")
+
+
+class TaskSummary(Answer):
+    """A task in a box. on_behalf_of: the absent person one would act for."""
+
+    id = fields.UUID()
+    instance_id = fields.UUID()
+    element_id = fields.String()
+    flow = fields.String()
+    name = fields.String()
+    title = fields.String()
+    state = word(TaskState)
+    business_key = fields.String()
+    assignee = maybe()
+    due_at = Instant(allow_none=True)
+    follow_up_at = Instant(allow_none=True)
+    priority = fields.Integer()
+    amount = Exact(allow_none=True)
+    party = maybe()
+    record_type = maybe()
+    record_id = maybe()
+    record_number = maybe()
+    record_hash = maybe()
+    verdict = maybe()
+    created_at = Instant()
+    closed_at = Instant(allow_none=True)
+    closed_by = maybe()
+    version = fields.Integer()
+
+
+class TaskItem(TaskSummary):
+    """A task of a page. on_behalf_of: the absent person one would act for."""
+
+    on_behalf_of = maybe()
+
+
+class FormAnswer(Answer):
+    """The form of a task: a Camunda Form (form-js schema). Its fields are what ``variables`` of a decision may set."""
+
+    id = fields.String()
+    schema = fields.Raw(metadata={"type": "object", "additionalProperties": True})
+
+
+class Bar(Answer):
+    """What keeps the caller from deciding."""
+
+    rule = fields.String()
+    effect = fields.String()
+    sentence = fields.String()
+    record_type = fields.String()
+    record_id = fields.String()
+    field = fields.String()
+    old = maybe()
+    new = maybe()
+    old_words = maybe()
+    new_words = maybe()
+    owner = fields.String()
+    way_out = fields.String()
+    judged_by = fields.String()
+    row = fields.Integer(allow_none=True)
+
+
+class TaskDetail(TaskSummary):
+    """A task. outcomes: the verdicts the caller may give, none when barred or closed; signature: the meaning it must be signed
+    with, or null; why_me: why it is in the caller's inbox; variables: what its form reads, only for who may take it.
+    """
+
+    outcomes = fields.List(fields.String())
+    signature = maybe()
+    acting_for = fields.List(fields.String(allow_none=True))
+    barred_by = fields.List(fields.Nested(Bar))
+    why_me = fields.List(fields.String())
+    wait = fields.String()
+    notes = fields.List(fields.String())
+    closed_why = maybe()
+    form = fields.Nested(FormAnswer, allow_none=True)
+    variables = fields.Raw(metadata={"type": ["object", "null"], "additionalProperties": True})
+    draft_reason = maybe()
+
+
+class SignatureAnswer(Answer):
+    """A signature as it is printed."""
+
+    id = fields.UUID()
+    printed_name = fields.String()
+    printed_title = fields.String()
+    meaning = fields.String()
+    content_hash = fields.String()
+    signed_at = Instant()
+    method = fields.String()
+
+
+class DecisionAnswer(Answer):
+    """A decision that was recorded, and what the run waits for now."""
+
+    id = fields.UUID()
+    task_id = fields.UUID()
+    instance_id = fields.UUID()
+    verdict = fields.String()
+    reason = fields.String()
+    actor_id = fields.String()
+    actor_name = fields.String()
+    on_behalf_of_id = maybe()
+    role = maybe()
+    decided_at = Instant()
+    record_hash = maybe()
+    hash = fields.String()
+    signature = fields.Nested(SignatureAnswer, allow_none=True)
+    wait = fields.String()
+
+
+class TaskQuery(Listed):
+    """Which tasks. ``q`` as in the inbox: ``flow:requisition_to_po due<3d amount>5000 from:rita`` and free words."""
+
+    box = word(BOXES, load_default="mine")
+    sort = word(inbox.SORTS, load_default="due")
+
+
+class SignatureGiven(Request):
+    """The second component of a signature. It is checked and never stored."""
+
+    meaning = text(40, required=True)
+    password = text(200, required=True, load_only=True, metadata={"format": "password"})
+    user_id = text(60, load_default="", metadata={"description": "One's user name; the key's owner when left out."})
+    accepts_responsibility = Truth(load_default=False, metadata={"description": "Once, before the first signature."})
+
+
+class Verdict(Request):
+    """A verdict. reason: needed for bad news; variables: what the task's form asks; signature: where the task wants one."""
+
+    verdict = fields.String(required=True, validate=validate.Length(1, 100, error="Expected {min} to {max} characters"))
+    reason = text(LONGEST_REASON, load_default="")
+    on_behalf_of = text(60, load_default=None, allow_none=True)
+    variables = Values(load_default=dict)
+    signature = fields.Nested(SignatureGiven, load_default=None, allow_none=True)
+
+
+class Completion(Request):
+    """What the form of a task without verdicts asks."""
+
+    variables = Values(load_default=dict)
+    on_behalf_of = text(60, load_default=None, allow_none=True)
+
+
+class NothingMore(Request):
+    """An empty object."""
+
+
+TaskPage = page_of(TaskItem, "TaskPage")
+SUMMARY = tuple(TaskSummary().fields)
+
+
+@reads(
+    "/tasks", scope="tasks:read", summary="List a box of the caller's inbox", query=TaskQuery, answer=TaskPage, person=True
+)
+def list_tasks(*, box: str, q: str, sort: str, after: str, limit: int) -> Any:
+    """Page by key; ``decided`` is the newest first."""
+    found = inbox.page(
+        reading(), callers.need_person(), box=box, query=q, sort=sort, after=after or None, limit=limit
+    )
+    items = [
+        {name: getattr(one.task, name) for name in SUMMARY} | {"on_behalf_of": one.on_behalf_of}
+        for one in found.items
+        if one.task is not None
+    ]
+    return {"items": items, "next": found.next}
+
+
+def tag_of(task: Any) -> str:
+    """Return the ETag of a task."""
+    return str(task["version"])
+
+
+def _show(task_id: str) -> dict[str, Any]:
+    session, me = reading(), callers.need_person()
+    task = reviews.visible(session, task_id)
+    mandates = eligibility.mandates_for(session, task, me, now=now())
+    is_open = task.state == TaskState.OPEN
+    barring = reviews.bars(session, task, mandates) if is_open else []
+    may_take = is_open and bool(mandates)
+    draft = tasks.draft_of(session, task.id, me)
+    return {name: getattr(task, name) for name in SUMMARY} | {
+        "outcomes": task.outcomes if may_take and not barring else [],
+        "signature": task.signature,
+        "acting_for": list(dict.fromkeys(mandate.on_behalf_of for mandate in mandates)),
+        "barred_by": [finding_values(finding) for finding in barring],
+        "why_me": [reason.sentence for reason in eligibility.why_me(session, task, me, now=now())],
+        "wait": instances.wait_sentence(session, instances.find(session, task.instance_id)),
+        "notes": task.notes,
+        "closed_why": task.closed_why,
+        "form": _form(task),
+        "variables": reviews.variables_of(session, task) if may_take else None,
+        "draft_reason": draft.reason if draft is not None else None,
+    }
+
+
+def _form(task: Task) -> dict[str, Any] | None:
+    if not task.form_id:
+        return None
+    instance = instances.find(reading(), task.instance_id)
+    form = definitions.parsed(reading(), instance.definition_id).forms.get(task.form_id)
+    return {"id": form.id, "schema": form.schema} if form is not None else None
+
+
+@reads("/tasks/<task_id>", scope="tasks:read", summary="Get a task with its form", answer=TaskDetail, etag=tag_of, person=True)
+def get_task(task_id: str) -> dict[str, Any]:
+    """Show a task that the caller may know of; any other one is not there."""
+    return _show(task_id)
+
+
+@writes(
+    "POST", "/tasks/<task_id>/claim", scope="tasks:decide", summary="Take a task out of the group's inboxes", body=NothingMore,
+    answer=TaskDetail, render=_show, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def claim_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
+    """Claim it for the caller."""
+    seen = bodies.seen_version()
+    with _Precondition():
+        return tasks.claim(act, task_id, seen_version=seen).id
+
+
+@writes(
+    "POST", "/tasks/<task_id>/release", scope="tasks:decide", summary="Give a claimed task back to its group",
+    body=NothingMore, answer=TaskDetail, render=_show, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def release_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
+    """Release it."""
+    bodies.seen_tag(str(reviews.visible(act.session, task_id).version))
+    return tasks.release(act, task_id).id
+
+
+def _show_decision(decision_id: str) -> dict[str, Any]:
+    session = reading()
+    decision = session.get_one(Decision, decision_id)
+    names = [name for name in DecisionAnswer().fields if name not in ("signature", "wait")]
+    return {name: getattr(decision, name) for name in names} | {
+        "signature": signature_of(session, decision.id),
+        "wait": instances.wait_sentence(session, instances.find(session, decision.instance_id)),
+    }
+
+
+@writes(
+    "POST", "/tasks/<task_id>/decision", scope="tasks:decide", summary="Decide a task, signed where its diagram asks for it",
+    body=Verdict, answer=DecisionAnswer, render=_show_decision, match=True, person=True,
+)  # fmt: skip
+def decide_task(act: Act, body: dict[str, Any], task_id: str) -> str:
+    """Record the caller's verdict. A step that wants a signature answers 403 without one; a task of somebody else 404."""
+    seen = bodies.seen_version()
+    variables = _variables(task_id, body)
+    with _Precondition():
+        decision = tasks.decide(
+            act, task_id, body["verdict"], seen_version=seen, reason=body["reason"], variables=variables,
+            on_behalf_of=body["on_behalf_of"] or None, signature=_signature(body["signature"]),
+        )  # fmt: skip
+    return decision.id
+
+
+@writes(
+    "POST", "/tasks/<task_id>/completion", scope="tasks:decide", summary="Complete a task that asks for no verdict",
+    body=Completion, answer=TaskDetail, render=_show, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def complete_task(act: Act, body: dict[str, Any], task_id: str) -> str:
+    """Complete it with what its form asks."""
+    seen = bodies.seen_version()
+    variables = _variables(task_id, body)
+    with _Precondition():
+        return tasks.complete(
+            act, task_id, variables, seen_version=seen, on_behalf_of=body["on_behalf_of"] or None
+        ).id
+
+
+class _Precondition:
+    """Say 412 where the version that the caller saw is not the present one; the text is kept as a draft all the same."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Conflict) and error.code == "STALE_VERSION":
+            raise Stale(error.message, record=error.record, keep=error.keep) from error
+
+
+def _variables(task_id: str, body: dict[str, Any]) -> dict[str, Any] | None:
+    """Read the form of an open task; a closed one is the engine's to refuse, so that it can say who was faster."""
+    task = reviews.visible(reading(), task_id)
+    return task_fields.read(task, body["variables"]) if task.state == TaskState.OPEN else None
+
+
+def _signature(given: dict[str, Any] | None) -> SignatureRequest | None:
+    if given is None:
+        return None
+    return SignatureRequest(
+        meaning=given["meaning"], password=given["password"],
+        # A key has no session, so both components are asked for each time: whose key it is, and the password.
+        user_id=given["user_id"].strip().lower() or visitor().user_id,
+        accepts_responsibility=given["accepts_responsibility"],
+    )  # fmt: skip
