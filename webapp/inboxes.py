@@ -204,5 +204,5 @@ def empty(session: Session, box: str, query: str) -> Empty:
     )
     cleared = f"You decided {formats.plural(done, 'task')} today." if done else "Nothing waited for you today."
     others = f"{formats.plural(waiting or 0, 'request')} of yours {'waits' if waiting == 1 else 'wait'} on others."
-    title = {"mine": "All clear", "groups": "Your groups are clear", "decided": "Nothing decided yet"}[box]
+    title = {"mine": "All clear", "groups": "Your groups are clear", "decided": "Nothing decided yet"}.get(box, "Nothing here")
     return Empty(title, (cleared, others) if waiting else (cleared,))

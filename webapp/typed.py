@@ -11,6 +11,7 @@ from webapp.formats import Custom
 
 LONGEST_NUMBER = 40
 SPACES = re.compile(r"[\s\u00a0\u202f]")
+GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 
 
@@ -19,14 +20,17 @@ class Unreadable(ValueError):
 
 
 def decimal(text: str, how: Custom, *, decimals: int, above: Decimal | None = None) -> Decimal:
-    """Read a number typed in a person's customs; a plain ``1234.5`` is read in every custom.
+    """Read a number typed in a person's customs.
+
+    Where the comma is the decimal sign, a point parts groups of three (``1.250`` is 1250) and else is read as a decimal
+    point, since many people type one.
 
     Raises: Unreadable for words, too many decimals, or a number outside the limits.
     """
     compact = SPACES.sub("", text).replace("\u2212", "-")
     if len(compact) > LONGEST_NUMBER:
         raise Unreadable(f"Expected a number of at most {decimals} decimals, but found {len(compact)} characters")
-    if how.point == "," and "," in compact:
+    if how.point == "," and ("," in compact or GROUPED.fullmatch(compact)):
         compact = compact.replace(".", "").replace(",", ".", 1)
     elif how.point == ".":
         compact = _without_groups(compact)

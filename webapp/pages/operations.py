@@ -166,7 +166,7 @@ def _flows(session: Session) -> list[tuple[Definition, int]]:
     wanted = select(Definition, func.coalesce(running.c.runs, 0)).outerjoin(
         running, running.c.definition_id == Definition.id
     )
-    rows = session.execute(wanted.order_by(Definition.process_id, Definition.version.desc())).tuples()
+    rows = session.execute(wanted.order_by(Definition.process_id, Definition.version.desc()))
     return [(definition, runs) for definition, runs in rows if definition.status == "RELEASED" or runs]
 
 

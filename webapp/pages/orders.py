@@ -194,6 +194,7 @@ def _may(order: PurchaseOrder) -> dict[str, str]:
     return {
         "edit": buyer or ("" if order.status is OrderStatus.DRAFT else f"Frozen: it is {state}. Withdraw it first, or amend it."),
         "withdraw": buyer or ("" if order.status in WITHDRAWABLE else f"Only before it is issued; it is {state}."),
+        "print": "" if order.approved_hash == approved_hash(order) else "There is a sheet once the order is submitted for approval.",
         "acknowledge": buyer or ("" if order.status is OrderStatus.TRANSMITTED else f"Only once it is with the supplier; it is {state}."),
     }
 
