@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from engine.act import Act
+from engine.bpmn import BpmnError
 from engine.canonical import content_hash
 from engine.decisions import Decision
 from engine.errors import Forbidden, Invalid
@@ -35,6 +37,9 @@ from records.supplier import (
 ORDERABLE = frozenset({SupplierStatus.PROSPECT, SupplierStatus.CONDITIONAL, SupplierStatus.APPROVED})
 SHOWN = 200
 """Suppliers that a form offers at most."""
+
+NO_SUPPLIER = "NO_SUPPLIER"
+"""The error of an answer that names no supplier; the buyer is asked again."""
 
 registry = Registry()
 
@@ -69,9 +74,7 @@ def find_source(act: Act, work: Work) -> Mapping[str, Any]:
 def settle_source(act: Act, work: Work) -> Mapping[str, Any]:
     """A13/A14: take the buyer's choice; with fewer quotes than the table asks it needs a signature (A15)."""
     choice = dict(work["choice"])
-    if not choice.get("supplier_id"):
-        raise Invalid("Expected a supplier, but none was chosen", {"supplier_id": "is required"})
-    supplier = existing(act.session, Supplier, choice["supplier_id"])
+    supplier = _orderable(act, choice.get("supplier_id"))
     needed = work["sourcing"].get("quotes_needed") or Decimal(0)
     quotes = Decimal(choice.get("quotes") or 0)
     award = dict(work["award"]) | _chosen(supplier) | {"single_source": quotes < needed}
@@ -130,6 +133,17 @@ def lines_of(act: Act, award: Mapping[str, Any]) -> list[RequisitionLine]:
     """Return the requisition lines of an award, in their order."""
     wanted = select(RequisitionLine).where(RequisitionLine.id.in_(award["line_ids"]))
     return list(act.session.scalars(wanted.order_by(RequisitionLine.line_no)))
+
+
+def _orderable(act: Act, supplier_id: object) -> Supplier:
+    """Return the supplier that was chosen. Raises: BpmnError NO_SUPPLIER when it is none, or none to buy from."""
+    try:
+        supplier = act.session.get(Supplier, str(uuid.UUID(str(supplier_id))))
+    except ValueError:
+        supplier = None
+    if supplier is None or not supplier.is_active or supplier.status not in ORDERABLE:
+        raise BpmnError(NO_SUPPLIER, f"Expected a supplier to buy from, but found {supplier_id}")
+    return supplier
 
 
 def _chosen(supplier: Supplier) -> dict[str, Any]:

@@ -206,3 +206,10 @@ def test_a_contract_with_enough_left_needs_no_quotes(story: Story) -> None:
     assert (story.steps, story.incidents) == (["complete_order"], [])
     assert story.order.lines[0].unit_price == D("40.0000")
     assert story.order.lines[0].sourcing_ref_id is not None
+
+
+def test_an_answer_that_names_no_supplier_is_asked_for_again(story: Story) -> None:
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 10)], line_fields={"supplier": None})
+    for wrong in (None, "nobody"):
+        story.as_(bea).complete("choose_supplier", supplier_id=wrong)
+        assert (story.steps, story.incidents) == (["choose_supplier"], [])
