@@ -8,6 +8,7 @@ from flask import Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
 from engine.act import Installation
+from rules.triggers import require_guard
 from webapp import assets, delivery, filters, gate, refusals, security, visit
 from webapp.api import door
 from webapp.pages import account, inbox, operations, orders, parts, requisitions, review, suppliers
@@ -20,7 +21,10 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
     """Build the application.
 
     secret_key: signs cookies and forms; without one a fresh key is made, and every restart signs everybody out.
+    Raises: GuardMissing on a database whose guard was removed or altered, whichever server is about to run it.
     """
+    with installation.database.connect() as connection:
+        require_guard(connection)
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=secret_key or secrets.token_hex(32),

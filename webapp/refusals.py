@@ -6,9 +6,11 @@ import logging
 from dataclasses import dataclass
 
 from flask import Flask, current_app, g, render_template, request
+from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused, RuleViolation
+from rules.guard import refusal_of
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +34,21 @@ class Advice:
 
 
 TITLES: dict[type[Refused], Advice] = {
-    Resumed: Advice("You are signed in again. Nothing was sent yet.", "Check what you typed and press the button again."),
+    Resumed: Advice(
+        "You are signed in again. Nothing was sent yet.", "Check what you typed and press the button again."
+    ),
     Invalid: Advice("Something does not fit yet", "Go back, correct the field that is named, and send it again."),
     NotFound: Advice(
-        "This is not here", "It may have been decided, withdrawn, or it is not yours to see. The inbox shows what is.", "search"
+        "This is not here",
+        "It may have been decided, withdrawn, or it is not yours to see. The inbox shows what is.",
+        "search",
     ),
     Forbidden: Advice("This is not yours to do", "The page of the document says whose turn it is.", "lock"),
-    Conflict: Advice("Somebody or something was faster", "Nothing was written. Open the page again to see how it stands now.", "clock"),
+    Conflict: Advice(
+        "Somebody or something was faster",
+        "Nothing was written. Open the page again to see how it stands now.",
+        "clock",
+    ),
     RuleViolation: Advice("A rule refuses this", "Nothing was written. The rule says what would help.", "shield"),
 }
 CODES: dict[str, str] = {
@@ -82,6 +92,7 @@ def status_of(refusal: Refused) -> int:
 def install(app: Flask) -> None:
     """Answer every refusal and every mistake of ours with a page in the house's words."""
     app.register_error_handler(Refused, show_refusal)
+    app.register_error_handler(IntegrityError, _show_guard)
     app.register_error_handler(RequestEntityTooLarge, _show_too_large)
     app.register_error_handler(HTTPException, _show_http)
     app.register_error_handler(Exception, _show_bug)
@@ -98,6 +109,12 @@ def _page(refusal: Refused, status: int) -> Answer:
     return render_template("refused.html", refusal=refusal, advice=advice_for(refusal), status=status), status
 
 
+def _show_guard(error: IntegrityError) -> Answer:
+    """Show what a trigger of the guard said; any other broken constraint is a mistake of ours."""
+    refusal = refusal_of(error)
+    return show_refusal(refusal) if refusal is not None else _show_bug(error)
+
+
 def _show_too_large(error: RequestEntityTooLarge) -> Answer:
     refusal = Invalid(
         "Expected at most 500 kB of text in one form, but this one is larger. Nothing was written; "
@@ -112,12 +129,14 @@ def _show_http(error: HTTPException) -> Answer:
     if code == 404:
         return _page(NotFound(f"Expected a page at {request.path}, but there is none."), 404)
     if code == 405:
-        return _page(Refused(f"Expected another way to ask for {request.path}, but the request was {request.method}."), 405)
+        return _page(
+            Refused(f"Expected another way to ask for {request.path}, but the request was {request.method}."), 405
+        )
     return _page(Refused(f"Expected a request that can be answered, but it was refused: {error.name}."), code)
 
 
 def _show_bug(error: Exception) -> Answer:
     act_id = g.get("act_id") or g.get("request_id", "")
-    log.exception("A request failed; act %s, %s %s", act_id, request.method, request.path)
+    log.error("A request failed; act %s, %s %s", act_id, request.method, request.path, exc_info=error)
     # Rendered without the page's context, which reads the database that may just have failed.
     return current_app.jinja_env.get_template("bug.html").render(act_id=act_id), 500
