@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.act import Act
-from engine.errors import Conflict, Forbidden, Invalid
+from engine.errors import Forbidden, Invalid
 from engine.ports import SignatureRequest
 from engine.record import Record
-from records.approval import ApprovalSlot
 from records.calendar import MAIN, site_called
 from records.password import check_password
 from records.person import Certification, User
@@ -215,27 +213,6 @@ def supersede(act: Act, record_type: str, record_id: str, *, but_hash: str | Non
         signature.status, signature.superseded_at = SignatureStatus.SUPERSEDED, act.now
         act.note(record_type, record_id, "SIGNATURE_SUPERSEDED", field=signature.signer_id, old=signature.content_hash)
     return stale
-
-
-def seat(act: Act, signature: Signature, slots: Iterable[ApprovalSlot]) -> ApprovalSlot:
-    """Fill the first free seat of an approval plan that a signature fits: the same document, content and role.
-
-    Raises: Conflict NO_SEAT when none does; a person fills one seat of a document at most (domain.md 4a).
-    """
-    slots = list(slots)
-    taken = {slot.signature.signer_id for slot in slots if slot.signature is not None and slot.is_signed}
-    for slot in slots:
-        same = (slot.record_type, slot.record_id, slot.record_hash) == (
-            signature.record_type, signature.record_id, signature.content_hash
-        )  # fmt: skip
-        if same and not slot.is_signed and slot.role == signature.role and signature.signer_id not in taken:
-            slot.signature = signature
-            slot.signature_id = signature.id
-            return slot
-    raise Conflict(
-        f"Expected a free seat for {signature.role} on this content, but {signature.printed_name} finds none",
-        code="NO_SEAT", record=(signature.record_type, signature.record_id),
-    )  # fmt: skip
 
 
 def printed(signature: Signature) -> str:

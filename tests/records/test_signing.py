@@ -11,14 +11,14 @@ from sqlalchemy import select
 
 from engine.act import Act, Installation
 from engine.audit import chain_of
-from engine.errors import Conflict, Forbidden, Invalid
+from engine.errors import Forbidden, Invalid
 from engine.ports import SignatureRequest
 from records.notice import notices_of
 from records.password import check_password, set_password, unlock
 from records.person import Certification, Credential, User, UserStatus, move
 from records.sign_in import end_all, refuse_other_device, session_of, sign_in, sign_out, touch
 from records.signature import Signature, SignatureStatus
-from records.signing import PasswordSigner, printed, seat, signature_of, signatures_on, supersede
+from records.signing import PasswordSigner, printed, signature_of, signatures_on, supersede
 from tests import makers
 from tests.clock import SettableClock
 from tests.people import PASSWORD, QUICK
@@ -242,24 +242,6 @@ def test_signatures_on_other_content_are_superseded_and_the_rest_stand(house: In
     with house.reading() as session:
         states = {signature.id: signature.status for signature in signatures_on(session, "purchase_order", order_id)}
     assert states == {old.id: SignatureStatus.SUPERSEDED, new.id: SignatureStatus.VALID}
-
-
-def test_a_signature_takes_a_seat_of_its_role_and_a_person_takes_one(house: Installation, order_id: str) -> None:
-    signature = sign(house, decision(order_id), user_id="lena")
-    with house.acting("user:bea") as act:
-        signature = act.session.get_one(Signature, signature.id)
-        record = SimpleNamespace(record_type="purchase_order", id=order_id)
-        slots = [
-            makers.make_slot(act, record, record_hash=HASH, role="FIN_CTRL"),
-            makers.make_slot(act, record, record_hash="cd" * 32),
-            makers.make_slot(act, record, record_hash=HASH),
-            makers.make_slot(act, record, record_hash=HASH, position=2),
-        ]
-        assert seat(act, signature, slots) is slots[2]
-        act.session.flush()
-        with pytest.raises(Conflict) as refusal:
-            seat(act, signature, slots)
-    assert refusal.value.code == "NO_SEAT"
 
 
 def test_a_cookie_on_a_second_device_ends_the_session_and_alerts(house: Installation, order_id: str) -> None:
