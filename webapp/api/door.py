@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from flask import Response, g, render_template
+from marshmallow import Schema, fields
 
 from records.api_key import SCOPES
 from webapp.api import definitions, instances, messages, orders, parts, requisitions, suppliers, tasks
@@ -32,8 +35,18 @@ def docs() -> str:
     families: dict[str, list[object]] = {}
     for endpoint, operation in zip(ENDPOINTS, operations, strict=True):
         families.setdefault(operation["tags"][0], []).append((endpoint, operation))
-    shapes = {name: shape for name, shape in described["components"]["schemas"].items()}
     return render_template(
-        "api/docs.html", families=families, scopes=SCOPES, kinds=[(name, title) for name, title in KINDS.values()],
-        shapes=shapes, visitor=g.visitor,
+        "api/docs.html", families=families, scopes=SCOPES, kinds=list(KINDS.values()), visitor=g.visitor,
+        shapes=described["components"]["schemas"],
+        examples={one.name: example_of(one.body) for one in ENDPOINTS if one.body is not None},
     )  # fmt: skip
+
+
+def example_of(body: type[Schema]) -> str:
+    """Return a body to begin with: what is needed, left empty."""
+    needed = {name: _empty(field) for name, field in body().fields.items() if field.required}
+    return orjson.dumps(needed, option=orjson.OPT_INDENT_2).decode()
+
+
+def _empty(field: fields.Field) -> Any:
+    return {} if isinstance(field, fields.Dict) else [] if isinstance(field, fields.List) else ""

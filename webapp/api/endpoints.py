@@ -6,6 +6,7 @@ A reading endpoint returns what its schema shows. A writing one does its work in
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -106,7 +107,7 @@ def _writing(endpoint: Endpoint) -> Callable[..., Response]:
         request.max_content_length = endpoint.largest
         caller = _let_in(endpoint)
         given = bodies.body(endpoint.body) if endpoint.body is not None else {}
-        repeat = repeats.of_request(caller.principal, given) if endpoint.method == "POST" else None
+        repeat = repeats.of_request(caller.principal) if endpoint.method == "POST" else None
         if repeat is None:
             with callers.acting() as act:
                 subject = endpoint.view(act, given, **path)
@@ -147,4 +148,4 @@ def _as_json(value: Any) -> Any:
     """Write what JSON has no word for: numbers with every digit, the rest as its canonical text."""
     if isinstance(value, Decimal):
         return orjson.Fragment(f"{value:f}".encode())
-    return canonical(value) if not isinstance(value, (set, frozenset, tuple)) else sorted(value)
+    return str(value) if isinstance(value, dt.timedelta) else canonical(value)

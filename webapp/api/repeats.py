@@ -6,7 +6,8 @@ same request may succeed later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,20 +89,21 @@ class Repeat:
         return response
 
 
-def of_request(owner: str, body: Mapping[str, Any]) -> Repeat | None:
+def of_request(owner: str) -> Repeat | None:
     """Return the repeatable request that this one is, or None without the header. Raises: Invalid for a key that is none."""
     key = request.headers.get(HEADER)
     if key is None:
         return None
     if not 1 <= len(key) <= LONGEST or not key.isascii() or not key.isprintable():
         raise Invalid(f"Expected a key of 1 to {LONGEST} printable characters in {HEADER}.", {HEADER: "does not fit"})
-    sent = [request.method, request.path, request.headers.get("If-Match"), _without_password(body)]
+    sent = [request.method, request.path, request.headers.get("If-Match"), _without_password(request.get_data())]
     return Repeat(owner, key, content_hash(sent))
 
 
-def _without_password(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body without the password of a signature: a digest of it would be one to guess at."""
-    signature = body.get("signature")
-    if not isinstance(signature, dict):
-        return dict(body)
-    return {**body, "signature": {name: value for name, value in signature.items() if name != "password"}}
+def _without_password(data: bytes) -> str:
+    """Return a body as one text however it was spaced, without the password of a signature: its digest could be guessed at."""
+    body = json.loads(data, parse_float=str) if data else {}
+    signature = body.get("signature") if isinstance(body, dict) else None
+    if isinstance(signature, dict):
+        signature.pop("password", None)
+    return json.dumps(body, sort_keys=True)

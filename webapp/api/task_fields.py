@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import Invalid
 from engine.stored.task import Task
 from webapp import reviews
-from webapp.task_forms import PREFIX
+from webapp.form_schema import PREFIX
 from webapp.visit import reading
 
 

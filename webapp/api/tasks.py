@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from engine import definitions, eligibility, inbox, instances, tasks
+from engine import eligibility, inbox, instances, tasks
 from engine.act import Act
 from engine.decisions import Decision
 from engine.errors import Conflict
@@ -219,10 +219,7 @@ def _show(task_id: str) -> dict[str, Any]:
 
 
 def _form(task: Task) -> dict[str, Any] | None:
-    if not task.form_id:
-        return None
-    instance = instances.find(reading(), task.instance_id)
-    form = definitions.parsed(reading(), instance.definition_id).forms.get(task.form_id)
+    form = tasks.form_of(reading(), task)
     return {"id": form.id, "schema": form.schema} if form is not None else None
 
 
