@@ -101,14 +101,25 @@ def _is_free(now: dt.datetime) -> Any:
 
 
 def claim(
-    installation: Installation, job_id: str, *, worker: str, now: dt.datetime, lock_for: dt.timedelta = LOCKED_FOR
+    installation: Installation,
+    job_id: str,
+    *,
+    worker: str,
+    now: dt.datetime,
+    lock_for: dt.timedelta = LOCKED_FOR,
+    types: Sequence[str] | None = None,
 ) -> Job | None:
-    """Take one job in an act of its own: None when it is done, not due, taken, or its lock is held by another job."""
+    """Take one job in an act of its own: None when it is done, not due, taken, or its lock is held by another job.
+
+    types: what the worker serves; a job of another type is left alone. None takes whatever it is.
+    """
     with installation.acting(f"system:{worker}", now=now) as act:
-        return take(act, job_id, worker=worker, lock_for=lock_for)
+        return take(act, job_id, worker=worker, lock_for=lock_for, types=types)
 
 
-def take(act: Act, job_id: str, *, worker: str, lock_for: dt.timedelta) -> Job | None:
+def take(
+    act: Act, job_id: str, *, worker: str, lock_for: dt.timedelta, types: Sequence[str] | None = None
+) -> Job | None:
     """Do what ``claim`` does within an open act."""
     lock = act.session.execute(select(Job.lock).where(Job.id == job_id)).scalar_one_or_none()
     if lock is not None and act.session.get_bind().dialect.name == "postgresql":
@@ -129,6 +140,8 @@ def take(act: Act, job_id: str, *, worker: str, lock_for: dt.timedelta) -> Job |
             version=Job.version + 1,
         )
     )
+    if types is not None:
+        statement = statement.where(Job.type.in_(types))
     if lock is not None:
         statement = statement.where(~exists(busy))
     if act.session.connection().execute(statement).rowcount != 1:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from engine import motion, starts
 from engine.database import new_id
@@ -181,7 +182,16 @@ def broadcast(act: Act, name: str, variables: Mapping[str, Any] | None = None, *
     return heard + starts.start_by_signal(act, name, taken)
 
 
+def any_expired(session: Session, now: dt.datetime) -> bool:
+    """Say whether ``expire`` would find a message, so that an idle house need not write."""
+    return session.scalars(select(Message.id).where(_is_over(now)).limit(1)).first() is not None
+
+
 def expire(act: Act) -> int:
     """Mark kept messages whose time is over; they are answered as known, but reach nobody. Return how many."""
-    statement = update(Message).where(Message.state == MessageState.STORED, Message.expires_at <= act.now)
+    statement = update(Message).where(_is_over(act.now))
     return act.session.connection().execute(statement.values(state=MessageState.EXPIRED)).rowcount
+
+
+def _is_over(now: dt.datetime) -> ColumnElement[bool]:
+    return and_(Message.state == MessageState.STORED, Message.expires_at <= now)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +18,7 @@ from engine.errors import Finding
 from engine.record import Edit
 
 if TYPE_CHECKING:
-    from engine.act import Act
+    from engine.act import Act, Installation
     from engine.decisions import Decision
     from engine.stored.job import Job
     from engine.stored.task import Task
@@ -109,6 +110,9 @@ class JobCarrier(Protocol):
 
     def carry(self, act: Act, job: Job) -> None:
         """Let a worker know of the job when the act has been committed and the job is due."""
+
+    def listening(self, installation: Installation) -> AbstractContextManager[None]:
+        """Run, while the block runs, the jobs that workers are told of."""
 
 
 class Signer(Protocol):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
@@ -31,6 +33,12 @@ POLL = 0.2
 
 STALLED = 60.0
 """Seconds without a heartbeat after which a worker is taken for dead and what it held is carried again."""
+
+AGAIN = 5.0
+"""Seconds before a worker that lost its connection tries to listen again."""
+
+TABLES = "procrastinate_"
+"""What the names of procrastinate's tables begin with: they are its own, and no mapping of the house describes them."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +68,16 @@ class Carrier:
         else:
             self._app.configure_task(RUN, queue=QUEUE, lock=job.lock, connection=driver).defer(job_id=job.id)
 
+    @contextmanager
+    def listening(self, installation: Installation) -> Iterator[None]:
+        """Run, while the block runs, the jobs that workers are told of."""
+        listener = QueueWorker(installation)
+        listener.start()
+        try:
+            yield
+        finally:
+            listener.stop()
+
 
 class QueueWorker:
     """A thread that runs what procrastinate carries, for one installation on PostgreSQL."""
@@ -72,6 +90,7 @@ class QueueWorker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = threading.Event()
+        self._stop = threading.Event()
 
     def start(self, timeout: float = 10) -> None:
         """Begin to run, in a thread of its own, and return once it listens."""
@@ -81,16 +100,21 @@ class QueueWorker:
 
     def stop(self, timeout: float = 10) -> None:
         """Finish the job at hand and end the thread."""
-        if self._loop is not None and self._task is not None:
+        self._stop.set()
+        if self._loop is not None and self._task is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._task.cancel)
         if self._thread is not None:
             self._thread.join(timeout)
 
     def _main(self) -> None:
-        try:
-            asyncio.run(self._work())
-        except asyncio.CancelledError:
-            _log.info("queue worker %s stopped", self.name)
+        while not self._stop.is_set():
+            try:
+                asyncio.run(self._work())
+            except asyncio.CancelledError:
+                _log.info("queue worker %s stopped", self.name)
+            except Exception:  # noqa: BLE001  the thread outlives whatever happens: a lost connection, a server that restarts
+                _log.exception("queue worker %s stumbled", self.name)
+                self._stop.wait(AGAIN)
 
     async def _work(self) -> None:
         app = make_app(self.installation, PsycopgConnector(conninfo=conninfo(self.installation.database)), self.name)

@@ -1,6 +1,7 @@
 """Run jobs: claim one, do it in an act of its own (or outside any), mark it done, or put it back.
 
-The runner thread polls the job table on either database; on PostgreSQL ``engine.queue`` tells workers at once.
+The runner thread polls the job table on either database. On PostgreSQL ``engine.queue`` tells workers at once, and the
+runner takes what none of them took: the job of a worker that died, or one that nobody was told of.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import datetime as dt
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+SWEEP = 60.0
+"""Seconds between two looks for messages whose time is over."""
+
+OVERLOOKED = dt.timedelta(seconds=30)
+"""A job that is due for so long although workers are told of jobs is taken by whoever looks at the table."""
+
 
 class Ran(StrEnum):
     """What came of one job."""
@@ -46,9 +54,12 @@ def worker_name() -> str:
 
 
 def run_job(installation: Installation, job_id: str, *, worker: str, now: dt.datetime | None = None) -> Ran:
-    """Run one job if it is due and free. A failure is kept and put back; only a bug in the engine itself raises."""
+    """Run one job if it is due, free and of a type served here.
+
+    A failure is kept and put back; only a bug in the engine itself raises.
+    """
     moment = now or installation.clock()
-    job = jobs.claim(installation, job_id, worker=worker, now=moment)
+    job = jobs.claim(installation, job_id, worker=worker, now=moment, types=installation.registry.job_types)
     if job is None:
         return Ran.NOT_TAKEN
     try:
@@ -174,11 +185,18 @@ def fail(act: Act, job: Job, why: str) -> Ran:
     return Ran.FAILED
 
 
-def run_due(installation: Installation, *, worker: str, now: dt.datetime | None = None, limit: int = 50) -> int:
-    """Run the jobs that are due now, one after the other, and return how many were taken."""
+def run_due(
+    installation: Installation,
+    *,
+    worker: str,
+    now: dt.datetime | None = None,
+    limit: int = 50,
+    overdue_by: dt.timedelta = dt.timedelta(0),
+) -> int:
+    """Run the jobs that have been due for ``overdue_by``, one after the other, and return how many were taken."""
     moment = now or installation.clock()
     with installation.reading() as session:
-        due = list(session.scalars(jobs.due(moment, installation.registry.job_types).limit(limit)))
+        due = list(session.scalars(jobs.due(moment - overdue_by, installation.registry.job_types).limit(limit)))
     return sum(run_job(installation, job_id, worker=worker, now=moment) is not Ran.NOT_TAKEN for job_id in due)
 
 
@@ -200,13 +218,14 @@ def run_until_idle(installation: Installation, *, now: dt.datetime | None = None
 class Runner:
     """A thread that fires timers and runs jobs of one installation. It keeps nothing.
 
-    After a crash another one goes on.
+    After a crash another one goes on. Where workers are told of jobs it leaves them those that became due just now.
     """
 
     def __init__(self, installation: Installation, *, poll: float = 1.0, worker: str | None = None) -> None:
         self.installation = installation
         self.worker = worker or worker_name()
         self._poll = poll
+        self._swept = -SWEEP
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -240,11 +259,33 @@ class Runner:
                 self._wake.clear()
 
     def _round(self) -> int:
+        if time.monotonic() - self._swept >= SWEEP:
+            sweep(self.installation)
+            self._swept = time.monotonic()
         fired = timers.fire_due(self.installation)
-        return fired.timers + run_due(self.installation, worker=self.worker)
+        told = OVERLOOKED if self.installation.carrier is not None else dt.timedelta(0)
+        return fired.timers + run_due(self.installation, worker=self.worker, overdue_by=told)
+
+
+@contextmanager
+def at_work(installation: Installation, *, poll: float = 1.0) -> Iterator[Runner]:
+    """Fire timers and run jobs while the block runs: a runner everywhere, and who is told of jobs where they are carried.
+
+    poll: seconds between two looks of the runner at an idle table.
+    """
+    runner = Runner(installation, poll=poll)
+    runner.start()
+    try:
+        with installation.carrier.listening(installation) if installation.carrier else nullcontext():
+            yield runner
+    finally:
+        runner.stop()
 
 
 def sweep(installation: Installation) -> int:
     """Mark messages whose time is over; return how many."""
+    with installation.reading() as session:
+        if not messages.any_expired(session, installation.clock()):
+            return 0
     with installation.acting("system:sweep") as act:
         return messages.expire(act)

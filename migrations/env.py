@@ -16,8 +16,8 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, TypeDecorator, event, text
 
-from engine import database
-from migrations.mappings import whole_metadata
+from engine import database, queue
+from migrations.mappings import is_ours, whole_metadata
 from rules.triggers import install_guard
 
 LOCK = 0x10C57E9
@@ -49,9 +49,11 @@ def _migrate(connection: Connection) -> None:
         render_as_batch=is_sqlite,
         render_item=_render,
         compare_type=True,
+        include_name=is_ours,
         process_revision_directives=_name,
     )
     context.run_migrations()
+    queue.install(connection)
     # While a migration is being written the schema may be behind; the guard fits the newest one only.
     newest = context.script.get_current_head()
     if newest is not None and MigrationContext.configure(connection).get_current_revision() == newest:

@@ -7,6 +7,7 @@ import pkgutil
 
 from sqlalchemy import MetaData
 
+from engine import queue
 from engine.database import Base
 
 ROOMS = ("engine", "records", "rules")
@@ -20,3 +21,8 @@ def whole_metadata() -> MetaData:
         for module in pkgutil.walk_packages(package.__path__, f"{room}."):
             importlib.import_module(module.name)
     return Base.metadata
+
+
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Say whether the mappings describe a thing of the database; the job queue's tables are the queue's own."""
+    return kind != "table" or not (name or "").startswith(queue.TABLES)

@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
+from engine import queue
 from engine.database import connect
 from migrations import newest_version
 from migrations.mappings import whole_metadata
@@ -138,6 +139,7 @@ def _build_schema(url: str) -> None:
     try:
         with engine.begin() as connection:
             whole_metadata().create_all(connection)
+            queue.install(connection)
             install_guard(connection)
             connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
             connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{newest_version()}')")

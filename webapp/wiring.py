@@ -7,10 +7,13 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sqlalchemy import Engine
+
 import processes
 from engine.act import Installation
 from engine.clock import Clock, wall_clock
 from engine.database import connect
+from engine.ports import JobCarrier
 from engine.registry import Registry
 from records.calendar import MAIN, BusinessCalendar
 from records.directory import StaffDirectory
@@ -18,9 +21,7 @@ from records.signing import PasswordSigner
 from rules.guard import LockstepGuard
 
 
-def wire(
-    database_url: str, *, settings: Mapping[str, Any] | None = None, clock: Clock = wall_clock
-) -> Installation:
+def wire(database_url: str, *, settings: Mapping[str, Any] | None = None, clock: Clock = wall_clock) -> Installation:
     """Return the installation of one plant on one database.
 
     settings: plain values (``mail_folder``, ``outbox_folder``, ``site``, ``time_zone`` …); what is missing has the default
@@ -28,16 +29,27 @@ def wire(
     """
     given = dict(settings or {})
     site = str(given.get("site", MAIN))
+    database = connect(database_url)
     return Installation(
-        connect(database_url),
+        database,
         guard=LockstepGuard(),
         directory=StaffDirectory(),
         calendar=BusinessCalendar(site),
         signer=PasswordSigner(site),
+        carrier=_carrier(database),
         clock=clock,
         settings=given,
         registry=registry_of_flows(),
     )
+
+
+def _carrier(database: Engine) -> JobCarrier | None:
+    """Return what tells workers of jobs: procrastinate on PostgreSQL; on SQLite the runner looks at the table itself."""
+    if database.dialect.name != "postgresql":
+        return None
+    from engine.queue import Carrier
+
+    return Carrier()
 
 
 def registry_of_flows() -> Registry:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select, text
 
-from engine import incidents, instances, jobs, queue, retrying, worker
+from engine import incidents, instances, jobs, messages, queue, retrying, worker
 from engine.act import Act, Installation
 from engine.bpmn import BpmnError
 from engine.database import connect
@@ -19,6 +19,7 @@ from engine.errors import Conflict
 from engine.registry import Work
 from engine.stored.instance import InstanceRecord, InstanceStatus
 from engine.stored.job import Job, JobState
+from engine.stored.wait import Message, MessageState
 from engine.worker import Ran
 from tests.clock import SettableClock
 from tests.databases import Databases
@@ -184,6 +185,13 @@ def test_a_type_that_nobody_serves_waits_and_is_listed(plant: Plant) -> None:
         assert jobs.unserved(session, plant.installation) == [("robot", 1)]
 
 
+def test_a_worker_that_is_told_of_a_job_it_does_not_serve_leaves_it_to_others(plant: Plant) -> None:
+    job_id = promise(plant, "robot")
+    assert worker.run_job(plant.installation, job_id, worker="clerk") is Ran.NOT_TAKEN
+    job = job_of(plant, job_id)
+    assert (job.state, job.attempts, job.error) == (JobState.WAITING, 0, None)
+
+
 def test_a_service_task_waits_for_its_job_and_takes_its_variables(plant: Plant) -> None:
     @plant.registry.job("send_order")
     def send(act: Act, work: Work) -> dict[str, Any]:
@@ -284,8 +292,6 @@ def alive(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Plan
         plant = Plant(connect(url), SettableClock(dt.datetime.now(dt.UTC)))
         running: worker.Runner | queue.QueueWorker = worker.Runner(plant.installation, poll=0.02)
         if carried_by == "procrastinate":
-            with plant.installation.database.begin() as connection:
-                queue.install(connection)
             plant.installation.carrier = queue.Carrier()
             running = queue.QueueWorker(plant.installation)
         running.start()
@@ -335,3 +341,73 @@ def test_a_job_for_later_is_carried_when_it_is_due(alive: Plant) -> None:
     job_id = promise(alive, run_at=due, lock="PO-1")
     alive.clock.set(due)
     assert eventually(lambda: job_of(alive, job_id).state == JobState.DONE)
+
+
+def carried(plant: Plant) -> int:
+    """Return how many jobs procrastinate holds for workers."""
+    with plant.reading() as session:
+        return session.execute(
+            text("SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'lockstep'")
+        ).scalar_one()
+
+
+@pytest.fixture
+def told(postgresql_database: Engine) -> Plant:
+    """Return a plant on PostgreSQL that tells workers of jobs, and none that listens."""
+    plant = Plant(postgresql_database, SettableClock(dt.datetime.now(dt.UTC)))
+    plant.installation.carrier = queue.Carrier()
+    return plant
+
+
+def test_a_carried_job_commits_and_rolls_back_with_its_act(told: Plant) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _promise_and_crash(told)
+    assert carried(told) == 0
+    promise(told)
+    assert carried(told) == 1
+
+
+def test_a_runner_takes_what_no_listening_worker_took(told: Plant) -> None:
+    told.registry.job("note")(lambda act, work: None)
+    job_id = promise(told)
+    runner = worker.Runner(told.installation, poll=0.02)
+    runner.start()
+    try:
+        time.sleep(0.2)
+        assert job_of(told, job_id).state == JobState.WAITING
+        told.clock.advance(seconds=worker.OVERLOOKED.total_seconds())
+        assert eventually(lambda: job_of(told, job_id).state == JobState.DONE)
+    finally:
+        runner.stop()
+
+
+def test_whoever_is_at_work_listens_fires_timers_and_sweeps(told: Plant) -> None:
+    told.registry.job("note")(lambda act, work: None)
+    with told.acting("rita") as act:
+        messages.publish(act, "late", correlation_key="1", message_id="m-1", ttl=dt.timedelta(seconds=1))
+    told.clock.advance(seconds=2)
+    with worker.at_work(told.installation, poll=0.02):
+        job_id = promise(told)
+        assert eventually(lambda: job_of(told, job_id).state == JobState.DONE)
+        assert job_of(told, job_id).due_at + worker.OVERLOOKED > told.clock()
+
+        def is_swept() -> bool:
+            with told.reading() as session:
+                return [found.state for found in session.scalars(select(Message))] == [MessageState.EXPIRED]
+
+        assert eventually(is_swept)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith(worker.worker_name()[:-12])] == []
+
+
+def test_a_listening_worker_comes_back_after_the_server_cut_its_connection(
+    told: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "AGAIN", 0.05)
+    told.registry.job("note")(lambda act, work: None)
+    with worker.at_work(told.installation, poll=60):
+        with told.installation.database.connect() as connection:
+            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            connection.execute(text(cut))
+        told.installation.database.dispose()
+        job_id = promise(told)
+        assert eventually(lambda: job_of(told, job_id).state == JobState.DONE)

@@ -9,12 +9,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 import migrations
 from engine.database import connect
 from migrations import migrate, newest_version, version_of
-from migrations.mappings import whole_metadata
+from migrations.mappings import is_ours, whole_metadata
 from rules.triggers import remove_guard, verify_guard
 from tests.databases import Databases
 
@@ -30,7 +30,7 @@ def migrated(request: pytest.FixtureRequest, databases: Databases) -> Iterator[E
 
 def test_migrations_and_mappings_say_the_same(migrated: Engine) -> None:
     with migrated.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
         assert compare_metadata(context, whole_metadata()) == []
 
 
@@ -42,6 +42,13 @@ def test_a_migrated_database_is_guarded(migrated: Engine) -> None:
 def test_migrating_again_changes_nothing(migrated: Engine) -> None:
     assert version_of(migrated) == newest_version()
     assert migrate(migrated.url.render_as_string(hide_password=False)) == newest_version()
+
+
+def test_the_job_queue_is_there_where_jobs_are_carried_and_stays_when_migrating_again(migrated: Engine) -> None:
+    is_carried = migrated.dialect.name == "postgresql"
+    assert inspect(migrated).has_table("procrastinate_jobs") is is_carried
+    migrate(migrated.url.render_as_string(hide_password=False))
+    assert inspect(migrated).has_table("procrastinate_jobs") is is_carried
 
 
 def test_migrating_puts_a_lost_guard_back(migrated: Engine) -> None:

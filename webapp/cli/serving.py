@@ -8,8 +8,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,7 +17,7 @@ import click
 from waitress.server import create_server
 
 from engine.act import Installation
-from engine.worker import Runner
+from engine.worker import at_work
 from records.demo_people import PASSWORD
 from webapp.app import create_app
 from webapp.cli.house import House, refusals_told
@@ -52,7 +51,7 @@ def serve_command(house: House, host: str, port: int | None, demo: bool, no_work
         server = _listen(create_app(installation, secret_key=_secret_key(installation)), host, port)
         _greet(house, installation, f"http://{_shown(host)}:{server.effective_port}")
         signal.signal(signal.SIGTERM, _end)
-        with _working(installation, is_wanted=not no_worker):
+        with nullcontext() if no_worker else at_work(installation):
             server.run()
 
 
@@ -70,23 +69,10 @@ def worker_command(house: House, poll: float) -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stopped.set())
     signal.signal(signal.SIGINT, lambda _signal, _frame: stopped.set())
-    with house.open() as installation, _working(installation, is_wanted=True, poll=poll) as runner:
+    with house.open() as installation, at_work(installation, poll=poll) as runner:
         types = ", ".join(installation.registry.job_types) or "no job type"
-        house.says.print(f"{runner.worker if runner else ''} serves {types}", markup=False)
+        house.says.print(f"{runner.worker} serves {types}", markup=False)
         stopped.wait()
-
-
-@contextmanager
-def _working(installation: Installation, *, is_wanted: bool, poll: float = 1.0) -> Iterator[Runner | None]:
-    if not is_wanted:
-        yield None
-        return
-    runner = Runner(installation, poll=poll)
-    runner.start()
-    try:
-        yield runner
-    finally:
-        runner.stop()
 
 
 def _listen(app: Any, host: str, port: int | None) -> Any:
