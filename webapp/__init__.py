@@ -1,0 +1,1 @@
+"""The face: pages, REST and command line on one installation."""

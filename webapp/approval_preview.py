@@ -62,9 +62,13 @@ def preview(session: Session, requisition: Requisition) -> Preview:
     for seat in seats_from(result.value or [], rows):
         people = _people(session, seat.role, requisition)
         numbers = ", ".join(str(row) for row in seat.rows)
-        approver = Approver(filters.principal_words(f"role:{seat.role}"), people, "; ".join(dict.fromkeys(seat.why)), numbers)
+        approver = Approver(
+            filters.principal_words(f"role:{seat.role}"), people, "; ".join(dict.fromkeys(seat.why)), numbers
+        )
         stages.setdefault(seat.stage, []).append(approver)
-    found = [Stage(number, STAGE_NAMES.get(number, f"Stage {number}"), seats) for number, seats in sorted(stages.items())]
+    found = [
+        Stage(number, STAGE_NAMES.get(number, f"Stage {number}"), seats) for number, seats in sorted(stages.items())
+    ]
     return Preview(found, definition.version)
 
 

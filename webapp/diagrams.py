@@ -19,15 +19,17 @@ KINDS = {
 def tokens_of(session: Session, instance: Instance) -> list[dict[str, Any]]:
     """Return the tokens in words, listeners left out: they wait beside something that is painted already."""
     processes = definitions.parsed(session, instance.definition_id).bundle.processes
-    return [
-        _token(token, processes) for token in instances.live_tokens(session, instance) if not token.is_listener
-    ]
+    return [_token(token, processes) for token in instances.live_tokens(session, instance) if not token.is_listener]
 
 
 def state_of(session: Session, instance: Instance) -> dict[str, Any]:
     """Return tokens, done elements and the processes of a run; a token in a called process also marks the call."""
     processes = definitions.parsed(session, instance.definition_id).bundle.processes
-    done = {(step.process_id, step.element_id) for step in instances.history(session, instance.id) if step.outcome == "completed"}
+    done = {
+        (step.process_id, step.element_id)
+        for step in instances.history(session, instance.id)
+        if step.outcome == "completed"
+    }
     tokens = tokens_of(session, instance)
     inside: dict[str, int] = {}
     for token in tokens:
@@ -68,7 +70,7 @@ def _calls(process_id: str, count: int, main: str, processes: Any, done: set[tup
     waiting = [element for element in calling if (main, element.id) not in done] or calling
     return [
         {
-            "element": element.id, "process": main, "words": f"{count} inside", "name": element.name, "token": None,
+            "element": element.id, "process": main, "words": f"{count} inside", "name": element.name, "token": None, "inside": process_id,
             "title": f"{formats.plural(count, 'token')} in {processes[process_id].name or process_id}", "incident": False,
         }
         for element in waiting[:1]

@@ -123,11 +123,18 @@ def _named(session: Session, found: Difference) -> Difference:
     """Replace ids by the numbers that people know."""
     if found.name not in ("part revision", "supplier", "cost centre", "supplier site"):
         return found
-    return redline.compare(found.place, found.name, _number(session, found.name, found.old), _number(session, found.name, found.new))
+    return redline.compare(
+        found.place, found.name, _number(session, found.name, found.old), _number(session, found.name, found.new)
+    )
 
 
 def _number(session: Session, name: str, record_id: str | None) -> str | None:
-    kinds = {"part revision": PartRevision, "supplier": Supplier, "cost centre": CostCentre, "supplier site": SupplierSite}
+    kinds = {
+        "part revision": PartRevision,
+        "supplier": Supplier,
+        "cost centre": CostCentre,
+        "supplier site": SupplierSite,
+    }
     found: Any = session.get(kinds[name], record_id) if record_id else None
     return found.number if found is not None else record_id
 

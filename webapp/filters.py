@@ -13,26 +13,77 @@ from sqlalchemy.orm import Session
 from engine.database import instant_text
 from records import notice
 from records.person import Role, User
-
 from webapp import dossiers, formats, refusals, visit
 from webapp.assets import asset
 from webapp.security import form_proof
 
 GOOD = frozenset(
-    "APPROVED ACKNOWLEDGED RELEASED RECEIVED ACCEPT VALID COMPLETED RESOLVED ACTIVE DONE CONVERTED approve "
-    "approve_with_condition".split()
+    {
+        "APPROVED",
+        "ACKNOWLEDGED",
+        "RELEASED",
+        "RECEIVED",
+        "ACCEPT",
+        "VALID",
+        "COMPLETED",
+        "RESOLVED",
+        "ACTIVE",
+        "DONE",
+        "CONVERTED",
+        "approve",
+        "approve_with_condition",
+    }
 )
 BAD = frozenset(
-    "REJECTED CANCELLED SUSPENDED DISQUALIFIED WITHDRAWN SUPPLIER_REJECTED FAILED REJECT BLOCK CRITICAL LOCKED "
-    "DISABLED OVERDUE_HOLD reject".split()
+    {
+        "REJECTED",
+        "CANCELLED",
+        "SUSPENDED",
+        "DISQUALIFIED",
+        "WITHDRAWN",
+        "SUPPLIER_REJECTED",
+        "FAILED",
+        "REJECT",
+        "BLOCK",
+        "CRITICAL",
+        "LOCKED",
+        "DISABLED",
+        "OVERDUE_HOLD",
+        "reject",
+    }
 )
 WARN = frozenset(
-    "RETURNED ON_HOLD HOLD APPROVAL_EXPIRED EXPIRED COUNTER_OFFER CONDITIONAL SUPERSEDED ACCEPT_WITH_CHANGE WARN "
-    "CANCEL_PENDING OBSOLETE MAJOR return".split()
+    {
+        "RETURNED",
+        "ON_HOLD",
+        "HOLD",
+        "APPROVAL_EXPIRED",
+        "EXPIRED",
+        "COUNTER_OFFER",
+        "CONDITIONAL",
+        "SUPERSEDED",
+        "ACCEPT_WITH_CHANGE",
+        "WARN",
+        "CANCEL_PENDING",
+        "OBSOLETE",
+        "MAJOR",
+        "return",
+    }
 )
 ACTIVE = frozenset(
-    "SUBMITTED IN_APPROVAL PENDING_APPROVAL PENDING TRANSMITTED APPROVED_NOT_TRANSMITTED IN_REVIEW RUNNING "
-    "PARTIALLY_RECEIVED OPEN ask".split()
+    {
+        "SUBMITTED",
+        "IN_APPROVAL",
+        "PENDING_APPROVAL",
+        "PENDING",
+        "TRANSMITTED",
+        "APPROVED_NOT_TRANSMITTED",
+        "IN_REVIEW",
+        "RUNNING",
+        "PARTIALLY_RECEIVED",
+        "OPEN",
+        "ask",
+    }
 )
 NAVIGATION = (
     ("inbox.show", "Inbox"),
@@ -139,13 +190,13 @@ def principal_words(principal: str) -> str:
 def _names(session: Session) -> dict[str, str]:
     """Return every user's name; a plant has hundreds of people, read once a request and only when one is named."""
     if "names" not in g:
-        g.names = {user_id: name for user_id, name in session.execute(select(User.id, User.name))}
+        g.names = dict(session.execute(select(User.id, User.name)).all())
     names: dict[str, str] = g.names
     return names
 
 
 def _roles(session: Session) -> dict[str, str]:
     if "role_names" not in g:
-        g.role_names = {code: name for code, name in session.execute(select(Role.code, Role.name))}
+        g.role_names = dict(session.execute(select(Role.code, Role.name)).all())
     names: dict[str, str] = g.role_names
     return names

@@ -15,6 +15,7 @@ Write = Callable[[Any], str]
 TAG = re.compile(r"\{\{\s*(#if|#loop|/if|/loop)?\s*(.*?)\s*\}\}", re.DOTALL)
 MOST_ROWS = 200
 HEADING = re.compile(r"(#{1,4}) +(.+)")
+QUOTE = re.compile(r"> ?(.*)")
 BULLET = re.compile(r"[-*] +(.+)")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 CODE = re.compile(r"`([^`]+)`")
@@ -33,7 +34,7 @@ def fill(text: str, evaluate: Evaluate, names: Mapping[str, Any], write: Write =
 
 
 def markdown(text: str) -> Markup:
-    """Return headings, bullets, bold, code and paragraphs as HTML; everything else is shown as it is, escaped."""
+    """Return headings, bullets, quotes, bold, code and paragraphs as HTML; everything else is shown as it is, escaped."""
     html: list[str] = []
     for block in re.split(r"\n\s*\n", text.strip()):
         html += _blocks([line.strip() for line in block.splitlines() if line.strip()])
@@ -96,10 +97,11 @@ def _blocks(lines: list[str]) -> Iterator[str]:
     for line in [*lines, ""]:
         bullet = BULLET.fullmatch(line)
         heading = HEADING.fullmatch(line)
+        quote = QUOTE.fullmatch(line)
         if bullets and not bullet:
             yield "<ul>" + "".join(f"<li>{_inline(one)}</li>" for one in bullets) + "</ul>"
             bullets = []
-        if paragraph and (bullet or heading or not line):
+        if paragraph and (bullet or heading or quote or not line):
             yield "<p>" + "<br>".join(map(_inline, paragraph)) + "</p>"
             paragraph = []
         if bullet:
@@ -108,6 +110,8 @@ def _blocks(lines: list[str]) -> Iterator[str]:
             # The page has its own h1 and h2.
             level = min(len(heading[1]) + 1, 4)
             yield f"<h{level}>{_inline(heading[2])}</h{level}>"
+        elif quote:
+            yield f'<blockquote class="said">{_inline(quote[1])}</blockquote>'
         elif line:
             paragraph.append(line)
 

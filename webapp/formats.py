@@ -20,6 +20,9 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 NARROW_SPACE = "\u202f"
 
 
+UTC = ZoneInfo("UTC")
+
+
 @dataclass(frozen=True, slots=True)
 class Custom:
     """How one person writes numbers and dates. day: a pattern over d, dd, mm, mon, yyyy."""
@@ -29,7 +32,7 @@ class Custom:
     group: str = ","
     day: str = "{mon} {d}, {yyyy}"
     short_day: str = "{mon} {d}"
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = UTC
 
 
 CUSTOMS: Mapping[str, Custom] = {

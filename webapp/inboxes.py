@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import g, url_for
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from engine import inbox, instances
@@ -27,7 +29,15 @@ LIMITS = {"requests": 20}
 HIGH, LOW = 75, 25
 """Priorities (0 to 100, 50 unless the diagram says otherwise) from and to which a row has a bar."""
 
-BOXES = (("mine", "Mine", "inbox"), ("groups", "My groups", "group"), ("decided", "Decided", "check"), ("requests", "My requests", "send"))
+DANGLING = re.compile(r"\s+(of|for|on|about|in)\s*$")
+"""What is left hanging at the end of a title when the key behind it is taken away."""
+
+BOXES = (
+    ("mine", "Mine", "inbox"),
+    ("groups", "My groups", "group"),
+    ("decided", "Decided", "check"),
+    ("requests", "My requests", "send"),
+)
 SORTS = (
     ("due", "Due first"), ("priority", "Priority"), ("created", "Oldest"), ("amount", "Largest amount"),
     ("party", "Supplier"), ("business_key", "Key"),
@@ -82,6 +92,7 @@ class _Beside:
     comments: dict[str, int]
     files: dict[str, int]
     currencies: dict[str, str]
+    titles: dict[str, str]
 
 
 def counted_tasks(session: Session) -> inbox.Counts:
@@ -105,11 +116,13 @@ def rows(session: Session, found: inbox.Page, *, box: str, query: str, sort: str
         return [_request(session, item) for item in found.items]
     tasks = [item.task for item in found.items if item.task is not None]
     beside = _beside(session, tasks)
-    following = {task.id: after.id for task, after in zip(tasks, tasks[1:], strict=False)}
+    following = {task.id: after.id for task, after in pairwise(tasks)}
     back = urlencode({key: value for key, value in (("box", box), ("q", query), ("sort", sort)) if value})
 
     def url(task: Task) -> str:
-        return url_for("inbox.show", box=box, q=query or None, sort=sort, task=task.id, back=back, next=following.get(task.id))
+        return url_for(
+            "inbox.show", box=box, q=query or None, sort=sort, task=task.id, back=back, next=following.get(task.id)
+        )
 
     return [_task(item, item.task, beside, url) for item in found.items if item.task is not None]
 
@@ -121,7 +134,7 @@ def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str]) -
     closed = formats.words(task.verdict or "done") if task.state != TaskState.OPEN else ""
     at = formats.moment(task.closed_at, visit.now(), visit.visitor().how) if closed else ""
     return Row(
-        task.record_number or task.business_key, short_title(task), line, url(task), task.id, task.amount,
+        task.record_number or task.business_key, beside.titles.get(about) or short_title(task), line, url(task), task.id, task.amount,
         beside.currencies.get(about, ""), None if closed else task.due_at, f"{closed} {at}".strip(),
         draft=task.id in beside.drafts, comments=beside.comments.get(about, 0), files=beside.files.get(about, 0),
         on_behalf_of=filters.person_name(item.on_behalf_of) if item.on_behalf_of else "",
@@ -134,7 +147,7 @@ def short_title(task: Task) -> str:
     before, key, after = task.title.partition(task.record_number or task.business_key)
     if not key:
         return task.title
-    return after.lstrip(" :") or before.strip() or task.title
+    return after.lstrip(" :") or DANGLING.sub("", before).strip() or task.title
 
 
 def closed_words(task: Task) -> str:
@@ -167,27 +180,32 @@ def _beside(session: Session, tasks: Sequence[Task]) -> _Beside:
     started = select(Instance.id, Instance.started_by).where(Instance.id.in_(instance_ids))
     drafts = select(TaskDraft.task_id).where(TaskDraft.user_id == visit.visitor().user_id, TaskDraft.task_id.in_(ids))
     return _Beside(
-        {key: name for key, name in session.execute(started)},
+        dict(session.execute(started).all()),
         set(session.scalars(drafts)),
         _counted(session, Comment.about_id, about),
         _counted(session, Attachment.owner_id, about),
-        _currencies(session, tasks),
+        *_currencies_and_titles(session, tasks),
     )
 
 
 def _counted(session: Session, column: Any, ids: Iterable[str | None]) -> dict[str, int]:
     wanted = select(column, func.count()).where(column.in_(list(ids))).group_by(column)
-    return {key: count for key, count in session.execute(wanted)}
+    return dict(session.execute(wanted).all())
 
 
-def _currencies(session: Session, tasks: Sequence[Task]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _currencies_and_titles(session: Session, tasks: Sequence[Task]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the currency and the title of each document that has one, by its id."""
+    currencies: dict[str, str] = {}
+    titles: dict[str, str] = {}
     for name, kind in dossiers.KINDS.items():
         ids = {task.record_id for task in tasks if task.record_type == name}
-        column = getattr(kind.record, "currency", None)
-        if ids and column is not None:
-            found.update((key, word) for key, word in session.execute(select(kind.record.id, column).where(kind.record.id.in_(ids))))
-    return found
+        columns = [getattr(kind.record, field, None) for field in ("currency", "title")]
+        if not ids or columns[0] is None:
+            continue
+        known = select(kind.record.id, *(literal("") if one is None else one for one in columns))
+        for key, currency, title in session.execute(known.where(kind.record.id.in_(ids))):
+            currencies[key], titles[key] = currency, title
+    return currencies, titles
 
 
 def empty(session: Session, box: str, query: str) -> Empty:
@@ -195,7 +213,9 @@ def empty(session: Session, box: str, query: str) -> Empty:
     if query:
         return Empty("Nothing fits this search", ("Try fewer words, or key: from: due<3d amount>5000.",))
     if box == "requests":
-        return Empty("You have not asked for anything yet", ("A requisition starts here and tells you whom it waits for.",))
+        return Empty(
+            "You have not asked for anything yet", ("A requisition starts here and tells you whom it waits for.",)
+        )
     today = visit.now().astimezone(visit.visitor().how.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     me = visit.visitor().user_id
     done = session.scalar(select(func.count()).where(Task.closed_by == me, Task.closed_at >= today)) or 0
@@ -204,5 +224,7 @@ def empty(session: Session, box: str, query: str) -> Empty:
     )
     cleared = f"You decided {formats.plural(done, 'task')} today." if done else "Nothing waited for you today."
     others = f"{formats.plural(waiting or 0, 'request')} of yours {'waits' if waiting == 1 else 'wait'} on others."
-    title = {"mine": "All clear", "groups": "Your groups are clear", "decided": "Nothing decided yet"}.get(box, "Nothing here")
+    title = {"mine": "All clear", "groups": "Your groups are clear", "decided": "Nothing decided yet"}.get(
+        box, "Nothing here"
+    )
     return Empty(title, (cleared, others) if waiting else (cleared,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from records.signing import signatures_on
 from webapp.formats import words
 
 MOST_EVENTS = 400
+DIGEST = re.compile(r"[0-9a-f]{64}")
+CODES = frozenset({"status", "priority", "type", "origin"})
+"""Fields whose values are codes, which the page says in words."""
 VERBS = {
     "INSERT": "set", "UPDATE": "changed", "DELETE": "removed", "REFUSED": "was refused", "SIGNED": "signed",
     "SIGNATURE_SUPERSEDED": "a signature was superseded", "MOVED": "moved it", "SIGNED_IN": "signed in",
@@ -50,7 +54,9 @@ class Ledger:
 def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
     """Return the history of a record; its chain is verified row by row."""
     rows = chain_of(session, record_type, record_id)
-    broken = verify_chain([{key: getattr(row, key) for key in row.__mapper__.columns.keys()} for row in rows])
+    broken = verify_chain(
+        [{column.key: getattr(row, column.key) for column in AuditEvent.__table__.columns} for row in rows]
+    )
     whole = f"{len(rows)} rows, unbroken" if broken is None else f"Broken at row {broken}: somebody altered it"
     return Ledger(
         decisions_on(session, record_type, record_id)[::-1],
@@ -63,8 +69,14 @@ def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
 def _event(row: AuditEvent) -> Event:
     verb = VERBS.get(row.action, words(row.action).lower())
     said = f"{verb} {words(row.field).lower()}" if row.field else verb
-    return Event(row.seq, row.at, row.actor, said, _short(row.old), _short(row.new), row.reason, row.hash)
+    return Event(row.seq, row.at, row.actor, said, _short(row.old, row.field), _short(row.new, row.field), row.reason, row.hash)
 
 
-def _short(text: str | None) -> str | None:
-    return None if text is None else text if len(text) <= 200 else f"{text[:200]}…"
+def _short(text: str | None, field: str | None) -> str | None:
+    """Return a value as the page shows it: a digest by its first twelve digits, a code in words."""
+    if text is None:
+        return None
+    if DIGEST.fullmatch(text):
+        return text[:12]
+    shown = words(text) if field in CODES else text
+    return shown if len(shown) <= 200 else f"{shown[:200]}…"

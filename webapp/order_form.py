@@ -37,7 +37,9 @@ def fill(session: Session, order: PurchaseOrder, form: Mapping[str, str], how: C
 
 def typed_of(order: PurchaseOrder, write: Callable[[Decimal], str]) -> dict[str, str]:
     """Show an order as one would have typed it. write: puts a number into the visitor's customs."""
-    shown = {name: getattr(order, name) or "" for name in TEXTS} | {"incoterm": order.incoterm.value if order.incoterm else ""}
+    shown = {name: getattr(order, name) or "" for name in TEXTS} | {
+        "incoterm": order.incoterm.value if order.incoterm else ""
+    }
     for line in order.lines:
         at = f"lines.{line.line_no}."
         shown |= {
@@ -70,9 +72,7 @@ def _fill_line(
     line: PurchaseOrderLine, form: Mapping[str, str], at: str, known: set[str], how: Custom, errors: dict[str, str]
 ) -> None:
     try:
-        line.unit_price = typed.decimal(form.get(f"{at}unit_price", ""), how, decimals=4, above=Decimal(-1))
-        if line.unit_price < 0:
-            raise Unreadable("Expected 0 or more, but it is negative")
+        line.unit_price = typed.decimal(form.get(f"{at}unit_price", ""), how, decimals=4, at_least=Decimal(0))
     except Unreadable as error:
         errors[f"{at}unit_price"] = str(error)
     try:

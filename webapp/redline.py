@@ -73,7 +73,9 @@ def _scale(kind: Any) -> int | None:
     return kind.scale if isinstance(kind, Scaled) else None
 
 
-def since(session: Session, parts: Sequence[Part], moment: dt.datetime, *, gone: Sequence[Difference] = ()) -> list[Difference]:
+def since(
+    session: Session, parts: Sequence[Part], moment: dt.datetime, *, gone: Sequence[Difference] = ()
+) -> list[Difference]:
     """Return what changed in the parts after an instant, in the order of the document. gone: rows that are no more."""
     found: list[Difference] = []
     for part in parts:

@@ -254,7 +254,9 @@ def _fill_revision(line: RequisitionLine, part: Part, rev: str, at: str, reading
         reading.errors[f"{at}revision"] = f"Expected a revision of {part.part_no} (released: {known}), but found {what}"
     elif found.status is not RevisionStatus.RELEASED:
         state = found.status.value.lower().replace("_", " ")
-        reading.errors[f"{at}revision"] = f"Expected a released revision ({known}), but {found.number} is {state} (CON-07)"
+        reading.errors[f"{at}revision"] = (
+            f"Expected a released revision ({known}), but {found.number} is {state} (CON-07)"
+        )
     else:
         line.part_revision, line.part_revision_id = found, found.id
 

@@ -10,14 +10,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import definitions, eligibility, instances, tasks
-from engine.task_variables import variables_of
+from engine import eligibility, instances, tasks
 from engine.database import is_id
 from engine.errors import Finding, NotFound
 from engine.ports import Mandate
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskDraft, TaskState
+from engine.task_variables import variables_of
 from records import attachment, comment, signing
 from records.attachment import Attachment
 from records.comment import Comment
@@ -28,9 +28,10 @@ from records.signature import Signature
 from records.viewing import seen_versions
 from webapp import dossiers, feel, filters, formats, ledger, route, visit
 from webapp.dossiers import Dossier, Redline
+from webapp.form_schema import PREFIX, SHOWN
 from webapp.ledger import Ledger
 from webapp.route import Stage
-from webapp.task_forms import PREFIX, SHOWN, Field, TaskForm, value_words
+from webapp.task_forms import Field, TaskForm, value_words
 
 TABS = (
     ("summary", "Summary"), ("changes", "Changes"), ("documents", "Documents"), ("discussion", "Discussion"),
@@ -42,6 +43,13 @@ VERDICTS: Mapping[str, tuple[str, str, str]] = {
     "return": ("Return", "b", "back"),
     "reject": ("Reject", "r", "x"),
     "ask": ("Ask", "", "question"),
+    "approve_supplier": ("Approve supplier", "a", "check"),
+    "other_supplier": ("Other supplier", "", "swap"),
+    "refuse": ("Refuse", "r", "x"),
+    "submit": ("Submit", "a", "send"),
+    "resubmit": ("Resubmit", "a", "send"),
+    "issue": ("Issue", "a", "send"),
+    "clear": ("Clear", "a", "check"),
 }
 """Verdict to its words, its key and its icon; other outcomes of a diagram are shown by their own word."""
 REASON_NEEDED = frozenset({"reject", "return", "ask", "approve_with_condition"})
@@ -124,7 +132,11 @@ class Review:
     @property
     def people(self) -> list[tuple[str, str]]:
         """Label and name of the people in the header."""
-        return list(self.dossier.people.items()) if self.dossier else [("Started by", filters.person_name(self.instance.started_by))]
+        return (
+            list(self.dossier.people.items())
+            if self.dossier
+            else [("Started by", filters.person_name(self.instance.started_by))]
+        )
 
     @property
     def version_words(self) -> str:
@@ -141,7 +153,11 @@ class Review:
         at = formats.moment(self.task.closed_at, visit.now(), visit.visitor().how)
         if self.task.verdict:
             return f"{formats.words(self.task.verdict)} by {who} {at}."
-        return f"Done by {who} {at}." if who and not self.task.closed_why else f"Closed {at}: {self.task.closed_why or 'done'}."
+        return (
+            f"Done by {who} {at}."
+            if who and not self.task.closed_why
+            else f"Closed {at}: {self.task.closed_why or 'done'}."
+        )
 
     @property
     def buttons(self) -> list[Button]:
@@ -279,7 +295,9 @@ def _fill_summary(session: Session, review: Review, sent: Mapping[str, Any] | No
         review.fields = form.show(names | values, kept)
     if not review.dossier:
         how = visit.visitor().how
-        review.variables = [(name, value_words(value, how)) for name, value in names.items() if not isinstance(value, dict)]
+        review.variables = [
+            (name, value_words(value, how)) for name, value in names.items() if not isinstance(value, dict)
+        ]
     if review.dossier:
         lines = [line.id for line in getattr(review.dossier.record, "lines", ())]
         line_type = f"{review.task.record_type}_line"
@@ -299,10 +317,7 @@ def _kept(draft: TaskDraft | None) -> Mapping[str, Any] | None:
 
 def form_of(session: Session, task: Task) -> TaskForm | None:
     """Return the form of a task out of the pinned bundle, or None where it has none."""
-    if not task.form_id:
-        return None
-    instance = instances.find(session, task.instance_id)
-    form = definitions.parsed(session, instance.definition_id).forms.get(task.form_id)
+    form = tasks.form_of(session, task)
     return TaskForm.of_schema(form.schema, feel.evaluate, visit.visitor().how) if form else None
 
 
@@ -351,7 +366,9 @@ def _next_words(review: Review, verdict: str) -> str:
     if not verdict.startswith("approve"):
         return ""
     later = [stage for stage in review.stages if not stage.tone]
-    waiting = [seat for stage in review.stages if stage.tone == "now" for seat in stage.slots if seat.words == "Waiting"]
+    waiting = [
+        seat for stage in review.stages if stage.tone == "now" for seat in stage.slots if seat.words == "Waiting"
+    ]
     if len(waiting) > 1:
         return f"After you, {formats.plural(len(waiting) - 1, 'signature')} of this stage still to come."
     return f"This starts the next stage: {later[0].name}." if later else "This is the last signature of the plan."
@@ -359,7 +376,13 @@ def _next_words(review: Review, verdict: str) -> str:
 
 def _meanings(session: Session, review: Review, verdict: str) -> list[tuple[str, str]]:
     """Return the meanings that fit the verdict and that the visitor's role may give."""
-    wanted = {"reject": ("REJECTED",), "return": ("REJECTED", "REVIEWED")}.get(verdict, (review.task.signature, "REVIEWED"))
-    codes = [role_code(review.task.role)] if review.task.role else [role_code(f"role:{one}") for one in visit.visitor().roles]
+    wanted = {"reject": ("REJECTED",), "return": ("REJECTED", "REVIEWED")}.get(
+        verdict, (review.task.signature, "REVIEWED")
+    )
+    codes = (
+        [role_code(review.task.role)]
+        if review.task.role
+        else [role_code(f"role:{one}") for one in visit.visitor().roles]
+    )
     allowed = {meaning for code in codes for meaning in meanings_of(session, code)}
     return [(word, formats.words(word)) for word in dict.fromkeys(wanted) if word and word in allowed]

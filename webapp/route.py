@@ -57,7 +57,9 @@ def stages_of(session: Session, record_type: str, record_id: str, content_hash: 
     return [_stage(number, found) for number, found in sorted(seats.items())]
 
 
-def _seat(session: Session, slot: ApprovalSlot, open_tasks: Mapping[str, Task], decisions: Mapping[str, Decision]) -> Seat:
+def _seat(
+    session: Session, slot: ApprovalSlot, open_tasks: Mapping[str, Task], decisions: Mapping[str, Decision]
+) -> Seat:
     role = filters.principal_words(f"role:{slot.role}")
     signature, task, decision = slot.signature, open_tasks.get(slot.role), decisions.get(slot.role)
     if slot.is_signed and signature is not None:
@@ -79,7 +81,9 @@ def _stage(number: int, seats: Sequence[Seat]) -> Stage:
         tone = "done"
     else:
         tone = "now" if any(seat.words == "Waiting" for seat in seats) else ""
-    return Stage(number, STAGE_NAMES.get(number, f"Stage {number}"), seats, tone, f"{done} of {plural(len(seats), 'signature')}")
+    return Stage(
+        number, STAGE_NAMES.get(number, f"Stage {number}"), seats, tone, f"{done} of {plural(len(seats), 'signature')}"
+    )
 
 
 def waits_for(session: Session, task: Task) -> str:
@@ -102,7 +106,10 @@ def _names(session: Session, principals: Sequence[str], excluded: Sequence[str])
 
 def _open_tasks(session: Session, record_type: str, record_id: str) -> dict[str, Task]:
     wanted = select(Task).where(
-        Task.record_type == record_type, Task.record_id == record_id, Task.state == TaskState.OPEN, Task.role.is_not(None)
+        Task.record_type == record_type,
+        Task.record_id == record_id,
+        Task.state == TaskState.OPEN,
+        Task.role.is_not(None),
     )
     return {(task.role or "").removeprefix("role:").partition("@")[0]: task for task in session.scalars(wanted)}
 

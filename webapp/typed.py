@@ -19,7 +19,9 @@ class Unreadable(ValueError):
     """What was typed is no such value; the message is the sentence to show by the field."""
 
 
-def decimal(text: str, how: Custom, *, decimals: int, above: Decimal | None = None) -> Decimal:
+def decimal(
+    text: str, how: Custom, *, decimals: int, above: Decimal | None = None, at_least: Decimal | None = None
+) -> Decimal:
     """Read a number typed in a person's customs.
 
     Where the comma is the decimal sign, a point parts groups of three (``1.250`` is 1250) and else is read as a decimal
@@ -40,7 +42,8 @@ def decimal(text: str, how: Custom, *, decimals: int, above: Decimal | None = No
         number = Decimal(compact)
     except InvalidOperation as error:
         raise Unreadable(f"Expected a number such as 12{how.point}5, but found “{text.strip()[:40]}”") from error
-    return _within(number, decimals, above)
+    _refuse_outside(number, above, at_least)
+    return _within(number, decimals)
 
 
 def _without_groups(compact: str) -> str:
@@ -53,13 +56,18 @@ def _without_groups(compact: str) -> str:
     return whole.replace(",", "") + point + fraction
 
 
-def _within(number: Decimal, decimals: int, above: Decimal | None) -> Decimal:
+def _refuse_outside(number: Decimal, above: Decimal | None, at_least: Decimal | None) -> None:
+    if above is not None and number <= above:
+        raise Unreadable(f"Expected more than {above:f}, but found {number:f}")
+    if at_least is not None and number < at_least:
+        raise Unreadable(f"Expected {at_least:f} or more, but found {number:f}")
+
+
+def _within(number: Decimal, decimals: int) -> Decimal:
     if abs(number) >= LIMIT:
         raise Unreadable("Expected a number below 1,000,000,000,000, but this one is larger")
     if number != number.quantize(Decimal(1).scaleb(-decimals)):
         raise Unreadable(f"Expected at most {decimals} decimals, but found {-int(number.as_tuple().exponent)}")
-    if above is not None and number <= above:
-        raise Unreadable(f"Expected more than {above:f}, but found {number:f}")
     return number
 
 
@@ -76,7 +84,9 @@ def local_instant(text: str, how: Custom) -> dt.datetime:
     try:
         local = dt.datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise Unreadable(f"Expected a date and time such as 2026-12-01 14:30, but found “{text.strip()[:40]}”") from error
+        raise Unreadable(
+            f"Expected a date and time such as 2026-12-01 14:30, but found “{text.strip()[:40]}”"
+        ) from error
     return (local if local.tzinfo else local.replace(tzinfo=how.zone)).astimezone(dt.UTC)
 
 

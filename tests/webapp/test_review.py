@@ -52,7 +52,11 @@ def test_an_approver_signs_and_the_requisition_moves_on(browse: People, story: S
     assert path_of(answer) == "/inbox"
     assert story.requisition.status in (RequisitionStatus.APPROVED, RequisitionStatus.CONVERTED)
     signature = story.signatures[-1]
-    assert (signature.signer_id, signature.meaning, signature.reason) == ("lena", "APPROVED", "Agrees with the contract")
+    assert (signature.signer_id, signature.meaning, signature.reason) == (
+        "lena",
+        "APPROVED",
+        "Agrees with the contract",
+    )
     browser.get("/inbox")
     assert "Signed by Lena Fischer, Purchasing lead, as approved" in browser.text
     assert signature.content_hash[:12] in browser.text
@@ -106,13 +110,17 @@ def test_three_wrong_passwords_sign_nothing_and_security_hears_of_it(browse: Peo
     assert answer.status_code == 403
     assert "The account is locked" in browser.text
     assert story.read(lambda session: session.scalars(select(Decision)).all()) == []
-    refused = story.read(lambda session: session.scalars(select(AuditEvent).where(AuditEvent.action == "REFUSED")).all())
+    refused = story.read(
+        lambda session: session.scalars(select(AuditEvent).where(AuditEvent.action == "REFUSED")).all()
+    )
     assert [event.field for event in refused].count("WRONG_PASSWORD") == 3
     told = story.read(lambda session: session.scalars(select(Notice).where(Notice.user_id == adam.id)).all())
     assert any("is locked after 3 wrong passwords" in notice.subject for notice in told)
 
 
-def test_a_later_signature_of_the_session_asks_for_the_password_alone(browse: People, story: Story, clock: SettableClock):
+def test_a_later_signature_of_the_session_asks_for_the_password_alone(
+    browse: People, story: Story, clock: SettableClock
+):
     first = submitted(story)
     browser = browse(lena)
     browser.post(f"/tasks/{first.id}/decide/approve", signing(first))

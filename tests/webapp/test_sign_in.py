@@ -15,7 +15,9 @@ def test_a_page_asks_who_one_is_and_comes_back_to_where_one_wanted_to_go(browse:
     answer = browser.get("/requisitions?q=REQ")
     assert answer.status_code == 302
     assert answer.headers["Location"] == "/sign-in?next=/requisitions?q%3DREQ"
-    sent = browser.post("/sign-in", {"sign_in_name": "rita", "sign_in_password": PASSWORD, "next": "/requisitions?q=REQ"})
+    sent = browser.post(
+        "/sign-in", {"sign_in_name": "rita", "sign_in_password": PASSWORD, "next": "/requisitions?q=REQ"}
+    )
     assert sent.status_code == 303
     assert sent.headers["Location"] == "/requisitions?q=REQ"
 
@@ -90,7 +92,9 @@ def test_a_form_sent_from_another_site_is_refused(browse: People):
     assert browser.get("/inbox").status_code == 200
 
 
-def test_a_long_reason_survives_a_session_that_expired_while_it_was_typed(browse: People, story: Story, clock: SettableClock):
+def test_a_long_reason_survives_a_session_that_expired_while_it_was_typed(
+    browse: People, story: Story, clock: SettableClock
+):
     """W28."""
     task = story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)]).as_(lena).task("approve_requisition")
     browser, reason = browse(lena), "The second quote is 12 % lower. " * 40
@@ -103,7 +107,9 @@ def test_a_long_reason_survives_a_session_that_expired_while_it_was_typed(browse
     assert reason.strip() in browser.text
     assert "secret-typed" not in answer.text
     again = {key: value for key, value in form.items() if key != "password"}
-    back = browser.post(f"/tasks/{task.id}/decide/reject", again | {"sign_in_name": "lena", "sign_in_password": PASSWORD})
+    back = browser.post(
+        f"/tasks/{task.id}/decide/reject", again | {"sign_in_name": "lena", "sign_in_password": PASSWORD}
+    )
     assert "You are signed in again. Nothing was sent yet." in browser.text
     assert back.status_code == 200
     assert browser.field("reason") == reason.strip()

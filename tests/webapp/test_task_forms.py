@@ -47,7 +47,9 @@ def form(how: Any = HERE) -> TaskForm:
 
 
 def read(how: Any = HERE, **sent: Any) -> dict[str, Any]:
-    given = {f"data.{name.replace('__', '.')}": value if isinstance(value, list) else [value] for name, value in sent.items()}
+    given = {
+        f"data.{name.replace('__', '.')}": value if isinstance(value, list) else [value] for name, value in sent.items()
+    }
     return form(how).read(given, NAMES)
 
 
@@ -58,7 +60,9 @@ def errors(**sent: Any) -> dict[str, str]:
 
 
 def test_a_form_is_read_into_plain_values():
-    values = read(result="ACCEPT", price="12.5", on="2026-12-01", at="2026-12-01T14:30", checked="true", tags=["red", "blue"])
+    values = read(
+        result="ACCEPT", price="12.5", on="2026-12-01", at="2026-12-01T14:30", checked="true", tags=["red", "blue"]
+    )
     assert values["result"] == "ACCEPT"
     assert values["price"] == Decimal("12.5")
     assert values["on"] == dt.date(2026, 12, 1)
@@ -117,7 +121,9 @@ def test_conditions_are_judged_by_what_was_typed():
 
 
 def test_a_list_has_the_rows_that_were_sent():
-    fields = {field.name: field for field in form().show(NAMES, {"data.result": ["CHANGE"], "data.lines.1.note": ["b"]})}
+    fields = {
+        field.name: field for field in form().show(NAMES, {"data.result": ["CHANGE"], "data.lines.1.note": ["b"]})
+    }
     rows = fields["data.lines"].rows
     assert [[field.name for field in row] for row in rows] == [
         ["data.lines.0.line_no", "data.lines.0.note"], ["data.lines.1.line_no", "data.lines.1.note"],

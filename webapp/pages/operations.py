@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
-from engine import definitions, incidents, instances, retrying, tasks
+from engine import incidents, instances, retrying, tasks
 from engine.database import is_id
 from engine.errors import Forbidden, NotFound
 from engine.stored.definition import Definition, DefinitionFile
@@ -19,7 +19,7 @@ from engine.stored.job import Job
 from engine.stored.wait import Incident, IncidentState
 from webapp import diagrams, dossiers, filters, formats, ledger, listing
 from webapp.task_forms import value_words
-from webapp.visit import acting, installation, now, reading, visitor
+from webapp.visit import acting, installation, reading, visitor
 
 pages = Blueprint("operations", __name__)
 
@@ -102,7 +102,9 @@ def bpmn(instance_id: str) -> Response:
     )
     called = request.args.get("process", "")
     files = list(session.scalars(wanted))
-    found = next((file for file in files if file.key == called or (not called and file.path == definition.main_file)), None)
+    found = next(
+        (file for file in files if file.key == called or (not called and file.path == definition.main_file)), None
+    )
     if found is None:
         raise NotFound("Expected a diagram in this bundle, but there is none.")
     return Response(found.content, mimetype="application/xml")
@@ -143,9 +145,7 @@ def need_helper() -> None:
 
 def _counts(session: Session) -> list[tuple[str, str, int]]:
     """Return (state, words, count) of the figures at the top."""
-    rows: dict[str, int] = {
-        status: count for status, count in session.execute(select(Instance.status, func.count()).group_by(Instance.status))
-    }
+    rows: dict[str, int] = dict(session.execute(select(Instance.status, func.count()).group_by(Instance.status)).all())
     stuck = session.scalar(select(func.count()).where(Incident.state == IncidentState.OPEN)) or 0
     found = [(status.value, formats.words(status), rows.get(status.value, 0)) for status in InstanceStatus]
     return [*found, ("INCIDENT", "Incidents", stuck)]

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
 
@@ -75,7 +75,9 @@ def edit(record_id: str) -> Page:
             stored = find(act.session, record_id)
             refuse_edit(stored)
             if request.form.get("seen_hash") != approved_hash(stored):
-                raise Conflict(f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here.")
+                raise Conflict(
+                    f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here."
+                )
             order_form.fill(act.session, stored, request.form, visitor().how)
     except Refused as refusal:
         return _show_form(find(read_anew(), record_id), refusal), status_of(refusal)
@@ -192,10 +194,14 @@ def _may(order: PurchaseOrder) -> dict[str, str]:
     buyer = "" if visitor().holds("BUYER", "PUR_LEAD", "PUR_MGR") else "Needs the role Buyer"
     state = formats.words(order.status).lower()
     return {
-        "edit": buyer or ("" if order.status is OrderStatus.DRAFT else f"Frozen: it is {state}. Withdraw it first, or amend it."),
+        "edit": buyer
+        or ("" if order.status is OrderStatus.DRAFT else f"Frozen: it is {state}. Withdraw it first, or amend it."),
         "withdraw": buyer or ("" if order.status in WITHDRAWABLE else f"Only before it is issued; it is {state}."),
-        "print": "" if order.approved_hash == approved_hash(order) else "There is a sheet once the order is submitted for approval.",
-        "acknowledge": buyer or ("" if order.status is OrderStatus.TRANSMITTED else f"Only once it is with the supplier; it is {state}."),
+        "print": ""
+        if order.approved_hash == approved_hash(order)
+        else "There is a sheet once the order is submitted for approval.",
+        "acknowledge": buyer
+        or ("" if order.status is OrderStatus.TRANSMITTED else f"Only once it is with the supplier; it is {state}."),
     }
 
 

@@ -64,7 +64,9 @@ def _prices(session: Session, part: Part) -> list[CataloguePrice]:
 def _sources(session: Session, part: Part) -> list[SupplierApproval]:
     """Return the rows of the approved supplier list that name the part or its commodity."""
     named = (SupplierApproval.subject == ApprovalSubject.PART) & (SupplierApproval.subject_code == part.part_no)
-    commodity = (SupplierApproval.subject == ApprovalSubject.COMMODITY) & (SupplierApproval.subject_code == part.commodity)
+    commodity = (SupplierApproval.subject == ApprovalSubject.COMMODITY) & (
+        SupplierApproval.subject_code == part.commodity
+    )
     wanted = select(SupplierApproval).where(named | commodity).options(selectinload(SupplierApproval.supplier))
     return list(session.scalars(wanted.order_by(SupplierApproval.valid_to.desc()).limit(RECENT)))
 

@@ -97,7 +97,9 @@ def suggest_parts() -> Response:
     """Suggest parts and services by number or name."""
     query = request.args.get("q", "").strip()[:60]
     wanted = select(Part).where(Part.is_active.is_(True), listing.contains(query, Part.part_no, Part.name))
-    found = reading().scalars(wanted.options(selectinload(Part.revisions)).order_by(Part.part_no).limit(MOST_SUGGESTIONS))
+    found = reading().scalars(
+        wanted.options(selectinload(Part.revisions)).order_by(Part.part_no).limit(MOST_SUGGESTIONS)
+    )
     return jsonify(items=[_part_item(part) for part in found])
 
 
@@ -120,7 +122,8 @@ def suggest_suppliers() -> Response:
     )
     found = list(reading().scalars(wanted.order_by(Supplier.supplier_no).limit(200)))
     found.sort(key=lambda one: one.id not in prices)
-    return jsonify(items=[_supplier_item(one, prices.get(one.id)) for one in found[:MOST_SUGGESTIONS]])
+    currency = request.args.get("currency", "")
+    return jsonify(items=[_supplier_item(one, prices.get(one.id), currency) for one in found[:MOST_SUGGESTIONS]])
 
 
 def _handle(requisition: Requisition | None) -> Page:
@@ -151,7 +154,9 @@ def _store(act: Act, requisition: Requisition | None, typed_now: Typed) -> Requi
     stored = find(act.session, requisition.id)
     refuse_edit(stored)
     if request.form.get("seen_hash") != requisition_hash(stored):
-        raise Conflict(f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here.")
+        raise Conflict(
+            f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here."
+        )
     return rewrite(act, stored, typed_now)
 
 
@@ -200,7 +205,9 @@ def _show_form(
     values = _preview_values(typed_now)
     if is_fresh:
         values["open_errors"] = {}
-    centres = session.execute(select(CostCentre.code, CostCentre.name).where(CostCentre.is_active).order_by(CostCentre.code))
+    centres = session.execute(
+        select(CostCentre.code, CostCentre.name).where(CostCentre.is_active).order_by(CostCentre.code)
+    )
     currencies = session.scalars(select(ExchangeRate.currency).distinct())
     site = site_called(session, session.get_one(User, visitor().user_id).site_code)
     return render_template(
@@ -234,7 +241,9 @@ def _preview_values(typed_now: Typed) -> dict[str, Any]:
             requisition_form.fill(session, draft, typed_now, visitor().how)
         except Invalid as refusal:
             errors = refusal.fields
-        sums = [line.amount if f"lines.{index}.quantity" not in errors else None for index, line in enumerate(draft.lines)]
+        sums = [
+            line.amount if f"lines.{index}.quantity" not in errors else None for index, line in enumerate(draft.lines)
+        ]
         plan = approval_preview.preview(session, draft) if draft.cost_centre and draft.lines else None
         total = draft.total if draft.lines else None
         values = {"sums": sums, "total": total, "currency": draft.currency, "plan": plan, "open_errors": errors}
@@ -276,7 +285,9 @@ def refuse_edit(requisition: Requisition) -> None:
     """Refuse to edit somebody else's requisition, or one that is under way. Raises: Forbidden; Conflict."""
     if requisition.requester_id != visitor().user_id:
         name = filters.person_name(requisition.requester_id)
-        raise Forbidden(f"Expected {name}, who requested {requisition.number}, to change it, but you are somebody else.")
+        raise Forbidden(
+            f"Expected {name}, who requested {requisition.number}, to change it, but you are somebody else."
+        )
     if requisition.status not in EDITABLE:
         state = formats.words(requisition.status).lower()
         raise Conflict(
@@ -299,7 +310,11 @@ def orders_of(session: Session, requisition: Requisition) -> list[PurchaseOrder]
 def _part_item(part: Part) -> dict[str, Any]:
     released = [one.rev for one in part.revisions if one.status is RevisionStatus.RELEASED]
     state = f"rev {released[-1]} released" if released else formats.words(part.type)
-    fills = {"revision": released[-1] if released else "", "uom": part.base_uom, "process_code": part.process_code or ""}
+    fills = {
+        "revision": released[-1] if released else "",
+        "uom": part.base_uom,
+        "process_code": part.process_code or "",
+    }
     return {"value": part.part_no, "label": f"{part.name} · {state}", "fills": fills}
 
 
@@ -316,10 +331,11 @@ def _prices(session: Session, part_no: str, rev: str) -> dict[str, CataloguePric
     return prices
 
 
-def _supplier_item(supplier: Supplier, price: CataloguePrice | None) -> dict[str, Any]:
+def _supplier_item(supplier: Supplier, price: CataloguePrice | None, currency: str) -> dict[str, Any]:
+    """Return a suggestion; it fills in the price only in the currency of the form, where the number means the same."""
     label = f"{supplier.name} · {formats.words(supplier.status).lower()}"
     if price is None:
         return {"value": supplier.supplier_no, "label": label, "fills": {}}
     shown = formats.money(price.unit_price, price.currency, visitor().how, unit_price=True)
-    fills = {"estimated_price": filters.plain_number(price.unit_price)}
+    fills = {"estimated_price": filters.plain_number(price.unit_price)} if price.currency == currency else {}
     return {"value": supplier.supplier_no, "label": f"{label} · {shown}", "fills": fills}

@@ -13,11 +13,12 @@ from engine import tasks
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.ports import SignatureRequest
-from records import attachment, comment as remarks, viewing
+from records import attachment, viewing
+from records import comment as remarks
 from webapp import formats, reviews, signed, typed
+from webapp.form_schema import PREFIX, row_count
 from webapp.pages.account import own_path
 from webapp.refusals import status_of
-from webapp.task_forms import PREFIX, row_count
 from webapp.typed import Unreadable
 from webapp.visit import acting, is_partial, now, read_anew, reading, visitor
 
@@ -203,7 +204,9 @@ def _way() -> dict[str, str]:
 def _go_on() -> Answer:
     """Go to the next task of the list that the visitor came from."""
     way = _way()
-    target = f"{way['back_url']}{'&' if way['back'] else '?'}task={way['next_id']}" if way["next_id"] else way["back_url"]
+    target = (
+        f"{way['back_url']}{'&' if way['back'] else '?'}task={way['next_id']}" if way["next_id"] else way["back_url"]
+    )
     if is_partial():
         answer = Response(status=204)
         answer.headers["HX-Redirect"] = target
@@ -212,7 +215,9 @@ def _go_on() -> Answer:
 
 
 def _here(task_id: str, **values: str) -> str:
-    return url_for("review.show", task_id=task_id, back=request.args.get("back"), next=request.args.get("next"), **values)
+    return url_for(
+        "review.show", task_id=task_id, back=request.args.get("back"), next=request.args.get("next"), **values
+    )
 
 
 def _read_fields(task_id: str) -> dict[str, Any] | None:

@@ -40,7 +40,9 @@ def show(record_id: str) -> str:
     """Show one supplier."""
     session = reading()
     supplier = find(session, record_id)
-    orders = select(PurchaseOrder).where(PurchaseOrder.supplier_id == supplier.id).options(selectinload(PurchaseOrder.lines))
+    orders = (
+        select(PurchaseOrder).where(PurchaseOrder.supplier_id == supplier.id).options(selectinload(PurchaseOrder.lines))
+    )
     prices = select(CataloguePrice).where(CataloguePrice.supplier_id == supplier.id)
     return render_template(
         "documents/supplier.html", document=supplier, beside=document_page.beside(session, supplier),
