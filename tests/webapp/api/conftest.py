@@ -79,7 +79,7 @@ def problem(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
     body: dict[str, Any] = answer.json
     assert body["code"] == code, body
     assert body["status"] == status
-    assert body["detail"].startswith("Expected"), body["detail"]
+    assert "Expected " in body["detail"], body["detail"]
     return body
 
 
