@@ -39,6 +39,7 @@ def committed(story: Story) -> Decimal:
 
 
 def test_a_request_slightly_over_asks_finance_for_an_exception(tight: Story) -> None:
+    """D04: 9,600.00 are over by 350.00, 0.58 %; approved, they are committed once."""
     request(tight, 12)
     budget = tight.variables["budget"]
     assert (budget["over"], budget["over_percent"]) == (D("350.0000"), D("0.58"))
@@ -53,6 +54,7 @@ def test_a_request_slightly_over_asks_finance_for_an_exception(tight: Story) -> 
 
 
 def test_a_refused_exception_returns_the_requisition_and_commits_nothing(tight: Story) -> None:
+    """D04: rejected, it is returned and nothing is committed."""
     request(tight, 12)
     tight.as_(fred).decide("decide_budget_exception", "reject", reason="wait for January")
     assert tight.requisition.status is RequisitionStatus.RETURNED

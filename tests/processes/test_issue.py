@@ -53,6 +53,7 @@ def own_signatures(story: Story) -> list[SignatureStatus]:
 
 
 def test_an_approval_older_than_thirty_days_cannot_be_issued(story: Story) -> None:
+    """D09."""
     story.clock.set(dt.datetime(2026, 10, 20, 15, 0, tzinfo=UTC))
     approved(story)
     seen = story.task("issue_order")
@@ -107,6 +108,7 @@ def test_the_acknowledgement_clock_skips_holidays_and_weekends(story: Story) -> 
 
 
 def test_changes_of_the_supplier_wait_for_buyer_and_planner(story: Story) -> None:
+    """D35: 90 of 100 and twelve days later is a counter-offer."""
     story.clock.set(dt.datetime(2026, 11, 24, 21, 0, tzinfo=UTC))
     issued(story)
     lines = [

@@ -52,6 +52,7 @@ def gate(story: Story) -> list[str]:
 
 
 def test_a_supplier_without_approval_waits_at_the_gate_until_quality_approves_the_scope(story: Story) -> None:
+    """D05: 480.00 is band zero; the wait names SUP-01, and the issue is held until 2026-11-25."""
     plating(story)
     assert story.steps == ["decide_on_supplier"]
     assert any(sentence.startswith("SUP-01") for sentence in gate(story))

@@ -272,6 +272,7 @@ def test_an_order_is_not_issued_to_a_supplier_who_is_suspended_meanwhile(act: Ac
 
 
 def test_an_order_is_not_built_without_the_scope_for_its_process(act: Act) -> None:
+    """D06: at the building of the order SUP-03 blocks."""
     make_process(act, "FPI", nadcap_commodity="")
     supplier = make_supplier(act)
     make_approval(act, supplier)
