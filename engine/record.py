@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import inspect
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import Numeric, inspect
+from sqlalchemy.orm import Mapped, RelationshipDirection, Session, mapped_column
 
 from engine.canonical import canonical
 from engine.database import Id, Instant, Scaled, Versioned, new_id
@@ -73,15 +73,17 @@ class Edit:
         columns = inspect(type(self.record)).columns
         for name, (old, new) in self.changes.items():
             kind = columns[name].type if name in columns else None
-            scale = kind.scale if isinstance(kind, Scaled) else None
+            scale = kind.scale if isinstance(kind, (Scaled, Numeric)) else None
             yield name, canonical(old, scale=scale), canonical(new, scale=scale)
 
 
 def edits_of(session: Session) -> list[Edit]:
     """Return the pending edits of a session in a stable order: inserts, updates, deletes.
 
-    A row that was taken out of the collection that owns it is deleted by the flush, and is judged as deleted here.
+    A row that was taken out of the collection that owns it is deleted by the flush, and is judged as deleted here. A
+    reference that was given as an object stands in its column here, as the flush would write it later.
     """
+    _fill_references(session)
     found = [_insert(record) for record in session.new if isinstance(record, Judged)]
     dirty = [record for record in session.dirty if isinstance(record, Judged)]
     orphans = [record for record in dirty if _is_orphan(session, record)]
@@ -101,6 +103,29 @@ def edits_of(session: Session) -> list[Edit]:
         if isinstance(record, Judged)
     ]
     return found
+
+
+def _fill_references(session: Session) -> None:
+    """Write the ids of objects that rows refer to into their columns, so that they are judged and chained too."""
+    for record in session.new:
+        if isinstance(record, Record):
+            record.id = record.id or new_id()
+    for record in (*session.new, *session.dirty):
+        if not isinstance(record, Judged):
+            continue
+        state = inspect(record)
+        for relation in state.mapper.relationships:
+            if relation.direction is not RelationshipDirection.MANYTOONE:
+                continue
+            # History without loading: what was never touched stays unloaded.
+            given = state.attrs[relation.key].history.added
+            if not given or given[0] is None:
+                continue
+            for column, target in relation.local_remote_pairs or ():
+                name = state.mapper.get_property_by_column(column).key
+                value = getattr(given[0], relation.mapper.get_property_by_column(target).key)
+                if value is not None and getattr(record, name) != value:
+                    setattr(record, name, value)
 
 
 def _is_orphan(session: Session, record: Judged) -> bool:
