@@ -69,7 +69,9 @@ def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
 def _event(row: AuditEvent) -> Event:
     verb = VERBS.get(row.action, words(row.action).lower())
     said = f"{verb} {words(row.field).lower()}" if row.field else verb
-    return Event(row.seq, row.at, row.actor, said, _short(row.old, row.field), _short(row.new, row.field), row.reason, row.hash)
+    return Event(
+        row.seq, row.at, row.actor, said, _short(row.old, row.field), _short(row.new, row.field), row.reason, row.hash
+    )
 
 
 def _short(text: str | None, field: str | None) -> str | None:

@@ -15,17 +15,18 @@ function tint(registry, id, paints) {
   if (shape) Object.assign(shape.style, PAINTS[paints]);
 }
 
-function paint(viewer, state, process) {
+function paint(viewer, state, process, choose) {
   const overlays = viewer.get("overlays");
   const registry = viewer.get("elementRegistry");
   for (const step of state.done) if (step.process === process) tint(registry, step.element, "done");
   for (const token of state.tokens) {
     if (token.process !== process || !registry.get(token.element)) continue;
     tint(registry, token.element, token.incident ? "incident" : "waiting");
-    const mark = document.createElement("span");
+    const mark = document.createElement(token.inside ? "button" : "span");
     mark.className = token.incident ? "token token-incident" : "token";
     mark.textContent = token.words;
     mark.title = token.title;
+    if (token.inside) mark.addEventListener("click", () => choose(token.inside));
     overlays.add(token.element, { position: { top: -12, left: -8 }, html: mark });
   }
 }
@@ -50,6 +51,7 @@ function offerProcesses(figure, state, choose) {
     ...state.processes.map((process) => {
       const button = document.createElement("button");
       button.type = "button";
+      button.dataset.process = process.id;
       button.className = "button button-small";
       button.textContent = process.tokens ? `${process.name} (${process.tokens})` : process.name;
       button.setAttribute("aria-pressed", String(process.id === state.main));
@@ -65,11 +67,13 @@ function offerProcesses(figure, state, choose) {
 async function show(figure) {
   const state = await fetch(figure.dataset.state).then((answer) => answer.json());
   const viewer = new NavigatedViewer({ container: figure.querySelector("[data-canvas]") });
+  // A mark on a call leads into what it called, as the button of that process above the diagram does.
+  const follow = (process) => figure.querySelector(`[data-process="${CSS.escape(process)}"]`)?.click();
   const choose = async (process) => {
     const url = new URL(figure.dataset.bpmn, location.href);
     if (process !== state.main) url.searchParams.set("process", process);
     await viewer.importXML(await fetch(url).then((answer) => answer.text()));
-    paint(viewer, state, process);
+    paint(viewer, state, process, follow);
     lookAt(viewer, state, process);
   };
   await choose(state.main);

@@ -7,7 +7,8 @@ async function open(link) {
   const box = dialog();
   await htmx.ajax("GET", link.href, { target: box, swap: "innerHTML" });
   if (!box.open) box.showModal();
-  box.querySelector("[autofocus], input:not([type=hidden]), textarea, select, button")?.focus();
+  const field = "input:not([type=hidden], [readonly]), textarea, select";
+  (box.querySelector("[autofocus]") ?? box.querySelector(field) ?? box.querySelector("button[data-confirm]"))?.focus();
 }
 
 export function bindDialogs() {

@@ -63,6 +63,7 @@ function arm(input) {
       }),
     );
     list.hidden = found.length === 0;
+    list.scrollIntoView({ block: "nearest" });
     input.setAttribute("aria-expanded", String(found.length > 0));
   };
   const ask = async () => {
@@ -70,7 +71,7 @@ function arm(input) {
     const url = new URL(input.dataset.suggest, location.href);
     url.searchParams.set("q", input.value);
     for (const name of (input.dataset.with ?? "").split(" ").filter(Boolean)) {
-      url.searchParams.set(name, input.form.elements[input.dataset.prefix + name]?.value ?? "");
+      url.searchParams.set(name, (input.form.elements[input.dataset.prefix + name] ?? input.form.elements[name])?.value ?? "");
     }
     const answer = await fetch(url, { headers: { Accept: "application/json" } });
     if (answer.ok && round === asked && document.activeElement === input) paint((await answer.json()).items);
