@@ -21,6 +21,7 @@ from records.supplier import (
     CataloguePrice,
     Supplier,
     SupplierApproval,
+    SupplierStatus,
 )
 
 COST_CENTRES = (
@@ -129,6 +130,8 @@ def approve_suppliers(act: Act) -> None:
     for supplier in act.session.scalars(select(Supplier).order_by(Supplier.supplier_no)):
         if supplier.name == WITHOUT_APPROVAL:
             continue
+        # A supplier of critical parts that has not agreed to tell of changes waits at the supplier gate each time.
+        supplier.has_change_agreement = supplier.status is SupplierStatus.APPROVED
         for subject, code in _sold_by(act, supplier):
             act.session.add(
                 SupplierApproval(
