@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from dmn import Model, parse
 from dmn.errors import DmnError
+from engine.cache import Cache
 from engine.canonical import content_hash
 from engine.dialect import problems_of
 from engine.forms import Form, read_form
@@ -67,6 +68,18 @@ def file_hash(content: bytes) -> str:
     return hashlib.sha256(normalised(content)).hexdigest()
 
 
+_MODELS: Cache[Model] = Cache(256)
+_BUNDLES: Cache[Bundle] = Cache(64)
+# Reading is a pure function of the bytes, and what it makes never changes: versions and installations share what is alike.
+
+
+def read_diagrams(files: Mapping[str, bytes]) -> Bundle:
+    """Parse the ``.bpmn`` files among ``files``, the same content once only. Raises: Unreadable."""
+    diagrams = {path: content for path, content in files.items() if path.endswith(".bpmn")}
+    key = content_hash([[path, file_hash(content)] for path, content in sorted(diagrams.items())])
+    return _BUNDLES.get(key, lambda: read_bundle(diagrams))
+
+
 def read_library(files: Mapping[str, bytes]) -> Library:
     """Read every file, in any order, and list every problem."""
     problems: list[Problem] = []
@@ -105,7 +118,7 @@ def _is_new(key: str, path: str, known: Mapping[str, str], problems: list[Proble
 
 def _read_table(path: str, content: bytes, tables: dict[str, Table], problems: list[Problem]) -> None:
     try:
-        model = parse(content, name=path, functions=HOUSE)
+        model = _MODELS.get(f"{path} {file_hash(content)}", lambda: parse(content, name=path, functions=HOUSE))
     except DmnError as error:
         problems.append(Problem(path, error.line or 1, None, None, f"{error.message}.", "Correct the table."))
         return
@@ -118,7 +131,7 @@ def _read_processes(files: Mapping[str, bytes], problems: list[Problem]) -> Mapp
     if not files:
         return {}
     try:
-        bundle = read_bundle(files)
+        bundle = read_diagrams(files)
     except Unreadable as error:
         problems += error.problems
         return {}

@@ -11,13 +11,12 @@ from sqlalchemy.orm import Session
 from dmn import Result
 from dmn.errors import DmnError
 from engine import starts
-from engine.bundle import Deployed, Library, Parts, Table, file_hash, normalised, parts_of, read_library
+from engine.bundle import Deployed, Library, Parts, Table, file_hash, normalised, parts_of, read_diagrams, read_library
 from engine.cache import Cache
 from engine.clock import now_of
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound
 from engine.functions import HOUSE, lent
-from engine.spiff import read_bundle
 from engine.spiff.problems import Problem
 from engine.stored.definition import Definition, DefinitionFile, DefinitionStatus
 
@@ -181,8 +180,9 @@ def _read(session: Session, definition_id: str) -> Deployed:
         raise Conflict(
             f"Expected the stored bundle of {definition.process_id} to be readable, but {library.problems[0]}"
         )
-    bundle = read_bundle({path: content for path, content in files.items() if path.endswith(".bpmn")})
-    return Deployed(definition.id, definition.process_id, definition.hash, bundle, library.forms, library.tables)
+    return Deployed(
+        definition.id, definition.process_id, definition.hash, read_diagrams(files), library.forms, library.tables
+    )
 
 
 def latest_table(session: Session, decision_id: str) -> Table:
