@@ -29,9 +29,7 @@ def query(schema: type[Schema]) -> dict[str, Any]:
 def body(schema: type[Schema]) -> dict[str, Any]:
     """Return the body. Raises: WrongMediaType; Malformed; Invalid."""
     if not request.is_json:
-        raise WrongMediaType(
-            f"Expected a body of application/json, but found {request.mimetype or 'no media type'}."
-        )
+        raise WrongMediaType(f"Expected a body of application/json, but found {request.mimetype or 'no media type'}.")
     given = _parsed(request.get_data())
     _refuse_nul(given)
     return shapes.load(schema, given)
@@ -81,7 +79,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _refuse_nul(given: Any, path: str = "") -> None:
     """Refuse the one character that no database keeps."""
     if isinstance(given, str) and "\x00" in given:
-        raise Invalid("Expected readable text, but found a character that cannot be stored.", {path or "body": "has NUL"})
+        raise Invalid(
+            "Expected readable text, but found a character that cannot be stored.", {path or "body": "has NUL"}
+        )
     if isinstance(given, Mapping):
         for name, value in given.items():
             _refuse_nul(name, path)

@@ -59,7 +59,8 @@ def document() -> dict[str, Any]:
         "key", {"type": "http", "scheme": "bearer", "description": f"A key with the scope of the operation:\n{held}"}
     )
     spec.components.security_scheme(
-        "session", {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A signed-in browser, for reading."}
+        "session",
+        {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A signed-in browser, for reading."},
     )
     for endpoint in ENDPOINTS:
         path = "/api/v1" + PLACE.sub(r"{\1}", endpoint.path)

@@ -24,7 +24,12 @@ LARGEST_BODY = 1_000_000
 LARGEST_BUNDLE = 8_000_000
 
 blueprint = Blueprint(
-    "api", __name__, url_prefix="/api/v1", template_folder="templates", static_folder="static", static_url_path="/static"
+    "api",
+    __name__,
+    url_prefix="/api/v1",
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static",
 )
 problems.install(blueprint)
 blueprint.before_request(callers.recognise)
@@ -76,7 +81,9 @@ def reads(path: str, *, scope: str, summary: str, answer: type[Schema] | None, *
     return _registering("GET", path, scope=scope, summary=summary, answer=answer, **more)
 
 
-def writes(method: str, path: str, *, scope: str, summary: str, answer: type[Schema], **more: Any) -> Callable[[View], View]:
+def writes(
+    method: str, path: str, *, scope: str, summary: str, answer: type[Schema], **more: Any
+) -> Callable[[View], View]:
     """Register a function that writes: ``view(act, body, **path)`` returns the subject that ``render(subject)`` answers for."""
     return _registering(method, path, scope=scope, summary=summary, answer=answer, **more)
 

@@ -138,7 +138,9 @@ def _show(instance_id: str) -> dict[str, Any]:
         "wait": instances.wait_sentence(session, instance),
         "waits": waits,
         "open_incidents": [one for one in incidents.of_instance(session, instance.id) if one.state == "OPEN"],
-        "records": [{"record_type": kind, "record_id": key} for kind, key in instances.records_of(session, instance.id)],
+        "records": [
+            {"record_type": kind, "record_id": key} for kind, key in instances.records_of(session, instance.id)
+        ],
         "variables": instances.variables_of(session, instance.id) if may_know else None,
     }
 
@@ -164,9 +166,7 @@ def get_instance(instance_id: str) -> dict[str, Any]:
 def start_instance(act: Act, body: dict[str, Any]) -> str:
     """Start in the caller's name: an adapter's, or that of somebody who helps what is stuck. People start by documents."""
     _need_helper()
-    return instances.start(
-        act, body["process_id"], business_key=body["business_key"], variables=body["variables"]
-    ).id
+    return instances.start(act, body["process_id"], business_key=body["business_key"], variables=body["variables"]).id
 
 
 @writes(

@@ -67,8 +67,9 @@ def as_it_was(subject: dict[str, Any]) -> dict[str, Any]:
     render=as_it_was,
 )  # fmt: skip
 def publish_message(act: Act, body: dict[str, Any]) -> dict[str, Any]:
-    """Deliver it to the run that has waited longest, else start one, else keep it. A person needs the role of an interface's
-    keeper: a message can withdraw an order or answer for a supplier.
+    """Deliver it to the run that has waited longest, else start one, else keep it.
+
+    A person must keep the interfaces: a message can withdraw an order or answer for a supplier.
     """
     if not callers.is_adapter():
         orders.need("INTEGRATION", "ADMIN")

@@ -184,7 +184,9 @@ class Answered(Request):
     """A supplier's answer. message_id: the sender's own; the same one again is answered and moves nothing."""
 
     result = word(AckResult, required=True)
-    message_id = fields.String(required=True, validate=validate.Length(1, 200, error="Expected {min} to {max} characters"))
+    message_id = fields.String(
+        required=True, validate=validate.Length(1, 200, error="Expected {min} to {max} characters")
+    )
     lines = fields.List(fields.Nested(LineAnswered), load_default=list, validate=validate.Length(max=1000))
     reference = text(200, load_default="")
     note = text(4000, load_default="")
@@ -223,12 +225,16 @@ def _line(line: PurchaseOrderLine) -> dict[str, Any]:
 def _show(record_id: str) -> dict[str, Any]:
     order = pages.find(reading(), record_id)
     own = {name: getattr(order, name) for name in OrderDetail().fields if hasattr(order, name)}
-    return own | _summary(order) | {
-        "supplier_site": order.supplier_site.code if order.supplier_site else None,
-        "content_hash": approved_hash(order),
-        "lines": [_line(line) for line in order.lines],
-        "tag": _tag(order),
-    }
+    return (
+        own
+        | _summary(order)
+        | {
+            "supplier_site": order.supplier_site.code if order.supplier_site else None,
+            "content_hash": approved_hash(order),
+            "lines": [_line(line) for line in order.lines],
+            "tag": _tag(order),
+        }
+    )
 
 
 def _tag(order: PurchaseOrder) -> str:
@@ -346,7 +352,8 @@ def _revision(session: Session, number: str) -> PartRevision:
     found = session.scalar(wanted)
     if found is None:
         raise Invalid(
-            f"Expected a known part revision such as P-200/B, but found “{number[:40]}”.", {"lines.part_revision": "is unknown"}
+            f"Expected a known part revision such as P-200/B, but found “{number[:40]}”.",
+            {"lines.part_revision": "is unknown"},
         )
     return found
 

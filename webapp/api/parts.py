@@ -110,7 +110,9 @@ def get_part(record_id: str) -> Part:
 @reads("/part_revisions", scope="parts:read", summary="List part revisions", query=RevisionQuery, answer=RevisionPage)
 def list_part_revisions(*, q: str, status: str, part_no: str, after: str, limit: int) -> Any:
     """Newest first."""
-    wanted = select(PartRevision).join(Part).options(selectinload(PartRevision.part), selectinload(PartRevision.definitions))
+    wanted = (
+        select(PartRevision).join(Part).options(selectinload(PartRevision.part), selectinload(PartRevision.definitions))
+    )
     if q:
         wanted = wanted.where(listing.contains(q, Part.part_no, Part.name))
     if part_no:

@@ -134,7 +134,9 @@ def _answer_guard(error: IntegrityError) -> Response:
     if found is None:
         return _answer_bug(error)
     name = found[1].partition("_ck_")[2] or found[1].removeprefix("ck_")
-    return answer(Invalid(f"Expected values that fit together, but they break “{name.replace('_', ' ')}”.", code="CONSTRAINT"))
+    return answer(
+        Invalid(f"Expected values that fit together, but they break “{name.replace('_', ' ')}”.", code="CONSTRAINT")
+    )
 
 
 def _answer_http(error: HTTPException) -> Response:
@@ -145,7 +147,9 @@ def _answer_http(error: HTTPException) -> Response:
     elif error.code == 404:
         refusal = NotFound(f"Expected something at {request.path}, but there is nothing.")
     elif error.code == 405:
-        refusal = Refused(f"Expected another method for {request.path}, but found {request.method}.", code="METHOD_NOT_ALLOWED")
+        refusal = Refused(
+            f"Expected another method for {request.path}, but found {request.method}.", code="METHOD_NOT_ALLOWED"
+        )
     response = answer(refusal)
     status = error.code or 500
     body = orjson.loads(response.get_data()) | {"status": status}

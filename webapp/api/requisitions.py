@@ -161,13 +161,19 @@ def _show(record_id: str) -> dict[str, Any]:
     found = pages.find(session, record_id)
     runs = instances.instances_of(session, found.record_type, found.id)
     own = {name: getattr(found, name) for name in RequisitionDetail().fields if hasattr(found, name)}
-    return own | _summary(found) | {
-        "lines": [line_values(line) for line in found.lines],
-        "orders": [{"id": one.id, "number": one.number, "status": one.status} for one in pages.orders_of(session, found)],
-        "instance_id": runs[0].id if runs else None,
-        "wait": instances.wait_sentence(session, runs[0]) if runs else "",
-        "tag": _tag(found),
-    }
+    return (
+        own
+        | _summary(found)
+        | {
+            "lines": [line_values(line) for line in found.lines],
+            "orders": [
+                {"id": one.id, "number": one.number, "status": one.status} for one in pages.orders_of(session, found)
+            ],
+            "instance_id": runs[0].id if runs else None,
+            "wait": instances.wait_sentence(session, runs[0]) if runs else "",
+            "tag": _tag(found),
+        }
+    )
 
 
 def _tag(requisition: Requisition) -> str:
@@ -191,7 +197,11 @@ def list_requisitions(*, q: str, status: str, after: str, limit: int) -> Any:
 
 
 @reads(
-    "/requisitions/<record_id>", scope="requisitions:read", summary="Get a requisition", answer=RequisitionDetail, etag=tag_of
+    "/requisitions/<record_id>",
+    scope="requisitions:read",
+    summary="Get a requisition",
+    answer=RequisitionDetail,
+    etag=tag_of,
 )
 def get_requisition(record_id: str) -> dict[str, Any]:
     """Find it by id."""

@@ -64,11 +64,11 @@ class Exact(fields.Field[Decimal]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)) or len(str(value)) > 40:
-            raise ValidationError("Expected a number such as \"42.5\", but found something else")
+            raise ValidationError('Expected a number such as "42.5", but found something else')
         try:
             number = Decimal(value)
         except ArithmeticError as error:
-            raise ValidationError(f"Expected a number such as \"42.5\", but found “{str(value)[:40]}”") from error
+            raise ValidationError(f'Expected a number such as "42.5", but found “{str(value)[:40]}”') from error
         if not number.is_finite() or number.adjusted() > 30:
             raise ValidationError("Expected a finite number below 10¹², but found another")
         return number
@@ -119,7 +119,9 @@ class Values(fields.Field[dict[str, Any]]):
 
 def text(longest: int = LONGEST_WORD, **options: Any) -> fields.String:
     """Return a field of text of at most so many characters."""
-    return fields.String(validate=validate.Length(max=longest, error="Expected at most {max} characters, but it has more"), **options)
+    return fields.String(
+        validate=validate.Length(max=longest, error="Expected at most {max} characters, but it has more"), **options
+    )
 
 
 def word(choices: Any, **options: Any) -> fields.String:
@@ -167,7 +169,7 @@ def load(schema: type[Schema], given: Any) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema().load(given)
     except ValidationError as error:
-        found = dict(_flat(error.normalized_messages(), ""))
+        found = dict(_flat(error.messages, ""))
         raise Invalid(f"Expected a request that fits, but {len(found)} field(s) of it do not.", found) from error
     return loaded
 

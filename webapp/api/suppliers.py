@@ -36,7 +36,9 @@ class Approval(Answer):
     valid_from = fields.Date()
     valid_to = fields.Date()
     basis = fields.String()
-    site = fields.Function(lambda row: row.supplier_site.code if row.supplier_site else None, metadata={"type": ["string", "null"]})
+    site = fields.Function(
+        lambda row: row.supplier_site.code if row.supplier_site else None, metadata={"type": ["string", "null"]}
+    )
     nadcap_certificate_no = maybe()
     nadcap_commodity = maybe()
     customer_reference = maybe()
@@ -86,7 +88,9 @@ class SupplierQuery(Listed):
 SupplierPage = page_of(SupplierSummary, "SupplierPage")
 
 
-@reads("/suppliers", scope="suppliers:read", summary="List suppliers by number", query=SupplierQuery, answer=SupplierPage)
+@reads(
+    "/suppliers", scope="suppliers:read", summary="List suppliers by number", query=SupplierQuery, answer=SupplierPage
+)
 def list_suppliers(*, q: str, status: str, after: str, limit: int) -> Any:
     """Search in number and name."""
     return as_page(pages.look_up(q, status, after, limit=limit))

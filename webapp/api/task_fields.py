@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import Invalid
 from engine.stored.task import Task
+from engine.task_variables import variables_of
 from webapp import reviews
 from webapp.form_schema import PREFIX
 from webapp.visit import reading
@@ -29,7 +30,7 @@ def read(task: Task, given: Mapping[str, Any]) -> dict[str, Any] | None:
             )
         return None
     try:
-        return form.read(dict(_typed(given, PREFIX)), reviews.variables_of(reading(), task))
+        return form.read(dict(_typed(given, PREFIX)), variables_of(reading(), task))
     except Invalid as refusal:
         found = {f"variables.{name.removeprefix(PREFIX)}": said for name, said in refusal.fields.items()}
         raise Invalid(refusal.message, found, code=refusal.code) from refusal

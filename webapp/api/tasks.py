@@ -12,6 +12,7 @@ from engine.decisions import Decision
 from engine.errors import Conflict
 from engine.ports import SignatureRequest
 from engine.stored.task import Task, TaskState
+from engine.task_variables import variables_of
 from records.signing import signature_of
 from webapp import reviews
 from webapp.api import bodies, callers, task_fields
@@ -85,8 +86,10 @@ class Bar(Answer):
 
 
 class TaskDetail(TaskSummary):
-    """A task. outcomes: the verdicts the caller may give, none when barred or closed; signature: the meaning it must be signed
-    with, or null; why_me: why it is in the caller's inbox; variables: what its form reads, only for who may take it.
+    """A task with its form.
+
+    outcomes: the verdicts the caller may give, none when barred or closed. signature: the meaning it must be signed with, or
+    null. why_me: why it is in the caller's inbox. variables: what its form reads, only for who may take it.
     """
 
     outcomes = fields.List(fields.String())
@@ -175,13 +178,16 @@ SUMMARY = tuple(TaskSummary().fields)
 
 
 @reads(
-    "/tasks", scope="tasks:read", summary="List a box of the caller's inbox", query=TaskQuery, answer=TaskPage, person=True
+    "/tasks",
+    scope="tasks:read",
+    summary="List a box of the caller's inbox",
+    query=TaskQuery,
+    answer=TaskPage,
+    person=True,
 )
 def list_tasks(*, box: str, q: str, sort: str, after: str, limit: int) -> Any:
     """Page by key; ``decided`` is the newest first."""
-    found = inbox.page(
-        reading(), callers.need_person(), box=box, query=q, sort=sort, after=after or None, limit=limit
-    )
+    found = inbox.page(reading(), callers.need_person(), box=box, query=q, sort=sort, after=after or None, limit=limit)
     items = [
         {name: getattr(one.task, name) for name in SUMMARY} | {"on_behalf_of": one.on_behalf_of}
         for one in found.items
@@ -213,7 +219,7 @@ def _show(task_id: str) -> dict[str, Any]:
         "notes": task.notes,
         "closed_why": task.closed_why,
         "form": _form(task),
-        "variables": reviews.variables_of(session, task) if may_take else None,
+        "variables": variables_of(session, task) if may_take else None,
         "draft_reason": draft.reason if draft is not None else None,
     }
 
@@ -223,7 +229,14 @@ def _form(task: Task) -> dict[str, Any] | None:
     return {"id": form.id, "schema": form.schema} if form is not None else None
 
 
-@reads("/tasks/<task_id>", scope="tasks:read", summary="Get a task with its form", answer=TaskDetail, etag=tag_of, person=True)
+@reads(
+    "/tasks/<task_id>",
+    scope="tasks:read",
+    summary="Get a task with its form",
+    answer=TaskDetail,
+    etag=tag_of,
+    person=True,
+)
 def get_task(task_id: str) -> dict[str, Any]:
     """Show a task that the caller may know of; any other one is not there."""
     return _show(task_id)
@@ -285,9 +298,7 @@ def complete_task(act: Act, body: dict[str, Any], task_id: str) -> str:
     seen = bodies.seen_version()
     variables = _variables(task_id, body)
     with _Precondition():
-        return tasks.complete(
-            act, task_id, variables, seen_version=seen, on_behalf_of=body["on_behalf_of"] or None
-        ).id
+        return tasks.complete(act, task_id, variables, seen_version=seen, on_behalf_of=body["on_behalf_of"] or None).id
 
 
 class _Precondition:

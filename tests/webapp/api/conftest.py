@@ -26,7 +26,14 @@ class Client:
         self.client, self.key = app.test_client(), key
 
     def send(
-        self, method: str, path: str, body: Any = None, *, match: str | None = None, again: str | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        match: str | None = None,
+        again: str | None = None,
+        **options: Any,
     ) -> TestResponse:
         """Send one request. match: for If-Match; again: for Idempotency-Key."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}

@@ -19,7 +19,11 @@ from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling, Client, problem
 from tests.webapp.conftest import People
 
-DRAFT = {"title": "Brackets", "cost_centre": "4711", "lines": [{"part": "P-100", "quantity": "5", "estimated_price": "42.5"}]}
+DRAFT = {
+    "title": "Brackets",
+    "cost_centre": "4711",
+    "lines": [{"part": "P-100", "quantity": "5", "estimated_price": "42.5"}],
+}
 
 
 def test_without_a_key_nothing_is_told(nobody: Client) -> None:
@@ -28,10 +32,9 @@ def test_without_a_key_nothing_is_told(nobody: Client) -> None:
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("header", ["Bearer", "Bearer lockstep_x", "Basic cml0YTpyaXRh", "Bearer \xff", "lockstep_x"])
-def test_a_key_that_opens_nothing_is_refused(app: Flask, header: str) -> None:
-    answer = app.test_client().get("/api/v1/parts", headers={"Authorization": header})
-    problem(answer, 401, "UNAUTHENTICATED")
+def test_a_key_that_opens_nothing_is_refused(app: Flask) -> None:
+    for header in ("Bearer", "Bearer lockstep_x", "Basic cml0YTpyaXRh", "Bearer \xff", "lockstep_x", ""):
+        problem(app.test_client().get("/api/v1/parts", headers={"Authorization": header}), 401, "UNAUTHENTICATED")
 
 
 def test_a_key_ends_when_it_is_revoked_or_over(
@@ -60,7 +63,7 @@ def test_a_key_of_somebody_disabled_opens_nothing(calling: Calling, house: Insta
 def test_the_database_knows_no_key(calling: Calling, story: Story) -> None:
     secret = calling(rita).key or ""
     row = story.read(lambda session: session.scalars(select(ApiKey)).one())
-    assert secret not in str({name: value for name, value in vars(row).items()})
+    assert secret not in str(vars(row))
 
 
 def test_a_key_does_only_what_its_scopes_say(calling: Calling) -> None:
@@ -99,23 +102,24 @@ def test_what_does_not_exist_is_a_problem_too(calling: Calling) -> None:
     assert "GET" in wrong.headers["Allow"]
 
 
-@pytest.mark.parametrize(
-    ("data", "media", "status", "code"),
-    [
-        (b"{", "application/json", 400, "MALFORMED_JSON"),
-        (b"", "application/json", 400, "MALFORMED_JSON"),
-        (b"[" * 5000, "application/json", 400, "MALFORMED_JSON"),
-        (b'{"a": NaN}', "application/json", 400, "MALFORMED_JSON"),
-        (b'{"title": "\\ud800"}', "application/json", 400, "MALFORMED_JSON"),
-        (b'{"title": "\\u0000"}', "application/json", 422, "INVALID"),
-        (b'{"title": "a", "title": "b"}', "application/json", 422, "INVALID"),
-        (b"[]", "application/json", 422, "INVALID"),
-        (b"title=a", "application/x-www-form-urlencoded", 415, "UNSUPPORTED_MEDIA_TYPE"),
-        (b" " * 1_000_001, "application/json", 413, "TOO_LARGE"),
-    ],
-)
-def test_a_body_that_cannot_be_read_says_why(calling: Calling, data: bytes, media: str, status: int, code: str) -> None:
-    problem(calling(rita).send("POST", "/requisitions", data=data, content_type=media), status, code)
+UNREADABLE = [
+    (b"{", "application/json", 400, "MALFORMED_JSON"),
+    (b"", "application/json", 400, "MALFORMED_JSON"),
+    (b"[" * 5000, "application/json", 400, "MALFORMED_JSON"),
+    (b'{"a": NaN}', "application/json", 400, "MALFORMED_JSON"),
+    (b'{"title": "\\ud800"}', "application/json", 400, "MALFORMED_JSON"),
+    (b'{"title": "\\u0000"}', "application/json", 422, "INVALID"),
+    (b'{"title": "a", "title": "b"}', "application/json", 422, "INVALID"),
+    (b"[]", "application/json", 422, "INVALID"),
+    (b"title=a", "application/x-www-form-urlencoded", 415, "UNSUPPORTED_MEDIA_TYPE"),
+    (b" " * 1_000_001, "application/json", 413, "TOO_LARGE"),
+]
+
+
+def test_a_body_that_cannot_be_read_says_why(calling: Calling) -> None:
+    calls = calling(rita)
+    for data, media, status, code in UNREADABLE:
+        problem(calls.send("POST", "/requisitions", data=data, content_type=media), status, code)
 
 
 def test_every_field_that_does_not_fit_is_named(calling: Calling) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from werkzeug.test import TestResponse
 
@@ -51,26 +49,27 @@ def test_only_a_requester_asks(calling: Calling) -> None:
     problem(calling(otto).post("/requisitions", DRAFT), 403, "NOT_AUTHORISED")
 
 
-@pytest.mark.parametrize(
-    ("line", "field"),
-    [
-        ({"part": "P-100", "quantity": "0"}, "lines.0.quantity"),
-        ({"part": "P-100", "quantity": "-1"}, "lines.0.quantity"),
-        ({"part": "P-100", "quantity": "1." + "1" * 30}, "lines.0.quantity"),
-        ({"part": "P-100", "quantity": "1.5"}, "lines.0.quantity"),
-        ({"part": "P-100", "quantity": "1e30"}, "lines.0.quantity"),
-        ({"part": "P-999", "quantity": "1"}, "lines.0.part"),
-        ({"part": "P-100", "revision": "Z", "quantity": "1"}, "lines.0.revision"),
-        ({"quantity": "1"}, "lines.0.part"),
-        ({"part": "P-100", "quantity": "1", "supplier": "S-none"}, "lines.0.supplier"),
-        ({"part": "P-100", "quantity": "1", "estimated_price": "-1"}, "lines.0.estimated_price"),
-        ({"part": "P-100", "quantity": "1", "uom": "BOX"}, "lines.0.uom"),
-        ({"part": "P-100", "quantity": "1", "need_by": "soon"}, "lines.0.need_by"),
-        ({"part": "P-100", "quantity": "1", "description": "x" * 20_001}, "lines.0.description"),
-    ],
-)
-def test_a_line_that_does_not_fit_is_named(calls: Client, line: dict[str, Any], field: str) -> None:
-    assert field in problem(calls.post("/requisitions", DRAFT | {"lines": [line]}), 422, "INVALID")["fields"]
+WRONG = [
+    ({"part": "P-100", "quantity": "0"}, "lines.0.quantity"),
+    ({"part": "P-100", "quantity": "-1"}, "lines.0.quantity"),
+    ({"part": "P-100", "quantity": "1." + "1" * 30}, "lines.0.quantity"),
+    ({"part": "P-100", "quantity": "1.5"}, "lines.0.quantity"),
+    ({"part": "P-100", "quantity": "1e30"}, "lines.0.quantity"),
+    ({"part": "P-999", "quantity": "1"}, "lines.0.part"),
+    ({"part": "P-100", "revision": "Z", "quantity": "1"}, "lines.0.revision"),
+    ({"quantity": "1"}, "lines.0.part"),
+    ({"part": "P-100", "quantity": "1", "supplier": "S-none"}, "lines.0.supplier"),
+    ({"part": "P-100", "quantity": "1", "estimated_price": "-1"}, "lines.0.estimated_price"),
+    ({"part": "P-100", "quantity": "1", "uom": "BOX"}, "lines.0.uom"),
+    ({"part": "P-100", "quantity": "1", "need_by": "soon"}, "lines.0.need_by"),
+    ({"part": "P-100", "quantity": "1", "description": "x" * 20_001}, "lines.0.description"),
+]
+
+
+def test_a_line_that_does_not_fit_is_named(calls: Client) -> None:
+    for line, field in WRONG:
+        found = problem(calls.post("/requisitions", DRAFT | {"lines": [line]}), 422, "INVALID")["fields"]
+        assert field in found, line
     assert calls.get("/requisitions").json["items"] == []
 
 

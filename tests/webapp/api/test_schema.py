@@ -73,7 +73,9 @@ def plant(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         open_plant(house)
         ids = _arranged(Story(house, clock))
         with house.acting("system:arrange") as act:
-            keys = [make_key(act, member.principal, "any", scopes=list(SCOPES))[0] for member in (lena, rita, adam, bea)]
+            keys = [
+                make_key(act, member.principal, "any", scopes=list(SCOPES))[0] for member in (lena, rita, adam, bea)
+            ]
         app = create_app(house, secret_key="only for tests")
         app.config["PROPAGATE_EXCEPTIONS"] = False
         yield Plant(app, ids, keys)
@@ -90,7 +92,12 @@ def test_any_request_is_answered_as_documented(endpoint: Endpoint, plant: Plant)
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(case=operation.as_strategy(), key=st.sampled_from(plant.keys), chosen=st.sampled_from([*there, ""]), data=st.data())
+    @given(
+        case=operation.as_strategy(),
+        key=st.sampled_from(plant.keys),
+        chosen=st.sampled_from([*there, ""]),
+        data=st.data(),
+    )
     def ask(case: Any, key: str, chosen: str, data: st.DataObject) -> None:
         if chosen:
             case.path_parameters = dict.fromkeys(case.path_parameters, chosen)
@@ -105,7 +112,9 @@ def test_any_request_is_answered_as_documented(endpoint: Endpoint, plant: Plant)
 def _tag(app: Flask, path: dict[str, str], endpoint: Endpoint, key: str) -> str:
     """Return the present ETag of what an operation is about, so that it gets beyond its precondition."""
     thing = "/".join(endpoint.path.split("/")[:2])
-    answer = app.test_client().get(f"/api/v1{thing}/{next(iter(path.values()))}", headers={"Authorization": f"Bearer {key}"})
+    answer = app.test_client().get(
+        f"/api/v1{thing}/{next(iter(path.values()))}", headers={"Authorization": f"Bearer {key}"}
+    )
     return answer.headers.get("ETag", '"1"')
 
 

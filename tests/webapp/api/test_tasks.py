@@ -81,7 +81,9 @@ def test_a_signed_step_without_a_signature_is_refused(calling: Calling, approval
     assert counted(story, Decision) == counted(story, Signature) == 0
 
 
-def test_a_wrong_password_signs_nothing_and_is_counted(calling: Calling, approval: dict[str, str], story: Story) -> None:
+def test_a_wrong_password_signs_nothing_and_is_counted(
+    calling: Calling, approval: dict[str, str], story: Story
+) -> None:
     lena_calls = calling(lena)
     tag = lena_calls.tag(approval["path"])
     wrong = {"verdict": "approve", "signature": SIGNED | {"password": "not this one"}}
@@ -102,7 +104,7 @@ def test_a_decision_says_which_version_it_saw(calling: Calling, approval: dict[s
 
 def test_the_slower_of_two_hears_who_won_and_keeps_the_text(calling: Calling, story: Story) -> None:
     """W1 by API: one decision, one winner, the loser's text is a draft."""
-    story.given(lambda act: _also_lead(act))
+    story.given(_also_lead)
     story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
     task = story.as_(lena).task("approve_requisition")
     path, tag = f"/tasks/{task.id}/decision", f'"{task.version}"'
@@ -145,7 +147,9 @@ def test_a_verdict_that_is_not_offered_is_named(calling: Calling, approval: dict
     assert "reason" in refused["fields"]
 
 
-def test_a_field_that_the_form_does_not_offer_is_refused(calling: Calling, approval: dict[str, str], story: Story) -> None:
+def test_a_field_that_the_form_does_not_offer_is_refused(
+    calling: Calling, approval: dict[str, str], story: Story
+) -> None:
     lena_calls = calling(lena)
     forged = {**APPROVAL, "variables": {"plan": {"stages": []}}}
     answer = lena_calls.post(f"{approval['path']}/decision", forged, match=lena_calls.tag(approval["path"]))
@@ -153,7 +157,9 @@ def test_a_field_that_the_form_does_not_offer_is_refused(calling: Calling, appro
     assert counted(story, Decision) == 0
 
 
-def test_an_adapter_never_sees_nor_decides_a_task(calling: Calling, app: Any, house: Any, approval: dict[str, str]) -> None:
+def test_an_adapter_never_sees_nor_decides_a_task(
+    calling: Calling, app: Any, house: Any, approval: dict[str, str]
+) -> None:
     adapter = calling("adapter:erp")
     problem(adapter.get("/tasks"), 403, "SCOPE_MISSING")
     with house.acting("system:arrange") as act:
@@ -166,7 +172,7 @@ def test_an_adapter_never_sees_nor_decides_a_task(calling: Calling, app: Any, ho
 
 
 def test_a_task_is_claimed_and_given_back(calling: Calling, story: Story) -> None:
-    story.given(lambda act: _also_lead(act))
+    story.given(_also_lead)
     story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
     task = story.as_(lena).task("approve_requisition")
     path = f"/tasks/{task.id}"
