@@ -19,11 +19,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from engine import queue
 from engine.database import connect
-from migrations import newest_version
-from migrations.mappings import whole_metadata
-from rules.triggers import install_guard
+from migrations import migrate
 from tests import postgres_server
 
 
@@ -135,18 +132,12 @@ def make_run_folder() -> Path:
 
 
 def _build_schema(url: str) -> None:
-    engine = connect(url)
-    try:
-        with engine.begin() as connection:
-            whole_metadata().create_all(connection)
-            queue.install(connection)
-            install_guard(connection)
-            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-            connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{newest_version()}')")
-        if engine.dialect.name == "sqlite":
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
+    """Make the schema as an installation gets it: by the migrations, with the guard."""
+    migrate(url)
+    if url.startswith("sqlite"):
+        engine = connect(url)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         engine.dispose()
 
 
