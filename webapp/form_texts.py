@@ -107,8 +107,8 @@ def _blocks(lines: list[str]) -> Iterator[str]:
         if bullet:
             bullets.append(bullet[1])
         elif heading:
-            # The page has its own h1 and h2.
-            level = min(len(heading[1]) + 1, 4)
+            # The page has its own h1.
+            level = max(len(heading[1]), 2)
             yield f"<h{level}>{_inline(heading[2])}</h{level}>"
         elif quote:
             yield f'<blockquote class="said">{_inline(quote[1])}</blockquote>'

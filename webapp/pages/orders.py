@@ -194,8 +194,7 @@ def _may(order: PurchaseOrder) -> dict[str, str]:
     buyer = "" if visitor().holds("BUYER", "PUR_LEAD", "PUR_MGR") else "Needs the role Buyer"
     state = formats.words(order.status).lower()
     return {
-        "edit": buyer
-        or ("" if order.status is OrderStatus.DRAFT else f"Frozen: it is {state}. Withdraw it first, or amend it."),
+        "edit": buyer or ("" if order.status is OrderStatus.DRAFT else f"Frozen: it is {state}. {_way_out(order)}"),
         "withdraw": buyer or ("" if order.status in WITHDRAWABLE else f"Only before it is issued; it is {state}."),
         "print": ""
         if order.approved_hash == approved_hash(order)
@@ -203,6 +202,10 @@ def _may(order: PurchaseOrder) -> dict[str, str]:
         "acknowledge": buyer
         or ("" if order.status is OrderStatus.TRANSMITTED else f"Only once it is with the supplier; it is {state}."),
     }
+
+
+def _way_out(order: PurchaseOrder) -> str:
+    return "Withdraw it first." if order.status in WITHDRAWABLE else "A change needs an amendment."
 
 
 def need(*roles: str) -> None:
