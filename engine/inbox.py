@@ -12,13 +12,13 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, exists, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, exists, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session, aliased
 
 from engine import eligibility, inbox_query
@@ -135,12 +135,10 @@ def counts(session: Session, user_id: str) -> Counts:
     """Return how many open tasks somebody has, from the counters of the candidate sets they belong to."""
     now = now_of(session)
     own = f"user:{user_id}"
-    principals = [own, *(mandate.principal for mandate in _mandates(session, user_id, "groups", now=now))]
     mine = select(CandidateSetMember.set_id).where(CandidateSetMember.principal == own)
-    sets = select(CandidateSetMember.set_id).where(CandidateSetMember.principal.in_(principals)).distinct()
     rows = session.execute(
         select(QueueCount.queue, QueueCount.set_id.in_(mine), QueueCount.tasks).where(
-            QueueCount.set_id.in_(sets), QueueCount.tasks != 0
+            or_(*_queues(own, _mandates(session, user_id, "groups", now=now))), QueueCount.tasks != 0
         )
     )
     queues: dict[str, dict[str, int]] = {"mine": {}, "groups": {}}
@@ -150,19 +148,43 @@ def counts(session: Session, user_id: str) -> Counts:
     return Counts(sum(queues["mine"].values()), sum(queues["groups"].values()), now, queues)
 
 
-def _mandates(session: Session, user_id: str, box: str, *, now: dt.datetime) -> list[Mandate]:
+def _queues(own: str, mandates: Mapping[str, Sequence[Mandate]]) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions under which a counter is somebody's; where a deputy is limited, only of those flows."""
+    everywhere = [own]
+    for principal, held in mandates.items():
+        flows = _limit(held)
+        if flows is None:
+            everywhere.append(principal)
+            continue
+        limited = select(CandidateSetMember.set_id).where(CandidateSetMember.principal == principal)
+        yield and_(QueueCount.set_id.in_(limited), QueueCount.queue.in_(flows))
+    sets = select(CandidateSetMember.set_id).where(CandidateSetMember.principal.in_(everywhere)).distinct()
+    yield QueueCount.set_id.in_(sets)
+
+
+def _mandates(session: Session, user_id: str, box: str, *, now: dt.datetime) -> dict[str, list[Mandate]]:
+    """Return the mandates of a box by principal, own ones first."""
     own = f"user:{user_id}"
     if box == "mine":
-        return [Mandate(own)]
-    held = eligibility.directory_of(session).mandates(session, user_id, at=now, flow="")
-    distinct = {mandate.principal: mandate for mandate in reversed(held) if mandate.principal != own}
-    return [distinct[name] for name in sorted(distinct)][:MAX_PRINCIPALS]
+        return {own: [Mandate(own)]}
+    found: dict[str, list[Mandate]] = {}
+    for mandate in eligibility.directory_of(session).mandates(session, user_id, at=now, flow=""):
+        if mandate.principal != own:
+            found.setdefault(mandate.principal, []).append(mandate)
+    return {name: found[name] for name in sorted(found)[:MAX_PRINCIPALS]}
+
+
+def _limit(held: Sequence[Mandate]) -> list[str] | None:
+    """Return the flows in which a principal is held, None when it is held in all."""
+    if not all(mandate.flows for mandate in held):
+        return None
+    return sorted({flow for mandate in held for flow in mandate.flows})
 
 
 def _candidates(
     session: Session,
     user_id: str,
-    mandates: Sequence[Mandate],
+    mandates: Mapping[str, Sequence[Mandate]],
     *,
     box: str,
     search: inbox_query.Search,
@@ -175,15 +197,18 @@ def _candidates(
         return []
     column, descends = _COLUMNS[sort], SORTS[sort]
     branches: list[Select[Any]] = []
-    for mandate in mandates:
+    for principal, held in mandates.items():
         branch: Any = select(TaskCandidate.task_id.label("task_id"), column.label("value"))
-        branch = branch.where(TaskCandidate.principal == mandate.principal)
+        branch = branch.where(TaskCandidate.principal == principal)
         if box == "groups":
             branch = branch.where(~_also_mine(user_id))
         if after is not None:
             branch = branch.where(_beyond(column, sort, after))
-        if not search.is_empty:
+        flows = _limit(held)
+        if not search.is_empty or flows is not None:
             branch = branch.join(Task, Task.id == TaskCandidate.task_id).where(*search.conditions)
+        if flows is not None:
+            branch = branch.where(Task.flow.in_(flows))
         first = _ordered(branch, column, TaskCandidate.task_id, descends).limit(limit + 1).subquery()
         branches.append(select(first.c.task_id, first.c.value))
     merged = union_all(*branches).subquery()
@@ -209,15 +234,15 @@ def _beyond(column: Any, sort: str, after: str) -> ColumnElement[bool]:
     return beyond
 
 
-def _items(session: Session, task_ids: Sequence[str], mandates: Sequence[Mandate]) -> list[Item]:
-    by_principal = {mandate.principal: mandate for mandate in mandates}
+def _items(session: Session, task_ids: Sequence[str], mandates: Mapping[str, Sequence[Mandate]]) -> list[Item]:
     found = {task.id: task for task in session.scalars(select(Task).where(Task.id.in_(task_ids)))} if task_ids else {}
-    return [_item(found[task_id], by_principal) for task_id in task_ids if task_id in found]
+    return [_item(found[task_id], mandates) for task_id in task_ids if task_id in found]
 
 
-def _item(task: Task, mandates: Mapping[str, Mandate]) -> Item:
+def _item(task: Task, mandates: Mapping[str, Sequence[Mandate]]) -> Item:
     names = [f"user:{task.assignee}"] if task.assignee else task.candidates
-    fitting = [mandates[name] for name in names if name in mandates]
+    held = (mandate for name in names for mandate in mandates.get(name, ()))
+    fitting = [mandate for mandate in held if not mandate.flows or task.flow in mandate.flows]
     fitting.sort(key=lambda mandate: mandate.on_behalf_of is not None)
     mandate = fitting[0] if fitting else None
     return Item(

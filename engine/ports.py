@@ -40,11 +40,12 @@ class Mandate:
     """A candidate principal under which somebody may act now.
 
     principal: ``user:<id>`` or ``role:<CODE>`` (scoped: ``role:CC_OWNER@4711``). on_behalf_of: the id of the absent
-    principal when it is held as a deputy, else None.
+    principal when it is held as a deputy, else None. flows: the flows that a deputy is limited to; empty means all.
     """
 
     principal: str
     on_behalf_of: str | None = None
+    flows: tuple[str, ...] = ()
 
 
 class Directory(Protocol):
@@ -54,7 +55,10 @@ class Directory(Protocol):
         """Return the person with this id, active or not."""
 
     def mandates(self, session: Session, user_id: str, *, at: dt.datetime, flow: str) -> Sequence[Mandate]:
-        """Return every principal the person may act under at that instant in that flow, own ones first."""
+        """Return every principal the person may act under at that instant in that flow, own ones first.
+
+        flow: the process id of a root instance. Empty asks for all flows at once; what holds in some only says which.
+        """
 
     def holders(self, session: Session, principal: str, *, at: dt.datetime) -> Sequence[Person]:
         """Return the active people who hold a principal themselves, in a stable order."""

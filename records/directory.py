@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, aliased
 
 from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid
@@ -28,11 +29,16 @@ class StaffDirectory:
         """Return every principal the person may act under at that instant in that flow, own ones first.
 
         A deputy stands in for an absent person, and for those whom that person stands in for; a role that is not
-        deputised (administration) stays with its holder. flow: process id of the root instance.
+        deputised (administration) stays with its holder. flow: process id of the root instance; without one, mandates
+        that hold in some flows only come after the others and name them.
         """
         user = session.get(User, user_id)
         if user is None or not user.is_active:
             return ()
+        everywhere = self._mandates(session, user_id, at=at, flow=flow)
+        return everywhere if flow else (*everywhere, *self._limited(session, user_id, everywhere, at=at))
+
+    def _mandates(self, session: Session, user_id: str, *, at: dt.datetime, flow: str) -> tuple[Mandate, ...]:
         found = dict.fromkeys(Mandate(principal) for principal in self._own(session, user_id, at))
         for absent in _stood_in_for(session, user_id, at=at, flow=flow):
             kept_back = _not_deputised(session)
@@ -41,6 +47,18 @@ class StaffDirectory:
                     found[Mandate(principal, absent)] = None
         found |= dict.fromkeys(_lent(session, user_id, at))
         return tuple(found)
+
+    def _limited(
+        self, session: Session, user_id: str, everywhere: Sequence[Mandate], *, at: dt.datetime
+    ) -> Iterator[Mandate]:
+        """Yield what a person may act under in some flows only, each mandate once with those flows."""
+        flows: dict[Mandate, list[str]] = {}
+        for flow in _flows_of_deputies(session, user_id, at=at):
+            for mandate in self._mandates(session, user_id, at=at, flow=flow):
+                if mandate not in everywhere:
+                    flows.setdefault(mandate, []).append(flow)
+        for mandate, names in flows.items():
+            yield replace(mandate, flows=tuple(names))
 
     def holders(self, session: Session, principal: str, *, at: dt.datetime) -> Sequence[Person]:
         """Return the active people who hold a principal themselves, by id."""
@@ -89,6 +107,14 @@ def _stood_in_for(session: Session, user_id: str, *, at: dt.datetime, flow: str)
         seen.update(frontier)
         found += frontier
     return found
+
+
+def _flows_of_deputies(session: Session, user_id: str, *, at: dt.datetime) -> list[str]:
+    """Return the flows that absences are limited to, when the person stands in for anybody at all."""
+    own = aliased(Absence)
+    standing_in = exists().where(own.deputy_id == user_id, own.starts_at <= at, own.ends_at > at)
+    rows = session.scalars(select(Absence).where(Absence.starts_at <= at, Absence.ends_at > at, standing_in))
+    return sorted({flow for row in rows for flow in row.flows})
 
 
 def _not_deputised(session: Session) -> set[str]:

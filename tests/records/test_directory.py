@@ -42,6 +42,18 @@ def test_a_planned_absence_for_purchasing_moves_purchasing_tasks_alone(act: Act)
     assert ("role:PUR_MGR", None) in principals(act, "max", flow=CHANGE)
 
 
+def test_asked_for_all_flows_a_limited_mandate_names_its_flows(act: Act) -> None:
+    makers.make_cast(act)
+    makers.make_absence(act, "max", "lena", flows=(PURCHASING,))
+    makers.make_absence(act, "lena", "otto", flows=(PURCHASING, CHANGE))
+    held = directory.mandates(act.session, "otto", at=TUESDAY, flow="")
+    limits = {(mandate.principal, mandate.on_behalf_of): mandate.flows for mandate in held}
+    assert limits["role:PUR_LEAD", "lena"] == (CHANGE, PURCHASING)
+    assert limits["role:PUR_MGR", "max"] == (PURCHASING,)
+    assert limits["user:otto", None] == ()
+    assert [mandate.flows for mandate in directory.mandates(act.session, "max", at=TUESDAY, flow="")] == [(), ()]
+
+
 def test_a_deputy_stands_in_from_the_first_instant_to_before_the_last(act: Act) -> None:
     makers.make_cast(act)
     makers.make_absence(act, "max", "lena")
