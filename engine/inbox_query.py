@@ -61,7 +61,9 @@ def _condition(term: re.Match[str], now: dt.datetime) -> ColumnElement[bool]:
 
 def _named(name: str, word: str) -> ColumnElement[bool]:
     if name == "key":
-        return func.lower(Task.business_key).like(_pattern(word)[1:], escape="\\")
+        # A row shows the number of its document as its key: an order of a requisition is found by either.
+        begins = _pattern(word)[1:]
+        return or_(*(func.lower(one).like(begins, escape="\\") for one in (Task.business_key, Task.record_number)))
     if name == "flow":
         return func.lower(Task.flow).like(_pattern(word), escape="\\")
     return Task.instance_id.in_(select(Instance.id).where(Instance.started_by == word))

@@ -20,7 +20,7 @@ def clock_time(session: Session, moment: dt.datetime, *, now: dt.datetime) -> st
 
 def span(length: dt.timedelta) -> str:
     """Return ``6 d``, ``3 h``, ``12 min``: the largest unit that fits, at least a minute."""
-    minutes = max(int(length.total_seconds() // 60), 0)
+    minutes = max(int(length.total_seconds() // 60), 1)
     if minutes >= 1440:
         return f"{minutes // 1440} d"
     return f"{minutes // 60} h" if minutes >= 60 else f"{minutes} min"

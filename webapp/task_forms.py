@@ -231,5 +231,7 @@ def value_words(value: Any, how: Custom) -> str:
     if isinstance(value, dt.date):
         return formats.day(value, how)
     if isinstance(value, list):
-        return ", ".join(value_words(item, how) for item in value)
+        return "; ".join(value_words(item, how) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {value_words(item, how) or 'nothing'}" for name, item in value.items())
     return "" if value is None else str(value)

@@ -1,0 +1,86 @@
+"""What rows, forms and histories say: words that a person reads, never codes cut off or brackets of a language."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+from sqlalchemy import select
+
+from engine import words
+from engine.act import Act
+from records.part import Part, PartRevision
+from records.supplier import Supplier
+from tests.makers import make_price
+from tests.people import bea, lena, rita
+from tests.story import Story
+from tests.webapp.conftest import People
+from webapp import form_texts, formats
+from webapp.task_forms import value_words
+
+
+def test_a_row_of_the_inbox_says_what_the_requisition_is_for(browse: People, story: Story):
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)], title="Brackets for lot 7001")
+    page = browse(lena)
+    page.get("/inbox?box=groups")
+    assert f"{story.requisition.number} Brackets for lot 7001" in page.text
+
+
+def test_a_row_never_ends_in_the_middle_of_its_title(browse: People, story: Story):
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 5, "42.50")])
+    story.as_(bea).decide("complete_order", "submit").decide("issue_order", "issue")
+    page = browse(bea)
+    page.get("/inbox?box=mine")
+    assert f"{story.order.number} Acknowledgement " in page.text
+    assert "Acknowledgement of Rita" not in page.text
+
+
+def test_a_row_is_found_by_the_key_that_it_shows(browse: People, story: Story):
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 5, "42.50")])
+    page = browse(bea)
+    for key in (story.order.number, story.requisition.number):
+        assert "Build the order" in page.get(f"/inbox?box=groups&q=key:{key}").text, key
+    assert "Build the order" not in page.get("/inbox?box=groups&q=key:REQ-999999").text
+
+
+def test_a_supplier_s_price_is_offered_only_in_the_currency_of_the_form(browse: People, story: Story):
+    def price(act: Act) -> None:
+        supplier = act.session.scalars(select(Supplier)).one()
+        make_price(
+            act, supplier, act.session.scalars(select(PartRevision).join(Part).where(Part.part_no == "P-100")).one()
+        )
+
+    story.given(price)
+    page = browse(rita)
+    [supplier] = page.get("/suggest/suppliers?part=P-100&revision=A&currency=USD").json["items"]
+    assert supplier["fills"] == {"estimated_price": "42.5"}
+    [supplier] = page.get("/suggest/suppliers?part=P-100&revision=A&currency=PLN").json["items"]
+    assert supplier["fills"] == {}
+    assert "42.50" in supplier["label"]
+
+
+def test_a_history_says_statuses_in_words_and_digests_in_twelve_digits(browse: People, story: Story):
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    page = browse(rita)
+    page.get(f"/requisitions/{story.requisition_id}?tab=history")
+    assert "In approval" in page.text
+    assert "IN_APPROVAL" not in page.text
+    digest = story.requisition.submitted_hash
+    assert digest is not None
+    assert f"changed submitted hash: {digest[:12]} " in page.text
+    assert digest not in page.text
+
+
+def test_a_quoted_question_is_a_quotation():
+    shown = form_texts.markdown("**Lena Fischer** asks\n\n> Is <this> covered?")
+    assert '<blockquote class="said">Is &lt;this&gt; covered?</blockquote>' in shown
+
+
+def test_a_nested_value_reads_without_brackets_and_class_names():
+    how = formats.CUSTOMS["en-US"]
+    value = {"role": "PUR_LEAD", "rows": [Decimal(1), Decimal(2)], "users": []}
+    assert value_words(value, how) == "role PUR_LEAD, rows 1; 2, users nothing"
+
+
+def test_a_wait_is_told_as_at_least_a_minute():
+    assert words.span(dt.timedelta(seconds=3)) == "1 min"
