@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from engine.act import Act
-from engine.database import Base
+from engine.database import Base, is_id
 from engine.errors import Conflict, Finding, NotFound
 from engine.registry import Work
 from records.money import convert, total
@@ -22,8 +22,9 @@ Found = TypeVar("Found", bound=Base)
 
 
 def requisition_of(act: Act, work: Work) -> Requisition:
-    """Return the requisition that an instance is about."""
-    return existing(act.session, Requisition, work["requisition"]["id"])
+    """Return the requisition that an instance is about. Raises: NotFound, also when it was started with something else."""
+    given = work.get("requisition")
+    return existing(act.session, Requisition, given.get("id") if isinstance(given, Mapping) else None)
 
 
 def order_of(act: Act, work: Work) -> PurchaseOrder:
@@ -34,9 +35,9 @@ def order_of(act: Act, work: Work) -> PurchaseOrder:
     return existing(act.session, PurchaseOrder, order["id"])
 
 
-def existing(session: Session, kind: type[Found], record_id: str) -> Found:
-    """Return a record by id. Raises: NotFound."""
-    record = session.get(kind, record_id)
+def existing(session: Session, kind: type[Found], record_id: object) -> Found:
+    """Return a record by id. Raises: NotFound, also for what can be no id."""
+    record = session.get(kind, record_id) if isinstance(record_id, str) and is_id(record_id) else None
     if record is None:
         raise NotFound(f"Expected a {kind.__tablename__.replace('_', ' ')} {record_id}, but there is none")
     return record
