@@ -14,6 +14,7 @@ from records.password import set_password, unlock
 from records.person import User, UserStatus, move
 from records.roles import grant, grants_of, revoke, user_called
 from webapp.cli.house import House, as_json, refusals_told, show_json
+from webapp.cli.keys import key_command
 
 CONSOLE = "system:console"
 """Who acts when an account is kept from the command line; the operating system's user stands in the reason."""
@@ -21,12 +22,15 @@ CONSOLE = "system:console"
 
 @click.group("user")
 def user_command() -> None:
-    r"""Keep accounts: add, list, grant, revoke, password, lock and unlock.
+    r"""Keep accounts: add, list, grant, revoke, password, lock and unlock, and keys to the API.
 
     \b
     Example:
       lockstep user add rita --name "Rita Okafor" --role REQUESTER
     """
+
+
+user_command.add_command(key_command)
 
 
 def _reason() -> str:
