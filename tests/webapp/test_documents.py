@@ -233,9 +233,12 @@ def test_suggestions_know_parts_revisions_and_prices(browse: People, story: Stor
     assert parts is not None
     assert [item["value"] for item in parts["items"]] == ["P-777"]
     assert parts["items"][0]["fills"]["revision"] == "B"
-    suppliers = browser.get("/suggest/suppliers?q=&part=P-777&revision=B").json
+    suppliers = browser.get("/suggest/suppliers?q=&part=P-777&revision=B&currency=USD").json
     assert suppliers is not None
     assert suppliers["items"][0]["fills"] == {"estimated_price": "42.5"}
+    abroad = browser.get("/suggest/suppliers?q=&part=P-777&revision=B&currency=EUR").json
+    assert abroad is not None
+    assert abroad["items"][0]["fills"] == {}
     revisions = browser.get("/suggest/revisions?part=P-777").json
     assert revisions == {"items": [{"value": "B", "label": "Released"}]}
 
