@@ -1,74 +1,121 @@
-"""What keeps running: ``lockstep worker`` and ``lockstep serve`` run jobs and timers, and stop when they are told."""
+"""What keeps running: it starts, answers, works, and stops when it is told to."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
-from engine import jobs
 from engine.act import Installation
-from engine.clock import wall_clock
+from engine.jobs import defer
 from engine.stored.job import Job, JobState
-from engine.worker import OVERLOOKED
+from tests.makers import make_cast, make_site
 
-PATIENCE = 25.0
-"""Seconds; less than a runner waits before it takes what a listening worker should have taken."""
+ROOT = Path(__file__).parent.parent.parent.parent
+PATIENCE = 60.0
 
 
 @contextmanager
-def running(installation: Installation, mail_folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a command of lockstep in a process of its own until it says that it works; stop it as a host would."""
-    url = installation.database.url.render_as_string(hide_password=False)
-    folder = str(mail_folder)
+def running(engine: Engine, folder: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run lockstep in a process of its own, in a folder of its own; it must end well when it is told to."""
+    url = engine.url.render_as_string(hide_password=False)
     process = subprocess.Popen(
         [sys.executable, "-m", "webapp.cli", "--database", url, *words],
-        env=os.environ | {"LOCKSTEP_MAIL_FOLDER": folder, "LOCKSTEP_SECRET_KEY": "k" * 32, "NO_COLOR": "1"},
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
         yield process
-    finally:
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, output
+        said, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
-def promise(installation: Installation) -> str:
+def url_said_by(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if found := re.search(r"http://localhost:\d+", line):
+            return found[0]
+    raise AssertionError(f"Expected a URL, but the server said: {said}")
+
+
+def status_of(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+        return int(answer.status)
+
+
+@pytest.fixture
+def settled(installation: Installation) -> Installation:
     with installation.acting("system:test") as act:
-        return jobs.defer(act, "mail", {"to": ["bea@example.com"], "subject": "Hello", "text": "Hello."}).id
+        make_site(act)
+        make_cast(act)
+    return installation
 
 
-def is_done(installation: Installation, job_id: str) -> bool:
-    with installation.reading() as session:
-        return session.get_one(Job, job_id).state == JobState.DONE
-
-
-def eventually_done(installation: Installation, job_id: str) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if is_done(installation, job_id):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-@pytest.mark.parametrize("words", [("worker", "--poll", "0.1"), ("serve",)], ids=["worker", "serve"])
-def test_what_keeps_running_sends_the_mail_that_an_act_promised(
-    installation: Installation, tmp_path: Path, words: tuple[str, ...]
+def test_the_server_answers_on_a_free_port_and_stops_when_told(
+    database: Engine, settled: Installation, tmp_path: Path
 ) -> None:
-    installation.clock = wall_clock
-    with running(installation, tmp_path / "mail", *words):
-        assert eventually_done(installation, promise(installation))
-    assert OVERLOOKED.total_seconds() > PATIENCE
-    [kept] = (tmp_path / "mail").iterdir()
-    assert "Subject: Hello" in kept.read_text()
+    with running(database, tmp_path, "serve") as process:
+        url = url_said_by(process)
+        assert 8000 <= int(url.rpartition(":")[2]) <= 8099
+        assert status_of(f"{url}/sign-in") == 200
+    key = tmp_path / "var" / "secret_key"
+    assert (len(key.read_text()), key.stat().st_mode & 0o777) == (64, 0o600)
+
+
+def test_a_port_that_is_taken_is_said_so(sqlite_database: Engine, tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        url = sqlite_database.url.render_as_string(hide_password=False)
+        said = subprocess.run(
+            [sys.executable, "-m", "webapp.cli", "--database", url, "serve"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert said.returncode == 1
+    assert f"port {port}" in said.stderr
+
+
+def test_a_worker_runs_the_jobs_that_are_promised(database: Engine, settled: Installation, tmp_path: Path) -> None:
+    message = {"to": ["rita@plant.example"], "subject": "Hello", "text": "Something happened."}
+    with settled.acting("system:test") as act:
+        job_id = defer(act, "mail", message).id
+    with running(database, tmp_path, "worker", "--poll", "0.1"):
+        deadline = time.monotonic() + PATIENCE
+        while state_of(settled, job_id) != JobState.DONE and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert state_of(settled, job_id) == JobState.DONE
+    [mail] = (tmp_path / "var" / "mail").iterdir()
+    assert "Something happened." in mail.read_text("utf-8")
+
+
+def state_of(installation: Installation, job_id: str) -> str:
+    with installation.reading() as session:
+        return session.get_one(Job, job_id).state
