@@ -165,6 +165,8 @@ def sign_in(context: BrowserContext, live: Live, console: Console) -> Callable[.
     """Return a function that opens a page and signs a member of the cast in; they land on their inbox."""
 
     def enter(member: Member, *, password: str = PASSWORD, path: str = "/") -> Page:
+        for left_open in context.pages:  # a page of who was here before would go on with the cookie of who comes now
+            left_open.close()
         context.clear_cookies()
         page = context.new_page()
         page.goto(f"{live.url}/sign-in?next={path}")
