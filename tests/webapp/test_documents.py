@@ -473,3 +473,15 @@ def test_a_mistake_of_ours_shows_a_number_and_no_stack(app: Any, browse: People)
     assert "This is a mistake of ours" in browser.text
     assert "secret detail" not in answer.text
     assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-7", answer.text)
+
+
+def test_a_printed_requisition_carries_its_signatures(browse: People, story: Story):
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)]).as_(lena)
+    story.decide("approve_requisition", "approve", reason="Agrees with the contract")
+    browser = browse(otto)
+    browser.get(f"/requisitions/{story.requisition_id}")
+    printed = browser.text[browser.text.index("Signatures") :]
+    assert "Lena Fischer, Purchasing lead Approved as Purchasing lead" in printed
+    assert "“Agrees with the contract”" in printed
+    assert "UTC" in printed
+    assert "Printed by Otto Brandt" in printed

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import event, select
 
 from engine.act import Installation
 from engine.audit import AuditEvent
@@ -18,14 +16,12 @@ from records.demo_people import Member
 from records.notice import Notice
 from records.requisition import RequisitionStatus
 from tests.clock import SettableClock
-from tests.conftest import folders_under
 from tests.makers import make_absence, make_grant
-from tests.people import PASSWORD, adam, bea, carl, lena, max_, otto, quinn, rita
-from tests.story import Story, open_plant
+from tests.people import PASSWORD, adam, bea, carl, lena, max_, otto, quinn, rita, sam
+from tests.story import Story
 from tests.webapp.browser import Browser, path_of
 from tests.webapp.conftest import People
 from webapp.app import create_app
-from webapp.wiring import wire
 
 
 def submitted(story: Story, quantity: int = 50) -> Task:
@@ -376,13 +372,9 @@ def test_the_requester_reads_what_became_of_a_decided_task(browse: People, story
 
 
 @pytest.fixture
-def two_databases(database: Engine, clock: SettableClock, tmp_path: Path) -> Iterator[tuple[Installation, Story]]:
-    """Yield a plant on SQLite and on PostgreSQL."""
-    url = database.url.render_as_string(hide_password=False)
-    wired = wire(url, settings=folders_under(tmp_path), clock=clock)
-    open_plant(wired)
-    yield wired, Story(wired, clock)
-    wired.database.dispose()
+def two_databases(plant: Installation, clock: SettableClock) -> tuple[Installation, Story]:
+    """Return a plant on SQLite and on PostgreSQL."""
+    return plant, Story(plant, clock)
 
 
 def test_of_two_who_press_approve_one_wins_and_the_other_reads_who(two_databases: tuple[Installation, Story]):
@@ -429,3 +421,46 @@ def test_quality_and_commerce_decide_in_their_own_stages(browse: People, story: 
     assert "Carl Jensen" in browser.text
     assert browse(quinn).get(f"/tasks/{mine.id}").status_code == 404
     assert browse(carl).get(f"/tasks/{mine.id}").status_code == 404
+
+
+def test_a_deputy_decides_on_behalf_of_the_absent_for_the_flows_named(browse: People, story: Story):
+    """W9: the purchasing task goes to the deputy with "on behalf of"; one of another flow would not."""
+
+    def arrange(act):
+        make_absence(act, "max", "sam", starts_at=act.now, flows=("requisition_to_po",))
+        make_absence(act, "carl", "sam", starts_at=act.now, flows=("change_control",))
+
+    story.given(arrange)
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 300)])
+    mine, other = story.as_(max_).task("approve_requisition"), story.as_(carl).task("approve_requisition")
+    deputy = browse(sam)
+    deputy.get("/inbox?box=groups")
+    assert "On behalf of Max Lindgren" in (deputy.page.text if deputy.page else "")
+    assert deputy.get(f"/tasks/{other.id}").status_code == 404
+    deputy.get(f"/tasks/{mine.id}/decide/approve")
+    assert "You act on behalf of Max Lindgren" in deputy.text
+    form = signing(mine, sam, on_behalf_of="max")
+    assert deputy.post(f"/tasks/{mine.id}/decide/approve", form).status_code == 303
+    assert (story.signatures[-1].signer_id, story.signatures[-1].on_behalf_of_id) == ("sam", "max")
+
+
+def test_the_inbox_asks_the_database_the_same_number_of_questions_however_much_there_is(
+    browse: People, story: Story, house: Installation
+):
+    """W26: counted, not timed."""
+    browser = browse(lena)
+    questions: list[str] = []
+    event.listen(house.database, "before_cursor_execute", lambda *call: questions.append(call[2]))
+    submitted(story)
+    counts = []
+    for more in (0, 12):
+        for number in range(more):
+            story.as_(rita).start("requisition_to_po", lines=[("P-100", 50 + number)])
+        browser.get("/inbox?box=groups")
+        questions.clear()
+        browser.get("/inbox?box=groups")
+        counts.append(len(questions))
+    assert browser.page is not None
+    assert browser.page.text.count("data-item=") > 3
+    assert counts[1] - counts[0] <= 5
+    assert counts[1] <= 100
