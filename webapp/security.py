@@ -64,6 +64,9 @@ def _add_headers(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
+    elif request.path.startswith("/static/dist/") and response.status_code == 200:
+        # The names carry a hash of the content.
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     if g.get("is_new_visit") and request.endpoint != "static":
         response.set_cookie(
             VISIT_COOKIE, g.visit, max_age=31_536_000, httponly=True, samesite="Lax", secure=request.is_secure

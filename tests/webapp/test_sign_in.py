@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from flask import Flask
+
 from engine.audit import chain_of
 from tests.clock import SettableClock
 from tests.people import PASSWORD, lena, max_, rita
@@ -168,3 +171,11 @@ def _end_path(browser: Browser) -> str:
     assert browser.page is not None
     start = browser.page.text.index("/profile/absences/")
     return browser.page.text[start : browser.page.text.index('"', start)]
+
+
+def test_built_files_may_be_kept_forever_and_pages_never(browse: People, app: Flask):
+    name = next(iter(app.extensions["assets"].values()), None)
+    if name is None:
+        pytest.skip("the front end is not built; make setup builds it")
+    assert "immutable" in browse().get(f"/static/dist/{name}").headers["Cache-Control"]
+    assert browse().get("/sign-in").headers["Cache-Control"] == "no-store"
