@@ -186,8 +186,8 @@ def _reprice(installation: Installation, task: Task, step: Step) -> None:
 def _open_what_the_erp_left_open(installation: Installation) -> None:
     with installation.reading() as session:
         wanted = select(Requisition.id).where(Requisition.status == RequisitionStatus.SUBMITTED)
-        running = select(InstanceRecord.record_id)
-        waiting = list(session.scalars(wanted.where(Requisition.id.not_in(running)).order_by(Requisition.number)))
+        running = set(session.scalars(select(InstanceRecord.record_id)))
+        waiting = [found for found in session.scalars(wanted.order_by(Requisition.number)) if found not in running]
     for requisition_id in waiting:
         with installation.acting("adapter:erp") as act:
             start(act, act.session.get_one(Requisition, requisition_id))

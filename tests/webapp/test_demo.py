@@ -1,0 +1,46 @@
+"""The demo plant opens on believable work, and its books are in order."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from engine import inbox
+from engine.act import Installation
+from engine.stored.job import Job, JobState
+from engine.stored.task import Task, TaskState
+from engine.stored.wait import Incident
+from engine.verification import verify
+from records.purchase_order import OrderStatus, PurchaseOrder
+from records.requisition import Requisition, RequisitionStatus
+from webapp import demo
+
+TO_DO = {
+    "rita": ("mine", {"correct_requisition", "answer_question"}),
+    "lena": ("groups", {"decide_slot"}),
+    "max": ("groups", {"decide_slot"}),
+    "carl": ("groups", {"decide_slot"}),
+    "fred": ("groups", {"decide_budget_exception"}),
+    "quinn": ("groups", {"decide_on_supplier"}),
+    "bea": ("groups", {"compare_quotes", "choose_supplier", "complete_order"}),
+}
+
+
+def test_the_demo_plant_has_work_in_every_state_and_unbroken_books(installation: Installation) -> None:
+    demo.settle(installation)
+    with installation.reading() as session:
+        for user_id, (box, expected) in TO_DO.items():
+            found = {item.task.element_id for item in inbox.page(session, user_id, box=box).items if item.task}
+            assert expected <= found, (user_id, found)
+        requisitions = set(session.scalars(select(Requisition.status).where(Requisition.origin == "LOCKSTEP")))
+        orders = set(session.scalars(select(PurchaseOrder.status).where(PurchaseOrder.origin == "LOCKSTEP")))
+        open_tasks = set(session.scalars(select(Task.element_id).where(Task.state == TaskState.OPEN)))
+        stuck = list(session.scalars(select(Incident)))
+        undone = list(session.scalars(select(Job).where(Job.state != JobState.DONE)))
+        broken = list(verify(session))
+    assert requisitions >= {
+        RequisitionStatus.DRAFT, RequisitionStatus.IN_APPROVAL, RequisitionStatus.RETURNED, RequisitionStatus.REJECTED,
+        RequisitionStatus.CLOSED,
+    }  # fmt: skip
+    assert orders >= {OrderStatus.APPROVED, OrderStatus.TRANSMITTED, OrderStatus.ACKNOWLEDGED}
+    assert {"issue_order", "record_acknowledgement"} <= open_tasks
+    assert (stuck, undone, broken) == ([], [], [])
