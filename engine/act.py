@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
-from engine import audit, bulk
+from engine import audit, bulk, rows
 from engine.cache import Cache
 from engine.clock import Clock, wall_clock
 from engine.database import new_id
@@ -83,6 +83,7 @@ class Act:
         if not self.is_untouched:
             raise RuntimeError("Expected an untouched act to begin anew, but something was written in it")
         self.session.rollback()
+        self.session.info.pop("connection", None)
         self.chain_heads.clear()
         self.chain_owners.clear()
 
@@ -229,6 +230,7 @@ def _judge(session: Session, _context: Any, _instances: Any) -> None:
     act: Act = session.info["act"]
     session.info["wrote"] = True
     audit.chain(act)
+    rows.write(session)
     edits = edits_of(session)
     if not edits:
         return
@@ -253,13 +255,19 @@ def _chain(session: Session, _context: Any) -> None:
 @event.listens_for(_ActSession, "before_commit")
 def _write_notes(session: Session) -> None:
     act: Act = session.info["act"]
-    session.flush()
+    _settle(act)
     while act.last and not session.in_nested_transaction():
         act.last.pop(0)()
-    audit.chain(act)
-    session.flush()
+    _settle(act)
     bulk.write(session)
     audit.write(act)
+
+
+def _settle(act: Act) -> None:
+    """Write what waits in the session: plain rows at once, anything else by a flush, which judges it."""
+    audit.chain(act)
+    rows.write(act.session)
+    act.session.flush()
 
 
 @event.listens_for(_ActSession, "do_orm_execute")

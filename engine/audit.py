@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.canonical import canonical, content_hash
 from engine.database import Base, Id, Instant, new_id
+from engine.prepared import Prepared
 from engine.record import Edit
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ HASHED = (
 )  # fmt: skip
 
 
+KINDS = {"user": "USER", "adapter": "ADAPTER"}
+"""Kind of actor by the first word of the principal; anything else is the system."""
+
+
 class ChainOwner(Protocol):
     """A mapped row that keeps the head of its own chain, so that no act has to look it up."""
 
@@ -65,9 +70,7 @@ class ChainOwner(Protocol):
     audit_hash: str
 
 
-_INSERT = insert(AuditEvent)
-"""Built once: building a statement costs more than running it."""
-
+_INSERT = Prepared(insert(AuditEvent), columns=[column.key for column in AuditEvent.__table__.columns])
 
 _LAST = (
     select(AuditEvent.seq, AuditEvent.hash)
@@ -112,7 +115,7 @@ def append(
             "old": canonical(old),
             "new": canonical(new),
             "actor": act.actor,
-            "actor_kind": {"user": "USER", "adapter": "ADAPTER"}.get(act.actor.partition(":")[0], "SYSTEM"),
+            "actor_kind": KINDS.get(act.actor.partition(":")[0], "SYSTEM"),
             "on_behalf_of": act.on_behalf_of,
             "reason": reason if reason is not None else act.reason,
             "act_id": act.id,
@@ -182,7 +185,7 @@ def write(act: Act) -> None:
     chain(act)
     rows: list[dict[str, Any]] = act.session.info.pop("audit", [])
     if rows:
-        act.session.connection().execute(_INSERT, rows)
+        _INSERT.run(act.session, rows)
 
 
 def row_hash(row: dict[str, Any]) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Insert, insert
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from engine.database import Base
+from engine.prepared import Prepared
 
 if TYPE_CHECKING:
     from engine.act import Act
@@ -28,13 +29,13 @@ def write(session: Session) -> None:
     queue: dict[type[Base], list[dict[str, Any]]] = session.info.pop(_QUEUE, {})
     for mapped, rows in queue.items():
         if rows:
-            session.connection().execute(_insert_into(mapped), rows)
+            _insert_into(mapped).run(session, rows)
 
 
 @cache
-def _insert_into(mapped: type[Base]) -> Insert:
-    """Return the statement for a table, built once: building one costs more than running it."""
-    return insert(mapped)
+def _insert_into(mapped: type[Base]) -> Prepared:
+    """Return the statement for a table; every row names every column."""
+    return Prepared(insert(mapped), columns=[column.key for column in mapped.__table__.columns])
 
 
 def forget(session: Session) -> None:

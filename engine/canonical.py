@@ -21,8 +21,12 @@ def canonical(value: Any, *, scale: int | None = None) -> str | None:
     Decimals print at full ``scale`` (Money 4, Quantity 6) when one is given; dates ISO; instants UTC with six
     decimals and Z; truth values ``true`` / ``false``; structures as canonical JSON; None stays None.
     """
-    if value is None or (isinstance(value, str) and not isinstance(value, Enum)):
-        return None if value is None else unicodedata.normalize("NFC", value)
+    if value is None:
+        return None
+    if type(value) is str:
+        return value if value.isascii() else unicodedata.normalize("NFC", value)
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return unicodedata.normalize("NFC", value)
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, bool):
@@ -49,8 +53,10 @@ def content_hash(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if value is None or (type(value) is str and value.isascii()):
+        return value
     if isinstance(value, Mapping):
-        return {unicodedata.normalize("NFC", str(key)): _plain(item) for key, item in value.items()}
+        return {canonical(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if value is None or (isinstance(value, (bool, int)) and not isinstance(value, Enum)):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Insert, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from engine.canonical import content_hash
 from engine.database import new_id
+from engine.prepared import Prepared
 from engine.stored.task import CandidateSet, CandidateSetMember, QueueCount
 
 if TYPE_CHECKING:
@@ -60,14 +61,15 @@ def write(session: Session) -> None:
         for (set_id, queue), tasks in sorted(pending.items())
         if tasks
     ]
-    if not rows:
-        return
-    connection = session.connection()
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(QueueCount)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["set_id", "queue"], set_={"tasks": QueueCount.tasks + statement.excluded.tasks}
-        ),
-        rows,
+    if rows:
+        _COUNT.run(session, rows)
+
+
+def _count(kind: str) -> Insert:
+    statement = postgresql.insert(QueueCount) if kind == "postgresql" else sqlite.insert(QueueCount)
+    return statement.on_conflict_do_update(
+        index_elements=["set_id", "queue"], set_={"tasks": QueueCount.tasks + statement.excluded.tasks}
     )
+
+
+_COUNT = Prepared(_count, columns=("set_id", "queue", "tasks"))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete
 
 from dmn import to_python
-from engine import bulk, counters, dialect, eligibility, quorum
+from engine import bulk, counters, dialect, eligibility, quorum, rows
 from engine.database import LIMIT, new_id
+from engine.prepared import Prepared
 from engine.spiff import Flow
 from engine.spiff.elements import ElementInfo
 from engine.spiff.extensions import Expr
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 
 DEFAULT_PRIORITY = 50
 
-_GONE = delete(TaskCandidate).where(TaskCandidate.task_id == bindparam("gone"))
+_LATER = (
+    "assignee", "candidates", "set_id", "slot", "body_scope", "quorum_scope",
+    "closed_at", "closed_by", "closed_why", "closed_code", "verdict",
+)  # fmt: skip
+"""Columns of a task that are filled after its row was made."""
+
+_GONE = Prepared(delete(TaskCandidate).where(TaskCandidate.task_id == bindparam("gone")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,37 +100,41 @@ def _row(act: Act, instance: Instance, wait: Wait, reader: Reader) -> Task:
     about: Mapping[str, Any] = record if isinstance(record, Mapping) else {}
     priority = reader.value(spec.priority) if spec else None
     form_id = reader.value(spec.form_id) if spec else None
-    return Task(
-        id=new_id(),
-        instance_id=instance.id,
-        token_id=wait.token_id,
-        element_id=element.id,
-        process_id=element.process_id,
-        name=element.name or element.id,
-        title=reader.text(dialect.TITLE) or element.name or element.id,
-        state=TaskState.OPEN,
-        outcomes=dialect.outcomes_of(element),
-        signature=reader.text(dialect.SIGNATURE),
-        form_id=None if form_id is None else str(form_id),
-        due_at=reader.instant(spec.due_date) if spec else None,
-        follow_up_at=reader.instant(spec.follow_up_date) if spec else None,
-        priority=int(Decimal(str(priority))) if _is_number(priority) else DEFAULT_PRIORITY,
-        amount=reader.amount(),
-        party=reader.text(dialect.PARTY),
-        business_key=instance.business_key,
-        flow=instance.process_id,
-        record_type=_text(about.get("type")),
-        record_id=_text(about.get("id")),
-        record_number=_text(about.get("number")),
-        record_hash=_text(about.get("hash")),
-        excludes=dialect.words_of(reader.property(dialect.EXCLUDES)),
-        former=[],
-        notes=[],
-        deadline_policy=element.properties.get(dialect.DEADLINE_POLICY) or dialect.POLICIES[0],
-        role=reader.text(dialect.ROLE),
-        rule_row=reader.text(dialect.RULE_ROW),
-        round=1,
-        created_at=act.now,
+    return rows.make(
+        Task,
+        {
+            "id": new_id(),
+            "instance_id": instance.id,
+            "token_id": wait.token_id,
+            "element_id": element.id,
+            "process_id": element.process_id,
+            "name": element.name or element.id,
+            "title": reader.text(dialect.TITLE) or element.name or element.id,
+            "state": TaskState.OPEN,
+            "outcomes": dialect.outcomes_of(element),
+            "signature": reader.text(dialect.SIGNATURE),
+            "form_id": None if form_id is None else str(form_id),
+            "due_at": reader.instant(spec.due_date) if spec else None,
+            "follow_up_at": reader.instant(spec.follow_up_date) if spec else None,
+            "priority": int(Decimal(str(priority))) if _is_number(priority) else DEFAULT_PRIORITY,
+            "amount": reader.amount(),
+            "party": reader.text(dialect.PARTY),
+            "business_key": instance.business_key,
+            "flow": instance.process_id,
+            "record_type": _text(about.get("type")),
+            "record_id": _text(about.get("id")),
+            "record_number": _text(about.get("number")),
+            "record_hash": _text(about.get("hash")),
+            "excludes": dialect.words_of(reader.property(dialect.EXCLUDES)),
+            "former": [],
+            "notes": [],
+            "deadline_policy": element.properties.get(dialect.DEADLINE_POLICY) or dialect.POLICIES[0],
+            "role": reader.text(dialect.ROLE),
+            "rule_row": reader.text(dialect.RULE_ROW),
+            "round": 1,
+            "created_at": act.now,
+            **dict.fromkeys(_LATER),
+        },
     )
 
 
@@ -189,7 +200,7 @@ def claimable(task: Task) -> list[str]:
 
 def write_candidates(act: Act, task: Task) -> None:
     """Write the candidate rows of an open task."""
-    rows = [
+    places = [
         {
             "principal": name,
             "task_id": task.id,
@@ -202,12 +213,12 @@ def write_candidates(act: Act, task: Task) -> None:
         }
         for name in claimable(task)
     ]
-    bulk.add(act, TaskCandidate, rows)
+    bulk.add(act, TaskCandidate, places)
 
 
 def remove_candidates(act: Act, tasks: Sequence[Task]) -> None:
     """Take tasks out of every inbox and off the counters."""
-    act.session.connection().execute(_GONE, [{"gone": task.id} for task in tasks])
+    _GONE.run(act.session, [{"gone": task.id} for task in tasks])
     for task in tasks:
         if task.set_id is not None:
             counters.add(act, task.set_id, task.flow, -1)

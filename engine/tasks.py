@@ -20,6 +20,7 @@ from engine import (
     escalation,
     motion,
     opening,
+    rows,
     timers,
     voting,
     waiting,
@@ -31,6 +32,7 @@ from engine.decisions import Decision
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, RuleViolation
 from engine.forms import Form
 from engine.ports import Mandate, SignatureRequest
+from engine.prepared import connection_of
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskCandidate, TaskDraft, TaskState
 from engine.variables import accepted
@@ -61,15 +63,16 @@ __all__ = [
 NEEDS_REASON = frozenset({"reject", "return"})
 MAX_REASON = 20_000
 
+_INSTANCE, _TASK = Instance.__table__, Task.__table__
+# Built once: building a statement costs more than running it.
 _HELD = (
-    select(Instance, Task)
-    .join(Task, Task.instance_id == Instance.id)
-    .where(Task.id == bindparam("wanted"))
+    select(*_INSTANCE.c, *_TASK.c)
+    .join(_TASK, _TASK.c.instance_id == _INSTANCE.c.id)
+    .where(_TASK.c.id == bindparam("wanted"))
     # Both rows: PostgreSQL reads only locked rows anew after it waited for the lock; the instance comes first everywhere.
-    .with_for_update(of=[Instance, Task], key_share=True)
-    .execution_options(populate_existing=True)
+    .with_for_update(of=[_INSTANCE, _TASK], key_share=True)
 )
-"""Built once: building a statement costs more than running it."""
+_INSTANCE_NAMES, _TASK_NAMES = tuple(_INSTANCE.c.keys()), tuple(_TASK.c.keys())
 
 why_me = eligibility.why_me
 escalate = escalation.escalate
@@ -252,10 +255,12 @@ def _held(act: Act, task_id: str, typed: drafts.Typed | None) -> tuple[Task, Ins
 
 
 def _read(act: Act, task_id: str) -> tuple[Task, Instance]:
-    found = act.session.execute(_HELD, {"wanted": task_id}).first() if is_id(task_id) else None
-    if found is None:
+    act.session.flush()
+    row = connection_of(act.session).execute(_HELD, {"wanted": task_id}).first() if is_id(task_id) else None
+    if row is None:
         raise NotFound(f"Expected a task {task_id}, but there is none")
-    instance, task = found
+    instance = rows.adopt(act.session, Instance, dict(zip(_INSTANCE_NAMES, row, strict=False)))
+    task = rows.adopt(act.session, Task, dict(zip(_TASK_NAMES, row[len(_INSTANCE_NAMES) :], strict=True)))
     return task, motion.hold(act, instance)
 
 

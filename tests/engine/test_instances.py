@@ -135,7 +135,7 @@ def test_a_refusal_inside_a_step_is_an_incident_and_the_decision_stays(plant: Pl
         assert "350.00 is missing" in found.message
         assert len(of_instance(session, instance_id)) == 1
         assert instances.records_of(session, instance_id) == []
-        assert instances.wait_sentence(session, instances.find(session, instance_id)).startswith("Stuck for 0 min")
+        assert instances.wait_sentence(session, instances.find(session, instance_id)).startswith("Stuck for 1 min")
     answers = retrying.retry_all(plant.installation, "user:adam", [found.id])
     assert [answer.outcome for answer in answers] == ["FAILED_AGAIN"]
     allowed.append(True)

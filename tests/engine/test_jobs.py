@@ -202,7 +202,7 @@ def test_a_service_task_waits_for_its_job_and_takes_its_variables(plant: Plant) 
     with plant.reading() as session:
         sentence = instances.wait_sentence(session, instances.find(session, instance_id))
         [job] = session.scalars(select(Job))
-    assert sentence == "Waiting 0 min for the job send_order (send)."
+    assert sentence == "Waiting 1 min for the job send_order (send)."
     worker.run_until_idle(plant.installation)
     assert plant.variables(instance_id)["erp_number"] == "ERP-7"
     assert plant.variables(instance_id)["by"] == job.id
