@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from engine.act import Installation
 from engine.database import connect
 from tests.clock import SettableClock
-from tests.databases import Databases, make_run_folder
+from tests.databases import Databases, Template, make_run_folder
 
 RUN = pytest.StashKey[Databases]()
 
@@ -47,8 +47,9 @@ def databases(request: pytest.FixtureRequest) -> Databases:
 
 
 @contextmanager
-def _opened(databases: Databases, kind: str) -> Iterator[Engine]:
-    with databases.fresh(kind) as url:
+def opened(databases: Databases, kind: str, template: Template | None = None) -> Iterator[Engine]:
+    """Yield an engine on a fresh database of a kind, disposed of with it."""
+    with databases.fresh(kind, template) as url:
         engine = connect(url)
         try:
             yield engine
@@ -59,21 +60,21 @@ def _opened(databases: Databases, kind: str) -> Iterator[Engine]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Engine]:
     """Yield an engine on a fresh, whole schema; each test runs on SQLite and on PostgreSQL."""
-    with _opened(databases, request.param) as engine:
+    with opened(databases, request.param) as engine:
         yield engine
 
 
 @pytest.fixture
 def sqlite_database(databases: Databases) -> Iterator[Engine]:
     """Yield an engine on a fresh SQLite database."""
-    with _opened(databases, "sqlite") as engine:
+    with opened(databases, "sqlite") as engine:
         yield engine
 
 
 @pytest.fixture
 def postgresql_database(databases: Databases) -> Iterator[Engine]:
     """Yield an engine on a fresh PostgreSQL database."""
-    with _opened(databases, "postgresql") as engine:
+    with opened(databases, "postgresql") as engine:
         yield engine
 
 
@@ -92,13 +93,31 @@ def folders_under(path: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def installation(database: Engine, clock: SettableClock, tmp_path: Path) -> Iterator[Installation]:
-    """Yield the whole house wired on a fresh database, with its folders under the test's own."""
+@contextmanager
+def wired(database: Engine, clock: SettableClock, folder: Path) -> Iterator[Installation]:
+    """Yield the whole house wired on a database, with its folders under one of the test's own."""
     from webapp.wiring import wire  # late: tests of the lower rooms need no webapp
 
-    wired = wire(database.url.render_as_string(hide_password=False), settings=folders_under(tmp_path), clock=clock)
+    house = wire(database.url.render_as_string(hide_password=False), settings=folders_under(folder), clock=clock)
     try:
-        yield wired
+        yield house
     finally:
-        wired.database.dispose()
+        house.database.dispose()
+
+
+@pytest.fixture
+def installation(database: Engine, clock: SettableClock, tmp_path: Path) -> Iterator[Installation]:
+    """Yield the whole house wired on a fresh database."""
+    with wired(database, clock, tmp_path) as house:
+        yield house
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def plant(
+    request: pytest.FixtureRequest, databases: Databases, clock: SettableClock, tmp_path: Path
+) -> Iterator[Installation]:
+    """Yield the house with the cast, a supplier, two parts and the released flow; on SQLite and on PostgreSQL."""
+    from tests.story import PLANT
+
+    with opened(databases, request.param, PLANT) as engine, wired(engine, clock, tmp_path) as house:
+        yield house

@@ -1,7 +1,7 @@
-"""Fresh databases for tests: one template per test run and kind, copied for each test in milliseconds.
+"""Fresh databases for tests: templates made once per test run and kind, copied for each test in milliseconds.
 
-A run has one folder, named by the process that started it; xdist workers share it, and with it one PostgreSQL and both
-templates.
+A run has one folder, named by the process that started it; xdist workers share it, and with it one PostgreSQL and the
+templates: the whole schema, and what tests build upon it (a plant with its cast and its released flow).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -22,6 +23,14 @@ from sqlalchemy.engine import make_url
 from engine.database import connect
 from migrations import migrate
 from tests import postgres_server
+
+
+@dataclass(frozen=True)
+class Template:
+    """What a fresh database starts from. build: fills an empty database at a URL, and leaves it without connections."""
+
+    name: str
+    build: Callable[[str], None]
 
 
 class Databases:
@@ -51,9 +60,13 @@ class Databases:
         return f"postgresql+psycopg://lockstep@127.0.0.1:{found['port']}/postgres"
 
     @contextmanager
-    def fresh(self, kind: str) -> Iterator[str]:
-        """Yield the URL of a database of its own with the whole schema; gone afterwards. kind: sqlite or postgresql."""
-        with self._fresh_sqlite() if kind == "sqlite" else self._fresh_postgresql() as url:
+    def fresh(self, kind: str, template: Template | None = None) -> Iterator[str]:
+        """Yield the URL of a database of its own, a copy of a template; gone afterwards.
+
+        kind: sqlite or postgresql. template: without one, the whole schema, as an installation gets it.
+        """
+        wanted = template or SCHEMA
+        with self._fresh_sqlite(wanted) if kind == "sqlite" else self._fresh_postgresql(wanted) as url:
             yield url
 
     @contextmanager
@@ -70,12 +83,13 @@ class Databases:
             yield url
 
     @contextmanager
-    def _fresh_sqlite(self) -> Iterator[str]:
-        template = self.folder / "template.db"
-        with self._locked("sqlite-template"):
+    def _fresh_sqlite(self, wanted: Template) -> Iterator[str]:
+        template = self.folder / f"template_{wanted.name}.db"
+        with self._locked(f"sqlite-{wanted.name}"):
             if not template.exists():
-                part = self.folder / "template.part.db"
-                _build_schema(f"sqlite:///{part}")
+                part = self.folder / f"template_{wanted.name}.part.db"
+                wanted.build(f"sqlite:///{part}")
+                _gather_sqlite(part)
                 part.rename(template)
         path = self._sqlite_path()
         shutil.copyfile(template, path)
@@ -88,15 +102,16 @@ class Databases:
         return self.folder / f"test_{uuid.uuid4().hex[:12]}.db"
 
     @contextmanager
-    def _fresh_postgresql(self) -> Iterator[str]:
+    def _fresh_postgresql(self, wanted: Template) -> Iterator[str]:
+        name = f"lockstep_template_{wanted.name}"
         with self._locked("postgresql"):
-            maintenance, built = self._server_url(), self.folder / "postgresql-template"
+            maintenance, built = self._server_url(), self.folder / f"postgresql-{wanted.name}"
             if not built.exists():
-                _statement(maintenance, "DROP DATABASE IF EXISTS lockstep_template WITH (FORCE)")
-                _statement(maintenance, "CREATE DATABASE lockstep_template TEMPLATE template0")
-                _build_schema(_with_database(maintenance, "lockstep_template"))
+                _statement(maintenance, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+                _statement(maintenance, f"CREATE DATABASE {name} TEMPLATE template0")
+                wanted.build(_with_database(maintenance, name))
                 built.touch()
-        with self._postgresql_copy_of("lockstep_template") as url:
+        with self._postgresql_copy_of(name) as url:
             yield url
 
     @contextmanager
@@ -131,14 +146,16 @@ def make_run_folder() -> Path:
     return folder
 
 
-def _build_schema(url: str) -> None:
-    """Make the schema as an installation gets it: by the migrations, with the guard."""
-    migrate(url)
-    if url.startswith("sqlite"):
-        engine = connect(url)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        engine.dispose()
+SCHEMA = Template("schema", migrate)
+"""The schema as an installation gets it: by the migrations, with the guard."""
+
+
+def _gather_sqlite(path: Path) -> None:
+    """Bring everything into the one file that is copied."""
+    engine = connect(f"sqlite:///{path}")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
 
 
 def _remove_sqlite(path: Path) -> None:

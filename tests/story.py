@@ -27,6 +27,7 @@ from engine.stored.task import Task, TaskState
 from engine.stored.wait import Incident, IncidentState, Timer
 from engine.waiting import wait_sentence
 from engine.worker import run_until_idle
+from migrations import migrate
 from processes import requisition_to_po
 from processes.bundle import bundle_files
 from records.demo_people import Member
@@ -36,6 +37,7 @@ from records.requisition import Requisition
 from records.signature import Signature
 from records.supplier import Supplier
 from tests.clock import SettableClock
+from tests.databases import Template
 from tests.makers import (
     make_approval,
     make_cast,
@@ -49,6 +51,7 @@ from tests.makers import (
     make_supplier,
 )
 from tests.people import PASSWORD
+from webapp.wiring import wire
 
 Loaded = TypeVar("Loaded")
 
@@ -271,6 +274,19 @@ def open_plant(installation: Installation, *, has_erp: bool = False) -> None:
         deploy_all(act, bundle_files())
 
 
+def _build_plant(url: str) -> None:
+    migrate(url)
+    house = wire(url, settings={}, clock=SettableClock())
+    try:
+        open_plant(house)
+    finally:
+        house.database.dispose()
+
+
+PLANT = Template("plant", _build_plant)
+"""The plant that stories happen in, opened once per test run at 2026-11-22 15:00 UTC."""
+
+
 def _default_supplier(act: Act) -> Supplier:
     found = act.session.scalar(select(Supplier).where(Supplier.name == "Midland Machining"))
     if found is None:
@@ -287,4 +303,4 @@ def _revision(act: Act, part_no: str) -> PartRevision:
     return found or make_revision(act, make_part(act, part_no, name=f"Bracket {part_no}"))
 
 
-__all__ = ["Story", "make_requisition_line", "open_plant"]
+__all__ = ["PLANT", "Story", "make_requisition_line", "open_plant"]

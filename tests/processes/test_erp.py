@@ -11,19 +11,21 @@ from pathlib import Path
 import pytest
 
 from engine.act import Installation
+from records.calendar import MAIN, site_called
 from records.external import Discrepancy, DiscrepancyStatus
 from records.purchase_order import OrderStatus
 from tests.clock import SettableClock
 from tests.people import bea, ivan, rita
-from tests.story import Story, open_plant
+from tests.story import Story
 
 D = Decimal
 
 
 @pytest.fixture
-def story(installation: Installation, clock: SettableClock) -> Story:
-    open_plant(installation, has_erp=True)
-    return Story(installation, clock)
+def story(plant: Installation, clock: SettableClock) -> Story:
+    with plant.acting("system:arrange") as act:
+        site_called(act.session, MAIN).has_erp = True
+    return Story(plant, clock)
 
 
 def issued(story: Story) -> Story:

@@ -6,16 +6,15 @@ import pytest
 
 from engine.act import Installation
 from tests.clock import SettableClock
-from tests.story import Story, open_plant
+from tests.story import Story
 from tests.webapp.api.conftest import calling
 from tests.webapp.conftest import app, browse
 
 
 @pytest.fixture
-def house(installation: Installation) -> Installation:
+def house(plant: Installation) -> Installation:
     """Have the plant with the cast and the released flow, on SQLite and on PostgreSQL."""
-    open_plant(installation)
-    return installation
+    return plant
 
 
 @pytest.fixture

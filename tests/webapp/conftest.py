@@ -7,28 +7,24 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
 
 from engine.act import Installation
 from records.demo_people import Member
 from tests.clock import SettableClock
-from tests.conftest import folders_under
-from tests.story import Story, open_plant
+from tests.conftest import opened, wired
+from tests.databases import Databases
+from tests.story import PLANT, Story
 from tests.webapp.browser import Browser
 from webapp.app import create_app
-from webapp.wiring import wire
 
 People = Callable[..., Browser]
 
 
 @pytest.fixture
-def house(sqlite_database: Engine, clock: SettableClock, tmp_path: Path) -> Iterator[Installation]:
+def house(databases: Databases, clock: SettableClock, tmp_path: Path) -> Iterator[Installation]:
     """Yield a plant with the cast and the released flow."""
-    url = sqlite_database.url.render_as_string(hide_password=False)
-    wired = wire(url, settings=folders_under(tmp_path), clock=clock)
-    open_plant(wired)
-    yield wired
-    wired.database.dispose()
+    with opened(databases, "sqlite", PLANT) as engine, wired(engine, clock, tmp_path) as installation:
+        yield installation
 
 
 @pytest.fixture

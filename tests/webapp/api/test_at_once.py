@@ -16,15 +16,14 @@ from records.requisition import Requisition
 from tests.clock import SettableClock
 from tests.makers import make_grant
 from tests.people import PASSWORD, lena, max_, rita
-from tests.story import Story, open_plant
+from tests.story import Story
 from tests.webapp.api.conftest import Client, problem
 from webapp.app import create_app
 
 
 @pytest.fixture
-def story(installation: Installation, clock: SettableClock) -> Story:
-    open_plant(installation)
-    return Story(installation, clock)
+def story(plant: Installation, clock: SettableClock) -> Story:
+    return Story(plant, clock)
 
 
 def client(story: Story, owner: str) -> Client:

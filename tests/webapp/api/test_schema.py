@@ -28,7 +28,7 @@ from tests.conftest import folders_under
 from tests.databases import Databases
 from tests.makers import make_order, make_requisition
 from tests.people import adam, bea, lena, rita
-from tests.story import Story, open_plant
+from tests.story import PLANT, Story
 from webapp.api.document import document
 from webapp.api.endpoints import ENDPOINTS, Endpoint
 from webapp.app import create_app
@@ -68,9 +68,8 @@ class Plant:
 def plant(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """Yield one plant for all operations: what they leave behind is part of the test."""
     clock = SettableClock()
-    with databases.fresh("sqlite") as url:
+    with databases.fresh("sqlite", PLANT) as url:
         house = wire(url, settings=folders_under(tmp_path_factory.mktemp("plant")), clock=clock)
-        open_plant(house)
         ids = _arranged(Story(house, clock))
         with house.acting("system:arrange") as act:
             keys = [
