@@ -5,6 +5,9 @@ BIN := .venv/bin
 ARGS ?=
 WORKERS ?= 2
 
+# Where the caller forbids bytecode, every start compiles everything again: two to three times slower.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run setup test check bench format lock clean prepare-test browser
 
