@@ -187,11 +187,11 @@ def _requisition(session: Session, record: Requisition) -> Dossier:
 
 def _order(session: Session, record: PurchaseOrder) -> Dossier:
     how = visit.visitor().how
-    terms = ", ".join(filter(None, (record.payment_term, record.incoterm_text))) or "No terms are set."
+    terms = ", ".join(filter(None, (record.payment_term, record.incoterm_text))) or "no terms are set"
     digest = (
         ("What", _items(record.lines, how)),
         ("Why", "; ".join(dict.fromkeys(_reasons(record))) or "No requisition is linked."),
-        ("Cost", f"{money(record.total, record.currency, how)} to {record.supplier.name}. {terms}"),
+        ("Cost", f"{money(record.total, record.currency, how)} to {record.supplier.name}; {terms}"),
         ("Risk", _risk(record.lines, [record.supplier])),
         ("Impact", _impact(record.lines, min((line.need_by for line in record.lines if line.need_by), default=None))),
     )

@@ -32,5 +32,6 @@ def fill_components(page: Page, member: Member, password: str = PASSWORD) -> Non
 
 
 def told(page: Page, words: str) -> None:
-    """Wait until the page says that something was done."""
+    """Wait until the page says that something was done, and listens to keys."""
     expect(page.locator("[data-toast]")).to_contain_text(words)
+    page.wait_for_load_state()

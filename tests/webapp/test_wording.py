@@ -52,9 +52,9 @@ def test_a_supplier_s_price_is_offered_only_in_the_currency_of_the_form(browse: 
 
     story.given(price)
     page = browse(rita)
-    [supplier] = page.get("/suggest/suppliers?part=P-100&revision=A&currency=USD").json["items"]
+    [supplier] = page.get("/suggest/suppliers?part=P-100&revision=B&currency=USD").json["items"]
     assert supplier["fills"] == {"estimated_price": "42.5"}
-    [supplier] = page.get("/suggest/suppliers?part=P-100&revision=A&currency=PLN").json["items"]
+    [supplier] = page.get("/suggest/suppliers?part=P-100&revision=B&currency=PLN").json["items"]
     assert supplier["fills"] == {}
     assert "42.50" in supplier["label"]
 
@@ -84,3 +84,12 @@ def test_a_nested_value_reads_without_brackets_and_class_names():
 
 def test_a_wait_is_told_as_at_least_a_minute():
     assert words.span(dt.timedelta(seconds=3)) == "1 min"
+
+
+def test_an_order_that_its_requisition_covers_says_so(browse: People, story: Story):
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    story.as_(lena).decide("approve_requisition", "approve").as_(bea).decide("complete_order", "submit")
+    page = browse(bea)
+    page.get(f"/orders/{story.order.id}?tab=route")
+    assert f"it asks for what {story.requisition.number} was approved for" in page.text
+    assert "No approval plan yet" not in page.text

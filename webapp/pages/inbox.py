@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, render_template, request, url_for
 from sqlalchemy import select
@@ -101,7 +102,8 @@ def _review(task_id: str, refusal: Refused | None) -> tuple[reviews.Review | Non
 
 def _way(rows: Any = (), chosen: str = "") -> dict[str, Any]:
     """Return where the list is and which task follows the open one."""
-    back = request.args.get("back") or request.query_string.decode()
+    place = {name: request.args[name] for name in ("box", "q", "sort", "after") if request.args.get(name)}
+    back = request.args.get("back") or urlencode(place)
     ids = [row.task_id for row in rows if row.task_id]  # the order on the screen
     following = ids[ids.index(chosen) + 1] if chosen in ids and ids.index(chosen) + 1 < len(ids) else ""
     next_id = request.args.get("next") or following

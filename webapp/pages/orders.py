@@ -23,6 +23,7 @@ from records.purchase_order import (
     PurchaseOrder,
     approved_hash,
 )
+from records.requisition import Requisition
 from records.supplier import Supplier
 from webapp import document_page, dossiers, filters, formats, listing, order_form, typed
 from webapp.refusals import status_of
@@ -174,8 +175,15 @@ def _show(order: PurchaseOrder, refusal: Refused | None = None) -> str:
     return render_template(
         "documents/order.html", document=order, beside=document_page.beside(session, order, content), steps=steps,
         content_hash=content, tab=request.args.get("tab", "summary"), refusal=refusal, may=_may(order),
+        requisitions=_requisitions_of(order),
         differences=dossiers.against_requisition(order) if order.status is OrderStatus.DRAFT else (),
     )  # fmt: skip
+
+
+def _requisitions_of(order: PurchaseOrder) -> list[Requisition]:
+    """Return the requisitions that an order's lines were asked for in, each once."""
+    asked = (line.requisition_line for line in order.lines)
+    return list(dict.fromkeys(line.requisition for line in asked if line is not None))
 
 
 def _step_tone(order: PurchaseOrder, step: OrderStatus) -> str:
