@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -464,3 +465,21 @@ def test_the_inbox_asks_the_database_the_same_number_of_questions_however_much_t
     assert browser.page.text.count("data-item=") > 3
     assert counts[1] - counts[0] <= 5
     assert counts[1] <= 100
+
+
+def test_the_way_back_names_the_list_and_one_next_task_however_often_one_decides(browse: People, story: Story):
+    for quantity in (50, 60, 70):
+        story.as_(rita).start("requisition_to_po", lines=[("P-100", quantity)])
+    browser = browse(lena)
+    page = browser.get("/inbox?box=groups&sort=due").text
+    for _ in range(2):
+        link = html.unescape(re.findall(r'href="(/tasks/[^"]+/decide/approve[^"]*)"', page)[0])
+        browser.get(link)
+        form = dict(parse_qsl(link.partition("?")[2])) | {"seen_version": browser.field("seen_version")}
+        signed = {"meaning": "APPROVED", "user_id": "lena", "password": PASSWORD, "accepts_responsibility": "true"}
+        answer = browser.post(link.partition("?")[0], form | signed)
+        assert answer.status_code == 303
+        location = answer.headers["Location"]
+        assert location.count("task=") == 1, location
+        page = browser.get(location).text
+        assert "Task closed" not in browser.text

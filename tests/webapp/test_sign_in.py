@@ -177,5 +177,6 @@ def test_built_files_may_be_kept_forever_and_pages_never(browse: People, app: Fl
     name = next(iter(app.extensions["assets"].values()), None)
     if name is None:
         pytest.skip("the front end is not built; make setup builds it")
-    assert "immutable" in browse().get(f"/static/dist/{name}").headers["Cache-Control"]
+    with browse().get(f"/static/dist/{name}") as answer:
+        assert "immutable" in answer.headers["Cache-Control"]
     assert browse().get("/sign-in").headers["Cache-Control"] == "no-store"
