@@ -7,6 +7,7 @@ another system masters (parts, suppliers, the approved supplier list) are born t
 from __future__ import annotations
 
 import datetime as dt
+import os
 from decimal import Decimal
 from itertools import count
 from typing import Any, TypeVar
@@ -52,7 +53,8 @@ from tests.people import settle_cast
 
 D = Decimal
 Made = TypeVar("Made")
-_turn = count(1)
+_turn = count(os.getpid() * 1000)
+"""Numbers that no other process of a test run makes: a plant that another worker built must not hold them already."""
 
 THANKSGIVING = dt.date(2026, 11, 26)
 YEARLY = D("500000")

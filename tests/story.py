@@ -290,7 +290,7 @@ PLANT = Template("plant", _build_plant)
 def _default_supplier(act: Act) -> Supplier:
     found = act.session.scalar(select(Supplier).where(Supplier.name == "Midland Machining"))
     if found is None:
-        found = make_supplier(act, name="Midland Machining", email="orders@midland.example")
+        found = make_supplier(act, "S-MIDLAND", name="Midland Machining", email="orders@midland.example")
         make_approval(act, found, valid_to=dt.date(2027, 12, 31))
     return found
 

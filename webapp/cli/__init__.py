@@ -46,7 +46,7 @@ class Lazy(click.Group):
 @click.version_option(package_name=None, version="0.1.0", prog_name="lockstep")
 @click.pass_context
 def main(context: click.Context, database: str | None) -> None:
-    r"""Lockstep keeps purchase orders and work orders in step.
+    """Lockstep keeps purchase orders and work orders in step.
 
     \b
     Exit codes: 0 done · 1 something was found (check, verify, import) · 2 wrong usage ·

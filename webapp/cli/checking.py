@@ -22,7 +22,7 @@ COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @as_json
 def check_command(paths: tuple[Path, ...], strict: bool, is_json: bool) -> None:
-    r"""Read diagrams, forms and tables and say what is wrong with them.
+    """Read diagrams, forms and tables and say what is wrong with them.
 
     What cannot run is an error, and so is a name that nothing gives, a task for nobody, a join that waits for ever, a table
     whose rows overlap. A missing deadline or an unserved job is a warning. Nothing is deployed and no database is needed.

@@ -28,7 +28,7 @@ MAY_DEPLOY = "PROCESS_ENGINEER"
 @click.pass_obj
 @refusals_told
 def deploy_command(house: House, paths: tuple[Path, ...], process: str | None, user: str, is_json: bool) -> None:
-    r"""Release diagrams, with their forms and tables, in your name.
+    """Release diagrams, with their forms and tables, in your name.
 
     The same content is the same version. Instances that run keep theirs; the next start takes the new one. What cannot run is
     refused with every reason, and nothing is deployed then.
@@ -82,7 +82,7 @@ def _refuse_others(act: Act, user: str) -> None:
 @click.pass_obj
 @refusals_told
 def start_command(house: House, process: str, key: str, variables: tuple[str, ...], user: str, is_json: bool) -> None:
-    r"""Start an instance of a released process and say what it waits for.
+    """Start an instance of a released process and say what it waits for.
 
     \b
     Example:

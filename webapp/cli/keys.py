@@ -16,7 +16,7 @@ CONSOLE = "system:console"
 
 @click.group("key")
 def key_command() -> None:
-    r"""Keep keys to the API: add, list, revoke.
+    """Keep keys to the API: add, list, revoke.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def _owner(name: str) -> str:
 @click.pass_obj
 @refusals_told
 def add_command(house: House, owner: str, name: str, scopes: tuple[str, ...], days: int, is_json: bool) -> None:
-    r"""Make a key for somebody, or for an adapter, and show it this once.
+    """Make a key for somebody, or for an adapter, and show it this once.
 
     \b
     Example:
@@ -70,7 +70,7 @@ def add_command(house: House, owner: str, name: str, scopes: tuple[str, ...], da
 @click.pass_obj
 @refusals_told
 def list_command(house: House, owner: str | None, is_json: bool) -> None:
-    r"""List keys, of somebody or all; the keys themselves are known to nobody.
+    """List keys, of somebody or all; the keys themselves are known to nobody.
 
     \b
     Example:
@@ -105,7 +105,7 @@ def _plain(key: Any, now: dt.datetime) -> dict[str, Any]:
 @click.pass_obj
 @refusals_told
 def revoke_command(house: House, key_id: str) -> None:
-    r"""End a key now.
+    """End a key now.
 
     \b
     Example:

@@ -22,7 +22,7 @@ CONSOLE = "system:console"
 
 @click.group("user")
 def user_command() -> None:
-    r"""Keep accounts: add, list, grant, revoke, password, lock and unlock, and keys to the API.
+    """Keep accounts: add, list, grant, revoke, password, lock and unlock, and keys to the API.
 
     \b
     Example:
@@ -54,7 +54,7 @@ def _split(role: str) -> tuple[str, str]:
 @click.pass_obj
 @refusals_told
 def add_command(house: House, /, login: str, password: str | None, roles: tuple[str, ...], **fields: str) -> None:
-    r"""Add somebody who may sign in.
+    """Add somebody who may sign in.
 
     \b
     Example:
@@ -79,7 +79,7 @@ def add_command(house: House, /, login: str, password: str | None, roles: tuple[
 @click.pass_obj
 @refusals_told
 def list_command(house: House, is_json: bool) -> None:
-    r"""List who there is, with roles.
+    """List who there is, with roles.
 
     \b
     Example:
@@ -118,7 +118,7 @@ def _plain(session: Any, user: User, now: Any) -> dict[str, Any]:
 @click.pass_obj
 @refusals_told
 def grant_command(house: House, login: str, role: str) -> None:
-    r"""Give a role, from now on.
+    """Give a role, from now on.
 
     \b
     Example:
@@ -136,7 +136,7 @@ def grant_command(house: House, login: str, role: str) -> None:
 @click.pass_obj
 @refusals_told
 def revoke_command(house: House, login: str, role: str) -> None:
-    r"""End a role now; what was done under it stays done.
+    """End a role now; what was done under it stays done.
 
     \b
     Example:
@@ -158,7 +158,7 @@ def revoke_command(house: House, login: str, role: str) -> None:
 @click.pass_obj
 @refusals_told
 def password_command(house: House, login: str, password: str | None) -> None:
-    r"""Set a password; it must be changed at the next sign-in, and a lock is opened.
+    """Set a password; it must be changed at the next sign-in, and a lock is opened.
 
     \b
     Example:
@@ -176,7 +176,7 @@ def password_command(house: House, login: str, password: str | None) -> None:
 @click.pass_obj
 @refusals_told
 def disable_command(house: House, login: str) -> None:
-    r"""Let somebody act no more; what they signed keeps their name.
+    """Let somebody act no more; what they signed keeps their name.
 
     \b
     Example:
@@ -190,7 +190,7 @@ def disable_command(house: House, login: str) -> None:
 @click.pass_obj
 @refusals_told
 def enable_command(house: House, login: str) -> None:
-    r"""Let somebody who was disabled or locked act again.
+    """Let somebody who was disabled or locked act again.
 
     \b
     Example:

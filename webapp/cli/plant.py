@@ -20,7 +20,7 @@ from webapp.cli.house import Exit, House, as_json, refusals_told, show_json
 @click.pass_obj
 @refusals_told
 def migrate_command(house: House) -> None:
-    r"""Bring the database to the newest version, with its guard, in one transaction.
+    """Bring the database to the newest version, with its guard, in one transaction.
 
     \b
     Example:
@@ -52,7 +52,7 @@ def migrate_if_behind(house: House) -> None:
 @click.pass_obj
 @refusals_told
 def demo_command(house: House, if_empty: bool) -> None:
-    r"""Settle the demo plant: its people, parts, suppliers and work in every state.
+    """Settle the demo plant: its people, parts, suppliers and work in every state.
 
     \b
     Example:
@@ -97,7 +97,7 @@ def demo_logins(installation: Installation) -> list[Member]:
 @click.pass_obj
 @refusals_told
 def import_command(house: House, folder: Path, mapping: Path | None, is_dry: bool, is_json: bool) -> None:
-    r"""Bring in an extract of an ERP: suppliers, employees, products, requisitions, purchases.
+    """Bring in an extract of an ERP: suppliers, employees, products, requisitions, purchases.
 
     Without --mapping the shipped one for a Tryton extract is used (processes/importing/tryton.toml). A second import of the
     same extract changes nothing. Open requisitions start their flow. Exit code 1 when a document was left out.

@@ -36,7 +36,7 @@ SECRET = Path("var") / "secret_key"
 @click.pass_obj
 @refusals_told
 def serve_command(house: House, host: str, port: int | None, demo: bool, no_worker: bool) -> None:
-    r"""Serve the pages and the API, and run jobs and timers beside them.
+    """Serve the pages and the API, and run jobs and timers beside them.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def serve_command(house: House, host: str, port: int | None, demo: bool, no_work
 @click.pass_obj
 @refusals_told
 def worker_command(house: House, poll: float) -> None:
-    r"""Run jobs and fire timers, on as many machines as wanted.
+    """Run jobs and fire timers, on as many machines as wanted.
 
     \b
     Example:

@@ -16,7 +16,7 @@ from webapp.cli.house import Exit, House, as_json, refusals_told, show_json
 @click.pass_obj
 @refusals_told
 def verify_command(house: House, is_json: bool) -> None:
-    r"""Fold every chain, compare every record with it, and name the first broken row of each.
+    """Fold every chain, compare every record with it, and name the first broken row of each.
 
     The guard itself is compared before anything is opened. Exit code 1 when something is broken.
 

@@ -22,7 +22,7 @@ from webapp.cli.house import House, as_json, in_the_name_of, refusals_told, show
 @click.pass_obj
 @refusals_told
 def tasks_command(house: House, /, user: str, is_json: bool, **wanted: Any) -> None:
-    r"""List what waits for somebody, as their inbox shows it.
+    """List what waits for somebody, as their inbox shows it.
 
     \b
     Example:
