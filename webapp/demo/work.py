@@ -122,7 +122,6 @@ def _line(act: Act, line: Line, position: int, *, cost_object: str) -> Requisiti
         uom=part.base_uom,
         estimated_price=Decimal(line.price),
         cost_object=cost_object,
-        description=part.name,
         supplier_id=supplier.id if supplier else None,
     )
     if revision is not None:
