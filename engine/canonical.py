@@ -53,12 +53,14 @@ def content_hash(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or (type(value) is str and value.isascii()):
+    # The common cases come first: every event of the chain passes here, field by field.
+    kind = type(value)
+    if value is None or kind is int or kind is bool or (kind is str and value.isascii()):
         return value
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {canonical(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if value is None or (isinstance(value, (bool, int)) and not isinstance(value, Enum)):
+    if isinstance(value, (bool, int)) and not isinstance(value, Enum):
         return value
     return canonical(value)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Annotated, Any
 
 import orjson
@@ -137,6 +138,7 @@ class InstantType(TypeDecorator[dt.datetime]):
         return dt.datetime.fromisoformat(value)
 
 
+@lru_cache(maxsize=512)
 def instant_text(value: dt.datetime) -> str:
     """Return the canonical text of an instant: UTC, six decimals, Z."""
     utc = value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)

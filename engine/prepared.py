@@ -60,6 +60,8 @@ class _Rendered:
 
 def connection_of(session: Session) -> Connection:
     """Return the connection of a session's transaction, begun if need be; asking the session each time is slow."""
+    if session.in_nested_transaction():
+        return session.connection()  # Asking is what makes the session send its SAVEPOINT.
     known: Connection | None = session.info.get("connection")
     if known is None or not known.in_transaction():
         known = session.info["connection"] = session.connection()
