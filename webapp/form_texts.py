@@ -15,6 +15,8 @@ Write = Callable[[Any], str]
 TAG = re.compile(r"\{\{\s*(#if|#loop|/if|/loop)?\s*(.*?)\s*\}\}", re.DOTALL)
 MOST_ROWS = 200
 HEADING = re.compile(r"(#{1,4}) +(.+)")
+ROW = re.compile(r"\|(.*)\|")
+RULE = re.compile(r"[\s|:-]+")
 QUOTE = re.compile(r"> ?(.*)")
 BULLET = re.compile(r"[-*] +(.+)")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
@@ -34,10 +36,12 @@ def fill(text: str, evaluate: Evaluate, names: Mapping[str, Any], write: Write =
 
 
 def markdown(text: str) -> Markup:
-    """Return headings, bullets, quotes, bold, code and paragraphs as HTML; everything else is shown as it is, escaped."""
+    """Return headings, bullets, quotes, tables, bold, code and paragraphs as HTML; everything else is shown as it is, escaped."""
     html: list[str] = []
     for block in re.split(r"\n\s*\n", text.strip()):
-        html += _blocks([line.strip() for line in block.splitlines() if line.strip()])
+        lines = [line.strip() for line in block.splitlines() if line.strip()]
+        is_table = len(lines) > 1 and all(ROW.fullmatch(line) for line in lines)
+        html += _table(lines) if is_table else _blocks(lines)
     return Markup("\n".join(html))  # noqa: S704  # every piece went through escape in _inline
 
 
@@ -89,6 +93,23 @@ def _scopes(kind: str, value: Any, names: Mapping[str, Any]) -> Iterator[Mapping
         return
     for item in list(value or [])[:MOST_ROWS]:
         yield {**names, **(item if isinstance(item, Mapping) else {}), "this": item, "parent": names}
+
+
+def _table(lines: list[str]) -> Iterator[str]:
+    """Yield a table; the row of dashes under the heads says on which side each column stands."""
+    rule = next((line for line in lines if RULE.fullmatch(line)), "")
+    sides = [cell.strip().endswith(":") for cell in rule.strip("|").split("|")]
+    yield '<table class="table">'
+    for number, line in enumerate(line for line in lines if line != rule):
+        mark = "th" if rule and number == 0 else "td"
+        cells = (cell.strip() for cell in line[1:-1].split("|"))
+        ends = (' class="end"' if index < len(sides) and sides[index] else "" for index in range(line.count("|")))
+        yield (
+            "<tr>"
+            + "".join(f"<{mark}{end}>{_inline(cell)}</{mark}>" for cell, end in zip(cells, ends, strict=False))
+            + "</tr>"
+        )
+    yield "</table>"
 
 
 def _blocks(lines: list[str]) -> Iterator[str]:

@@ -93,3 +93,11 @@ def test_an_order_that_its_requisition_covers_says_so(browse: People, story: Sto
     page.get(f"/orders/{story.order.id}?tab=route")
     assert f"it asks for what {story.requisition.number} was approved for" in page.text
     assert "No approval plan yet" not in page.text
+
+
+def test_a_table_of_a_form_is_a_table():
+    shown = form_texts.markdown("### Budget\n\n| | USD |\n|---|---:|\n| Budget 2026 | 60,000.00 |\n| **Over** | <b> |")
+    assert '<tr><th></th><th class="end">USD</th></tr>' in shown
+    assert '<tr><td>Budget 2026</td><td class="end">60,000.00</td></tr>' in shown
+    assert '<tr><td><strong>Over</strong></td><td class="end">&lt;b&gt;</td></tr>' in shown
+    assert "---" not in shown
