@@ -35,7 +35,9 @@ function lookAt(viewer, state, process) {
   const canvas = viewer.get("canvas");
   const registry = viewer.get("elementRegistry");
   canvas.zoom("fit-viewport", "auto");
-  const first = state.tokens.find((token) => token.process === process && registry.get(token.element));
+  const waits = state.tokens.find((token) => token.process === process && registry.get(token.element));
+  const ended = (step) => step.process === process && registry.get(step.element)?.type === "bpmn:EndEvent";
+  const first = waits ?? state.done.findLast(ended);
   if (!first || canvas.zoom() > 0.7) return;
   const { x, y, width, height } = registry.get(first.element);
   const box = canvas.viewbox();
