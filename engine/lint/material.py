@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from dmn import Model
 from engine.bundle import Library
+from engine.functions import HOUSE
 from engine.lint.advice import Material
 from engine.lint.handlers import names_given_back
 from engine.registry import Registry
-
-HOST_FUNCTIONS: Final = frozenset({"add business days"})
-"""What the house lends to FEEL, by name (engine.host)."""
 
 
 def gather(library: Library, registry: Registry, *, roles: Collection[str] = ()) -> Material:
@@ -22,7 +20,7 @@ def gather(library: Library, registry: Registry, *, roles: Collection[str] = ())
         form_fields={form.id: frozenset(_fields(form.schema)) for form in library.forms.values()},
         decisions={name: frozenset(_inputs(table.model, name)) for name, table in library.tables.items()},
         handlers=names_given_back(registry),
-        functions=HOST_FUNCTIONS,
+        functions=HOUSE,
         roles=roles,
     )
 
