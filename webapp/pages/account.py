@@ -28,7 +28,7 @@ CHOICE_LASTS = 31_536_000
 def sign_in() -> Response | tuple[str, int] | str:
     """Sign somebody in and go where they wanted to."""
     target = own_path(request.values.get("next", ""))
-    if request.method == "GET":
+    if request.method != "POST":
         if gate.visitor_or_none():
             return redirect(target)
         return render_template("account/sign_in.html", next=target, name="", refusal=None)
@@ -50,7 +50,7 @@ def sign_out() -> Response:
 @pages.route("/profile", methods=["GET", "POST"])
 def profile() -> Response | tuple[str, int] | str:
     """Show who one is here; plan an absence with a deputy."""
-    if request.method == "GET":
+    if request.method != "POST":
         return _show_profile()
     try:
         values = _read_absence()

@@ -57,7 +57,7 @@ def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -
 def new() -> Page:
     """Show an empty form; on POST keep it as a draft, or submit it."""
     refuse_others()
-    if request.method == "GET":
+    if request.method != "POST":
         return _show_form(None, requisition_form.with_line(requisition_form.typed_from(_first_values())), is_fresh=True)
     return _handle(None)
 
@@ -67,7 +67,7 @@ def edit(record_id: str) -> Page:
     """Show the form of a draft or returned requisition; on POST keep it, or submit it."""
     requisition = find(reading(), record_id)
     refuse_edit(requisition)
-    if request.method == "GET":
+    if request.method != "POST":
         return _show_form(requisition, requisition_form.typed_of(requisition, filters.plain_number))
     return _handle(requisition)
 

@@ -39,7 +39,7 @@ def show(task_id: str) -> str:
 @pages.route("/tasks/<task_id>/decide/<verdict>", methods=["GET", "POST"])
 def decide(task_id: str, verdict: str) -> Page:
     """Open the dialog of a verdict; on POST record it, signed where the diagram asks, and go to the next task."""
-    if request.method == "GET":
+    if request.method != "POST":
         return _show_dialog(task_id, verdict)
     try:
         variables = _read_fields(task_id)
