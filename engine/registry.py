@@ -59,6 +59,7 @@ class Work:
 
 Step = Callable[["Act", Work], Mapping[str, Any] | None]
 Errand = Callable[["Installation", Work], Mapping[str, Any] | None]
+Chore = Callable[["Installation"], int]
 
 
 class Registry:
@@ -68,6 +69,7 @@ class Registry:
         self.steps: dict[str, Step] = {}
         self.jobs: dict[str, Step] = {}
         self.errands: dict[str, Errand] = {}
+        self.chores: dict[str, Chore] = {}
 
     def step(self, job_type: str) -> Callable[[Step], Step]:
         """Register a service task that runs inside the act of whoever moved the flow there."""
@@ -84,6 +86,13 @@ class Registry:
         """
         return lambda function: self._keep(self.errands, job_type, function)
 
+    def chore(self, name: str) -> Callable[[Chore], Chore]:
+        """Register what a runner does at every round: look whether something is to be done, and return how much was.
+
+        It opens its own acts, must be cheap when there is nothing, and may run in several workers at once.
+        """
+        return lambda function: self.chores.setdefault(name, function)
+
     def merge(self, *others: Registry) -> Registry:
         """Take over the handlers of others. Raises: ValueError when a type is served twice."""
         for other in others:
@@ -95,6 +104,7 @@ class Registry:
                     self._keep(mine, job_type, function)
             for job_type, errand in other.errands.items():
                 self._keep(self.errands, job_type, errand)
+            self.chores |= other.chores
         return self
 
     def serves(self, job_type: str) -> bool:

@@ -264,7 +264,10 @@ class Runner:
             self._swept = time.monotonic()
         fired = timers.fire_due(self.installation)
         told = OVERLOOKED if self.installation.carrier is not None else dt.timedelta(0)
-        return fired.timers + run_due(self.installation, worker=self.worker, overdue_by=told)
+        ran = run_due(self.installation, worker=self.worker, overdue_by=told)
+        return (
+            fired.timers + ran + sum(chore(self.installation) for chore in self.installation.registry.chores.values())
+        )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from engine.decisions import Decision
 from engine.registry import Registry, Work
 from engine.stored.task import Task, TaskState
 from processes.notices import tell
+from processes.task_notices import people_of
 from records.approval import slots_of
 from records.signing import signature_of
 
@@ -40,7 +41,7 @@ def remind_signer(act: Act, work: Work) -> None:
     if task is None:
         return
     record = work["record"]
-    people = _candidates(act, task)
+    people = [person.id for person in people_of(act, task)]
     subject = f"Reminder: {record['number']} waits for your decision"
     tell(act, people, subject, key=f"remind:{task.id}", body=task.title, record=_document(record))
 
@@ -53,7 +54,8 @@ def tell_next_level(act: Act, work: Work) -> None:
         return
     record, level = work["record"], work["next_level"]
     subject = f"{record['number']} was handed to you: {level['reason']}"
-    tell(act, _candidates(act, task), subject, key=f"escalate:{task.id}", body=task.title, record=_document(record))
+    people = [person.id for person in people_of(act, task)]
+    tell(act, people, subject, key=f"escalate:{task.id}", body=task.title, record=_document(record))
 
 
 def _seat(act: Act, work: Work, record: Mapping[str, Any], slot: Mapping[str, Any]) -> None:
@@ -87,16 +89,6 @@ def _open_task(act: Act, work: Work) -> Task | None:
         Task.slot == int(work["loopCounter"]) - 1,
     )
     return act.session.scalars(wanted).first()
-
-
-def _candidates(act: Act, task: Task) -> list[str]:
-    directory = act.installation.directory
-    if directory is None:
-        return []
-    people = [
-        person.id for principal in task.candidates for person in directory.holders(act.session, principal, at=act.now)
-    ]
-    return [person for person in dict.fromkeys(people) if person not in task.excludes]
 
 
 def _document(record: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Tell people: a notice in the application, and a mail to those who have an address."""
+"""Tell people: a notice in the application, and a mail to those who have an address and wish it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from engine.act import Act
 from engine.jobs import defer
 from records.notice import notify
-from records.person import User
+from records.person import MailWish, User
 
 
 def tell(
@@ -22,8 +22,14 @@ def tell(
         if user is None or not user.is_active:
             continue
         notify(act, user_id, subject, key=key, body=body, record=record)
-        if user.email:
-            defer(act, "mail", {"to": [user.email], "subject": subject, "text": body or subject})
+        mail_to(act, user_id, subject, text=body or subject)
+
+
+def mail_to(act: Act, user_id: str, subject: str, *, text: str) -> None:
+    """Mail a person who has an address and wishes mail."""
+    user = act.session.get(User, user_id)
+    if user is not None and user.email and user.mail_wish is MailWish.AT_ONCE:
+        defer(act, "mail", {"to": [user.email], "subject": subject, "text": text})
 
 
 def tell_role(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -9,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from engine.act import Act
 from engine.database import Base, Id, Instant, new_id
 from engine.errors import NotFound
+from engine.stored.task import Task, TaskState
 from records.columns import Code, Login, Name, Text
 
 
@@ -30,6 +33,46 @@ class Notice(Base):
     record_id: Mapped[Login | None]
     created_at: Mapped[Instant]
     read_at: Mapped[Instant | None]
+
+
+class TaskAnnouncement(Base):
+    """That people were told of a task. A task without a row here is new."""
+
+    __tablename__ = "task_announcement"
+
+    task_id: Mapped[Id] = mapped_column(ForeignKey("task.id"), primary_key=True)
+    announced_at: Mapped[Instant]
+
+
+LOOK_BACK_MS = 600_000
+"""Milliseconds before the newest announced task from which tasks are looked through: no act stays open for so long."""
+
+
+def unannounced(session: Session, *, limit: int) -> list[Task]:
+    """Return open tasks that nobody was told of, oldest first."""
+    newest = session.scalar(select(TaskAnnouncement.task_id).order_by(TaskAnnouncement.task_id.desc()).limit(1))
+    told = select(TaskAnnouncement.task_id).where(TaskAnnouncement.task_id == Task.id)
+    wanted = select(Task).where(Task.state == TaskState.OPEN, ~told.exists())
+    if newest is not None:
+        wanted = wanted.where(Task.id > _earlier(newest))
+    return list(session.scalars(wanted.order_by(Task.id).limit(limit)))
+
+
+def claim_announcements(act: Act, task_ids: Sequence[str]) -> list[str]:
+    """Note that people are told of tasks, and return those that no other worker has noted already, in their order."""
+    connection = act.session.connection()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    rows = [{"task_id": task_id, "announced_at": act.now} for task_id in task_ids]
+    made = dialect.insert(TaskAnnouncement.__table__).values(rows).on_conflict_do_nothing(index_elements=["task_id"])
+    mine = set(connection.execute(made.returning(TaskAnnouncement.task_id)).scalars())
+    return [task_id for task_id in task_ids if task_id in mine]
+
+
+def _earlier(task_id: str) -> str:
+    """Return the smallest id that a task could have been given so long before another; ids begin with their time."""
+    moment = max(int(task_id.replace("-", "")[:12], 16) - LOOK_BACK_MS, 0)
+    digits = f"{moment:012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
 
 
 def notify(

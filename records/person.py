@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from engine.act import Act
 from engine.database import Base, Id, Instant, Money, new_id
+from engine.errors import Forbidden
 from engine.record import Record
 from records.columns import Code, Codes, Login, Name, Text, word
 from records.origin import Originated
@@ -25,6 +26,13 @@ class UserStatus(StrEnum):
     ACTIVE = "ACTIVE"
     LOCKED = "LOCKED"
     DISABLED = "DISABLED"
+
+
+class MailWish(StrEnum):
+    """Whether somebody is mailed beside the notice in the application."""
+
+    AT_ONCE = "AT_ONCE"
+    NEVER = "NEVER"
 
 
 TRANSITIONS = pairs("ACTIVE>LOCKED|DISABLED; LOCKED>ACTIVE|DISABLED; DISABLED>ACTIVE", UserStatus)
@@ -47,6 +55,7 @@ class User(Originated, Record, Base):
     can_sign_in: Mapped[bool] = mapped_column(default=True)
     site_code: Mapped[Code] = mapped_column(default="MAIN")
     cost_centre_code: Mapped[Code | None]
+    mail_wish: Mapped[MailWish] = word(MailWish, "mail_wish", default=MailWish.AT_ONCE)
 
     credential: Mapped[Credential | None] = relationship(back_populates="user")
     grants: Mapped[list[RoleGrant]] = relationship(back_populates="user", order_by="(RoleGrant.role, RoleGrant.scope)")
@@ -65,6 +74,14 @@ class User(Originated, Record, Base):
 def move(act: Act, user: User, to: UserStatus, *, reason: str | None = None) -> User:
     """Lock, unlock, disable or enable somebody."""
     move_along(act, user, to, transitions=TRANSITIONS, reason=reason)
+    return user
+
+
+def wish_mail(act: Act, user: User, wish: MailWish) -> User:
+    """Keep whether somebody is mailed; everybody says it of themselves."""
+    if act.user_id != user.id:
+        raise Forbidden(f"Expected {user.name} to say this, but {act.actor} does", code="NOT_AUTHORISED")
+    user.mail_wish = wish
     return user
 
 
