@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from engine import motion, starts
 from engine.database import new_id
 from engine.errors import Invalid
+from engine.prepared import connection_of
 from engine.spiff.codec import decode, encode
 from engine.stored.instance import InstanceStatus
 from engine.stored.wait import Message, MessageState, MessageSubscription, SignalSubscription
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 
 TIME_TO_LIVE = dt.timedelta(days=30)
 """How long a message that nobody waits for yet is kept, unless its sender says otherwise."""
+
+
+_KEPT = (
+    select(Message.id)
+    .where(
+        Message.name == bindparam("name"),
+        Message.correlation_key == bindparam("key"),
+        Message.state == MessageState.STORED,
+        Message.expires_at > bindparam("now"),
+    )
+    .order_by(Message.published_at, Message.id)
+    .limit(1)
+)
+"""Built once: most waits for a message find none."""
 
 
 class Reception(StrEnum):
@@ -64,12 +79,14 @@ def publish(
     variables: Mapping[str, Any] | None = None,
     message_id: str | None = None,
     ttl: dt.timedelta | None = None,
+    why: str = "",
 ) -> Publication:
     """Deliver a message to the instance that waits for its name and key.
 
     Where none waits, start one that begins with it, else keep it. A message reaches one instance, the one that has
     waited longest. message_id: given by the sender; the second delivery of an id is answered and moves nothing.
-    ttl: how long it is kept when nobody waits. Raises: Invalid.
+    ttl: how long it is kept when nobody waits. why: read by those whose tasks it closes when it is delivered in this
+    act, such as "withdrawn by Rita Okafor". Raises: Invalid.
     """
     if not name.strip() or len(name) > 200 or len(correlation_key) > 500:
         raise Invalid("Expected a message name of 1 to 200 and a key of at most 500 characters", {"name": "missing"})
@@ -95,28 +112,25 @@ def publish(
     act.session.info["wrote"] = True
     act.note("message", stored_id, "MESSAGE", field=name, new=correlation_key)
     if motion.is_moving(act):
-        motion.later(act, lambda: _correlate(act, act.session.get_one(Message, stored_id)))
+        motion.later(act, lambda: _correlate(act, act.session.get_one(Message, stored_id), why))
         return Publication(stored_id, Reception.QUEUED)
-    return _correlate(act, act.session.get_one(Message, stored_id))
+    return _correlate(act, act.session.get_one(Message, stored_id), why)
 
 
 def deliver_stored(act: Act, name: str, correlation_key: str) -> None:
     """Deliver the oldest kept message with this name and key to whoever waits for it now."""
-    query = select(Message).where(
-        Message.name == name,
-        Message.correlation_key == correlation_key,
-        Message.state == MessageState.STORED,
-        Message.expires_at > act.now,
-    )
-    message = act.session.scalars(query.order_by(Message.published_at, Message.id).limit(1)).first()
-    if message is not None:
-        _reach(act, message)
+    if any(type(row) is Message for row in act.session.dirty):
+        act.session.flush()
+    wanted = {"name": name, "key": correlation_key, "now": act.now}
+    found = connection_of(act.session).execute(_KEPT, wanted).scalar()
+    if found is not None:
+        _reach(act, act.session.get_one(Message, found))
 
 
-def _correlate(act: Act, message: Message) -> Publication:
+def _correlate(act: Act, message: Message, why: str) -> Publication:
     if message.state != MessageState.STORED:
         return Publication(message.id, Reception.CORRELATED, message.instance_id)
-    reached = _reach(act, message)
+    reached = _reach(act, message, why)
     if reached is not None:
         return Publication(message.id, Reception.CORRELATED, reached)
     started = starts.start_by_message(act, message.name, message.correlation_key, decode(message.variables))
@@ -128,19 +142,21 @@ def _correlate(act: Act, message: Message) -> Publication:
     return Publication(message.id, Reception.STORED)
 
 
-def _reach(act: Act, message: Message) -> str | None:
+def _reach(act: Act, message: Message, why: str = "") -> str | None:
     query = select(MessageSubscription).where(
         MessageSubscription.name == message.name,
         MessageSubscription.correlation_key == message.correlation_key,
         MessageSubscription.instance_id.is_not(None),
     )
     for waiting in list(act.session.scalars(query.order_by(MessageSubscription.id))):
-        if waiting.instance_id is not None and _deliver(act, message, waiting.instance_id, waiting.token_id):
+        if waiting.instance_id is not None and _deliver(
+            act, message, waiting.instance_id, token_id=waiting.token_id, why=why
+        ):
             return waiting.instance_id
     return None
 
 
-def _deliver(act: Act, message: Message, instance_id: str, token_id: int) -> bool:
+def _deliver(act: Act, message: Message, instance_id: str, *, token_id: int, why: str) -> bool:
     instance = motion.lock(act, instance_id)
     if instance.status != InstanceStatus.RUNNING:
         return False
@@ -149,7 +165,7 @@ def _deliver(act: Act, message: Message, instance_id: str, token_id: int) -> boo
         if not any(wait.token_id == token_id and wait.kind == "message" for wait in moved.flow.waits()):
             # It stopped waiting before its row was locked, or a timer that was overdue went first.
             return False
-        moved.why = f"the message {message.name} came first"
+        moved.why = why or f"the message {message.name} came first"
         moved.flow.deliver(token_id, decode(message.variables))
         message.state, message.instance_id = MessageState.CORRELATED, instance_id
         act.note("instance", instance_id, "MESSAGE", field=message.name, new=message.correlation_key)

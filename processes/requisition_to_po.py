@@ -8,10 +8,9 @@ from typing import Any
 
 from engine.act import Act
 from engine.canonical import content_hash
-from engine.errors import Conflict, Invalid
+from engine.errors import Invalid
 from engine.instances import Instance, link_record
 from engine.instances import start as start_instance
-from engine.messages import publish
 from engine.registry import Registry, Work
 from processes.approval_plan import plan_for, seats_from
 from processes.documents import (
@@ -26,17 +25,15 @@ from processes.facts import requisition_facts
 from processes.notices import tell
 from processes.planned_order import requisition_from
 from processes.submission import problems_of
-from processes.suspicions import suspicions_of
+from processes.suspicions import acknowledge_all, suspicions_of
 from records.cost_centre import encumber, release
 from records.money import convert
-from records.purchase_order import OrderStatus, PurchaseOrder
 from records.requisition import Requisition, RequisitionLine, RequisitionStatus, move, requisition_hash
 from records.signing import supersede
 from records.sourcing import rate_on
 from rules.budget import judge_budget
 
 PROCESS = "requisition_to_po"
-WITHDRAWABLE = frozenset({OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED})
 
 registry = Registry()
 
@@ -58,22 +55,6 @@ def start(act: Act, requisition: Requisition) -> Instance:
         variables={"requisition": requisition_variable(act, requisition)},
         records=[(requisition.record_type, requisition.id)],
     )
-
-
-def withdraw(act: Act, order: PurchaseOrder, *, reason: str) -> None:
-    """Take an order back to DRAFT before it is transmitted; its signatures are superseded and its buyer goes on with it.
-
-    Raises: Invalid without a reason; Conflict once it is issued, or when no flow waits for it.
-    """
-    if not reason.strip():
-        raise Invalid("Expected a reason to withdraw the order, but there is none", {"reason": "is required"})
-    if order.held_from is None and order.status not in WITHDRAWABLE:
-        raise Conflict(
-            f"Expected {order.number} not to be issued yet, but it is {order.status}; it needs an amendment",
-            code="ILLEGAL_TRANSITION", record=(order.record_type, order.id),
-        )  # fmt: skip
-    act.note(order.record_type, order.id, "WITHDRAWN", reason=reason)
-    publish(act, "order.withdrawn", correlation_key=order.id, variables={}, message_id=act.id, ttl=None)
 
 
 @registry.step("draft_requisition")
@@ -112,12 +93,12 @@ def return_requisition(act: Act, work: Work) -> Mapping[str, Any]:
     if requisition.status is not RequisitionStatus.DRAFT:
         move(act, requisition, RequisitionStatus.RETURNED, reason=reason)
     _tell_requester(act, requisition, f"{requisition.number} came back to you", body=reason, event=f"returned:{act.id}")
-    return {"return_reason": reason, "decision": None}
+    return {"return_reason": reason, "decision": None, "correction": _correctors(requisition)}
 
 
 @registry.step("cancel_requisition")
 def cancel_requisition(act: Act, work: Work) -> None:
-    """A03: end it, withdrawn, merged into another one, or left alone for too long."""
+    """A03: end it, withdrawn, merged into another one, or left alone for too long; no signature on it counts any more."""
     requisition = requisition_of(act, work)
     verdict = (work.get("decision") or {}).get("verdict")
     reasons = {
@@ -125,6 +106,9 @@ def cancel_requisition(act: Act, work: Work) -> None:
         "merge": f"Merged into {work.get('merged_into') or 'another one'}",
     }
     reason = reasons.get(str(verdict), "Nobody corrected it in time")
+    if (withdrawal := work.get("withdrawal")) is not None:
+        reason = f"Withdrawn by {withdrawal['name']}: {withdrawal['reason']}"
+    supersede(act, requisition.record_type, requisition.id)
     release(act, document=(requisition.record_type, requisition.id))
     move(act, requisition, RequisitionStatus.CANCELLED, reason=reason)
     _tell_requester(act, requisition, f"{requisition.number} was cancelled", body=reason, event="cancelled")
@@ -135,6 +119,13 @@ def find_suspicions(act: Act, work: Work) -> Mapping[str, Any]:
     """A04: look for a split below a limit and for roles that are blurred."""
     found, groups = suspicions_of(act, requisition_of(act, work))
     return {"suspicions": sentences(found), "clearance": {"groups": groups}}
+
+
+@registry.step("acknowledge_suspicions")
+def acknowledge_suspicions(act: Act, work: Work) -> None:
+    """A05: whoever cleared it has seen every finding and said why the work goes on."""
+    reason = _reason(work, "Cleared")
+    acknowledge_all(act, requisition_of(act, work), reason=reason)
 
 
 @registry.step("check_budget")
@@ -226,6 +217,14 @@ def close_requisition(act: Act, work: Work) -> Mapping[str, Any]:
             requisition.short_closed_reason = f"Given up: line {', '.join(map(str, rest))}"
         move(act, requisition, RequisitionStatus.CLOSED)
     return {"ordered_count": Decimal(len(ordered))}
+
+
+def _correctors(requisition: Requisition) -> dict[str, list[str]]:
+    """Return whose the correction is: the requester's, or the buyers' when an ERP named somebody who cannot sign in."""
+    requester = requisition.requester
+    if requester.can_sign_in and requester.is_active:
+        return {"users": [requester.id], "groups": []}
+    return {"users": [], "groups": ["BUYER"]}
 
 
 def _award(act: Act, requisition: Requisition, lines: list[RequisitionLine]) -> dict[str, Any]:

@@ -48,13 +48,22 @@ def create_in_erp(installation: Installation, work: Work) -> Mapping[str, Any]:
 
 @registry.errand("read_back")
 def read_back(installation: Installation, work: Work) -> Mapping[str, Any]:
-    """A25: read the order back and compare it with what was approved. What a person keyed is compared like a file."""
+    """A25: read the order back and compare it with what was approved. What a person keyed is compared like a file.
+
+    Raises: BpmnError ERP_UNAVAILABLE when it has to be keyed, or shows nothing after the last try; ErpUnavailable before.
+    """
     erp, order = _erp_and_order(installation, work)
     keyed: Mapping[str, Any] = work["erp"]
     if keyed.get("check_code"):
         erp = ManualErp()
     number = str(keyed.get("number") or "").strip()
-    shown = erp.read_order(order, number=number, keyed=keyed)
+    try:
+        shown = erp.read_order(order, number=number, keyed=keyed)
+    except ErpUnavailable as silence:
+        if work.retries > 0:
+            raise
+        _send_sheet(installation, work)
+        raise BpmnError(UNAVAILABLE, str(silence)) from silence
     found = [*_wrong_number(installation, work, number), *differences(order, shown)]
     return {"comparison": {"equal": not found, "number": number, "system": erp.system, "differences": found}}
 

@@ -123,6 +123,20 @@ def test_a_silent_erp_is_asked_again_after_1_5_15_and_60_minutes_and_then_a_pers
     assert story.order.status is OrderStatus.TRANSMITTED
 
 
+def test_a_confirmation_that_shows_nothing_to_compare_goes_to_a_person(story: Story) -> None:
+    use_files(story)
+    confirm(story, "PF-000001,PO-9,ACCEPTED,,,,,")
+    issued(story)
+    for _ in range(4):
+        (job,) = story.jobs("read_back")
+        story.at(job.due_at)
+    assert (story.steps, story.incidents) == (["key_order"], [])
+    assert story.order.status is OrderStatus.APPROVED_NOT_TRANSMITTED
+    assert ("ivan@plant.example", "Key PF-000001 in the ERP") in mails(story)
+    key(story, erp_number="PO-9")
+    assert (story.order.status, story.order.po_no, story.incidents) == (OrderStatus.TRANSMITTED, "PO-9", [])
+
+
 def test_an_order_that_the_erp_refuses_goes_back_to_its_buyer(story: Story) -> None:
     use_files(story)
     confirm(story, "PF-000001,,REFUSED,Vendor is blocked,,,,")

@@ -13,7 +13,7 @@ from engine.errors import Conflict, RuleViolation
 from engine.messages import Reception
 from engine.ports import SignatureRequest
 from processes.acknowledgement import acknowledge
-from processes.requisition_to_po import withdraw
+from processes.withdrawal import withdraw_order as withdraw
 from records.notice import Notice
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.signature import SignatureStatus

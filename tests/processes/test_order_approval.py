@@ -9,7 +9,7 @@ import pytest
 
 from engine.act import Act
 from engine.errors import Conflict
-from processes.requisition_to_po import withdraw
+from processes.withdrawal import withdraw_order as withdraw
 from records.cost_centre import committed_for
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.signature import SignatureStatus

@@ -201,7 +201,7 @@ def test_a_planned_order_of_the_erp_becomes_a_requisition(story: Story) -> None:
 
 
 def test_nothing_is_left_signed_on_an_order_that_is_withdrawn(story: Story) -> None:
-    from processes.requisition_to_po import withdraw
+    from processes.withdrawal import withdraw_order as withdraw
 
     to_issue(story)
     with story.as_(bea).acting() as act:

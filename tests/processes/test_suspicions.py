@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from engine.act import Act
 from processes import requisition_to_po
 from records.requisition import Requisition, RequisitionStatus
+from rules.finding import KeptFinding
 from tests.makers import make_requisition
 from tests.people import max_, rita
 from tests.story import Story, _default_supplier, _revision
@@ -38,8 +42,15 @@ def test_the_third_part_of_a_split_request_waits_for_the_manager(story: Story) -
     (found,) = story.variables["suspicions"]
     assert found["sentence"].startswith("SPLIT_SUSPECT")
     story.as_(max_).decide("clear_suspicions", "clear", reason="three machines")
+    assert story.read(_findings) == [("SPLIT_SUSPECT", "user:max", "three machines")]
     assert story.steps == ["decide_slot"]
     assert story.incidents == []
+
+
+def _findings(session: Session) -> list[tuple[str, str | None, str | None]]:
+    return [
+        (kept.rule, kept.acknowledged_by, kept.acknowledgement) for kept in session.scalars(select(KeptFinding)).all()
+    ]
 
 
 def test_a_merged_request_is_cancelled(story: Story) -> None:

@@ -12,8 +12,9 @@ from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id, new_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from processes import order_sheet, requisition_to_po
+from processes import order_sheet, withdrawal
 from processes.acknowledgement import acknowledge as take_answer
+from processes.withdrawal import WITHDRAWABLE
 from records import attachment, comment
 from records.purchase_order import (
     AckCode,
@@ -37,7 +38,6 @@ STEPS = (
     OrderStatus.DRAFT, OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED, OrderStatus.APPROVED_NOT_TRANSMITTED,
     OrderStatus.TRANSMITTED, OrderStatus.ACKNOWLEDGED, OrderStatus.RECEIVED, OrderStatus.CLOSED,
 )  # fmt: skip
-WITHDRAWABLE = frozenset({OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED})
 
 
 @pages.get("/orders")
@@ -69,7 +69,7 @@ def edit(record_id: str) -> Page:
     """Show the buyer's form of a draft; on POST keep it."""
     order = find(reading(), record_id)
     refuse_edit(order)
-    if request.method == "GET":
+    if request.method != "POST":
         return _show_form(order)
     try:
         with acting() as act:
@@ -93,7 +93,7 @@ def withdraw(record_id: str) -> Page:
     order = find(reading(), record_id)
     try:
         with acting() as act:
-            requisition_to_po.withdraw(act, find(act.session, record_id), reason=request.form.get("reason", ""))
+            withdrawal.withdraw_order(act, find(act.session, record_id), reason=request.form.get("reason", ""))
     except Refused as refusal:
         return _show(find(read_anew(), record_id), refusal), status_of(refusal)
     flash(f"{order.number} is a draft again. Its signatures are superseded.", "good")
@@ -105,7 +105,7 @@ def acknowledge(record_id: str) -> Page:
     """Record what the supplier answered; sent twice with one form it counts once."""
     need("BUYER", "PUR_LEAD")
     order = find(reading(), record_id)
-    if request.method == "GET":
+    if request.method != "POST":
         return _show_acknowledgement(order)
     try:
         lines = _answered_lines(order)
