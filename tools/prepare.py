@@ -120,7 +120,10 @@ def uv_settings() -> Mapping[str, str]:
     listed = subprocess.run(
         [str(PYTHON), "-m", "pip", "config", "list"], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout
-    pip = dict(re.findall(r"^\S*?\.([a-z-]+)='(.*)'$", listed, re.MULTILINE))
+    # pip's own order: a section of a command before the global one, the environment before both.
+    found = re.findall(r"^(\S*?)\.([a-z-]+)='(.*)'$", listed, re.MULTILINE)
+    rank = {"global": 0, "install": 1, ":env:": 2}
+    pip = {name: value for _, name, value in sorted(found, key=lambda one: rank.get(one[0], -1))}
     wanted = {
         "UV_DEFAULT_INDEX": pip.get("index-url", ""),
         "UV_INDEX": pip.get("extra-index-url", ""),
