@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -16,6 +17,8 @@ from tests.clock import SettableClock
 from tests.databases import Databases, Template, make_run_folder
 
 RUN = pytest.StashKey[Databases]()
+SLOW = ("tests/processes/", "tests/scenarios/", "tests/webapp/", "tests/e2e/")
+"""Folders from quick to slow; what is in none of them runs first."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,10 +31,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: object) -> None:
+def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker the folder of the run."""
-    run = node.config.stash[RUN]  # type: ignore[attr-defined]  # xdist publishes no type for its nodes
-    node.workerinput.update(run_folder=str(run.folder), run_pid=run.run)  # type: ignore[attr-defined]
+    run = node.config.stash[RUN]
+    node.workerinput.update(run_folder=str(run.folder), run_pid=run.run)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long last: the browser after everything, stories and scenarios before it."""
+    items.sort(key=lambda item: next((rank for rank, part in enumerate(SLOW, 1) if part in item.nodeid), 0))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
