@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 
@@ -85,3 +87,19 @@ def test_a_mode_that_was_loosened_behind_the_guard_is_found(plant: Installation)
     meddle(plant, "UPDATE flow_mode SET mode = 'OBSERVE' WHERE flow = 'requisition_to_po'")
     [found] = found_in(plant)
     assert found.record_type == "flow_mode"
+
+
+def test_what_a_migration_wrote_into_a_younger_column_is_no_break(
+    plant: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that are older than a column have no row of their chain about it."""
+    whole = verification.fold
+
+    def older(rows: list[dict[str, Any]]) -> tuple[dict[str, str | None], dict[str, int], bool, bool]:
+        return whole([row for row in rows if row["field"] != "mail_wish"])
+
+    monkeypatch.setattr(verification, "fold", older)
+    assert found_in(plant) == []
+    meddle(plant, "UPDATE user_account SET mail_wish = 'NEVER' WHERE id = 'rita'")
+    [found] = found_in(plant)
+    assert (found.record_id, "mail_wish" in found.sentence, "NEVER" in found.sentence) == ("rita", True, True)
