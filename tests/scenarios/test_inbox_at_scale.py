@@ -1,0 +1,175 @@
+"""W26: the inbox of 10,000 open tasks in 200 groups.
+
+It opens, sorts by amount and filters by supplier from its indexes, with as many statements as for one task, and its
+counts agree with its list. How long that takes stands in benchmarks/.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, insert, text
+
+from engine import inbox
+from engine.act import Act
+from engine.canonical import content_hash
+from engine.database import new_id
+from engine.stored.instance import Instance
+from engine.stored.task import CandidateSet, CandidateSetMember, QueueCount, Task, TaskCandidate
+from tests.makers import make_grant, make_user
+from tests.people import gina, olga, rita
+from tests.story import Story
+from tests.webapp.browser import Browser
+from tests.webapp.conftest import People
+
+GROUPS, EACH = 200, 50
+SUPPLIERS = ("NorthStar Heat Treating", "QuickPlate", "Midland Machining", "Acme Castings")
+FIRST_DUE = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
+
+Sent = list[tuple[str, Any]]
+
+
+@pytest.fixture
+def crowd(story: Story) -> Story:
+    """Have 10,000 open tasks, 50 in each of 200 groups; quentin is in all of them, tess in 20, rose in one."""
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    [template] = story.tasks()
+
+    def arrange(act: Act) -> None:
+        for user_id in ("quentin", "rose", "tess"):
+            make_user(act, user_id)
+        for group in range(GROUPS):
+            make_grant(act, "quentin", f"G{group:03}")
+        make_grant(act, "rose", "G000")
+        for group in range(20):
+            make_grant(act, "tess", f"G{group:03}")
+        act.session.flush()
+        _pour(act.session.connection(), template, act.session.get_one(Instance, template.instance_id))
+
+    story.given(arrange)
+    with story.installation.database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    return story
+
+
+def columns_of(record: Any) -> dict[str, Any]:
+    return {column.key: getattr(record, column.key) for column in type(record).__mapper__.column_attrs}
+
+
+def _pour(connection: Connection, template: Task, run: Instance) -> None:
+    """Write copies of one task and of its instance, each with a document of its own, past the flow that makes them."""
+    instances, tasks, candidates, sets = [], [], [], []
+    for group in range(GROUPS):
+        principal, set_id = f"role:G{group:03}", new_id()
+        sets.append({"id": set_id, "key": content_hash([principal]), "principals": [principal]})
+        for number in range(EACH):
+            turn = group * EACH + number
+            sorted_by = {
+                "due_at": FIRST_DUE + dt.timedelta(minutes=turn * 7 % 9_973), "priority": 10 * (turn % 9),
+                "created_at": FIRST_DUE - dt.timedelta(minutes=turn), "amount": Decimal(turn * 13 % 9_001),
+                "party": SUPPLIERS[turn % 4], "business_key": f"REQ-{turn:06}-X",
+            }  # fmt: skip
+            instances.append(columns_of(run) | {"id": new_id(), "business_key": sorted_by["business_key"]})
+            one = {"id": new_id(), "instance_id": instances[-1]["id"], "set_id": set_id, "candidates": [principal]}
+            tasks.append(columns_of(template) | one | sorted_by | {"record_id": new_id()})
+            candidates.append({"principal": principal, "task_id": one["id"]} | sorted_by)
+    connection.execute(insert(CandidateSet), sets)
+    members = [{"principal": found["principals"][0], "set_id": found["id"]} for found in sets]
+    connection.execute(insert(CandidateSetMember), members)
+    connection.execute(insert(Instance), instances)
+    connection.execute(insert(Task), tasks)
+    connection.execute(insert(TaskCandidate), candidates)
+    queues = [{"set_id": found["id"], "queue": template.flow, "tasks": EACH} for found in sets]
+    connection.execute(insert(QueueCount), queues)
+
+
+@contextmanager
+def sent_to(engine: Engine) -> Iterator[Sent]:
+    """Collect the statements sent while the block runs, with their parameters."""
+    sent: Sent = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if statement.startswith("SELECT"):
+            sent.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+
+
+def plan_of(connection: Connection, statement: str, parameters: Any) -> str:
+    explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+    return "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {statement}", parameters))
+
+
+WANTED = {
+    "opens": ({"sort": "due"}, "ix_task_candidate_principal_due_at"),
+    "sorts by amount": ({"sort": "amount"}, "ix_task_candidate_principal_amount"),
+    "filters by supplier": ({"sort": "due", "query": "quickplate"}, "ix_task_candidate_principal_"),
+}
+
+
+def test_a_page_of_ten_thousand_reads_from_the_index_and_shows_what_comes_first(crowd: Story) -> None:
+    """W26: no table is read whole, whoever asks, and the first rows are the first of all groups."""
+    for wanted, index in WANTED.values():
+        for user_id in ("quentin", "rose"):
+            with crowd.installation.reading() as session, sent_to(crowd.installation.database) as sent:
+                inbox.page(session, user_id, box="groups", **wanted)
+            [rows] = [one for one in sent if "task_candidate" in one[0]]
+            with crowd.installation.database.connect() as connection:
+                plan = plan_of(connection, *rows)
+            assert index in plan, plan
+            assert "Seq Scan on task" not in plan, plan
+            assert "SCAN task" not in plan, plan
+    largest = crowd.read(lambda session: inbox.page(session, "quentin", box="groups", sort="amount", limit=200))
+    amounts = [item.task.amount for item in largest.items if item.task]
+    assert amounts == sorted((Decimal(turn * 13 % 9_001) for turn in range(GROUPS * EACH)), reverse=True)[:200]
+    found = crowd.read(lambda session: inbox.page(session, "quentin", box="groups", query="quickplate", limit=200))
+    assert {item.task.party for item in found.items if item.task} == {"QuickPlate"}
+
+
+def test_counts_of_ten_thousand_agree_with_the_list_and_read_no_task(crowd: Story) -> None:
+    """W26: the number beside the box is the number of rows behind it."""
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        with crowd.installation.reading() as session:
+            page = inbox.page(session, "tess", box="groups", after=after, limit=200)
+        seen += [item.task.id for item in page.items if item.task]
+        after = page.next
+        if after is None:
+            break
+    assert len(seen) == len(set(seen)) == 20 * EACH
+    assert crowd.read(lambda session: inbox.counts(session, "tess").groups) == 20 * EACH
+    with crowd.installation.reading() as session, sent_to(crowd.installation.database) as sent:
+        counted = inbox.counts(session, "quentin").groups
+    assert counted == GROUPS * EACH
+    assert not any(" task " in statement or "task_candidate" in statement for statement, _ in sent)
+
+
+def test_the_page_of_ten_thousand_takes_no_more_statements_than_the_page_of_fifty(crowd: Story, browse: People) -> None:
+    """W26: gina is in one group with 50 tasks, olga in 200 with 10,000: the same number of questions to the database."""
+
+    def enrol(act: Act) -> None:
+        make_grant(act, "gina", "G007")
+        for group in range(GROUPS):
+            make_grant(act, "olga", f"G{group:03}")
+
+    def asked(browser: Browser, path: str) -> int:
+        with sent_to(crowd.installation.database) as sent:
+            assert browser.get(path).status_code == 200
+        return len(sent)
+
+    crowd.given(enrol)
+    one, many = browse(gina), browse(olga)
+    for path in ("/inbox?box=groups", "/inbox?box=groups&sort=amount", "/inbox?box=groups&q=quickplate"):
+        few, lots = asked(one, path), asked(many, path)
+        assert lots <= few + 2, (path, few, lots)
+        assert "10,000" in many.text
