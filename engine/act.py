@@ -235,19 +235,19 @@ def _judge(session: Session, _context: Any, _instances: Any) -> None:
     if not edits:
         return
     _stamp(act, edits)
-    act.session.info.setdefault("edits", []).extend(edits)
+    session.info.setdefault("edits", []).extend(edit for edit in edits if isinstance(edit.record, Record))
     guard = act.installation.guard
     assert guard is not None
     with session.no_autoflush:
         _weigh(act, guard.judge(act, edits))
+    rows.write_decisions(session)
 
 
 @event.listens_for(_ActSession, "after_flush")
 def _chain(session: Session, _context: Any) -> None:
     act: Act = session.info["act"]
     for edit in session.info.pop("edits", ()):
-        if isinstance(edit.record, Record):
-            audit.append_edit(act, edit)
+        audit.append_edit(act, edit)
     bulk.write(session)
     audit.write(act)
 

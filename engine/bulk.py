@@ -28,8 +28,13 @@ def write(session: Session) -> None:
     """Insert what is queued, table by table in the order in which they were first named."""
     queue: dict[type[Base], list[dict[str, Any]]] = session.info.pop(_QUEUE, {})
     for mapped, rows in queue.items():
-        if rows:
-            _insert_into(mapped).run(session, rows)
+        insert_now(session, mapped, rows)
+
+
+def insert_now(session: Session, mapped: type[Base], rows: list[dict[str, Any]]) -> None:
+    """Insert rows at once, for tables that the same act may look into or delete from. What they refer to must be there."""
+    if rows:
+        _insert_into(mapped).run(session, rows)
 
 
 @cache

@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from engine import bulk, dialect, escalation, incidents, jobs, messages, motion, opening, variables, words
 from engine.database import new_id
+from engine.prepared import Prepared
 from engine.spiff import ElementInfo, FiredTimer, Incident, Left, Thrown, Wait
 from engine.stored.instance import Activity, InstanceStatus
 from engine.stored.task import Task, TaskState
@@ -120,14 +121,25 @@ def _escalate_task(moved: motion.Motion, timer: ElementInfo, task: Task) -> None
     escalation.escalate(moved.act, task, [opening.principal("role", name) for name in named])
 
 
+def _forgetting(table: type[Timer | MessageSubscription | SignalSubscription]) -> Prepared:
+    return Prepared(
+        delete(table).where(table.instance_id == bindparam("instance"), table.token_id == bindparam("token"))
+    )
+
+
+_FORGOTTEN = {
+    "timer": _forgetting(Timer),
+    "message": _forgetting(MessageSubscription),
+    "signal": _forgetting(SignalSubscription),
+}
+
+
 def _forget(moved: motion.Motion, gone: Collection[Wait]) -> None:
     act, instance_id = moved.act, moved.instance.id
-    for kind, table in (("timer", Timer), ("message", MessageSubscription), ("signal", SignalSubscription)):
-        tokens = [wait.token_id for wait in gone if wait.kind == kind]
-        if tokens:
-            act.session.connection().execute(
-                delete(table).where(table.instance_id == instance_id, table.token_id.in_(tokens))
-            )
+    for kind, forgotten in _FORGOTTEN.items():
+        rows = [{"instance": instance_id, "token": wait.token_id} for wait in gone if wait.kind == kind]
+        if rows:
+            forgotten.run(act.session, rows)
     tokens = [wait.token_id for wait in gone if wait.kind == "job" and wait.token_id not in moved.settled]
     if tokens:
         act.session.flush()
@@ -165,39 +177,28 @@ def open_or_report(moved: motion.Motion, wait: Wait) -> None:
 
 
 def _remember(moved: motion.Motion, opened: Sequence[Wait]) -> None:
-    connection = moved.act.session.connection()
-    own: dict[str, Any] = {"instance_id": moved.instance.id}
-    timers = [
-        own | {"id": new_id(), "token_id": wait.token_id, "element_id": wait.element_id, "due_at": wait.due, "left": 1}
-        for wait in opened
-        if wait.kind == "timer"
+    act = moved.act
+    own: dict[str, Any] = {"instance_id": moved.instance.id, "definition_id": None}
+    places = [
+        (wait, own | {"id": new_id(), "token_id": wait.token_id, "element_id": wait.element_id}) for wait in opened
     ]
-    if timers:
-        connection.execute(insert(Timer), timers)
-    heard: list[dict[str, Any]] = [
-        own | {"id": new_id(), "token_id": wait.token_id, "element_id": wait.element_id, "name": wait.message_name}
-        for wait in opened
-        if wait.kind == "signal"
-    ]
-    if heard:
-        connection.execute(insert(SignalSubscription), heard)
-    expecting = [wait for wait in opened if wait.kind == "message"]
-    if not expecting:
-        return
-    connection.execute(
-        insert(MessageSubscription),
-        [
-            own
-            | {
-                "id": new_id(),
-                "token_id": wait.token_id,
-                "element_id": wait.element_id,
-                "name": wait.message_name,
-                "correlation_key": wait.correlation_key or "",
-            }
-            for wait in expecting
-        ],
+    bulk.insert_now(
+        act.session,
+        Timer,
+        [row | {"due_at": wait.due, "left": 1, "every": None} for wait, row in places if wait.kind == "timer"],
     )
+    bulk.insert_now(
+        act.session,
+        SignalSubscription,
+        [row | {"name": wait.message_name} for wait, row in places if wait.kind == "signal"],
+    )
+    expecting = [wait for wait in opened if wait.kind == "message"]
+    heard = [
+        row | {"name": wait.message_name, "correlation_key": wait.correlation_key or ""}
+        for wait, row in places
+        if wait.kind == "message"
+    ]
+    bulk.insert_now(act.session, MessageSubscription, heard)
     for wait in expecting:
         motion.later(moved.act, partial(_hear_stored, moved.act, wait))
 

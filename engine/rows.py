@@ -1,7 +1,8 @@
 """Plain mapped rows (instances, tasks) read and written past the unit of work, which costs more than the database does.
 
 They stay ordinary objects of the session, which is told of every row as its own flush would tell it, savepoints included.
-Rows that refer to new ones of another class are left to the flush, and rows that the guard judges never pass here.
+Rows that refer to new ones of another class are left to the flush. Of the rows that the guard judges only decisions pass
+here, once it has judged them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from sqlalchemy.orm.attributes import instance_state, manager_of_class, set_comm
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.util import identity_key
 
+from engine.decisions import Decision
 from engine.prepared import Prepared
 from engine.stored.instance import Instance
 from engine.stored.task import Task
+
+_DECISION = tuple(column.key for column in Decision.__table__.columns)
+_insert_decision = Prepared(insert(Decision), columns=_DECISION)
 
 R = TypeVar("R", Instance, Task)
 Plain = type[Instance] | type[Task]
@@ -45,6 +50,15 @@ def write(session: Session) -> bool:
     # What the session's own flush does with the rows that it wrote; there is no public word for it.
     session._register_persistent({instance_state(row) for row in (*fresh, *dirty)})
     return True
+
+
+def write_decisions(session: Session) -> None:
+    """Insert the decisions that wait for a flush, after the guard has judged them. What they refer to must be there."""
+    fresh = sorted((row for row in session.new if type(row) is Decision), key=lambda row: row.seq)
+    if fresh and not any(type(row) in CHANGED for row in session.new):
+        held = [instance_state(row).dict for row in fresh]
+        _insert_decision.run(session, [{name: values.get(name) for name in _DECISION} for values in held])
+        session._register_persistent({instance_state(row) for row in fresh})
 
 
 def _insert(session: Session, tasks: Sequence[Task]) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from engine import dialect, quorum
 from engine.decisions import Decision, DecisionKind
 from engine.motion import Motion
+from engine.prepared import connection_of
 from engine.stored.task import Task
 
 NOT_A_VOTE = "ask"
@@ -51,12 +52,18 @@ def tally(moved: Motion, task: Task) -> None:
         flow.set_variable(token.container, "verdict", counted.verdict)
 
 
+_VOTES = (
+    select(Decision.id, Decision.kind, Decision.voids_id, Decision.slot, Decision.verdict)
+    .where(Decision.instance_id == bindparam("instance"), Decision.quorum_scope == bindparam("body"))
+    .order_by(Decision.seq)
+)
+
+
 def _verdicts(moved: Motion, body: int) -> dict[int, str]:
     """Return the last standing vote of each place."""
-    query = select(Decision.id, Decision.kind, Decision.voids_id, Decision.slot, Decision.verdict).where(
-        Decision.instance_id == moved.instance.id, Decision.quorum_scope == body
-    )
-    rows = list(moved.act.session.execute(query.order_by(Decision.seq)))
+    session = moved.act.session
+    session.flush()
+    rows = connection_of(session).execute(_VOTES, {"instance": moved.instance.id, "body": body}).all()
     voided = {voids_id for _, kind, voids_id, _, _ in rows if kind == DecisionKind.VOID}
     return {
         slot: verdict
