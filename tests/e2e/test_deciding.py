@@ -158,6 +158,7 @@ def test_three_wrong_passwords_sign_nothing_and_lock_the_account(
     for attempt in ("guess one", "guess two", "guess three"):
         sign(page, lena, password=attempt)
         expect(page.locator("dialog [name=password]")).to_have_value("")
+        expect(page.locator("dialog [name=password]")).to_be_focused()
         expect(page.locator("dialog[open]")).to_contain_text("Expected your password")
     sign(page, lena)
     expect(page.locator("dialog[open], .welcome").filter(has_text="locked").first).to_be_visible()

@@ -102,6 +102,7 @@ def choose(page: Page, label: str, index: int, typed: str, offered: str) -> None
     expect(page.get_by_role("option").filter(has_text=offered).first).to_be_visible()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
+    expect(page.locator(".suggest .hint:visible").filter(has_text=offered).first).to_be_visible()
 
 
 def look_at_the_diagram(page: Page, live: Live) -> None:

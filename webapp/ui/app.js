@@ -15,6 +15,7 @@ import { bindTaskForms } from "./task_form.js";
 import { bindToasts } from "./toasts.js";
 
 const bind = (root) => {
+  root.querySelector('[aria-invalid="true"]')?.focus();
   for (const behaviour of [bindCopy, bindDrafts, bindLines, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts]) behaviour(root);
 };
 

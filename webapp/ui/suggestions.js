@@ -11,6 +11,10 @@ function arm(input) {
   list.id = `suggestions-${(counter += 1)}`;
   list.hidden = true;
   box.append(list);
+  const chosen = document.createElement("p");
+  chosen.className = "hint";
+  chosen.hidden = true;
+  input.after(chosen);
   input.role = "combobox";
   input.autocomplete = "off";
   input.setAttribute("aria-autocomplete", "list");
@@ -32,6 +36,8 @@ function arm(input) {
   };
   const take = (option) => {
     input.value = option.dataset.value;
+    chosen.textContent = option.lastChild.textContent;
+    chosen.hidden = false;
     for (const [name, value] of Object.entries(JSON.parse(option.dataset.fills))) {
       const field = input.form.elements[input.dataset.prefix + name];
       if (field && (name === "revision" || field.value === "")) field.value = value;
@@ -78,6 +84,7 @@ function arm(input) {
   };
 
   input.addEventListener("input", () => {
+    chosen.hidden = true;
     clearTimeout(timer);
     timer = setTimeout(ask, 120);
   });
