@@ -86,7 +86,7 @@ def dossier(session: Session, record: Any) -> Dossier:
 
 def record_url(record_type: str | None, record_id: str | None) -> str:
     """Return the page of a document, or empty where its kind has none."""
-    if record_type in PAGES and record_id:
+    if record_type is not None and record_type in PAGES and record_id:
         return url_for(PAGES[record_type], record_id=record_id)
     return url_for("review.show", task_id=record_id) if record_type == "task" and record_id else ""
 

@@ -97,7 +97,7 @@ def _of_part(part: Part, events: Sequence[AuditEvent]) -> list[Difference]:
         return [Difference(Kind.ADDED, part.place, "the line", None, text)]
     before: dict[str, str | None] = {}
     for event in events:
-        if event.action == Operation.UPDATE and event.field in part.fields:
+        if event.action == Operation.UPDATE and event.field is not None and event.field in part.fields:
             before.setdefault(event.field, event.old)
     now = texts_of(part.record, before)
     return [compare(part.place, part.fields[name], old, now[name]) for name, old in before.items() if old != now[name]]

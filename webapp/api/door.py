@@ -14,6 +14,8 @@ from webapp.api.document import document
 from webapp.api.endpoints import ENDPOINTS, blueprint
 from webapp.api.problems import KINDS
 
+__all__ = ["FAMILIES", "blueprint"]
+
 FAMILIES = (definitions, instances, tasks, messages, requisitions, orders, parts, suppliers)
 """Imported for the endpoints that they register."""
 

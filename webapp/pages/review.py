@@ -13,6 +13,7 @@ from engine import tasks
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.ports import SignatureRequest
+from engine.task_variables import variables_of
 from records import attachment, viewing
 from records import comment as remarks
 from webapp import formats, reviews, signed, typed
@@ -215,9 +216,8 @@ def _go_on() -> Answer:
 
 
 def _here(task_id: str, **values: str) -> str:
-    return url_for(
-        "review.show", task_id=task_id, back=request.args.get("back"), next=request.args.get("next"), **values
-    )
+    way: dict[str, Any] = {"back": request.args.get("back"), "next": request.args.get("next"), **values}
+    return url_for("review.show", task_id=task_id, **way)
 
 
 def _read_fields(task_id: str) -> dict[str, Any] | None:
@@ -230,7 +230,7 @@ def _read_fields(task_id: str) -> dict[str, Any] | None:
         if sent:
             raise Invalid(f"Expected no fields, but found {', '.join(sorted(sent))}", code="FORGED_FIELD")
         return None
-    return form.read(sent, reviews.variables_of(reading(), task))
+    return form.read(sent, variables_of(reading(), task))
 
 
 def _sent() -> dict[str, list[str]]:
