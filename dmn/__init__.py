@@ -5,6 +5,7 @@ steps, lists, nesting, time; nothing written in a table or an expression can run
 """
 
 from dmn.budget import DEFAULT_BUDGET, Budget
+from dmn.environment import FeelValues
 from dmn.errors import BudgetExceeded, Diagnostic, DmnError, FeelSyntaxError, ModelError, Position, UnknownDecision
 from dmn.expression import Expression, Outcome, UnaryTests, compile_expression, compile_unary_tests
 from dmn.model import Decision, InputData, Model, Result, parse
@@ -25,6 +26,7 @@ __all__ = [
     "EvaluatedInput",
     "Expression",
     "FeelSyntaxError",
+    "FeelValues",
     "Function",
     "HostFunction",
     "InputData",

@@ -28,6 +28,12 @@ class Env:
         return Env(names, self, self.globals, self.run)
 
 
+class FeelValues(Mapping[str, Value]):
+    """A caller's variables that are FEEL values already: they are taken as they are instead of converted at each evaluation."""
+
+    __slots__ = ()
+
+
 class Variables(dict[str, Value]):
     """Converts the caller's variables on first use, so that only what is read is paid for."""
 
@@ -36,7 +42,8 @@ class Variables(dict[str, Value]):
         self._variables = variables
 
     def __missing__(self, name: str) -> Value:
-        value = self[name] = to_feel(self._variables[name])
+        found = self._variables[name]
+        value = self[name] = found if isinstance(self._variables, FeelValues) else to_feel(found)
         return value
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dmn import FeelValues, Value, to_feel
 from engine.spiff.codec import decode, encode
 
 ROOT = 0
@@ -34,6 +35,7 @@ class Scopes:
         self._values: dict[int, dict[str, Any]] = {}
         self._stored: dict[Key, bytes] = {}
         self._written: dict[Key, bytes] = {}
+        self._feel: dict[Key, Value] = {}
 
     def load(self, around: Mapping[int, int | None], variables: Mapping[Key, bytes]) -> None:
         """Take over stored scopes and stored variables as they are."""
@@ -57,6 +59,7 @@ class Scopes:
         if self.around.pop(scope, self) is not self:
             for name in self._values.pop(scope):
                 self._written.pop((scope, name), None)
+                self._feel.pop((scope, name), None)
 
     def chain(self, scope: int) -> tuple[int, ...]:
         """Return the scope and those around it, innermost first."""
@@ -75,6 +78,13 @@ class Scopes:
             value = values[name] = decode(value.data)
         return value
 
+    def feel(self, scope: int, name: str) -> Value:
+        """Return a variable of exactly this scope as a FEEL value, converted once for all who read it. Raises: KeyError."""
+        key = (scope, name)
+        if key not in self._feel:
+            self._feel[key] = to_feel(self.get(scope, name))
+        return self._feel[key]
+
     def names(self, scope: int) -> list[str]:
         """List the variables of exactly this scope."""
         return list(self._values[scope])
@@ -87,6 +97,7 @@ class Scopes:
         """Write into exactly this scope. Raises: NotStorable, and then nothing has changed."""
         data = encode(value)
         self._values[scope][name] = value
+        self._feel.pop((scope, name), None)
         self.version += 1
         if self._stored.get((scope, name)) == data:
             self._written.pop((scope, name), None)
@@ -112,6 +123,7 @@ class Scopes:
         for name, value in self._values[source].items():
             data = self._written.get((source, name)) or self._stored[source, name]
             self._values[target][name] = value
+            self._feel.pop((target, name), None)
             self._written[target, name] = data
         self.version += 1
 
@@ -131,8 +143,8 @@ class Scopes:
         return dict(self._written), gone
 
 
-class View(Mapping[str, Any]):
-    """The variables that one place in an instance can see, looked up on demand, innermost scope first.
+class View(FeelValues):
+    """The variables that one place in an instance can see, looked up on demand, innermost scope first, as FEEL values.
 
     extra: names on top that belong to no scope.
     """
@@ -146,11 +158,11 @@ class View(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name in self._extra:
-            return self._extra[name]
+            return to_feel(self._extra[name])
         current: int | None = self._scope
         while current is not None:
             if self._scopes.has(current, name):
-                return self._scopes.get(current, name)
+                return self._scopes.feel(current, name)
             current = self._scopes.around[current]
         raise KeyError(name)
 
