@@ -19,10 +19,11 @@ def approval_from(
     given: Mapping[str, Any], supplier: Supplier, lines: Sequence[RequisitionLine], *, today: dt.date
 ) -> SupplierApproval:
     """Return the row, not yet added. given: the variable ``qualification``. Raises: Invalid naming the field."""
-    return _one_time(given, supplier, lines, today=today) if given["one_time"] else _lasting(given, supplier)
+    return _one_time(given, supplier, lines, today=today) if given["one_time"] else lasting_approval(given, supplier)
 
 
-def _lasting(given: Mapping[str, Any], supplier: Supplier) -> SupplierApproval:
+def lasting_approval(given: Mapping[str, Any], supplier: Supplier) -> SupplierApproval:
+    """Return a row for a time, not yet added. Raises: Invalid naming the field."""
     basis = _word(ApprovalBasis, given, "basis")
     certificate = str(given.get("certificate_no") or "") or None
     if basis in (ApprovalBasis.NADCAP, ApprovalBasis.CUSTOMER_DIRECTED) and certificate is None:

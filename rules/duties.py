@@ -1,7 +1,8 @@
 """Segregation of duties, evaluated on natural persons, those acted for included (domain.md 4b).
 
-SOD-1 who asks does not approve; SOD-2 who buys does not approve; SOD-12 who administers holds no business signature; SOD-13 a
-deputy may not do what the person they stand in for was barred from; SOD-ONCE nobody fills two seats of one large document.
+SOD-1 who asks does not approve; SOD-2 who buys does not approve; SOD-7 a buyer approves no supplier; SOD-12 who administers
+holds no business signature; SOD-13 a deputy may not do what the person they stand in for was barred from; SOD-ONCE nobody
+fills two seats of one large document.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from records.person import Role, RoleGrant, User
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
 from records.signature import Meaning, Signature, SignatureStatus
+from records.supplier import SupplierApproval
 from rules.amounts import company_total
 from rules.law import block, law, session_of
 from rules.policy import table_called
@@ -86,6 +88,11 @@ def _own_bars(session: Session, approval: Approval, person: str) -> Iterator[Fin
         yield block(
             "SOD-2", f"Expected somebody else to approve {number}, but {_name(session, person)} is its buyer.", about,
             way_out="Another holder of the role decides.",
+        )  # fmt: skip
+    if approval.record_type == SupplierApproval.record_type and person in _holders(session, {"BUYER"}, at=approval.at):
+        yield block(
+            "SOD-7", f"Expected somebody who does not buy to approve {number}, but {_name(session, person)} is a buyer.",
+            about, owner="role:SQ", way_out="Somebody else of quality approves the supplier.",
         )  # fmt: skip
     administration = administration_of(session, person, at=approval.at)
     if administration:

@@ -340,12 +340,12 @@ def signing_of(session: Session, review: Review, verdict: str, *, session_id: st
     me = visit.visitor().user_id
     return Signing(
         _counts(review), _next_words(review, verdict), _meanings(session, review, verdict),
-        needs_both=_needs_both(session, session_id),
+        needs_both=needs_both(session, session_id),
         must_certify=not signing.is_certified(session, me),
     )  # fmt: skip
 
 
-def _needs_both(session: Session, session_id: str) -> bool:
+def needs_both(session: Session, session_id: str) -> bool:
     """Tell whether the next signature needs user name and password: the first of a session, or after 15 idle minutes."""
     opened = session.get(SignInSession, session_id)
     if opened is None or opened.last_signed_at is None:

@@ -1,0 +1,182 @@
+"""The approved supplier list on the supplier's page: add a scope, approve it with a signature, suspend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as Answer
+
+from engine.database import is_id
+from engine.errors import Conflict, Invalid, NotFound, Refused
+from engine.ports import SignatureRequest
+from processes import approved_suppliers
+from records import signing
+from records.roles import meanings_of
+from records.signature import Meaning
+from records.supplier import ApprovalBasis, ApprovalSubject, Supplier, SupplierApproval
+from webapp import formats, reviews, typed
+from webapp.pages import orders, suppliers
+from webapp.refusals import status_of
+from webapp.typed import Unreadable
+from webapp.visit import acting, read_anew, reading, visitor
+
+pages = Blueprint("approvals", __name__)
+
+Page = str | tuple[str, int] | Answer
+LONGEST = {"code": 40, "scope": 4000, "conditions": 4000, "certificate_no": 40}
+
+
+@pages.route("/suppliers/<record_id>/approvals/new", methods=["GET", "POST"])
+def add(record_id: str) -> Page:
+    """Show the form of a scope; on POST keep it, permitting nothing until it is signed."""
+    orders.need(*approved_suppliers.KEEPERS)
+    supplier = suppliers.find(reading(), record_id)
+    if request.method == "GET":
+        return _show_form(supplier)
+    try:
+        given = _read()
+        with acting() as act:
+            approval = approved_suppliers.propose(act, suppliers.find(act.session, record_id), given)
+    except Refused as refusal:
+        return _show_form(suppliers.find(read_anew(), record_id), refusal), status_of(refusal)
+    return redirect(url_for("approvals.approve", record_id=record_id, approval_id=approval.id), 303)
+
+
+@pages.route("/suppliers/<record_id>/approvals/<approval_id>/approve", methods=["GET", "POST"])
+def approve(record_id: str, approval_id: str) -> Page:
+    """Show what is signed; on POST approve it. Flows that wait for the supplier go on."""
+    orders.need(*approved_suppliers.KEEPERS)
+    approval = find(reading(), record_id, approval_id)
+    if request.method == "GET":
+        _refuse_state(approval, approved_suppliers.APPROVABLE, "to be approved")
+        return _show_signing(approval)
+    try:
+        with acting() as act:
+            stored = find(act.session, record_id, approval_id)
+            reason, seen = _reason(), request.form.get("seen_hash", "")
+            approved_suppliers.approve(act, stored, _signature(), reason=reason, seen_hash=seen)
+    except Refused as refusal:
+        return _show_signing(find(read_anew(), record_id, approval_id), refusal), status_of(refusal)
+    flash(f"{approval.subject_code} is approved and signed. What waited for it goes on.", "good")
+    return redirect(url_for("suppliers.show", record_id=record_id), 303)
+
+
+@pages.route("/suppliers/<record_id>/approvals/<approval_id>/suspend", methods=["GET", "POST"])
+def suspend(record_id: str, approval_id: str) -> Page:
+    """Ask for the reason; on POST suspend the scope at once."""
+    orders.need(*approved_suppliers.KEEPERS)
+    approval = find(reading(), record_id, approval_id)
+    if request.method == "GET":
+        _refuse_state(approval, approved_suppliers.SUSPENDABLE, "to be in force")
+        return _show_suspension(approval)
+    try:
+        with acting() as act:
+            approved_suppliers.suspend(act, find(act.session, record_id, approval_id), reason=_reason())
+    except Refused as refusal:
+        return _show_suspension(find(read_anew(), record_id, approval_id), refusal), status_of(refusal)
+    flash(f"{approval.subject_code} is suspended. Nothing more is issued on it.", "good")
+    return redirect(url_for("suppliers.show", record_id=record_id), 303)
+
+
+def find(session: Session, record_id: str, approval_id: str) -> SupplierApproval:
+    """Return a row of a supplier's list. Raises: NotFound."""
+    found = session.get(SupplierApproval, approval_id) if is_id(approval_id) else None
+    if found is None or found.supplier_id != record_id:
+        raise NotFound("Expected an approval of this supplier at this address, but there is none.")
+    return found
+
+
+def _refuse_state(approval: SupplierApproval, allowed: frozenset[Any], wanted: str) -> None:
+    if approval.status not in allowed:
+        raise Conflict(
+            f"Expected {approval.subject_code} {wanted}, but it is {formats.words(approval.status).lower()}.",
+            code="ILLEGAL_TRANSITION",
+        )
+
+
+def _read() -> dict[str, Any]:
+    """Return what was typed. Raises: Invalid with a sentence by field."""
+    errors: dict[str, str] = {}
+    given: dict[str, Any] = {name: request.form.get(name, "") for name in ("subject", "basis", "site_id")}
+    for name, longest in LONGEST.items():
+        try:
+            given[name] = typed.words(request.form.get(name, ""), longest=longest)
+        except Unreadable as error:
+            errors[name] = str(error)
+    for name in ("valid_from", "valid_to"):
+        try:
+            given[name] = typed.day(request.form.get(name, ""))
+        except Unreadable as error:
+            errors[name] = str(error)
+    given["specs"] = [spec.strip()[:40] for spec in request.form.get("specs", "").split(",") if spec.strip()]
+    errors |= {name: "Expected a choice, but nothing is chosen" for name in ("subject", "basis") if not given[name]} | (
+        {}
+        if given.get("code") or "code" in errors
+        else {"code": "Expected a part, commodity or process, but there is none"}
+    )
+    if errors:
+        raise Invalid("Expected a scope that can be approved, but some fields do not fit yet", errors)
+    return given
+
+
+def _reason() -> str:
+    try:
+        return typed.words(request.form.get("reason", ""), longest=4000)
+    except Unreadable as error:
+        raise Invalid("Expected a reason that fits", {"reason": str(error)}) from error
+
+
+def _signature() -> SignatureRequest:
+    """Return what was typed to sign. Raises: Invalid without a meaning."""
+    if not request.form.get("meaning"):
+        raise Invalid("Expected a meaning, but none is chosen", {"meaning": "Choose what your signature means"})
+    return SignatureRequest(
+        meaning=request.form["meaning"], password=request.form.get("password", ""),
+        user_id=request.form.get("user_id", "").strip().lower(), session_id=g.session_id,
+        accepts_responsibility=request.form.get("accepts_responsibility") == "true",
+    )  # fmt: skip
+
+
+def _show_form(supplier: Supplier, refusal: Refused | None = None) -> str:
+    return render_template(
+        "documents/approval_form.html", document=supplier, refusal=refusal, form=request.form, errors=_errors(refusal),
+        subjects=[(one.value, formats.words(one)) for one in ApprovalSubject],
+        bases=[(one.value, formats.words(one)) for one in ApprovalBasis],
+        sites=[(site.id, site.name or site.code) for site in supplier.sites],
+    )  # fmt: skip
+
+
+def _show_signing(approval: SupplierApproval, refusal: Refused | None = None) -> str:
+    session = reading()
+    held = {role.partition("@")[0] for role in visitor().roles} & set(approved_suppliers.KEEPERS)
+    may_approve = any(Meaning.APPROVED in meanings_of(session, role) for role in held)
+    return render_template(
+        "documents/approval_sign.html", document=approval, refusal=refusal, form=request.form, errors=_errors(refusal),
+        content_hash=approved_suppliers.approval_hash(approval), statement=signing.STATEMENT,
+        meanings=[(Meaning.APPROVED.value, formats.words(Meaning.APPROVED))] if may_approve else [],
+        needs_both=reviews.needs_both(session, g.session_id),
+        must_certify=not signing.is_certified(session, visitor().user_id),
+    )  # fmt: skip
+
+
+def _show_suspension(approval: SupplierApproval, refusal: Refused | None = None) -> str:
+    return render_template(
+        "documents/approval_suspend.html",
+        document=approval,
+        refusal=refusal,
+        form=request.form,
+        errors=_errors(refusal),
+    )
+
+
+def _errors(refusal: Refused | None) -> dict[str, str]:
+    """Return the sentences by field; a wrong password belongs to its field too."""
+    if isinstance(refusal, Invalid):
+        return dict(refusal.fields)
+    if refusal is not None and refusal.code == "WRONG_PASSWORD":
+        return {"password": "Expected your password, but this is another one"}
+    if refusal is not None and refusal.code == "CERTIFICATION_MISSING":
+        return {"accepts_responsibility": "Expected this to be ticked before the first signature"}
+    return {}
