@@ -69,7 +69,8 @@ def refuse_others(act: Act, requisition: Requisition) -> None:
     if act.user_id == requisition.requester_id:
         return
     requester, directory = requisition.requester, act.installation.directory
-    if not requester.can_sign_in and directory is not None and act.user_id is not None:
+    is_there = requester.can_sign_in and requester.is_active
+    if not is_there and directory is not None and act.user_id is not None:
         mandates = directory.mandates(act.session, act.user_id, at=act.now, flow="requisition_to_po")
         if any(mandate.principal == "role:BUYER" for mandate in mandates):
             return

@@ -485,3 +485,22 @@ def test_a_printed_requisition_carries_its_signatures(browse: People, story: Sto
     assert "“Agrees with the contract”" in printed
     assert "UTC" in printed
     assert "Printed by Otto Brandt" in printed
+
+
+def test_a_requester_withdraws_with_a_reason_and_nobody_else_sees_the_button(browse: People, story: Story):
+    browser = browse(rita)
+    browser.post("/requisitions/new", form())
+    made = only(story)
+    page = f"/requisitions/{made.id}"
+    other = browse(max_)
+    other.get(page)
+    assert "Withdraw it" not in other.text
+    assert other.post(f"{page}/withdraw", {"reason": "mine now"}).status_code == 403
+    assert browser.post(f"{page}/withdraw", {"reason": " "}).status_code == 422
+    assert only(story).status is RequisitionStatus.IN_APPROVAL
+    assert browser.post(f"{page}/withdraw", {"reason": "not needed"}).status_code == 303
+    assert only(story).status is RequisitionStatus.CANCELLED
+    browser.get(page)
+    assert "Withdraw it" not in browser.text
+    assert browser.post(f"{page}/withdraw", {"reason": "again"}).status_code == 409
+    assert browser.post(f"/requisitions/{NOWHERE[2]}/withdraw", {"reason": "x"}).status_code == 404

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 
 from engine.audit import chain_of
+from records.person import User
 from tests.clock import SettableClock
 from tests.people import PASSWORD, lena, max_, rita
 from tests.story import Story
@@ -180,3 +181,10 @@ def test_built_files_may_be_kept_forever_and_pages_never(browse: People, app: Fl
     with browse().get(f"/static/dist/{name}") as answer:
         assert "immutable" in answer.headers["Cache-Control"]
     assert browse().get("/sign-in").headers["Cache-Control"] == "no-store"
+
+
+def test_everybody_says_of_themselves_whether_they_are_mailed(browse: People, story: Story):
+    browser = browse(lena)
+    assert browser.post("/profile/mail", {"mail_wish": "NEVER"}).status_code == 303
+    assert story.read(lambda session: session.get_one(User, "lena").mail_wish) == "NEVER"
+    assert browser.post("/profile/mail", {"mail_wish": "HOURLY"}).status_code == 422

@@ -9,10 +9,12 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
 from engine.stored.definition import Definition
 from records import directory, notice
-from records.person import Absence, User, UserStatus
+from records.person import Absence, MailWish, User, UserStatus, wish_mail
+from records.roles import user_called
 from webapp import formats, gate, typed
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
@@ -66,11 +68,23 @@ def profile() -> Response | tuple[str, int] | str:
 def end_absence(absence_id: str) -> Response:
     """End an absence of one's own now."""
     with acting() as act:
-        absence = act.session.get(Absence, absence_id)
+        absence = act.session.get(Absence, absence_id) if is_id(absence_id) else None
         if absence is None or absence.user_id != visitor().user_id:
             raise NotFound("Expected an absence of yours, but there is none with this id.")
         directory.end_absence(act, absence)
     flash("The absence has ended.", "good")
+    return redirect(url_for("account.profile"), 303)
+
+
+@pages.post("/profile/mail")
+def choose_mail() -> Response:
+    """Choose whether one is mailed beside the notices."""
+    wish = request.form.get("mail_wish", "")
+    if wish not in set(MailWish):
+        raise Invalid(f"Expected one of {', '.join(MailWish)}, but found “{wish[:20]}”", {"mail_wish": "is unknown"})
+    with acting() as act:
+        wish_mail(act, user_called(act.session, visitor().user_id), MailWish(wish))
+    flash("Kept.", "good")
     return redirect(url_for("account.profile"), 303)
 
 
@@ -152,6 +166,8 @@ def _show_profile(refusal: Refused | None = None) -> str:
         flows=[tuple(row) for row in session.execute(flows)],
         grants=[grant for grant in user.grants if grant.is_valid(now())],
         customs=[(tag, tag) for tag in formats.CUSTOMS],
+        mail_wish=user.mail_wish,
+        mail_wishes=[(MailWish.AT_ONCE.value, "At once"), (MailWish.NEVER.value, "Never, notices here are enough")],
     )
 
 

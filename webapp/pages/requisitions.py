@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as Answer
 from engine.act import Act
 from engine.database import is_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from processes import requisition_to_po, submission
+from processes import requisition_to_po, submission, withdrawal
 from records.calendar import site_called
 from records.cost_centre import CostCentre
 from records.numbering import next_number
@@ -33,6 +33,7 @@ pages = Blueprint("requisitions", __name__)
 Page = str | tuple[str, int] | Answer
 EDITABLE = frozenset({RequisitionStatus.DRAFT, RequisitionStatus.RETURNED})
 MOST_SUGGESTIONS = 12
+LONGEST_REASON = 4000
 
 
 @pages.get("/requisitions")
@@ -72,6 +73,20 @@ def edit(record_id: str) -> Page:
     return _handle(requisition)
 
 
+@pages.post("/requisitions/<record_id>/withdraw")
+def withdraw(record_id: str) -> Page:
+    """Cancel a requisition that others still decide on; whoever was asked is told."""
+    requisition = find(reading(), record_id)
+    try:
+        with acting() as act:
+            stored = find(act.session, record_id)
+            withdrawal.withdraw_requisition(act, stored, reason=request.form.get("reason", "")[:LONGEST_REASON])
+    except Refused as refusal:
+        return _show(find(read_anew(), record_id), refusal), status_of(refusal)
+    flash(f"{requisition.number} is withdrawn. Whoever was asked is told.", "good")
+    return redirect(url_for("requisitions.show", record_id=record_id), 303)
+
+
 @pages.post("/requisitions/preview")
 def preview() -> str:
     """Show totals, who will approve and what is wrong, for the form as it is typed; nothing is written."""
@@ -82,13 +97,18 @@ def preview() -> str:
 @pages.get("/requisitions/<record_id>")
 def show(record_id: str) -> str:
     """Show one requisition with everything around it."""
+    return _show(find(reading(), record_id))
+
+
+def _show(requisition: Requisition, refusal: Refused | None = None) -> str:
     session = reading()
-    requisition = find(session, record_id)
     content = requisition.submitted_hash or requisition.approved_hash
     return render_template(
         "documents/requisition.html", document=requisition, beside=document_page.beside(session, requisition, content),
         orders=orders_of(session, requisition), may_edit=_may_edit(requisition), content_hash=content,
-        tab=request.args.get("tab", "summary"),
+        tab=request.args.get("tab", "summary"), refusal=refusal, form=request.form,
+        errors=refusal.fields if isinstance(refusal, Invalid) else {},
+        may_withdraw=requisition.status in withdrawal.UNDECIDED and _is_own(requisition),
     )  # fmt: skip
 
 
@@ -278,12 +298,20 @@ def may_ask() -> bool:
 
 
 def _may_edit(requisition: Requisition) -> bool:
-    return requisition.status in EDITABLE and requisition.requester_id == visitor().user_id
+    return requisition.status in EDITABLE and _is_own(requisition)
+
+
+def _is_own(requisition: Requisition) -> bool:
+    """Tell whether the visitor answers for a requisition: its requester, or a buyer where that person cannot sign in."""
+    if requisition.requester_id == visitor().user_id:
+        return True
+    requester = requisition.requester
+    return not (requester.can_sign_in and requester.is_active) and visitor().holds("BUYER")
 
 
 def refuse_edit(requisition: Requisition) -> None:
     """Refuse to edit somebody else's requisition, or one that is under way. Raises: Forbidden; Conflict."""
-    if requisition.requester_id != visitor().user_id:
+    if not _is_own(requisition):
         name = filters.person_name(requisition.requester_id)
         raise Forbidden(
             f"Expected {name}, who requested {requisition.number}, to change it, but you are somebody else."
