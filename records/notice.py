@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.act import Act
-from engine.database import Base, Id, Instant, new_id
+from engine.database import Base, Id, Instant, is_id, new_id
 from engine.errors import NotFound
 from engine.stored.task import Task, TaskState
 from records.columns import Code, Login, Name, Text
@@ -91,7 +91,7 @@ def notify(
 
 def read(act: Act, notice_id: str) -> Notice:
     """Mark a notice of the acting person as read. Raises NotFound for somebody else's."""
-    notice = act.session.get(Notice, notice_id)
+    notice = act.session.get(Notice, notice_id) if is_id(notice_id) else None
     if notice is None or notice.user_id != act.user_id:
         raise NotFound("Expected a notice of yours, but there is none with this id")
     notice.read_at = notice.read_at or act.now

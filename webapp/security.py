@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
 
-from engine.errors import Forbidden
+from engine.errors import Forbidden, Invalid
 
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -29,6 +29,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 def protect(app: Flask) -> None:
     """Install the headers and the check of every unsafe request of the pages (the API proves itself by its keys)."""
     app.before_request(_know_the_browser)
+    app.before_request(_refuse_nul)
     app.after_request(_add_headers)
 
 
@@ -36,6 +37,19 @@ def form_proof() -> str:
     """Return the token that a form of this browser must carry."""
     key = str(current_app.secret_key).encode()
     return hmac.new(key, f"form:{g.visit}".encode(), hashlib.sha256).hexdigest()
+
+
+def _refuse_nul() -> None:
+    """Refuse text with a NUL before it reaches a look-up: no keyboard types one, and PostgreSQL takes none."""
+    if request.path.startswith("/api/"):
+        return
+    given = (text for values in (request.args, request.form) for pair in values.items(multi=True) for text in pair)
+    if "\0" in request.path or any("\0" in text for text in given):
+        raise Invalid(
+            "Expected plain text, but found a NUL character. Nothing was written; your browser still has the text: "
+            "go back and paste it without formatting.",
+            code="CONTROL_CHARACTER",
+        )
 
 
 def _know_the_browser() -> None:
