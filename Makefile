@@ -37,8 +37,9 @@ check: prepare-test ## format, lint, types, import law, templates, security, dia
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml --skip B101,B105,B608 rules  # triggers take no parameters
 	$(BIN)/lockstep check processes/bpmn rules/tables
 
-bench: prepare-test ## measure completions per second against the naive way and the raw commit floor
+bench: prepare-test ## measure completions against the naive way and the raw commit floor, and the inbox at 10,000 tasks
 	@$(BIN)/python -m benchmarks.complete_task $(ARGS)
+	@$(BIN)/python -m benchmarks.inbox $(ARGS)
 
 format: prepare-test ## bring the code into the house format
 	$(BIN)/ruff check --fix .

@@ -6,30 +6,24 @@ counts agree with its list. How long that takes stands in benchmarks/.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, insert, text
+from sqlalchemy import Connection, Engine, event
 
 from engine import inbox
 from engine.act import Act
-from engine.canonical import content_hash
-from engine.database import new_id
-from engine.stored.instance import Instance
-from engine.stored.task import CandidateSet, CandidateSetMember, QueueCount, Task, TaskCandidate
-from tests.makers import make_grant, make_user
-from tests.people import gina, olga, rita
+from tests.crowd import gather
+from tests.makers import make_grant
+from tests.people import gina, olga
 from tests.story import Story
 from tests.webapp.browser import Browser
 from tests.webapp.conftest import People
 
 GROUPS, EACH = 200, 50
-SUPPLIERS = ("NorthStar Heat Treating", "QuickPlate", "Midland Machining", "Acme Castings")
-FIRST_DUE = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
 
 Sent = list[tuple[str, Any]]
 
@@ -37,55 +31,8 @@ Sent = list[tuple[str, Any]]
 @pytest.fixture
 def crowd(story: Story) -> Story:
     """Have 10,000 open tasks, 50 in each of 200 groups; quentin is in all of them, tess in 20, rose in one."""
-    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
-    [template] = story.tasks()
-
-    def arrange(act: Act) -> None:
-        for user_id in ("quentin", "rose", "tess"):
-            make_user(act, user_id)
-        for group in range(GROUPS):
-            make_grant(act, "quentin", f"G{group:03}")
-        make_grant(act, "rose", "G000")
-        for group in range(20):
-            make_grant(act, "tess", f"G{group:03}")
-        act.session.flush()
-        _pour(act.session.connection(), template, act.session.get_one(Instance, template.instance_id))
-
-    story.given(arrange)
-    with story.installation.database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
+    gather(story, {"quentin": GROUPS, "tess": 20, "rose": 1}, groups=GROUPS, each=EACH)
     return story
-
-
-def columns_of(record: Any) -> dict[str, Any]:
-    return {column.key: getattr(record, column.key) for column in type(record).__mapper__.column_attrs}
-
-
-def _pour(connection: Connection, template: Task, run: Instance) -> None:
-    """Write copies of one task and of its instance, each with a document of its own, past the flow that makes them."""
-    instances, tasks, candidates, sets = [], [], [], []
-    for group in range(GROUPS):
-        principal, set_id = f"role:G{group:03}", new_id()
-        sets.append({"id": set_id, "key": content_hash([principal]), "principals": [principal]})
-        for number in range(EACH):
-            turn = group * EACH + number
-            sorted_by = {
-                "due_at": FIRST_DUE + dt.timedelta(minutes=turn * 7 % 9_973), "priority": 10 * (turn % 9),
-                "created_at": FIRST_DUE - dt.timedelta(minutes=turn), "amount": Decimal(turn * 13 % 9_001),
-                "party": SUPPLIERS[turn % 4], "business_key": f"REQ-{turn:06}-X",
-            }  # fmt: skip
-            instances.append(columns_of(run) | {"id": new_id(), "business_key": sorted_by["business_key"]})
-            one = {"id": new_id(), "instance_id": instances[-1]["id"], "set_id": set_id, "candidates": [principal]}
-            tasks.append(columns_of(template) | one | sorted_by | {"record_id": new_id()})
-            candidates.append({"principal": principal, "task_id": one["id"]} | sorted_by)
-    connection.execute(insert(CandidateSet), sets)
-    members = [{"principal": found["principals"][0], "set_id": found["id"]} for found in sets]
-    connection.execute(insert(CandidateSetMember), members)
-    connection.execute(insert(Instance), instances)
-    connection.execute(insert(Task), tasks)
-    connection.execute(insert(TaskCandidate), candidates)
-    queues = [{"set_id": found["id"], "queue": template.flow, "tasks": EACH} for found in sets]
-    connection.execute(insert(QueueCount), queues)
 
 
 @contextmanager
