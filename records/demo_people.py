@@ -36,7 +36,7 @@ class Member:
 CAST = tuple(
     Member(name.split()[0].lower(), name, title, tuple(roles.split()))
     for name, title, roles in (
-        ("Rita Okafor", "Production planner", "REQUESTER"),
+        ("Rita Okafor", "Production planner", "REQUESTER PLANNER"),
         ("Max Lindgren", "Purchasing manager", "PUR_MGR"),
         ("Bea Castillo", "Buyer", "BUYER"),
         ("Ella Novak", "Design engineer", "ENG_AUTH"),

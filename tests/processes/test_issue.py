@@ -135,6 +135,8 @@ def test_changes_of_the_supplier_wait_for_buyer_and_planner(story: Story) -> Non
         "Line 1, P-100/B: 90 instead of 100 EA",
     ]
     assert [line.code for line in story.order.acknowledgements[0].lines] == ["DR", "IQ"]
+    story.as_(rita).decide("decide_counter_offer", "refuse_changes", reason="the assembly starts on the 22nd")
+    assert (story.order.status, story.incidents) == (OrderStatus.TRANSMITTED, [])
 
 
 def test_refused_changes_start_the_clock_again(story: Story) -> None:

@@ -200,6 +200,15 @@ def test_a_planned_order_of_the_erp_becomes_a_requisition(story: Story) -> None:
     assert (found.title, found.status) == ("Planned order PL-0815", RequisitionStatus.APPROVED)
 
 
+def test_a_planned_order_that_nobody_can_use_stops_with_every_reason(story: Story) -> None:
+    with story.installation.acting("adapter:erp") as act:
+        wrong = {"planned_no": "PL-1", "part_no": "P-999", "quantity": D(-5), "requester": "nobody", "need_by": "soon"}
+        answer = publish(act, "erp.planned_order.created", message_id="PL-2", variables=wrong)
+    story.instance_id = answer.instance_id or ""
+    (incident,) = story.incidents
+    assert "cost_centre, part_no, quantity, requester, need_by cannot be used" in incident
+
+
 def test_nothing_is_left_signed_on_an_order_that_is_withdrawn(story: Story) -> None:
     from processes.withdrawal import withdraw_order as withdraw
 

@@ -9,6 +9,7 @@ from marshmallow import fields, validate
 
 from engine.act import Act
 from engine.messages import Publication, Reception, publish
+from processes import planned_order
 from webapp.api import callers
 from webapp.api.endpoints import writes
 from webapp.api.shapes import Answer, Request, Values, Whole, text, word
@@ -73,6 +74,9 @@ def publish_message(act: Act, body: dict[str, Any]) -> dict[str, Any]:
     """
     if not callers.is_adapter():
         orders.need("INTEGRATION", "ADMIN")
+    if body["name"] == planned_order.MESSAGE:
+        # Nobody but its sender can mend it, so it is told at once; what an adapter sends past this door is an incident.
+        planned_order.refuse_unusable(act.session, body["variables"])
     ttl = None if body["ttl"] is None else dt.timedelta(seconds=body["ttl"])
     return as_subject(
         publish(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
+from engine.stored.instance import Instance
 from engine.stored.wait import Message
 from tests.people import adam, ivan, lena, pat, rita
 from tests.story import Story
@@ -134,3 +135,21 @@ def test_a_message_that_cannot_be_is_refused(calling: Calling) -> None:
     ):  # fmt: skip
         assert field in problem(adapter.post("/messages", wrong), 422, "INVALID")["fields"]
     problem(adapter.post("/messages", {"name": "x", "variables": {"=x": 1}}), 422, "INVALID")
+
+
+def test_a_planned_order_that_nobody_can_use_is_refused_with_every_reason_and_starts_nothing(
+    calling: Calling, story: Story
+) -> None:
+    adapter = calling("adapter:erp")
+    right = {
+        "planned_no": "PL-1", "part_no": "P-100", "quantity": 5, "requester": "rita", "cost_centre": "4711",
+        "estimated_price": "42.50",
+    }  # fmt: skip
+    wrong = {"part_no": "P-999", "quantity": "NaN", "requester": "nobody", "cost_centre": "", "plant": "MOON"}
+    message = {"name": "erp.planned_order.created", "message_id": "PL-1", "variables": right | wrong}
+    fields = problem(adapter.post("/messages", message), 422, "INVALID")["fields"]
+    assert set(fields) == set(wrong)
+    assert "P-999" in fields["part_no"]
+    assert story.read(lambda session: session.scalars(select(Instance.id)).all()) == []
+    answer = adapter.post("/messages", message | {"variables": right})
+    assert (answer.status_code, answer.json["reception"]) == (200, "STARTED")
