@@ -256,6 +256,7 @@ def _approval_record(requisition: Requisition) -> dict[str, Any]:
         "currency": requisition.currency,
         "party": ", ".join(sorted({line.supplier.name for line in requisition.lines if line.supplier})) or None,
         "requester": requisition.requester_id,
+        "answer_by": _correctors(requisition),
     }
 
 

@@ -114,6 +114,9 @@ def test_a_reason_is_needed_and_what_is_decided_stays(story: Story) -> None:
 def test_the_buyers_correct_or_withdraw_for_a_requester_who_cannot_sign_in(story: Story) -> None:
     story.given(lambda act: make_user(act, "employee", can_sign_in=False, name="Erin Employee"))
     story.as_("employee").start("requisition_to_po", lines=[("P-100", 100)])
+    story.as_(lena).decide("approve_requisition", "ask", reason="which lot?")
+    assert (story.steps, story.tasks()[0].candidates) == (["answer_question"], ["role:BUYER"])
+    story.as_(bea).complete("answer_question", answer="7001")
     story.as_(lena).decide("approve_requisition", "return", reason="say which lot")
     assert (story.steps, story.incidents) == (["correct_requisition"], [])
     assert story.tasks()[0].candidates == ["role:BUYER"]
