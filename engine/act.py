@@ -20,7 +20,7 @@ from engine.clock import Clock, wall_clock
 from engine.database import new_id
 from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
 from engine.ports import Calendar, Directory, Guard, JobCarrier, Signer
-from engine.record import Edit, Operation, Record, edits_of
+from engine.record import Chained, Edit, Operation, Record, edits_of
 from engine.registry import Registry
 
 _UNDONE = ("deliveries", "queue counts")
@@ -235,7 +235,7 @@ def _judge(session: Session, _context: Any, _instances: Any) -> None:
     if not edits:
         return
     _stamp(act, edits)
-    session.info.setdefault("edits", []).extend(edit for edit in edits if isinstance(edit.record, Record))
+    session.info.setdefault("edits", []).extend(edit for edit in edits if isinstance(edit.record, Chained))
     guard = act.installation.guard
     assert guard is not None
     with session.no_autoflush:

@@ -23,8 +23,14 @@ class Judged:
     __tablename__: str
 
 
-class Record(Judged, Versioned):
-    """A mapped business document: judged like any ``Judged`` row, versioned, and chained field by field.
+class Chained(Judged):
+    """A judged row whose every edit is chained field by field, under the name of its table."""
+
+    id: Mapped[Id]
+
+
+class Record(Chained, Versioned):
+    """A mapped business document: judged and chained like any ``Chained`` row, and versioned.
 
     record_type: the name under which decisions, signatures, change items and the chain know it (``purchase_order``);
     the same as the table's name.

@@ -19,7 +19,7 @@ from engine import audit, decisions
 from engine.audit import GENESIS, AuditEvent
 from engine.database import Base
 from engine.decisions import Decision
-from engine.record import BOOKKEEPING, Edit, Operation, Record
+from engine.record import BOOKKEEPING, Chained, Edit, Operation, Record
 from engine.stored.instance import Instance
 
 BATCH = 500
@@ -59,7 +59,7 @@ def count_chains(session: Session) -> int:
 
 def verify(session: Session, *, tell: Tell = lambda count: None) -> Iterator[Break]:
     """Yield every break: of the audit chains, of the records against them, of the decision chains."""
-    kinds = {mapped.record_type: mapped for mapped in _record_classes()}
+    kinds = {mapped.__tablename__: mapped for mapped in _chained_classes()}
     for record_type in session.scalars(select(AuditEvent.record_type).distinct().order_by(AuditEvent.record_type)):
         yield from _chains_of_type(session, record_type, kinds.get(record_type), tell)
     for mapped in kinds.values():
@@ -67,13 +67,13 @@ def verify(session: Session, *, tell: Tell = lambda count: None) -> Iterator[Bre
     yield from _decision_chains(session)
 
 
-def _record_classes() -> Iterator[type[Record]]:
+def _chained_classes() -> Iterator[type[Chained]]:
     for mapper in Base.registry.mappers:
-        if issubclass(mapper.class_, Record):
+        if issubclass(mapper.class_, Chained):
             yield mapper.class_
 
 
-def _chains_of_type(session: Session, record_type: str, mapped: type[Record] | None, tell: Tell) -> Iterator[Break]:
+def _chains_of_type(session: Session, record_type: str, mapped: type[Chained] | None, tell: Tell) -> Iterator[Break]:
     after, given = "", _given_by_migrations(session, mapped) if mapped is not None else {}
     while ids := list(session.scalars(_next_ids(record_type, after))):
         chains = _rows_by_record(session, record_type, ids)
@@ -108,7 +108,7 @@ def _rows_by_record(session: Session, record_type: str, ids: Sequence[str]) -> d
     return chains
 
 
-def _records(session: Session, mapped: type[Record], ids: Sequence[str]) -> dict[str, Record]:
+def _records(session: Session, mapped: type[Chained], ids: Sequence[str]) -> dict[str, Chained]:
     return {record.id: record for record in session.scalars(select(mapped).where(mapped.id.in_(ids)))}
 
 
@@ -123,7 +123,7 @@ def _differences(
     record_type: str,
     record_id: str,
     rows: list[dict[str, Any]],
-    record: Record | None,
+    record: Chained | None,
     given: Mapping[str, str],
 ) -> Iterator[Break]:
     """Compare a record with the last value that its chain gives each field.
@@ -150,7 +150,7 @@ def _differences(
             yield Break(record_type, record_id, changed_by.get(name), sentence)
 
 
-def _given_by_migrations(session: Session, mapped: type[Record]) -> dict[str, str]:
+def _given_by_migrations(session: Session, mapped: type[Chained]) -> dict[str, str]:
     """Return the text that a column added by a migration has in every row that was there: its default in the database."""
     columns = inspect(session.connection()).get_columns(mapped.__tablename__)
     defaults = ((column["name"], GIVEN.fullmatch(column["default"] or "")) for column in columns)
@@ -171,10 +171,10 @@ def fold(rows: list[dict[str, Any]]) -> tuple[dict[str, str | None], dict[str, i
     return values, written, is_deleted, is_edited
 
 
-def _texts(record: Record) -> dict[str, str | None]:
+def _texts(record: Chained) -> dict[str, str | None]:
     """Return every field of a record in canonical text, as the chain writes it."""
     names = [attribute.key for attribute in inspect(type(record)).column_attrs if attribute.key not in BOOKKEEPING]
-    edit = Edit(record, record.record_type, Operation.INSERT, {name: (None, getattr(record, name)) for name in names})
+    edit = Edit(record, record.__tablename__, Operation.INSERT, {name: (None, getattr(record, name)) for name in names})
     return {name: new for name, _, new in edit.texts()}
 
 
@@ -193,18 +193,20 @@ def _cut_off(session: Session, instance_id: str, rows: list[dict[str, Any]]) -> 
         yield Break("instance", instance_id, head[0], sentence)
 
 
-def _records_without_history(session: Session, mapped: type[Record]) -> Iterator[Break]:
+def _records_without_history(session: Session, mapped: type[Chained]) -> Iterator[Break]:
     history = select(AuditEvent.id).where(
-        AuditEvent.record_type == mapped.record_type, AuditEvent.record_id == _as_text(mapped.id)
+        AuditEvent.record_type == mapped.__tablename__, AuditEvent.record_id == _as_text(mapped.id)
     )
     for record in session.scalars(select(mapped).where(~history.exists()).limit(BATCH)):
         if not _is_as_shipped(record):
             sentence = "Expected a history, but there is none: the record was written past the application."
-            yield Break(mapped.record_type, record.id, None, sentence)
+            yield Break(mapped.__tablename__, record.id, None, sentence)
 
 
-def _is_as_shipped(record: Record) -> bool:
+def _is_as_shipped(record: Chained) -> bool:
     """Say whether a record came with the guard (before there was an act to note it) and still holds its defaults."""
+    if not isinstance(record, Record):
+        return False
     columns = inspect(type(record)).columns
     defaults = {
         column.key: column.default.arg for column in columns if column.default is not None and column.default.is_scalar

@@ -6,12 +6,12 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, sel
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from engine.database import Base, Id, new_id
-from engine.record import Judged
+from engine.record import Chained
 from records.columns import Code, Hash, Login, Text
 from records.signature import Signature, SignatureStatus
 
 
-class ApprovalSlot(Judged, Base):
+class ApprovalSlot(Chained, Base):
     """One seat: a role that must sign this very content.
 
     position: which of several seats of the same role in the stage.

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from engine.database import Base, Id, Instant, new_id
-from engine.record import Judged
+from engine.record import Chained
 from records.columns import Code, Hash, Login, Name, Text, word
 from records.person import User
 
@@ -35,7 +35,7 @@ class SignatureStatus(StrEnum):
 TRANSITIONS = frozenset({(SignatureStatus.VALID, SignatureStatus.SUPERSEDED)})
 
 
-class Signature(Judged, Base):
+class Signature(Chained, Base):
     """Who signed what, when, as what, and how they proved who they are. Only its status ever changes, once.
 
     printed_name and printed_title are as they were at signing. local_offset: minutes east of UTC at the signer's site.

@@ -55,8 +55,18 @@ class House:
     @contextmanager
     def open(self, **settings: Any) -> Iterator[Installation]:
         """Open the installation on a database that is migrated and guarded; end the program when it is neither."""
+        with self.open_as_found(**settings) as installation:
+            if problems := guard_problems(installation):
+                listed = "\n".join(f"  {problem}" for problem in problems)
+                self.not_ready(
+                    f"Expected the database's guard to be whole, but it is not:\n{listed}\nRun: lockstep migrate"
+                )
+            yield installation
+
+    @contextmanager
+    def open_as_found(self, **settings: Any) -> Iterator[Installation]:
+        """Open it on a migrated database whatever became of its guard: to look for evidence, not to work."""
         from migrations import newest_version, version_of
-        from rules.triggers import verify_guard
         from webapp.wiring import wire
 
         installation = wire(self.database_url, settings=settings_of() | settings)
@@ -65,13 +75,6 @@ class House:
             if found != wanted:
                 self.not_ready(
                     f"Expected the database at version {wanted}, but it is at {found}. Run: lockstep migrate"
-                )
-            with installation.database.connect() as connection:
-                problems = verify_guard(connection)
-            if problems:
-                listed = "\n".join(f"  {problem}" for problem in problems)
-                self.not_ready(
-                    f"Expected the database's guard to be whole, but it is not:\n{listed}\nRun: lockstep migrate"
                 )
             yield installation
         finally:
@@ -91,6 +94,14 @@ class House:
         for row in rows:
             grid.add_row(*row)
         self.shows.print(grid)
+
+
+def guard_problems(installation: Installation) -> list[str]:
+    """Return what is missing or altered of a database's guard, one sentence each."""
+    from rules.triggers import verify_guard
+
+    with installation.database.connect() as connection:
+        return verify_guard(connection)
 
 
 def show_json(value: Any) -> None:

@@ -8,7 +8,7 @@ import click
 from rich.progress import Progress
 
 from engine import verification
-from webapp.cli.house import Exit, House, as_json, refusals_told, show_json
+from webapp.cli.house import Exit, House, as_json, guard_problems, refusals_told, show_json
 
 
 @click.command("verify")
@@ -18,14 +18,15 @@ from webapp.cli.house import Exit, House, as_json, refusals_told, show_json
 def verify_command(house: House, is_json: bool) -> None:
     """Fold every chain, compare every record with it, and name the first broken row of each.
 
-    The guard itself is compared before anything is opened. Exit code 1 when something is broken.
+    The guard itself is compared, too; without it the rest is looked at all the same. Exit code 1 when something is broken.
 
     \b
     Example:
       lockstep verify
       purchase_order PF-1 row 7: Expected …, but …
     """
-    with house.open() as installation, installation.reading() as session:
+    with house.open_as_found() as installation, installation.reading() as session:
+        unguarded = guard_problems(installation)
         total = verification.count_chains(session)
         with Progress(console=house.says, transient=True, disable=is_json) as progress:
             bar = progress.add_task("chains", total=total)
@@ -35,11 +36,14 @@ def verify_command(house: House, is_json: bool) -> None:
             {"record_type": one.record_type, "record_id": one.record_id, "seq": one.seq, "sentence": one.sentence}
             for one in breaks
         ]
-        show_json({"chains": total, "breaks": found})
+        show_json({"chains": total, "breaks": found, "guard": unguarded})
     else:
+        for problem in unguarded:
+            click.echo(f"guard: {problem}")
         for one in breaks:
             click.echo(str(one))
         verdict = f"{len(breaks)} broken" if breaks else "all unbroken"
-        click.secho(f"{total} chains, {verdict}", fg="red" if breaks else "green", err=True)
-    if breaks:
+        verdict += ", the guard is not whole" if unguarded else ""
+        click.secho(f"{total} chains, {verdict}", fg="red" if breaks or unguarded else "green", err=True)
+    if breaks or unguarded:
         sys.exit(Exit.FOUND)
