@@ -17,4 +17,6 @@ def test_changed_content_is_read_again() -> None:
     files = bundle_files()
     path = "rules/tables/approval_matrix.dmn"
     changed = files | {path: files[path].replace(b"[1000..10000)", b"[2000..10000)")}
-    assert read_library(changed).tables["approval_matrix"].model is not read_library(files).tables["approval_matrix"].model
+    assert (
+        read_library(changed).tables["approval_matrix"].model is not read_library(files).tables["approval_matrix"].model
+    )

@@ -47,6 +47,8 @@ def test_a_reference_changed_as_an_object_is_chained(installation: Installation)
 
 def test_a_rate_is_chained_at_full_scale(installation: Installation) -> None:
     with installation.acting("system:test") as act:
-        rate = ExchangeRate(currency="EUR", company_currency="USD", rate=Decimal("1.08"), valid_from=dt.date(2026, 1, 1))
+        rate = ExchangeRate(
+            currency="EUR", company_currency="USD", rate=Decimal("1.08"), valid_from=dt.date(2026, 1, 1)
+        )
         act.session.add(rate)
     assert chained(installation, "exchange_rate", rate.id)["rate"] == "1.08000000"
