@@ -93,12 +93,11 @@ class Act:
 
         When it raises, what it wrote is gone and the act goes on.
         """
-        audit.chain(self)
         self.session.flush()
-        bulk.write(self.session)
-        audit.write(self)
         heads = dict(self.chain_heads)
         kept = {name: copy(self.session.info[name]) for name in _UNDONE if name in self.session.info}
+        # What waits to be written may be written within the savepoint, and is then gone with it: it waits again.
+        kept["audit"], kept["bulk"] = audit.waiting(self), bulk.waiting(self.session)
         last = list(self.last)
         findings, afterwards = len(self.findings), len(self.afterwards)
         savepoint = self.session.begin_nested()
@@ -107,11 +106,10 @@ class Act:
             self.session.flush()
         except BaseException:
             savepoint.rollback()
-            for name in ("audit", "edits", *_UNDONE):
+            for name in ("edits", *_UNDONE):
                 self.session.info.pop(name, None)
             self.session.info.update(kept)
             self.last[:] = last
-            bulk.forget(self.session)
             self.chain_heads.clear()
             self.chain_heads.update(heads)
             del self.findings[findings:], self.afterwards[afterwards:]
@@ -254,9 +252,11 @@ def _chain(session: Session, _context: Any) -> None:
 
 @event.listens_for(_ActSession, "before_commit")
 def _write_notes(session: Session) -> None:
+    if session.in_nested_transaction():
+        return  # A savepoint ends: what is queued waits for the end of the act.
     act: Act = session.info["act"]
     _settle(act)
-    while act.last and not session.in_nested_transaction():
+    while act.last:
         act.last.pop(0)()
     _settle(act)
     bulk.write(session)

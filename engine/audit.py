@@ -180,6 +180,11 @@ def chain(act: Act) -> None:
             act.chain_owners[key].audit_seq, act.chain_owners[key].audit_hash = act.chain_heads[key]
 
 
+def waiting(act: Act) -> list[dict[str, Any]]:
+    """Return a copy of the events that are not written yet, to be put back when a savepoint is rolled back."""
+    return [dict(row) for row in act.session.info.get("audit", ())]
+
+
 def write(act: Act) -> None:
     """Chain and insert every queued event in one statement."""
     chain(act)

@@ -43,6 +43,7 @@ def _insert_into(mapped: type[Base]) -> Prepared:
     return Prepared(insert(mapped), columns=[column.key for column in mapped.__table__.columns])
 
 
-def forget(session: Session) -> None:
-    """Drop what is queued: a savepoint was rolled back."""
-    session.info.pop(_QUEUE, None)
+def waiting(session: Session) -> dict[type[Base], list[dict[str, Any]]]:
+    """Return a copy of what is queued, to be put back when a savepoint is rolled back."""
+    queue: dict[type[Base], list[dict[str, Any]]] = session.info.get(_QUEUE, {})
+    return {mapped: list(rows) for mapped, rows in queue.items()}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from dmn import HostFunction, Result, to_feel, to_python
 from dmn.errors import DmnError
-from engine import definitions, jobs
+from engine import bulk, definitions, jobs
 from engine.bundle import Deployed, Table
+from engine.database import new_id
 from engine.decisions import DecisionEvaluation
 from engine.errors import NotFound, Refused
 from engine.functions import HOUSE
@@ -120,7 +121,7 @@ class ActHost:
         if result.errors:
             raise WorkFailed(f"Expected the table {item.decision_id} to answer, but {result.errors[0].message}")
         rows = [rule.row for rule in result.matched]
-        self._act.session.add(self._evaluation(item, table, result, rows))
+        bulk.add(self._act, DecisionEvaluation, [self._evaluation(item, table, result, rows)])
         name = item.result_variable or item.element.id
         return {name: result.value, f"{name}Rows": [Decimal(row) for row in rows]}
 
@@ -136,18 +137,19 @@ class ActHost:
         except NotFound as error:
             raise WorkFailed(error.message) from error
 
-    def _evaluation(self, item: WorkItem, table: Table, result: Result, rows: list[int]) -> DecisionEvaluation:
-        return DecisionEvaluation(
-            instance_id=self._instance.id,
-            element_id=item.element.id,
-            token_id=item.token_id,
-            decision_id=item.decision_id,
-            table_hash=table.hash,
-            inputs={asked.text: _json(asked.value) for asked in result.inputs},
-            rows=rows,
-            output=[_json(result.value)],
-            evaluated_at=self.now,
-        )
+    def _evaluation(self, item: WorkItem, table: Table, result: Result, rows: list[int]) -> dict[str, Any]:
+        return {
+            "id": new_id(),
+            "instance_id": self._instance.id,
+            "element_id": item.element.id,
+            "token_id": item.token_id,
+            "decision_id": item.decision_id,
+            "table_hash": table.hash,
+            "inputs": {asked.text: _json(asked.value) for asked in result.inputs},
+            "rows": rows,
+            "output": [_json(result.value)],
+            "evaluated_at": self.now,
+        }
 
 
 def _json(value: Any) -> Any:

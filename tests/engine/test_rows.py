@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect, select, update
 
-from engine import instances, rows, tasks
+from engine import audit, bulk, instances, rows, tasks
 from engine.act import Act
+from engine.audit import AuditEvent
+from engine.decisions import DecisionEvaluation
 from engine.errors import Conflict
-from engine.stored.instance import Instance
+from engine.stored.instance import Instance, InstanceRecord
 from engine.stored.task import Task, TaskState
 from tests.engine.plant import Plant, work
 from tests.engine.spiff.diagrams import end, process, start
@@ -114,3 +116,38 @@ def test_a_task_is_decided_upon_as_it_is_now_though_the_act_had_read_it_before(p
         assert instance is act.session.get(Instance, task.instance_id)
     assert plant.reread(task).state == TaskState.COMPLETED
     assert plant.task(task.instance_id).element_id == "b"
+
+
+def test_what_waited_to_be_written_outlives_a_savepoint_that_wrote_it_and_was_rolled_back(
+    plant: Plant, task: Task
+) -> None:
+    with plant.acting() as act:
+        held = instances.find(act.session, task.instance_id)
+        act.note("thing", "1", "BEFORE")
+        counted = {"id": "01a20000-0000-7000-8000-000000000004", "inputs": {}, "rows": [1], "output": [], "token_id": 1}
+        place = {
+            "instance_id": held.id,
+            "element_id": "a",
+            "decision_id": "d",
+            "table_hash": "x",
+            "evaluated_at": act.now,
+        }
+        bulk.add(act, DecisionEvaluation, [counted | place])
+        with pytest.raises(Conflict):
+            _write_and_refuse(act, held.id)
+        act.note("thing", "1", "AFTER")
+    with plant.reading() as session:
+        events = audit.chain_of(session, "thing", "1")
+        assert [(event.action, event.seq) for event in events] == [("BEFORE", 1), ("AFTER", 2)]
+        columns = [column.key for column in AuditEvent.__table__.columns]
+        assert audit.verify_chain([{name: getattr(event, name) for name in columns} for event in events]) is None
+        assert [row.rows for row in session.scalars(select(DecisionEvaluation))] == [[1]]
+        assert instances.records_of(session, task.instance_id) == []
+
+
+def _write_and_refuse(act: Act, instance_id: str) -> None:
+    with act.attempt():
+        act.note("thing", "1", "TAKEN_BACK")
+        act.session.add(InstanceRecord(instance_id=instance_id, record_type="thing", record_id="1"))
+        act.session.flush()
+        raise Conflict("Expected this to be kept, but it is refused")
