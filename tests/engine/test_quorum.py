@@ -32,17 +32,16 @@ def vote(plant: Plant, instance_id: str, who: str, verdict: str) -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(["max", "quinn", "olga"])))
-def test_all_waits_for_every_slot_and_a_reject_outweighs_in_any_order(
-    small_plant: Plant, order: tuple[str, ...]
-) -> None:
-    small_plant.deploy(board("all"))
-    instance_id = small_plant.start(voters=VOTERS)
+def test_all_waits_for_every_slot_and_a_reject_outweighs_in_any_order(plant: Plant, order: tuple[str, ...]) -> None:
+    """W2: three in parallel; whoever comes first, the ledger has everybody and the verdict is the same."""
+    plant.deploy(board("all"))
+    instance_id = plant.start(voters=VOTERS)
     said = {"max": "approve", "quinn": "reject", "olga": "return"}
     for who in order:
-        assert small_plant.ended(instance_id) is None
-        vote(small_plant, instance_id, who, said[who])
-    assert small_plant.ended(instance_id) == "no"
-    with small_plant.reading() as session:
+        assert plant.ended(instance_id) is None
+        vote(plant, instance_id, who, said[who])
+    assert plant.ended(instance_id) == "no"
+    with plant.reading() as session:
         ledger = {row.actor_id: row.verdict for row in decisions.of_instance(session, instance_id)}
     assert ledger == said
 

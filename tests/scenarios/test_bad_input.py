@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import random
 import re
+import threading
 from collections import Counter
 from typing import Any
 
@@ -13,9 +14,13 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from engine.decisions import Decision
+from engine.stored.definition import Definition
 from records.demo_people import Member
+from tests.engine.spiff.diagrams import diagram, end, process, start
 from tests.people import adam, bea, lena, pat, rita
+from tests.scenarios.desk import signing
 from tests.story import Story
+from tests.webapp.api.conftest import Calling
 from tests.webapp.browser import Browser
 from tests.webapp.conftest import People
 
@@ -186,4 +191,76 @@ def test_a_body_of_another_kind_is_refused_and_nothing_is_decided(
         headers={"X-Form-Proof": browser.proof},
     )  # fmt: skip
     assert 400 <= answer.status_code < 500
+    assert story.read(lambda session: session.scalars(select(Decision)).all()) == []
+
+
+def test_a_double_click_in_one_instant_decides_once(story: Story, browse: People) -> None:
+    """One person, one page, two requests at once: one decision, and the second is told that it is done."""
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    task = story.as_(lena).task("approve_requisition")
+    browser = browse(lena)
+    form = signing(task, form_proof=browser.proof)
+    cookies = "; ".join(
+        f"{one.key}={one.value}"
+        for name in ("lockstep_session", "lockstep_visit")
+        if (one := browser.client.get_cookie(name))
+    )
+    gate, answers = threading.Barrier(2), []
+
+    def click() -> None:
+        client = browser.client.application.test_client(use_cookies=False)
+        gate.wait(30)
+        headers = {"Cookie": cookies, "User-Agent": "Firefox on a desk"}
+        answers.append(client.post(f"/tasks/{task.id}/decide/approve", data=form, headers=headers).status_code)
+
+    clicks = [threading.Thread(target=click) for _ in range(2)]
+    for one in clicks:
+        one.start()
+    for one in clicks:
+        one.join(60)
+    assert sorted(answers) == [303, 409]
+    assert len(story.read(lambda session: session.scalars(select(Decision)).all())) == 1
+    assert len(story.signatures) == 1
+
+
+ENTITIES = (
+    '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
+    '<!ENTITY file SYSTEM "file:///etc/passwd">]><definitions>&b;&file;</definitions>'
+)
+BOMB = (
+    '<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="d" name="d" namespace="n"><decision id="huge" name="huge">'
+    f'<variable name="huge"/><literalExpression><text>{"(" * 20_000}1{")" * 20_000}</text></literalExpression></decision></definitions>'
+)
+PLAIN = diagram(process(start(), end(), id="plain", flows="s > e")).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bad.bpmn", ENTITIES), ("bad.dmn", ENTITIES), ("bad.dmn", BOMB), ("bad.bpmn", "<a>" * 100_000),
+        ("bad.bpmn", "\x00"), ("bad.form", "[" * 100_000),
+    ],
+    ids=["entities in a diagram", "entities in a table", "a nested table", "deep xml", "no xml", "deep json"],
+)  # fmt: skip
+def test_a_malicious_file_is_refused_by_api_and_deploys_nothing(
+    story: Story, calling: Calling, name: str, content: str
+) -> None:
+    before = story.read(lambda session: session.scalar(select(func.count()).select_from(Definition)))
+    answer = calling(pat).post("/definitions", {"files": {"plain.bpmn": PLAIN, name: content}})
+    assert answer.status_code == 422, answer.text
+    assert "root:" not in answer.text
+    assert story.read(lambda session: session.scalar(select(func.count()).select_from(Definition))) == before
+
+
+def test_ten_megabytes_are_refused_by_page_and_api_before_they_are_read(
+    story: Story, browse: People, calling: Calling
+) -> None:
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    task = story.as_(lena).task("approve_requisition")
+    browser = browse(lena)
+    long = "x" * 10_000_000
+    assert browser.post(f"/tasks/{task.id}/decide/reject", signing(task, reason=long)).status_code == 413
+    assert "your browser still has the text" in browser.text
+    answer = calling(lena).post(f"/tasks/{task.id}/decision", {"verdict": "reject", "reason": long}, match='"1"')
+    assert answer.status_code == 413
     assert story.read(lambda session: session.scalars(select(Decision)).all()) == []
