@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import time
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 import orjson
@@ -27,7 +28,9 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
 NAMING = {
@@ -37,6 +40,9 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+IDLE = 2.0
+"""Seconds after which a pooled connection to a server is asked whether it still lives before it is used."""
 
 LIMIT = Decimal(10) ** 12
 """Amounts and quantities at or above this are refused: scaled by 10⁶ they still fit a signed 64-bit integer."""
@@ -182,17 +188,28 @@ def connect(url: str, *, echo: bool = False) -> Engine:
     """
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = create_engine(
-        url,
-        echo=echo,
-        pool_pre_ping=not url.startswith("sqlite"),
-        json_serializer=_json,
-        json_deserializer=orjson.loads,
-    )
+    engine = create_engine(url, echo=echo, json_serializer=_json, json_deserializer=orjson.loads)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_probe_idle, engine))
     return engine
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _probe_idle(engine: Engine, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Ask a connection that lay idle whether it still lives; the pool replaces a dead one. Asking every time costs a round trip."""
+    if time.monotonic() - record.info.get("used", time.monotonic()) < IDLE:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError("Expected a live connection, but the server closed it") from error
 
 
 def _json(value: Any) -> str:
