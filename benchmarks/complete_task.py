@@ -9,8 +9,9 @@ audit chain, and for a verdict the hash-chained decision. Roles come from a dict
 signer only compares a password, so none of the three is in the figures. requisition_to_po is the shipped diagram on either side
 (benchmarks/shipped.py, benchmarks/stock.py); twin is a smaller flow of the same shape.
 
-All three write to the same kind of database with the same durability, and their rounds are interleaved. Every figure is the
-median over all completions in milliseconds: on the clock, and processor time of this process (a PostgreSQL server's not included).
+All three write to the same database with the same durability, and take turns: a round is one instance of each, from its first
+task to its last. Every figure is the median over all completions in milliseconds: on the clock, and processor time of this process
+(a PostgreSQL server's not included).
 The clock contains the disk's sync, which is the same for all; ratios carry over to other machines, absolute figures do not.
 """
 
@@ -212,7 +213,9 @@ def compare(database: Engine, model: Model, rounds: int) -> dict[str, Spent]:
         for _ in range(model.completions):
             task = house.waiting(ours)
             taken["lockstep"].append(timed(partial(house.complete, task)))
+        for _ in range(model.completions):
             taken["naive"].append(timed(partial(naive.complete, theirs)))
+        for _ in range(model.completions):
             taken["floor"].append(timed(floor.commit))
         if not (house.ended_well(ours) and naive.ended_well(theirs)):
             raise RuntimeError(f"Expected {model.name} to end after {model.completions} completions, but it did not")

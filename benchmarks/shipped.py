@@ -1,8 +1,9 @@
 """requisition_to_po as it ships, with its approval rounds, forms and tables, and what its service tasks answer here.
 
 One happy way: two stages of approval for the requisition (two seats and one), two awards; each award is chosen, completed,
-approved by two seats, issued and acknowledged. 15 user tasks, ten of them signed decisions. Steps answer with constants on
-either side: what they would write into business documents is no work of an engine. Tables really decide in Lockstep only.
+approved by two seats, issued and acknowledged. 15 user tasks, eleven of them decided upon, nine of these signed. Steps answer
+with constants on either side: what they would write into business documents is no work of an engine. Tables really decide in
+Lockstep only.
 """
 
 from __future__ import annotations
