@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -86,13 +87,42 @@ ACTIVE = frozenset(
     }
 )
 NAVIGATION = (
-    ("inbox.show", "Inbox"),
-    ("requisitions.index", "Requisitions"),
-    ("orders.index", "Orders"),
-    ("parts.index", "Parts"),
-    ("suppliers.index", "Suppliers"),
-    ("operations.index", "Operations"),
+    # endpoint, label, group; an entry without a group stands in the bar itself. Order is the order on the page.
+    ("inbox.show", "Inbox", ""),
+    ("requisitions.index", "Requisitions", "Buying"),
+    ("orders.index", "Orders", "Buying"),
+    ("receiving.index", "Receiving", "Buying"),
+    ("invoices.index", "Invoices", "Buying"),
+    ("suppliers.index", "Suppliers", "Buying"),
+    ("work_orders.index", "Work orders", "Making"),
+    ("outside.board", "Outside work", "Making"),
+    ("lots.index", "Lots", "Making"),
+    ("parts.index", "Parts", "Making"),
+    ("findings.index", "Findings", "Oversight"),
+    ("operations.index", "Operations", "Oversight"),
 )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A page one can go to. is_here: the page that is open belongs to it."""
+
+    url: str
+    label: str
+    is_here: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pages under one word. name: empty for a page that stands in the bar itself."""
+
+    name: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def here(self) -> Entry | None:
+        """The entry that is open, or None."""
+        return next((entry for entry in self.entries if entry.is_here), None)
 
 
 def install(app: Flask) -> None:
@@ -122,7 +152,7 @@ def install(app: Flask) -> None:
         who=person_name,
         words=formats.words,
     )
-    app.jinja_env.globals.update(asset=asset, form_proof=form_proof, navigation=lambda: NAVIGATION)
+    app.jinja_env.globals.update(asset=asset, form_proof=form_proof, navigation=navigation)
     app.context_processor(_page_values)
 
 
@@ -130,6 +160,16 @@ def customs() -> formats.Custom:
     """Return the visitor's customs; before sign-in those of the browser's language."""
     visitor: visit.Visitor | None = g.get("visitor")
     return visitor.how if visitor else formats.custom(request.accept_languages.best, None)
+
+
+def navigation() -> list[Group]:
+    """Return where one can go, by group; a page that this application does not have is left out."""
+    groups: dict[str, list[Entry]] = {}
+    for endpoint, label, group in NAVIGATION:
+        if endpoint in current_app.view_functions:
+            is_here = request.blueprint == endpoint.partition(".")[0]
+            groups.setdefault(group, []).append(Entry(url_for(endpoint), label, is_here))
+    return [Group(name, tuple(entries)) for name, entries in groups.items()]
 
 
 def _page_values() -> dict[str, Any]:
