@@ -30,8 +30,18 @@ class StaffDirectory:
 
         A deputy stands in for an absent person, and for those whom that person stands in for; a role that is not
         deputised (administration) stays with its holder. flow: process id of the root instance; without one, mandates
-        that hold in some flows only come after the others and name them.
+        that hold in some flows only come after the others and name them. A session that only reads is told the same
+        as at its first question: a page asks this several times.
         """
+        if "act" in session.info:
+            return self._asked(session, user_id, at=at, flow=flow)
+        answers: dict[tuple[str, dt.datetime, str], Sequence[Mandate]] = session.info.setdefault("mandates", {})
+        key = (user_id, at, flow)
+        if key not in answers:
+            answers[key] = self._asked(session, user_id, at=at, flow=flow)
+        return answers[key]
+
+    def _asked(self, session: Session, user_id: str, *, at: dt.datetime, flow: str) -> Sequence[Mandate]:
         user = session.get(User, user_id)
         if user is None or not user.is_active:
             return ()

@@ -140,9 +140,8 @@ def buyers_of(session: Session, record_type: str, record_id: str, *, at: dt.date
 
 def administration_of(session: Session, user_id: str, *, at: dt.datetime) -> list[str]:
     """Return the administrative roles that somebody holds at an instant."""
-    grants = session.scalars(select(RoleGrant).where(RoleGrant.user_id == user_id))
-    held = {grant.role for grant in grants if grant.is_valid(at)}
-    return sorted(held & administrative(session))
+    wanted = select(RoleGrant).where(RoleGrant.user_id == user_id, RoleGrant.role.in_(administrative(session)))
+    return sorted({grant.role for grant in session.scalars(wanted) if grant.is_valid(at)})
 
 
 def administrative(session: Session) -> set[str]:

@@ -84,7 +84,7 @@ def _show_list(found: inbox.Page, task_id: str, refusal: Refused | None = None) 
         "inbox/show.html", boxes=entries, box=box, box_words=next((one.words for one in entries if one.key == box), ""),
         query=query, sort=sort, sorts=inboxes.SORTS, rows=rows, next_url=next_url, limit=inboxes.LIMITS.get(box, inboxes.LIMIT),
         as_of=found.as_of, selected_id=chosen, is_open=bool(task_id and review), review=review, refusal=refusal,
-        deputising=_deputising(), empty_words=inboxes.empty(session, box, query),
+        deputising=_deputising(), empty_words=None if rows else inboxes.empty(session, box, query),
         pane_words="The next one opens by itself after a decision.", **_way(rows, chosen),
     )  # fmt: skip
 
