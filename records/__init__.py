@@ -54,3 +54,6 @@ from records import (
 from records import (
     supplier as supplier,
 )
+from records import (
+    waiver as waiver,
+)

@@ -315,6 +315,24 @@ def plan_is_signed(table: Table, moves: Sequence[tuple[str, str]], speech: Speec
     ]
 
 
+def plan_is_not_empty(table: Table, moves: Sequence[tuple[str, str]], speech: Speech) -> list[Door]:
+    """Return the door through which a document whose whole worth is its signatures passes only with at least one seat."""
+    mine = f"s.record_type = {quoted(table.name)} AND s.record_id = {speech.key(table.columns['id'], 'NEW.id')}"
+    pairs = " OR ".join(f"(OLD.status = {quoted(a)} AND NEW.status = {quoted(b)})" for a, b in moves)
+    return [
+        Door(
+            name=f"guard_{table.name}_plan_is_not_empty",
+            table=table,
+            event="UPDATE",
+            columns=("status",),
+            refused_when=(
+                f"({pairs}) AND NOT EXISTS (SELECT 1 FROM approval_slot s WHERE {mine} AND s.record_hash = NEW.approved_hash)"
+            ),
+            sentence=f"UNSIGNED: Expected a plan of signatures on this {table.name}, but it has no seat",
+        )
+    ]
+
+
 def signatures_end_first(table: Table, moves: Sequence[tuple[str, str]], speech: Speech) -> list[Door]:
     """Return the door that lets a document go back only when none of its signatures is valid any more."""
     mine = f"g.record_type = {quoted(table.name)} AND g.record_id = {speech.key(table.columns['id'], 'NEW.id')}"
@@ -335,16 +353,18 @@ def born_as_draft(table: Table, initial: Sequence[str], speech: Speech) -> list[
     """Return the door through which only an ERP's document, unsigned, may be inserted beyond its first status."""
     mine = f"record_type = {quoted(table.name)} AND record_id = {speech.key(table.columns['id'], 'NEW.id')}"
     unhashed = " AND NEW.approved_hash IS NULL" if "approved_hash" in table.columns else ""
+    of_erp = (
+        f" AND NOT (NEW.origin = 'ERP'{unhashed} AND NOT EXISTS (SELECT 1 FROM signature WHERE {mine}) "
+        f"AND NOT EXISTS (SELECT 1 FROM approval_slot WHERE {mine}))"
+        if "origin" in table.columns
+        else ""
+    )
     return [
         Door(
             name=f"guard_{table.name}_born_as_draft",
             table=table,
             event="INSERT",
-            refused_when=(
-                f"NEW.status NOT IN {words(initial)} AND NOT (NEW.origin = 'ERP'{unhashed} "
-                f"AND NOT EXISTS (SELECT 1 FROM signature WHERE {mine}) "
-                f"AND NOT EXISTS (SELECT 1 FROM approval_slot WHERE {mine}))"
-            ),
+            refused_when=f"NEW.status NOT IN {words(initial)}{of_erp}",
             sentence=f"ILLEGAL_TRANSITION: Expected a new {table.name} to start as {initial[0]}, but it was inserted beyond that",
         )
     ]

@@ -15,10 +15,12 @@ from rules.flow_mode import FlowMode
 from rules.guarded import (
     APPEND_ONLY,
     DOCUMENTS,
+    MODE_SWITCH,
     MOVING,
     PURCHASE_ORDER,
     REQUISITION,
     SUPPLIER_APPROVAL,
+    WAIVER,
     Document,
     guarded_tables,
     table_of,
@@ -58,7 +60,10 @@ def _documents(speech: Speech) -> Iterator[Door]:
         yield from doors.set_once(document.table, document.set_once, document.reopened, speech)
         if document.signed_moves:
             yield from doors.plan_is_signed(document.table, document.signed_moves, speech)
+        if document.back_moves:
             yield from doors.signatures_end_first(document.table, document.back_moves, speech)
+        if document in (MODE_SWITCH, WAIVER):
+            yield from doors.plan_is_not_empty(document.table, document.signed_moves, speech)
         if document is not SUPPLIER_APPROVAL:
             yield from doors.born_as_draft(document.table, document.drafts[:1], speech)
         yield from doors.never_deleted(document.table, unless=_deletable(document, speech))
@@ -189,14 +194,19 @@ def _change_items(speech: Speech) -> Iterator[Door]:
 def _findings(speech: Speech) -> Iterator[Door]:
     table = table_of(KeptFinding)
     later = {"acknowledged_by", "acknowledged_at", "acknowledgement"}
-    rest = [column.name for column in table.columns if column.name not in later]
+    rest = [column.name for column in table.columns if column.name not in {*later, "settled_at"}]
     changed = " OR ".join(speech.differ(f"OLD.{name}", f"NEW.{name}") for name in rest)
+    again = " OR ".join(speech.differ(f"OLD.{name}", f"NEW.{name}") for name in sorted(later))
+    settled = speech.differ("OLD.settled_at", "NEW.settled_at")
     yield Door(
         name="guard_finding_is_acknowledged_once",
         table=table,
         event="UPDATE",
-        refused_when=f"OLD.acknowledged_at IS NOT NULL OR {changed}",
-        sentence="APPEND_ONLY: Expected a finding to stay as found, and to be acknowledged once, but it was changed",
+        refused_when=(
+            f"{changed} OR (OLD.acknowledged_at IS NOT NULL AND ({again})) OR (OLD.settled_at IS NOT NULL AND {settled}) "
+            f"OR NOT (({again}) OR {settled})"
+        ),
+        sentence="APPEND_ONLY: Expected a finding to stay as found, and to be acknowledged and settled once, but it was changed",
     )
     yield from doors.never_deleted(table)
 

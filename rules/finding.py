@@ -15,14 +15,18 @@ from records.columns import Code, Hash, Name, word
 
 
 class KeptFinding(Base):
-    """One finding on one document. Only its acknowledgement is ever written later.
+    """One finding on one document. Only its acknowledgement, and that it holds no more, are ever written later.
 
     judged_by: the content hash of the table that judged, or empty for a law in code; judged_row: its row number, from 1.
-    at: when it was found. mode: the mode of the flow at that instant.
+    at: when it was found. mode: the mode of the flow at that instant. waiver_id: the waiver that turned it into a warning.
+    settled_at: when its document was judged again and this was not found any more.
     """
 
     __tablename__ = "finding"
-    __table_args__ = (Index("ix_finding_record_id_record_type", "record_id", "record_type"),)
+    __table_args__ = (
+        Index("ix_finding_record_id_record_type", "record_id", "record_type"),
+        Index("ix_finding_at", "at"),
+    )
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
     rule: Mapped[Code]
@@ -44,6 +48,8 @@ class KeptFinding(Base):
     acknowledged_by: Mapped[Name | None]
     acknowledged_at: Mapped[dt.datetime | None] = mapped_column(InstantType())
     acknowledgement: Mapped[str | None] = mapped_column(Text)
+    settled_at: Mapped[dt.datetime | None] = mapped_column(InstantType())
+    waiver_id: Mapped[Id | None]
 
     @property
     def as_finding(self) -> Finding:

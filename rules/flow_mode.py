@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import UniqueConstraint, select
-from sqlalchemy.orm import Mapped, Session
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from engine.database import Base
+from engine.act import Act
+from engine.canonical import content_hash
+from engine.database import Base, Id
 from engine.record import Record
-from records.columns import Code, word
+from records.columns import Code, Hash, Login, Text, word
+from records.transition import move_along, pairs
 
 
 class Mode(StrEnum):
@@ -20,7 +23,14 @@ class Mode(StrEnum):
     ENFORCE = "ENFORCE"
 
 
-FLOWS = ("change_control", "requisition_to_po")
+FLOWS = (
+    "amend_order",
+    "change_control",
+    "order_to_close",
+    "outside_processing",
+    "requisition_to_po",
+    "work_orders",
+)
 """The flows that have a mode. A flow without a row is enforced."""
 
 
@@ -37,3 +47,63 @@ class FlowMode(Record, Base):
 def mode_of(session: Session, flow: str) -> Mode:
     """Return the mode of a flow."""
     return session.scalar(select(FlowMode.mode).where(FlowMode.flow == flow)) or Mode.ENFORCE
+
+
+class SwitchStatus(StrEnum):
+    """The life of one switch of a mode."""
+
+    PROPOSED = "PROPOSED"
+    APPLIED = "APPLIED"
+    REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+SWITCH_TRANSITIONS = pairs("PROPOSED>APPLIED|REFUSED|WITHDRAWN", SwitchStatus)
+
+
+class ModeSwitch(Record, Base):
+    """One switch of a flow's mode: who wants it and why; two people sign it before it is applied. Its content never changes.
+
+    approved_hash: of the content, set when it is made; its change item opens the guarded row of the mode once.
+    """
+
+    __tablename__ = "mode_switch"
+    __table_args__ = (
+        UniqueConstraint("number"),
+        CheckConstraint("from_mode <> to_mode", name="another_mode"),
+        Index("ix_mode_switch_flow_mode_id", "flow_mode_id"),
+    )
+
+    number: Mapped[Code]
+    flow_mode_id: Mapped[Id] = mapped_column(ForeignKey("flow_mode.id"))
+    flow: Mapped[Code]
+    from_mode: Mapped[Mode] = word(Mode, "from_mode")
+    to_mode: Mapped[Mode] = word(Mode, "to_mode")
+    reason: Mapped[Text]
+    requested_by: Mapped[Login]
+    approved_hash: Mapped[Hash]
+    status: Mapped[SwitchStatus] = word(SwitchStatus, "status", default=SwitchStatus.PROPOSED)
+
+    flow_mode: Mapped[FlowMode] = relationship()
+
+
+def switch_hash(switch: ModeSwitch) -> str:
+    """Return the hash of what the signatures of a switch approve."""
+    return content_hash(
+        {
+            "number": switch.number, "flow": switch.flow, "from_mode": switch.from_mode.value,
+            "to_mode": switch.to_mode.value, "reason": switch.reason, "requested_by": switch.requested_by,
+        }
+    )  # fmt: skip
+
+
+def move_switch(act: Act, switch: ModeSwitch, to: SwitchStatus, *, reason: str | None = None) -> ModeSwitch:
+    """Move a switch. Raises: Conflict ILLEGAL_TRANSITION."""
+    move_along(act, switch, to, transitions=SWITCH_TRANSITIONS, reason=reason)
+    return switch
+
+
+def switches_of(session: Session, flow: str | None = None) -> list[ModeSwitch]:
+    """Return the switches of a flow, or of all, newest first."""
+    wanted = select(ModeSwitch).order_by(ModeSwitch.created_at.desc(), ModeSwitch.number.desc())
+    return list(session.scalars(wanted if flow is None else wanted.where(ModeSwitch.flow == flow)))

@@ -179,7 +179,11 @@ def refusal_of(error: IntegrityError) -> RuleViolation | None:
 def _moves(act: Act, edit: Edit, document: Document) -> Iterator[Finding]:
     record, table = edit.record, document.table.name
     about = (table, record.id)
-    if edit.operation is Operation.INSERT and str(record.status) not in document.drafts and record.origin != "ERP":
+    if (
+        edit.operation is Operation.INSERT
+        and str(record.status) not in document.drafts
+        and getattr(record, "origin", "") != "ERP"
+    ):
         yield block(
             "ILLEGAL_TRANSITION",
             f"Expected {record.number} to start as {document.drafts[0]}, but it was to be born {record.status}.",

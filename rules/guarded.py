@@ -14,7 +14,18 @@ from sqlalchemy import Table
 from engine.audit import AuditEvent
 from engine.database import Base
 from engine.decisions import Decision
-from records import approval, cost_centre, external, part, person, purchase_order, requisition, signature, supplier
+from records import (
+    approval,
+    cost_centre,
+    external,
+    part,
+    person,
+    purchase_order,
+    requisition,
+    signature,
+    supplier,
+    waiver,
+)
 from rules import change_item, finding, flow_mode, status_transition
 from rules.change_item import ChangeClass
 from rules.controlled import ControlledFields
@@ -111,7 +122,28 @@ SUPPLIER_APPROVAL = Document(
     flow="requisition_to_po",
     fixed=(*BORN, "origin", "supplier_id"),
 )
-DOCUMENTS = (PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL)
+WAIVER = Document(
+    waiver.Waiver,
+    frozenset(waiver.TRANSITIONS),
+    drafts=("PROPOSED",),
+    flow="",
+    fixed=(
+        *BORN, "number", "rule", "target_type", "record_id", "record_name", "quantity_limit", "serials", "starts_on",
+        "expires_on", "reason", "requested_by", "approved_hash",
+    ),
+    signed_moves=(("PROPOSED", "GRANTED"),),
+)  # fmt: skip
+MODE_SWITCH = Document(
+    flow_mode.ModeSwitch,
+    frozenset(flow_mode.SWITCH_TRANSITIONS),
+    drafts=("PROPOSED",),
+    flow="",
+    fixed=(
+        *BORN, "number", "flow_mode_id", "flow", "from_mode", "to_mode", "reason", "requested_by", "approved_hash",
+    ),
+    signed_moves=(("PROPOSED", "APPLIED"),),
+)  # fmt: skip
+DOCUMENTS = (PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, WAIVER, MODE_SWITCH)
 LINES = (
     Lines(purchase_order.PurchaseOrderLine, PURCHASE_ORDER, "order_id"),
     Lines(requisition.RequisitionLine, REQUISITION, "requisition_id"),
