@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -91,7 +91,7 @@ class Act:
     def attempt(self) -> Iterator[None]:
         """Run a block in a SAVEPOINT that ends with a flush.
 
-        When it raises, what it wrote is gone and the act goes on.
+        When it raises, what it wrote is gone and the act goes on. A trigger's refusal raises RuleViolation.
         """
         self.session.flush()
         heads = dict(self.chain_heads)
@@ -102,8 +102,9 @@ class Act:
         findings, afterwards = len(self.findings), len(self.afterwards)
         savepoint = self.session.begin_nested()
         try:
-            yield
-            self.session.flush()
+            with _translated(self.installation.guard):
+                yield
+                self.session.flush()
         except BaseException:
             savepoint.rollback()
             for name in ("edits", *_UNDONE):
@@ -156,7 +157,8 @@ class Installation:
     ) -> Iterator[Act]:
         """Open the one transaction of an act; commit at the end of the block, roll back whole on any error.
 
-        Raises: RuntimeError without a guard; what the block raises; Conflict when another act won on the same rows.
+        Raises: RuntimeError without a guard; what the block raises; Conflict when another act won on the same rows;
+        RuleViolation when a trigger of the guard refused.
         A refusal worth keeping is written to the chain by a second act.
         """
         if self.guard is None:
@@ -172,7 +174,7 @@ class Installation:
             )
             session.info.update(act=act, installation=self)
             try:
-                with _conflicts_translated():
+                with _translated(self.guard):
                     yield act
                     session.commit()
             except BaseException as error:
@@ -308,8 +310,11 @@ def _stamp(act: Act, edits: list[Edit]) -> None:
 
 
 @contextmanager
-def _conflicts_translated() -> Iterator[None]:
-    """Say in the house's words that somebody else was faster; a user never sees a lock error."""
+def _translated(guard: Guard | None) -> Iterator[None]:
+    """Say in the house's words what the database refused: somebody else was faster, or a trigger of the guard spoke.
+
+    A user never sees a lock error, and a page, a command and a job read the same sentence.
+    """
     try:
         yield
     except StaleDataError as error:
@@ -323,6 +328,11 @@ def _conflicts_translated() -> Iterator[None]:
                 code="BUSY",
             ) from error
         raise
+    except IntegrityError as error:
+        refusal = guard.refusal_of(error) if guard is not None else None
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
 def _is_lock_trouble(error: DBAPIError) -> bool:

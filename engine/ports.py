@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from engine.errors import Finding
+from engine.errors import Finding, RuleViolation
 from engine.record import Edit
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ class Guard(Protocol):
 
     def judge_statement(self, act: Act, statement: ORMExecuteState) -> Iterable[Finding]:
         """Yield findings on an ORM bulk statement before it runs."""
+
+    def refusal_of(self, error: IntegrityError) -> RuleViolation | None:
+        """Return the refusal that the database spoke for the guard, or None when the error is another one."""
 
     def may_decide(
         self, session: Session, task: Task, user_id: str, *, on_behalf_of: str | None, now: dt.datetime

@@ -77,6 +77,13 @@ class LockstepGuard:
             way_out="Load the records and change them.",
         )
 
+    def refusal_of(self, error: IntegrityError) -> RuleViolation | None:
+        """Return the refusal that a trigger spoke, or None when the error is not the guard's."""
+        rule, separator, sentence = str(error.orig).partition(": Expected ")
+        if not separator or not rule.strip().replace("_", "").isupper():
+            return None
+        return RuleViolation([block(rule.strip(), f"Expected {sentence.splitlines()[0]}")], keep=False)
+
     def may_decide(
         self, session: Session, task: Task, user_id: str, *, on_behalf_of: str | None, now: dt.datetime
     ) -> Iterable[Finding]:
@@ -166,14 +173,6 @@ class LockstepGuard:
             judged_by=self.policy.hash if control else "",
             row=control.row if control else None,
         )
-
-
-def refusal_of(error: IntegrityError) -> RuleViolation | None:
-    """Return the refusal that a trigger spoke, or None when the error is not the guard's."""
-    rule, separator, sentence = str(error.orig).partition(": Expected ")
-    if not separator or not rule.strip().replace("_", "").isupper():
-        return None
-    return RuleViolation([block(rule.strip(), f"Expected {sentence.splitlines()[0]}")], keep=False)
 
 
 def _moves(act: Act, edit: Edit, document: Document) -> Iterator[Finding]:

@@ -6,11 +6,9 @@ import logging
 from dataclasses import dataclass
 
 from flask import Flask, current_app, g, render_template, request
-from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused, RuleViolation
-from rules.guard import refusal_of
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +90,6 @@ def status_of(refusal: Refused) -> int:
 def install(app: Flask) -> None:
     """Answer every refusal and every mistake of ours with a page in the house's words."""
     app.register_error_handler(Refused, show_refusal)
-    app.register_error_handler(IntegrityError, _show_guard)
     app.register_error_handler(RequestEntityTooLarge, _show_too_large)
     app.register_error_handler(HTTPException, _show_http)
     app.register_error_handler(Exception, _show_bug)
@@ -107,12 +104,6 @@ def show_refusal(refusal: Refused) -> Answer:
 
 def _page(refusal: Refused, status: int) -> Answer:
     return render_template("refused.html", refusal=refusal, advice=advice_for(refusal), status=status), status
-
-
-def _show_guard(error: IntegrityError) -> Answer:
-    """Show what a trigger of the guard said; any other broken constraint is a mistake of ours."""
-    refusal = refusal_of(error)
-    return show_refusal(refusal) if refusal is not None else _show_bug(error)
 
 
 def _show_too_large(error: RequestEntityTooLarge) -> Answer:

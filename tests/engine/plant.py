@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Engine, event, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from engine import definitions, instances, tasks
@@ -72,6 +73,9 @@ class LooseGuard:
 
     def judge_statement(self, act: Act, statement: ORMExecuteState) -> Iterable[Finding]:
         return ()
+
+    def refusal_of(self, error: IntegrityError) -> None:
+        return None
 
     def may_decide(
         self, session: Session, task: Task, user_id: str, *, on_behalf_of: str | None, now: dt.datetime

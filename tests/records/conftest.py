@@ -24,6 +24,9 @@ class OpenGuard:
     def judge_statement(self, *_: object) -> Iterable[Finding]:
         return ()
 
+    def refusal_of(self, *_: object) -> None:
+        return None
+
     def may_decide(self, *_: object, **__: object) -> Iterable[Finding]:
         return ()
 

@@ -15,7 +15,6 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from engine.database import is_id
 from engine.errors import Conflict, Finding, Forbidden, Invalid, NotFound, Refused, RuleViolation
 from records.part import PartRevision
-from rules.guard import refusal_of
 from webapp import refusals, visit
 
 log = logging.getLogger(__name__)
@@ -80,7 +79,7 @@ KINDS: Mapping[type[Refused], tuple[str, str]] = {
 def install(blueprint: Blueprint) -> None:
     """Answer whatever goes wrong below /api/v1 with a problem."""
     blueprint.register_error_handler(Refused, answer)
-    blueprint.register_error_handler(IntegrityError, _answer_guard)
+    blueprint.register_error_handler(IntegrityError, _answer_constraint)
     blueprint.register_error_handler(RequestEntityTooLarge, _answer_http)
     blueprint.register_error_handler(HTTPException, _answer_http)
     blueprint.register_error_handler(Exception, _answer_bug)
@@ -126,10 +125,7 @@ def _in_words(field: str, value: str | None) -> str | None:
     return revision.number if revision is not None else value
 
 
-def _answer_guard(error: IntegrityError) -> Response:
-    refusal = refusal_of(error)
-    if refusal is not None:
-        return answer(refusal)
+def _answer_constraint(error: IntegrityError) -> Response:
     found = CHECK.search(str(error.orig))
     if found is None:
         return _answer_bug(error)
