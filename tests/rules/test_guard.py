@@ -256,7 +256,7 @@ def test_a_job_that_meets_the_triggers_waits_with_their_words(house: Installatio
 
 
 def test_an_error_of_the_database_is_no_refusal(house: Installation, order_id: str) -> None:
-    with pytest.raises(IntegrityError, match="quantity_accepted|ck_"), house.acting("user:bea") as act:
+    with pytest.raises(IntegrityError), house.acting("user:bea") as act:
         act.session.connection().execute(update(PurchaseOrderLine.__table__).values(quantity_accepted=Decimal(-1)))
 
 
