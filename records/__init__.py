@@ -4,6 +4,9 @@ Importing the package maps every class, so that names in relationships always re
 """
 
 from records import (
+    actual as actual,
+)
+from records import (
     api_key as api_key,
 )
 from records import (
@@ -20,6 +23,9 @@ from records import (
 )
 from records import (
     external as external,
+)
+from records import (
+    nonconformance as nonconformance,
 )
 from records import (
     notice as notice,
@@ -43,6 +49,12 @@ from records import (
     requisition as requisition,
 )
 from records import (
+    resource as resource,
+)
+from records import (
+    routing as routing,
+)
+from records import (
     session as session,
 )
 from records import (
@@ -56,4 +68,7 @@ from records import (
 )
 from records import (
     waiver as waiver,
+)
+from records import (
+    work_order as work_order,
 )

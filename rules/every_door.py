@@ -21,6 +21,7 @@ from rules.guarded import (
     REQUISITION,
     SUPPLIER_APPROVAL,
     WAIVER,
+    WORK_ORDER,
     Document,
     guarded_tables,
     table_of,
@@ -94,14 +95,15 @@ def _holds(speech: Speech) -> Iterator[Door]:
     left = "OLD.status = 'ON_HOLD' AND NEW.status <> 'ON_HOLD' AND " + speech.differ("NEW.status", "OLD.held_from")
     entered = "OLD.status <> 'ON_HOLD' AND NEW.status = 'ON_HOLD' AND " + speech.differ("NEW.held_from", "OLD.status")
     stays = "OLD.status = 'ON_HOLD' AND NEW.status = 'ON_HOLD' AND " + speech.differ("NEW.held_from", "OLD.held_from")
-    yield Door(
-        name="guard_purchase_order_hold_goes_back",
-        table=PURCHASE_ORDER.table,
-        event="UPDATE",
-        columns=("status", "held_from"),
-        refused_when=f"({left}) OR ({entered}) OR ({stays})",
-        sentence="ILLEGAL_TRANSITION: Expected an order on hold to go back to the status it was held in, but it did not",
-    )
+    for document, also in ((PURCHASE_ORDER, ""), (WORK_ORDER, " AND NEW.status <> 'CANCELLED'")):
+        yield Door(
+            name=f"guard_{document.table.name}_hold_goes_back",
+            table=document.table,
+            event="UPDATE",
+            columns=("status", "held_from"),
+            refused_when=f"({left}{also}) OR ({entered}) OR ({stays})",
+            sentence="ILLEGAL_TRANSITION: Expected an order on hold to go back to the status it was held in, but it did not",
+        )
 
 
 def _signatures(speech: Speech) -> Iterator[Door]:

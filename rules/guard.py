@@ -36,6 +36,7 @@ WAYS_OUT = {
     "requisition": "Withdraw or return the requisition, which supersedes its signatures.",
     "part_revision": "Make a new revision; a change order releases it.",
     "supplier_approval": "Add a new row to the approved supplier list, signed by quality.",
+    "work_order": "Raise a change order; or, while nothing is begun, cancel the work order and release another.",
 }
 BY_TABLE: dict[str, Document | Lines] = {guarded.table.name: guarded for guarded in (*DOCUMENTS, *LINES)}
 LISTED = frozenset(transitions())

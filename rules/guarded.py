@@ -15,16 +15,20 @@ from engine.audit import AuditEvent
 from engine.database import Base
 from engine.decisions import Decision
 from records import (
+    actual,
     approval,
     cost_centre,
     external,
+    nonconformance,
     part,
     person,
     purchase_order,
     requisition,
+    routing,
     signature,
     supplier,
     waiver,
+    work_order,
 )
 from rules import change_item, finding, flow_mode, status_transition
 from rules.change_item import ChangeClass
@@ -143,21 +147,36 @@ MODE_SWITCH = Document(
     ),
     signed_moves=(("PROPOSED", "APPLIED"),),
 )  # fmt: skip
-DOCUMENTS = (PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, WAIVER, MODE_SWITCH)
+WORK_ORDER = Document(
+    work_order.WorkOrder,
+    frozenset(work_order.TRANSITIONS),
+    drafts=("PLANNED", "FIRM"),
+    flow="work_orders",
+    fixed=(*BORN, "origin", "system", "native_id", "number", "site_id", "type"),
+    signed_moves=(("FIRM", "RELEASED"),),
+    back_moves=(("FIRM", "PLANNED"),),
+)
+DOCUMENTS = (PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, WAIVER, MODE_SWITCH, WORK_ORDER)
 LINES = (
     Lines(purchase_order.PurchaseOrderLine, PURCHASE_ORDER, "order_id"),
     Lines(requisition.RequisitionLine, REQUISITION, "requisition_id"),
     Lines(part.ProductDefinitionRef, PART_REVISION, "part_revision_id"),
+    Lines(work_order.WorkOrderOperation, WORK_ORDER, "work_order_id"),
+    Lines(work_order.StandardCost, WORK_ORDER, "work_order_id"),
 )
 MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     **{document.mapped: document.transitions for document in DOCUMENTS},
     purchase_order.PurchaseOrderLine: frozenset(purchase_order.LINE_TRANSITIONS),
     supplier.Supplier: frozenset(supplier.SUPPLIER_TRANSITIONS),
     external.Discrepancy: frozenset(external.TRANSITIONS),
+    work_order.WorkOrderOperation: frozenset(work_order.OPERATION_TRANSITIONS),
+    nonconformance.Nonconformance: frozenset(nonconformance.TRANSITIONS),
+    nonconformance.DeviationAuthority: frozenset(nonconformance.DEVIATION_TRANSITIONS),
+    routing.WorkInstruction: frozenset(routing.INSTRUCTION_TRANSITIONS),
 }
 """Every kind of row whose status moves along listed transitions."""
 
-APPEND_ONLY = (AuditEvent, Decision, person.Certification, cost_centre.BudgetPosting)
+APPEND_ONLY = (AuditEvent, Decision, person.Certification, cost_centre.BudgetPosting, actual.Actual)
 """Rows that are written once."""
 
 OWN = (

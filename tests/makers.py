@@ -16,11 +16,13 @@ from sqlalchemy import select
 
 from engine.act import Act
 from engine.database import new_id
+from records.actual import Actual, ActualKind
 from records.approval import ApprovalSlot
 from records.attachment import Attachment, attach
 from records.calendar import MAIN, Holiday, Site
 from records.cost_centre import Budget, BudgetPosting, CostCentre, PostingKind
 from records.external import Discrepancy, DiscrepancyKind, ExternalRef, Observation, Severity
+from records.nonconformance import DeviationAuthority, DeviationStatus, Nonconformance
 from records.numbering import next_number
 from records.origin import Origin
 from records.part import DefinitionKind, OutsideProcess, Part, PartRevision, ProductDefinitionRef, RevisionStatus
@@ -37,6 +39,8 @@ from records.purchase_order import (
 )
 from records.quality_clause import QualityClause
 from records.requisition import Requisition, RequisitionLine
+from records.resource import Qualification, Resource, ResourceKind, WorkCentre
+from records.routing import InstructionStatus, OperationKind, RoutingOperation, WorkInstruction
 from records.signature import Meaning, Signature, SignatureStatus
 from records.sourcing import ExchangeRate, SourcingKind, SourcingRef
 from records.supplier import (
@@ -48,6 +52,14 @@ from records.supplier import (
     SupplierApproval,
     SupplierSite,
     SupplierStatus,
+)
+from records.work_order import (
+    OperationStatus,
+    StandardCost,
+    WorkOrder,
+    WorkOrderOperation,
+    WorkOrderStatus,
+    WorkOrderType,
 )
 from tests.people import settle_cast
 
@@ -370,3 +382,142 @@ def make_discrepancy(act: Act, record: Any, **fields: Any) -> Discrepancy:
         act,
         Discrepancy(document_type=record.record_type, document_id=record.id, document_number=record.number, **given),
     )
+
+
+def make_work_centre(act: Act, code: str = "MILL", **fields: Any) -> WorkCentre:
+    """Make a work centre at 85.00 an hour of labour and 40.00 of machine time, or return the one with this code."""
+    found = act.session.scalar(select(WorkCentre).where(WorkCentre.code == code))
+    if found is not None:
+        return found
+    given = {"name": code.title(), "labour_rate": D("85.00"), "machine_rate": D("40.00"), "currency": "USD"} | fields
+    return _add(act, WorkCentre(code=code, site_id=make_site(act).id, **given))
+
+
+def make_resource(act: Act, code: str | None = None, **fields: Any) -> Resource:
+    """Make a machine that needs no calibration; a gauge (``kind=``) is calibrated yearly and good until June 2027."""
+    given: dict[str, Any] = {"name": "Milling machine", "kind": ResourceKind.EQUIPMENT} | fields
+    if given["kind"] == ResourceKind.GAUGE:
+        given = {
+            "calibration_interval_days": 365, "calibration_due": dt.date(2027, 6, 30), "last_good_on": dt.date(2026, 6, 30),
+        } | given  # fmt: skip
+    return _add(act, Resource(code=code or f"R-{next(_turn)}", **given))
+
+
+def make_person(act: Act, code: str = "B-1007", *, processes: tuple[str, ...] = (), **fields: Any) -> Resource:
+    """Make a person of the floor by badge, qualified for processes through 2027, or return the one with this code."""
+    found = act.session.scalar(select(Resource).where(Resource.code == code))
+    if found is not None:
+        return found
+    person = make_resource(act, code, **{"name": "Otto Brandt", "kind": ResourceKind.PERSON} | fields)
+    for process in processes:
+        make_qualification(act, person, process)
+    return person
+
+
+def make_qualification(act: Act, person: Resource, process_code: str = "WELD", **fields: Any) -> Qualification:
+    given = {"qualified_on": dt.date(2026, 1, 1), "expires_on": dt.date(2027, 12, 31)} | fields
+    return _add(act, Qualification(person=person, person_id=person.id, process_code=process_code, **given))
+
+
+def make_instruction(act: Act, document_no: str = "WI-20", rev: str = "3", **fields: Any) -> WorkInstruction:
+    """Make a released revision of an instruction, or return the one that is there."""
+    found = act.session.scalar(
+        select(WorkInstruction).where(WorkInstruction.document_no == document_no, WorkInstruction.rev == rev)
+    )
+    if found is not None:
+        return found
+    given = {"title": "Mill and deburr", "status": InstructionStatus.RELEASED, "released_at": act.now} | fields
+    return _add(act, WorkInstruction(document_no=document_no, rev=rev, **given))
+
+
+ROUTING: tuple[dict[str, Any], ...] = (
+    {"op_no": 10, "description": "Saw blank", "setup_minutes": D(10), "run_minutes": D(2)},
+    {"op_no": 20, "description": "Mill profile", "instruction": "WI-20", "setup_minutes": D(20), "run_minutes": D(9)},
+    {
+        "op_no": 30, "description": "Heat treat", "kind": OperationKind.OUTSIDE, "process_code": "HEAT_TREAT", "is_special": True,
+        "spec": "PS-455", "spec_rev": "D", "is_certificate_required": True,
+    },
+    {"op_no": 40, "description": "Inspect and mark", "run_minutes": D(3)},
+)  # fmt: skip
+"""Four steps: two inside, heat treatment outside, inspection."""
+
+
+def make_routing(
+    act: Act, revision: PartRevision, steps: tuple[dict[str, Any], ...] = ROUTING
+) -> list[RoutingOperation]:
+    """Make how a revision is made; steps inside are done at the work centre MILL."""
+    mill = make_work_centre(act)
+    made = []
+    for step in steps:
+        inside = step.get("kind", OperationKind.INTERNAL) is OperationKind.INTERNAL
+        if "instruction" in step:
+            make_instruction(act, step["instruction"])
+        given = {"work_centre_id": mill.id if inside else None} | step
+        made.append(_add(act, RoutingOperation(part_revision_id=revision.id, **given)))
+    return made
+
+
+def make_work_order(
+    act: Act,
+    revision: PartRevision | None = None,
+    *,
+    operations: tuple[dict[str, Any], ...] = ROUTING,
+    standards: tuple[dict[str, Any], ...] = (),
+    **fields: Any,
+) -> WorkOrder:
+    """Make a production order of 10 that the MES released, with the four steps of ROUTING, the first of them ready.
+
+    operations: columns of each step; ``status="PLANNED", origin=Origin.LOCKSTEP, system="LOCKSTEP"`` gives one planned here.
+    """
+    number = fields.pop("number", None) or f"WO-{7000 + next(_turn)}"
+    given: dict[str, Any] = {
+        "system": "MES", "native_id": number, "origin": Origin.ERP, "type": WorkOrderType.PRODUCTION, "quantity": D(10),
+        "status": WorkOrderStatus.RELEASED, "planned_start": dt.date(2026, 11, 23), "planned_finish": dt.date(2026, 12, 18),
+    } | fields  # fmt: skip
+    if "part_revision_id" not in given and given["type"] in ("PRODUCTION", "REWORK", "DEVIATION"):
+        given["part_revision_id"] = (revision or make_revision(act)).id
+    mill = make_work_centre(act)
+    order = WorkOrder(number=number, site_id=make_site(act).id, **given)
+    for position, step in enumerate(operations):
+        inside = step.get("kind", OperationKind.INTERNAL) == OperationKind.INTERNAL
+        begun = position == 0 and given["status"] == WorkOrderStatus.RELEASED
+        first = {"status": OperationStatus.READY, "quantity_in": order.quantity} if begun else {}
+        values = {"work_centre_id": mill.id if inside else None} | first | step
+        if "instruction" in step:
+            values.setdefault("instruction_rev", "3")
+        order.operations.append(WorkOrderOperation(**values))
+    order.standards.extend(StandardCost(**standard) for standard in standards)
+    return _add(act, order)
+
+
+def make_actual(act: Act, order: WorkOrder, **fields: Any) -> Actual:
+    """Make an hour of labour that the MES reported, without a cost."""
+    given = {
+        "kind": ActualKind.LABOUR, "source_system": "MES", "source_event_id": f"ev-{next(_turn)}", "event_time": act.now,
+        "received_at": act.now, "quantity": D(1), "uom": "HUR",
+    } | fields  # fmt: skip
+    return _add(act, Actual(work_order_id=order.id, **given))
+
+
+def make_nonconformance(act: Act, about: Any, number: str | None = None, **fields: Any) -> Nonconformance:
+    """Make an open nonconformance of 4 pieces about a document, all of which may be worked on."""
+    given = {
+        "title": "Bore undersize", "quantity": D(4), "quantity_limit": D(4), "raised_at": act.now, "about_number": about.number,
+    } | fields  # fmt: skip
+    return _add(
+        act,
+        Nonconformance(
+            number=number or f"NCR-{next(_turn)}", site_id=make_site(act).id, about_type=about.record_type, about_id=about.id,
+            **given,
+        ),
+    )  # fmt: skip
+
+
+def make_deviation(act: Act, number: str | None = None, **fields: Any) -> DeviationAuthority:
+    """Make a deviation authority for 10 pieces until the end of the year, approved by quinn."""
+    make_cast(act)
+    given = {
+        "title": "Alternate deburring", "quantity": D(10), "expires_on": dt.date(2026, 12, 31), "approved_by_id": "quinn",
+        "approved_at": act.now, "status": DeviationStatus.APPROVED,
+    } | fields  # fmt: skip
+    return _add(act, DeviationAuthority(number=number or f"DEV-{next(_turn)}", site_id=make_site(act).id, **given))
