@@ -12,7 +12,7 @@ from records.notice import Notice
 from records.purchase_order import OrderStatus
 from records.signature import Signature
 from records.supplier import ApprovalStatus, Supplier, SupplierApproval, SupplierStatus
-from tests.makers import make_grant
+from tests.makers import make_approval, make_grant
 from tests.people import PASSWORD, bea, quinn, rita
 from tests.processes.test_supplier_gate import gate, plating, quick_plate
 from tests.story import Story
@@ -146,3 +146,13 @@ def test_an_approval_is_found_only_under_its_supplier(browse: People, story: Sto
 
 def _other(act: Act) -> str:
     return act.session.scalars(select(Supplier.id).where(Supplier.name == "Midland Machining")).one()
+
+
+def test_the_page_says_when_an_approval_ends_soon(browse: People, story: Story):
+    def arrange(act: Act) -> None:
+        for code, days in (("PLATING", 5), ("ANODIZE", 0), ("MACHINED", 400)):
+            make_approval(act, quick_plate(act), code, valid_to=act.now.date() + dt.timedelta(days=days))
+
+    story.given(arrange)
+    text = browse(bea).get(f"/suppliers/{supplier_id(story)}").text
+    assert [text.count(words) for words in ("Ends in 5 days", "Ends today", "Ends in")] == [1, 1, 1]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 from engine.database import is_id
 from engine.errors import NotFound
 from processes import approved_suppliers
+from processes.approval_expiry import notice_days
 from records.purchase_order import PurchaseOrder
 from records.supplier import CataloguePrice, Supplier, SupplierStatus
 from webapp import document_page, listing
@@ -51,7 +52,7 @@ def show(record_id: str) -> str:
         prices=list(session.scalars(prices.order_by(CataloguePrice.unit_price).limit(RECENT))),
         today=now().astimezone(visitor().how.zone).date(), tab=request.args.get("tab", "summary"),
         keeps_list=visitor().holds(*approved_suppliers.KEEPERS), approvable=approved_suppliers.APPROVABLE,
-        suspendable=approved_suppliers.SUSPENDABLE,
+        suspendable=approved_suppliers.SUSPENDABLE, soon=max(notice_days(session)),
     )  # fmt: skip
 
 
