@@ -7,6 +7,9 @@ from records import (
     actual as actual,
 )
 from records import (
+    amendment as amendment,
+)
+from records import (
     api_key as api_key,
 )
 from records import (

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Column, Index, Table, UniqueConstraint
 
+from records.amendment import PurchaseOrderAmendment
 from rules.change_item import ChangeClass
+
+AMENDMENT_ID: Column[Any] = Column("id", PurchaseOrderAmendment.__table__.columns["id"].type)
 
 
 class Speech(Protocol):
@@ -95,12 +98,17 @@ def quoted(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def approved_change(alias: str = "i") -> str:
-    """Return a condition that every slot of a change's plan, at least one, has a valid signature on the change's hash."""
+def approved_change(speech: Speech, alias: str = "i") -> str:
+    """Return a condition that every slot of a change's plan, at least one, has a valid signature on the change's hash.
+
+    An amendment must have been approved, too, and not yet sent: rejected, withdrawn or over, its items open nothing.
+    """
     plan = f"s.record_type = {alias}.change_type AND s.record_id = {alias}.change_id AND s.record_hash = {alias}.change_hash"
     return (
         f"EXISTS (SELECT 1 FROM approval_slot s WHERE {plan}) "
-        f"AND NOT EXISTS (SELECT 1 FROM approval_slot s WHERE {plan} AND NOT {valid_signature('s')})"
+        f"AND NOT EXISTS (SELECT 1 FROM approval_slot s WHERE {plan} AND NOT {valid_signature('s')}) "
+        f"AND (CASE WHEN {alias}.change_type = 'purchase_order_amendment' THEN EXISTS (SELECT 1 FROM purchase_order_amendment a "
+        f"WHERE {speech.key(AMENDMENT_ID, 'a.id')} = {alias}.change_id AND a.status = 'APPROVED') ELSE 1 = 1 END)"
     )
 
 
@@ -115,7 +123,8 @@ def valid_signature(slot: str) -> str:
 
 def frozen_columns(guarded: Guarded, speech: Speech) -> list[Door]:
     """Return a door for each controlled column: it changes only as an approved item says."""
-    return [_frozen_column(guarded, guarded.table.columns[name], speech) for name in guarded.classes]
+    names = [name for name in guarded.classes if name not in guarded.fixed]
+    return [_frozen_column(guarded, guarded.table.columns[name], speech) for name in names]
 
 
 def _frozen_column(guarded: Guarded, column: Column[object], speech: Speech) -> Door:
@@ -164,7 +173,7 @@ def _item(table: Table, operation: str, column: Column[object] | None, row: str,
         old = "NULL" if operation == "INSERT" else speech.text(column, f"OLD.{column.name}")
         where.append(f"NOT ({speech.differ('i.old_text', old)})")
         where.append(f"NOT ({speech.differ('i.new_text', speech.text(column, f'NEW.{column.name}'))})")
-    return " AND ".join([*where, approved_change()])
+    return " AND ".join([*where, approved_change(speech)])
 
 
 def lines_stay(guarded: Guarded, speech: Speech) -> list[Door]:
@@ -174,6 +183,7 @@ def lines_stay(guarded: Guarded, speech: Speech) -> list[Door]:
     name, parent = guarded.table.name, guarded.parent
     strictest = _strictest(guarded)
     enough = f"i.change_class IN {words(strictest.sufficient)}" if strictest.sufficient else "1 = 0"
+    appended = _appended(guarded) or enough
     closed = f"{{status}} NOT IN {words(guarded.drafts)}"
     doors = [
         Door(
@@ -190,12 +200,28 @@ def lines_stay(guarded: Guarded, speech: Speech) -> list[Door]:
             name=f"guard_{name}_insert_{column}", table=guarded.table, event="INSERT", row="NEW", flow=guarded.flow,
             refused_when=f"NEW.{column} IS NOT NULL AND {beyond}",
             sentence=f"UNCONTROLLED_CHANGE: Expected no new row of {name} under a document that is no draft, but one was inserted",
-            item=_item(guarded.table, "INSERT", guarded.table.columns[column], "NEW", speech) + f" AND {enough}",
+            item=_item(guarded.table, "INSERT", guarded.table.columns[column], "NEW", speech) + f" AND {appended}",
             shows=column,
         )
         for column in inserted
     ]  # fmt: skip
     return doors
+
+
+def _appended(guarded: Guarded) -> str:
+    """Return which class of item appends a row in which status, as the policy says of the column that names the document.
+
+    Empty when it says nothing.
+    """
+    if guarded.parent is None or guarded.parent.column not in guarded.classes:
+        return ""
+    status = status_of(guarded, "NEW")
+    possible = [
+        f"({status} IN {words(listed)} AND i.change_class IN {words(kind.sufficient)})"
+        for kind, listed in guarded.classes[guarded.parent.column].items()
+        if kind.sufficient
+    ]
+    return f"({' OR '.join(possible) or '1 = 0'})"
 
 
 def _unless_imported_together(guarded: Guarded) -> str:
@@ -255,14 +281,17 @@ def set_once(table: Table, columns: Sequence[str], reopened: Sequence[str], spee
     ]
 
 
-def only_as_approved(table: Table, column: Column[object], speech: Speech) -> Door:
-    """Return the door of a column that changes only as an approved item of at least class C2 says, whatever the mode."""
+def only_as_approved(table: Table, column: Column[object], speech: Speech, *, name: str = "", when: str = "") -> Door:
+    """Return the door of a column that changes only as an approved item of at least class C2 says, whatever the mode.
+
+    name: of the door, else the column's. when: SQL over OLD and NEW, else whenever the column changes.
+    """
     return Door(
-        name=f"guard_{table.name}_{column.name}",
+        name=f"guard_{table.name}_{name or column.name}",
         table=table,
         event="UPDATE",
         columns=(column.name,),
-        refused_when=speech.differ(f"OLD.{column.name}", f"NEW.{column.name}"),
+        refused_when=when or speech.differ(f"OLD.{column.name}", f"NEW.{column.name}"),
         sentence=(
             f"UNCONTROLLED_CHANGE: Expected {table.name}.{column.name} to stay as it was approved, "
             "but a change of it came without an approved change item"
@@ -292,16 +321,25 @@ def statuses_move(table: Table, speech: Speech) -> list[Door]:
     ]
 
 
-def plan_is_signed(table: Table, moves: Sequence[tuple[str, str]], speech: Speech) -> list[Door]:
+def plan_is_signed(
+    table: Table,
+    moves: Sequence[tuple[str, str]],
+    speech: Speech,
+    *,
+    signed: str = "approved_hash",
+    needs_seat: bool = False,
+) -> list[Door]:
     """Return the door that lets a document be approved or issued only when every slot of its hash is signed.
 
-    An empty plan passes. moves: (from, to) pairs that need it.
+    An empty plan passes unless needs_seat. moves: (from, to) pairs that need it. signed: the column of the signed hash.
     """
     mine = f"s.record_type = {quoted(table.name)} AND s.record_id = {speech.key(table.columns['id'], 'NEW.id')}"
     unsigned = (
-        f"EXISTS (SELECT 1 FROM approval_slot s WHERE {mine} AND s.record_hash = NEW.approved_hash "
+        f"EXISTS (SELECT 1 FROM approval_slot s WHERE {mine} AND s.record_hash = NEW.{signed} "
         f"AND NOT {valid_signature('s')})"
     )
+    if needs_seat:
+        unsigned += f" OR NOT EXISTS (SELECT 1 FROM approval_slot s WHERE {mine} AND s.record_hash = NEW.{signed})"
     pairs = " OR ".join(f"(OLD.status = {quoted(a)} AND NEW.status = {quoted(b)})" for a, b in moves)
     return [
         Door(
@@ -309,7 +347,7 @@ def plan_is_signed(table: Table, moves: Sequence[tuple[str, str]], speech: Speec
             table=table,
             event="UPDATE",
             columns=("status",),
-            refused_when=f"({pairs}) AND (NEW.approved_hash IS NULL OR {unsigned})",
+            refused_when=f"({pairs}) AND (NEW.{signed} IS NULL OR {unsigned})",
             sentence=f"UNSIGNED: Expected every slot of the plan of this {table.name} to be signed on its approved hash, but one is not",
         )
     ]

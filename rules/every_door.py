@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from records.approval import ApprovalSlot
+from records.purchase_order import PurchaseOrderLine
 from records.signature import Signature
 from rules import doors
 from rules.change_item import ChangeItem
 from rules.controlled import ControlledFields
-from rules.doors import Door, Speech, quoted, words
+from rules.doors import Door, Guarded, Parent, Speech, quoted, words
 from rules.finding import KeptFinding
 from rules.flow_mode import FlowMode
 from rules.guarded import (
+    AMENDMENT,
     APPEND_ONLY,
     DOCUMENTS,
     MODE_SWITCH,
@@ -28,6 +30,11 @@ from rules.guarded import (
 )
 from rules.status_transition import StatusTransition
 
+ORDER_LINES = Guarded(
+    table_of(PurchaseOrderLine), ("DRAFT",), {}, "requisition_to_po", parent=Parent("order_id", PURCHASE_ORDER.table)
+)
+"""Whose status decides whether a line may be cancelled freely."""
+
 
 def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
     """Return every door, each name once."""
@@ -35,6 +42,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *_frozen(speech, policy),
         *_documents(speech),
         *_holds(speech),
+        *_amendments(speech),
         *(door for mapped in APPEND_ONLY for door in doors.append_only(table_of(mapped))),
         *_signatures(speech),
         *_slots(speech),
@@ -60,7 +68,13 @@ def _documents(speech: Speech) -> Iterator[Door]:
     for document in DOCUMENTS:
         yield from doors.set_once(document.table, document.set_once, document.reopened, speech)
         if document.signed_moves:
-            yield from doors.plan_is_signed(document.table, document.signed_moves, speech)
+            yield from doors.plan_is_signed(
+                document.table,
+                document.signed_moves,
+                speech,
+                signed=document.signed_hash,
+                needs_seat=document.needs_seat,
+            )
         if document.back_moves:
             yield from doors.signatures_end_first(document.table, document.back_moves, speech)
         if document in (MODE_SWITCH, WAIVER):
@@ -81,8 +95,8 @@ def _documents(speech: Speech) -> Iterator[Door]:
 
 
 def _deletable(document: Document, speech: Speech) -> str:
-    """Return when a document may be deleted: an untouched draft, or never where there is no plan of signatures."""
-    if not document.signed_moves:
+    """Return when a document may be deleted: an untouched draft, or never where its number counts from the start."""
+    if not document.signed_moves or document.needs_seat:
         return ""
     mine = f"record_type = {quoted(document.table.name)} AND record_id = {speech.key(document.table.columns['id'], 'OLD.id')}"
     return (
@@ -104,6 +118,30 @@ def _holds(speech: Speech) -> Iterator[Door]:
             refused_when=f"({left}{also}) OR ({entered}) OR ({stays})",
             sentence="ILLEGAL_TRANSITION: Expected an order on hold to go back to the status it was held in, but it did not",
         )
+
+
+def _amendments(speech: Speech) -> Iterator[Door]:
+    lines = table_of(PurchaseOrderLine)
+    yield doors.only_as_approved(
+        lines, lines.columns["status"], speech, name="cancelled",
+        when=f"NEW.status = 'CANCELLED' AND OLD.status <> 'CANCELLED' AND {doors.status_of(ORDER_LINES, 'OLD')} <> 'DRAFT'",
+    )  # fmt: skip
+    items = table_of(ChangeItem)
+    key = speech.id_of(AMENDMENT.table.columns["id"], "NEW.change_id")
+    yield Door(
+        name="guard_change_item_of_a_draft_amendment",
+        table=items,
+        event="INSERT",
+        refused_when=(
+            f"(CASE WHEN NEW.change_type = {quoted(AMENDMENT.table.name)} THEN NOT EXISTS (SELECT 1 FROM {AMENDMENT.table.name} a "
+            f"WHERE a.id = {key} AND a.status = 'DRAFT' AND a.content_hash = NEW.change_hash "
+            "AND (NEW.change_class IN ('C1', 'C2') OR a.change_order_id IS NOT NULL)) ELSE 1 = 0 END)"
+        ),
+        sentence=(
+            "UNCONTROLLED_CHANGE: Expected the items of an amendment to be written with it, of class C1 or C2 without a change order, "
+            "but one was not"
+        ),
+    )
 
 
 def _signatures(speech: Speech) -> Iterator[Door]:

@@ -19,6 +19,7 @@ from engine.act import Act
 from engine.errors import Effect, Finding, RuleViolation
 from engine.record import Edit, Operation, Record
 from engine.stored.task import Task
+from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.approval import slots_of
 from rules import duties
 from rules.change_item import ChangeClass, ChangeItem
@@ -110,7 +111,9 @@ class LockstepGuard:
         elif isinstance(guarded, Lines):
             yield from self._comings_and_goings(act, edit, guarded)
         elif edit.operation is Operation.DELETE and (
-            not guarded.signed_moves or _old_status(act, edit.record, guarded) not in guarded.drafts
+            not guarded.signed_moves
+            or guarded.needs_seat
+            or _old_status(act, edit.record, guarded) not in guarded.drafts
         ):
             yield self._refusal(
                 edit, guarded.table.name, "", None, _old_status(act, edit.record, guarded), "to be kept"
@@ -125,6 +128,8 @@ class LockstepGuard:
                 yield self._refusal(edit, name, old, new, status, "never to change")
             elif control is not None and not _is_approved(act, edit, name, old, new, control=control):
                 yield self._refusal(edit, name, old, new, status, "to stay as it was approved", control)
+            elif _cancels_a_line(edit, name, new, status) and not _has_item(act, edit, name, old, new, ChangeClass.C2):
+                yield self._refusal(edit, name, old, new, status, "to stay open")
 
     def _comings_and_goings(self, act: Act, edit: Edit, guarded: Lines) -> Iterator[Finding]:
         status = _status(act, edit, guarded)
@@ -133,9 +138,10 @@ class LockstepGuard:
         verb = "inserted" if edit.operation is Operation.INSERT else "deleted"
         if edit.operation is Operation.DELETE and _has_item(act, edit, "", None, None, ChangeClass.C4):
             return
+        appending = self.policy.of(edit.record_type, guarded.column, status)
+        needed = appending.change_class if appending is not None else ChangeClass.C4
         if edit.operation is Operation.INSERT and all(
-            _has_item(act, edit, name, None, new, ChangeClass.C4)
-            for name, _, new in _controlled_texts(self, edit, guarded)
+            _has_item(act, edit, name, None, new, needed) for name, _, new in _controlled_texts(self, edit, guarded)
         ):
             return
         document = _document(act, edit.record, guarded)
@@ -179,11 +185,7 @@ class LockstepGuard:
 def _moves(act: Act, edit: Edit, document: Document) -> Iterator[Finding]:
     record, table = edit.record, document.table.name
     about = (table, record.id)
-    if (
-        edit.operation is Operation.INSERT
-        and str(record.status) not in document.drafts
-        and getattr(record, "origin", "") != "ERP"
-    ):
+    if edit.operation is Operation.INSERT and str(record.status) not in document.drafts and _is_home_made(record):
         yield block(
             "ILLEGAL_TRANSITION",
             f"Expected {record.number} to start as {document.drafts[0]}, but it was to be born {record.status}.",
@@ -199,16 +201,23 @@ def _moves(act: Act, edit: Edit, document: Document) -> Iterator[Finding]:
             about,
         )
     elif (before, after) in document.signed_moves:
-        yield from _unsigned(act, record, table)
+        yield from _unsigned(act, record, table, signed=document.signed_hash, needs_seat=document.needs_seat)
 
 
-def _unsigned(act: Act, record: Record, table: str) -> Iterator[Finding]:
-    approved_hash = getattr(record, "approved_hash", None)
+def _is_home_made(record: Record) -> bool:
+    return getattr(record, "origin", None) != "ERP"
+
+
+def _unsigned(act: Act, record: Record, table: str, *, signed: str, needs_seat: bool) -> Iterator[Finding]:
+    approved_hash = getattr(record, signed, None)
     number = getattr(record, "number", record.id)
     if approved_hash is None:
         yield block("UNSIGNED", f"Expected an approved hash on {number}, but there is none.", (table, record.id))
         return
-    for slot in slots_of(act.session, table, record.id, approved_hash):
+    slots = slots_of(act.session, table, record.id, approved_hash)
+    if needs_seat and not slots:
+        yield block("UNSIGNED", f"Expected a plan of signatures on {number}, but there is none.", (table, record.id))
+    for slot in slots:
         if not slot.is_signed:
             yield block(
                 "UNSIGNED",
@@ -300,7 +309,15 @@ def _has_item(act: Act, edit: Edit, name: str, old: str | None, new: str | None,
     )
 
 
+def _cancels_a_line(edit: Edit, name: str, new: str | None, status: str) -> bool:
+    return (edit.record_type, name, new) == ("purchase_order_line", "status", "CANCELLED") and status != "DRAFT"
+
+
 def _is_signed(act: Act, item: ChangeItem) -> bool:
+    if item.change_type == PurchaseOrderAmendment.record_type:
+        amendment = act.session.get(PurchaseOrderAmendment, item.change_id)
+        if amendment is None or amendment.status is not AmendmentStatus.APPROVED:
+            return False
     slots = slots_of(act.session, item.change_type, item.change_id, item.change_hash)
     return bool(slots) and all(slot.is_signed for slot in slots)
 

@@ -16,6 +16,7 @@ from engine.database import Base
 from engine.decisions import Decision
 from records import (
     actual,
+    amendment,
     approval,
     cost_centre,
     external,
@@ -44,7 +45,8 @@ class Document:
     """A kind of document with a status of its own.
 
     drafts: statuses in which it is free. signed_moves: (from, to) that need every slot of the approved hash signed; back_moves: that need
-    every signature superseded. set_once: columns that, once set, change only on the way back to one of ``reopened``.
+    every signature superseded. set_once: columns that, once set, change only on the way back to one of ``reopened``. signed_hash: the
+    column that says which content was signed; needs_seat: an empty plan of signatures does not pass.
     """
 
     mapped: type[Base]
@@ -56,6 +58,8 @@ class Document:
     back_moves: tuple[tuple[str, str], ...] = ()
     set_once: tuple[str, ...] = ()
     reopened: tuple[str, ...] = ()
+    signed_hash: str = "approved_hash"
+    needs_seat: bool = False
 
     @property
     def table(self) -> Table:
@@ -156,13 +160,32 @@ WORK_ORDER = Document(
     signed_moves=(("FIRM", "RELEASED"),),
     back_moves=(("FIRM", "PLANNED"),),
 )
-DOCUMENTS = (PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, WAIVER, MODE_SWITCH, WORK_ORDER)
+AMENDMENT = Document(
+    amendment.PurchaseOrderAmendment,
+    frozenset(amendment.TRANSITIONS),
+    drafts=("DRAFT",),
+    flow="requisition_to_po",
+    fixed=tuple(
+        column.name
+        for column in table_of(amendment.PurchaseOrderAmendment).columns
+        if column.name not in {"status", "version", "changed_at", "changed_by", "approved_at", "sent_at", "applied_at",
+                               "ended_reason", "cancellation_charge"}
+    ),
+    signed_moves=(("PENDING", "APPROVED"),),
+    back_moves=(("PENDING", "WITHDRAWN"),),
+    set_once=("approved_at", "sent_at", "applied_at", "ended_reason", "cancellation_charge"),
+    reopened=("DRAFT",),
+    signed_hash="content_hash",
+    needs_seat=True,
+)  # fmt: skip
+DOCUMENTS = (PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, WAIVER, MODE_SWITCH, WORK_ORDER, AMENDMENT)
 LINES = (
     Lines(purchase_order.PurchaseOrderLine, PURCHASE_ORDER, "order_id"),
     Lines(requisition.RequisitionLine, REQUISITION, "requisition_id"),
     Lines(part.ProductDefinitionRef, PART_REVISION, "part_revision_id"),
     Lines(work_order.WorkOrderOperation, WORK_ORDER, "work_order_id"),
     Lines(work_order.StandardCost, WORK_ORDER, "work_order_id"),
+    Lines(amendment.AmendmentChange, AMENDMENT, "amendment_id"),
 )
 MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     **{document.mapped: document.transitions for document in DOCUMENTS},
@@ -176,7 +199,9 @@ MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
 }
 """Every kind of row whose status moves along listed transitions."""
 
-APPEND_ONLY = (AuditEvent, Decision, person.Certification, cost_centre.BudgetPosting, actual.Actual)
+APPEND_ONLY = (
+    AuditEvent, Decision, person.Certification, cost_centre.BudgetPosting, actual.Actual, amendment.AmendmentChange,
+)  # fmt: skip
 """Rows that are written once."""
 
 OWN = (
