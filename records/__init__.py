@@ -22,10 +22,19 @@ from records import (
     calendar as calendar,
 )
 from records import (
+    certificate as certificate,
+)
+from records import (
     cost_centre as cost_centre,
 )
 from records import (
     external as external,
+)
+from records import (
+    inspection as inspection,
+)
+from records import (
+    invoice as invoice,
 )
 from records import (
     nonconformance as nonconformance,
@@ -47,6 +56,9 @@ from records import (
 )
 from records import (
     quality_clause as quality_clause,
+)
+from records import (
+    receipt as receipt,
 )
 from records import (
     requisition as requisition,

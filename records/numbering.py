@@ -24,8 +24,8 @@ class Sequence(Base):
 def next_number(act: Act, kind: str, *, site: Site) -> str:
     """Return the next number of a kind at a site, such as ``REQ-000017``.
 
-    kind: REQ, PF (proposal of an order), PO (sites without an ERP). Acts that want one of the same sequence wait for
-    each other.
+    kind: REQ, PF (proposal of an order), PO (sites without an ERP), RCV, INSP, CERT, INV, DN (our debit notes). Acts that
+    want one of the same sequence wait for each other.
     """
     return f"{kind}-{site.number_prefix}{_step(act, site.code, kind):06d}"
 

@@ -57,7 +57,7 @@ ADVANCES = pairs(
     " APPROVAL_EXPIRED>PENDING_APPROVAL|DRAFT|CANCELLED; APPROVED_NOT_TRANSMITTED>TRANSMITTED|DRAFT;"
     " TRANSMITTED>ACKNOWLEDGED|COUNTER_OFFER|SUPPLIER_REJECTED;"
     " COUNTER_OFFER>TRANSMITTED|ACKNOWLEDGED|SUPPLIER_REJECTED; SUPPLIER_REJECTED>CANCELLED;"
-    " ACKNOWLEDGED>PARTIALLY_RECEIVED|RECEIVED; PARTIALLY_RECEIVED>RECEIVED; RECEIVED>CLOSED;"
+    " ACKNOWLEDGED>PARTIALLY_RECEIVED|RECEIVED; PARTIALLY_RECEIVED>RECEIVED; RECEIVED>CLOSED|PARTIALLY_RECEIVED;"
     " TRANSMITTED|ACKNOWLEDGED|COUNTER_OFFER|PARTIALLY_RECEIVED>CANCEL_PENDING; CANCEL_PENDING>CANCELLED",
     OrderStatus,
 )
@@ -84,8 +84,9 @@ class LineStatus(StrEnum):
 
 
 LINE_TRANSITIONS = pairs(
-    "OPEN>PART_RCVD|RCVD|CLOSED|CANCELLED; PART_RCVD>RCVD|CLOSED|CANCELLED; RCVD>CLOSED", LineStatus
+    "OPEN>PART_RCVD|RCVD|CLOSED|CANCELLED; PART_RCVD>RCVD|CLOSED|CANCELLED; RCVD>CLOSED|PART_RCVD", LineStatus
 )
+"""RCVD goes back to PART_RCVD when goods are rejected or a receipt is reversed: a replacement is to come."""
 
 
 class IncotermCode(StrEnum):
@@ -225,7 +226,9 @@ class PurchaseOrderLine(Record, Base):
     """One thing bought: a part revision, or a service with its cost object.
 
     unit_price: per ``uom``, in the order's currency. conversion_factor: stock units per ``uom``. match_level: 2, 3 or 4
-    way. quality_clauses: ``code@rev``; certificates: types that must come with the goods.
+    way. quality_clauses: ``code@rev``; certificates: types that must come with the goods. quantity_imported: what an ERP
+    had received, accepted and paid before this line was known here, None for nothing; the three quantities are that
+    and the sums of the receipts and payables, and nothing else may set them.
     """
 
     __tablename__ = "purchase_order_line"
@@ -240,6 +243,7 @@ class PurchaseOrderLine(Record, Base):
         CheckConstraint("quantity_received >= quantity_accepted", name="received_at_least_accepted"),
         CheckConstraint("quantity >= quantity_received", name="quantity_at_least_received"),
         CheckConstraint("quantity_invoiced >= 0", name="invoiced_not_negative"),
+        CheckConstraint("quantity_imported IS NULL OR quantity_imported >= 0", name="imported_not_negative"),
         CheckConstraint("part_revision_id IS NULL OR service_code IS NULL", name="a_part_or_a_service"),
         CheckConstraint(
             "length(description) > 0 OR part_revision_id IS NOT NULL OR service_code IS NOT NULL", name="says_what"
@@ -275,6 +279,7 @@ class PurchaseOrderLine(Record, Base):
     quantity_received: Mapped[Quantity] = mapped_column(default=Decimal(0))
     quantity_accepted: Mapped[Quantity] = mapped_column(default=Decimal(0))
     quantity_invoiced: Mapped[Quantity] = mapped_column(default=Decimal(0))
+    quantity_imported: Mapped[Quantity | None]
     requisition_line_id: Mapped[Id | None] = mapped_column(ForeignKey("requisition_line.id"))
     sourcing_ref_id: Mapped[Id | None] = mapped_column(ForeignKey("sourcing_ref.id"))
     work_order_op: Mapped[Name | None]

@@ -13,6 +13,7 @@ from rules.controlled import ControlledFields
 from rules.doors import Door, Guarded, Parent, Speech, quoted, words
 from rules.finding import KeptFinding
 from rules.flow_mode import FlowMode
+from rules.goods_doors import goods_doors
 from rules.guarded import (
     AMENDMENT,
     APPEND_ONLY,
@@ -49,6 +50,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *_change_items(speech),
         *_findings(speech),
         *_modes(speech),
+        *goods_doors(speech),
         *_sealed(),
     ]
     assert len({door.name for door in found}) == len(found)

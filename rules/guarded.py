@@ -18,12 +18,15 @@ from records import (
     actual,
     amendment,
     approval,
+    certificate,
     cost_centre,
     external,
+    invoice,
     nonconformance,
     part,
     person,
     purchase_order,
+    receipt,
     requisition,
     routing,
     signature,
@@ -196,6 +199,11 @@ MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     nonconformance.Nonconformance: frozenset(nonconformance.TRANSITIONS),
     nonconformance.DeviationAuthority: frozenset(nonconformance.DEVIATION_TRANSITIONS),
     routing.WorkInstruction: frozenset(routing.INSTRUCTION_TRANSITIONS),
+    receipt.Receipt: frozenset(receipt.TRANSITIONS),
+    receipt.ShortClose: frozenset(receipt.SHORT_CLOSE_TRANSITIONS),
+    certificate.Certificate: frozenset(certificate.TRANSITIONS),
+    invoice.Invoice: frozenset(invoice.TRANSITIONS),
+    invoice.MatchHold: frozenset(invoice.HOLD_TRANSITIONS),
 }
 """Every kind of row whose status moves along listed transitions."""
 

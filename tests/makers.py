@@ -20,8 +20,21 @@ from records.actual import Actual, ActualKind
 from records.approval import ApprovalSlot
 from records.attachment import Attachment, attach
 from records.calendar import MAIN, Holiday, Site
+from records.certificate import Certificate, CertificateType
 from records.cost_centre import Budget, BudgetPosting, CostCentre, PostingKind
 from records.external import Discrepancy, DiscrepancyKind, ExternalRef, Observation, Severity
+from records.inspection import Inspection, InspectionResult
+from records.invoice import (
+    HoldCode,
+    Invoice,
+    InvoiceLine,
+    MatchHold,
+    MatchResult,
+    MatchStatus,
+    Payable,
+    PayableKind,
+    invoice_key,
+)
 from records.nonconformance import DeviationAuthority, DeviationStatus, Nonconformance
 from records.numbering import next_number
 from records.origin import Origin
@@ -32,12 +45,14 @@ from records.purchase_order import (
     AckCode,
     AckResult,
     IncotermCode,
+    OrderStatus,
     PurchaseOrder,
     PurchaseOrderLine,
     SupplierAcknowledgement,
     SupplierAcknowledgementLine,
 )
 from records.quality_clause import QualityClause
+from records.receipt import Receipt, ReceiptStatus, ShortClose, count_receipts
 from records.requisition import Requisition, RequisitionLine
 from records.resource import Qualification, Resource, ResourceKind, WorkCentre
 from records.routing import InstructionStatus, OperationKind, RoutingOperation, WorkInstruction
@@ -521,3 +536,121 @@ def make_deviation(act: Act, number: str | None = None, **fields: Any) -> Deviat
         "approved_at": act.now, "status": DeviationStatus.APPROVED,
     } | fields  # fmt: skip
     return _add(act, DeviationAuthority(number=number or f"DEV-{next(_turn)}", site_id=make_site(act).id, **given))
+
+
+def make_order_to_receive(
+    act: Act,
+    *lines: tuple[PartRevision, int | Decimal, int | Decimal | str],
+    line_fields: dict[str, Any] | None = None,
+    **fields: Any,
+) -> PurchaseOrder:
+    """Make an order that an ERP approved and the supplier acknowledged, ready for goods. line_fields: for every line."""
+    given: dict[str, Any] = {"origin": Origin.ERP, "po_no": f"PO-{next(_turn)}", "status": OrderStatus.ACKNOWLEDGED}
+    make_cast(act)
+    site, supplier = make_site(act), fields.pop("supplier", None) or make_supplier(act)
+    given |= {
+        "buyer_id": "bea", "currency": supplier.currency, "fx_rate": D(1), "order_date": dt.date(2026, 11, 22),
+        "transmitted_at": act.now, "proposal_no": next_number(act, "PF", site=site),
+    } | fields  # fmt: skip
+    order = PurchaseOrder(site=site, site_id=site.id, supplier=supplier, supplier_id=supplier.id, **given)
+    for position, (revision, quantity, price) in enumerate(lines or ((make_revision(act), 5, "42.50"),), start=1):
+        values: dict[str, Any] = {
+            "line_no": position, "part_revision": revision, "part_revision_id": revision.id, "quantity": D(quantity),
+            "unit_price": D(price), "need_by": dt.date(2026, 12, 18), "description": revision.part.name,
+        } | (line_fields or {})  # fmt: skip
+        order.lines.append(PurchaseOrderLine(**values))
+    return _add(act, order)
+
+
+def make_receipt(act: Act, line: PurchaseOrderLine | None = None, **fields: Any) -> Receipt:
+    """Make goods that just arrived, by sam, and count the line; without a line, on a new order for 5 pieces."""
+    line = line or make_order_to_receive(act).lines[0]
+    quantity = fields.pop("quantity", D(5))
+    given: dict[str, Any] = {
+        "order_revision": line.order.revision, "uom": line.uom, "stated_quantity": abs(quantity), "stated_uom": line.uom,
+        "packing_slip": f"PS-{next(_turn)}", "received_on": dt.date(2026, 11, 22), "received_by": "sam", "location": "Dock C",
+        "source_system": "LOCKSTEP", "source_event_id": f"receipt-{next(_turn)}",
+    } | fields  # fmt: skip
+    number = given.pop("number", None) or next_number(act, "RCV", site=line.order.site)
+    made = _add(act, Receipt(number=number, order_line=line, order_line_id=line.id, quantity=quantity, **given))
+    count_receipts(act, line)
+    return made
+
+
+def make_reversal(act: Act, receipt: Receipt, quantity: Decimal | None = None, **fields: Any) -> Receipt:
+    """Make the negative receipt that takes a receipt, or a part of it, back."""
+    given = {"quantity": -(quantity or receipt.quantity), "reason": "Counted wrongly", "status": ReceiptStatus.REVERSAL}
+    return make_receipt(act, receipt.order_line, reverses=receipt, reverses_id=receipt.id, **given | fields)
+
+
+def make_short_close(act: Act, line: PurchaseOrderLine, **fields: Any) -> ShortClose:
+    given = {"quantity": D(1), "reason": "The supplier has no more", "proposed_by": "bea"} | fields
+    return _add(act, ShortClose(order_line=line, order_line_id=line.id, **given))
+
+
+def make_inspection(act: Act, receipt: Receipt, **fields: Any) -> Inspection:
+    given = {
+        "number": next_number(act, "INSP", site=receipt.order_line.order.site), "plan_ref": "IP-200", "plan_rev": "3",
+        "lot_size": receipt.quantity, "sample_size": 5, "accept_number": 0, "rejects": 0, "result": InspectionResult.PASS,
+        "inspector_id": "quinn", "inspected_at": act.now,
+    } | fields  # fmt: skip
+    return _add(act, Inspection(receipt=receipt, receipt_id=receipt.id, **given))
+
+
+def make_certificate(act: Act, receipt: Receipt | None = None, **fields: Any) -> Certificate:
+    """Make a certificate of conformance that somebody still has to verify."""
+    line = fields.pop("order_line", None) or (receipt or make_receipt(act)).order_line
+    given = {
+        "number": next_number(act, "CERT", site=line.order.site), "type": CertificateType.COC, "issuer": line.order.supplier.name,
+        "document_hash": "ab" * 32, "source_system": "LOCKSTEP", "source_event_id": f"certificate-{next(_turn)}",
+        "receipt": receipt, "receipt_id": receipt.id if receipt else None,
+    } | fields  # fmt: skip
+    return _add(act, Certificate(order_line=line, order_line_id=line.id, **given))
+
+
+def make_invoice(
+    act: Act, *lines: tuple[PurchaseOrderLine, int | Decimal, int | Decimal | str], **fields: Any
+) -> Invoice:
+    """Make a captured invoice with lines (order line, quantity, unit price); without lines, of 5 × 42.50."""
+    rows = lines or ((make_order_to_receive(act).lines[0], 5, "42.50"),)
+    order = rows[0][0].order
+    printed = fields.pop("supplier_invoice_no", f"R-{next(_turn)}")
+    given = {
+        "currency": order.currency, "invoiced_on": dt.date(2026, 11, 22), "due_on": dt.date(2026, 12, 22),
+        "source_system": "LOCKSTEP", "source_event_id": f"invoice-{next(_turn)}", "invoice_key": invoice_key(printed),
+        "number": next_number(act, "INV", site=order.site), "supplier": order.supplier, "supplier_id": order.supplier_id,
+    } | fields  # fmt: skip
+    made = _add(act, Invoice(supplier_invoice_no=printed, **given))
+    for position, (line, quantity, price) in enumerate(rows, start=1):
+        make_invoice_line(act, made, line, line_no=position, quantity=D(quantity), unit_price=D(price))
+    return made
+
+
+def make_invoice_line(act: Act, invoice: Invoice, line: PurchaseOrderLine, **fields: Any) -> InvoiceLine:
+    given = {"line_no": len(invoice.lines) + 1, "quantity": D(5), "unit_price": D("42.50")} | fields
+    return _add(
+        act, InvoiceLine(invoice=invoice, invoice_id=invoice.id, order_line=line, order_line_id=line.id, **given)
+    )
+
+
+def make_match_result(act: Act, line: InvoiceLine, **fields: Any) -> MatchResult:
+    given = {
+        "run": 1, "level": 3, "profile": "STANDARD", "quantity": line.quantity, "ordered": D(5), "received": D(5), "accepted": D(5),
+        "invoiced_before": D(0), "order_price": D("42.50"), "invoice_price": line.unit_price, "price_excess": D(0),
+        "price_allowance": D(0), "status": MatchStatus.MATCHED, "payable_quantity": line.quantity, "payable_amount": line.amount,
+        "matched_at": act.now, "judged_by": "ab" * 32,
+    } | fields  # fmt: skip
+    return _add(act, MatchResult(invoice_line=line, invoice_line_id=line.id, **given))
+
+
+def make_hold(act: Act, line: InvoiceLine, **fields: Any) -> MatchHold:
+    given = {
+        "code": HoldCode.QTY_REC, "expected": "at most 0 received", "found": "5 invoiced", "owner": "role:RECEIVING",
+        "opened_at": act.now,
+    } | fields  # fmt: skip
+    return _add(act, MatchHold(invoice_line=line, invoice_line_id=line.id, **given))
+
+
+def make_payable(act: Act, line: InvoiceLine, **fields: Any) -> Payable:
+    given = {"kind": PayableKind.MATCHED, "quantity": line.quantity, "amount": line.amount} | fields
+    return _add(act, Payable(invoice_line=line, invoice_line_id=line.id, order_line_id=line.order_line_id, **given))

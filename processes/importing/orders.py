@@ -258,6 +258,7 @@ def _made(order: PurchaseOrder, position: int, line: Line, status: OrderStatus) 
     if status is OrderStatus.CLOSED:
         made.status = LineStatus.CLOSED
         made.quantity_received = made.quantity_accepted = made.quantity_invoiced = made.quantity
+        made.quantity_imported = made.quantity
     elif status is OrderStatus.CANCELLED:
         made.status = LineStatus.CANCELLED
     return made

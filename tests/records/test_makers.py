@@ -41,6 +41,15 @@ def test_every_maker_makes_a_record_that_both_databases_take(act: Act) -> None:
     makers.make_deviation(act)
     makers.make_person(act, processes=("WELD",))
     makers.make_resource(act, kind=makers.ResourceKind.GAUGE)
+    receipt = makers.make_receipt(act)
+    makers.make_inspection(act, receipt)
+    makers.make_certificate(act, receipt)
+    makers.make_reversal(act, receipt, D(2))
+    makers.make_short_close(act, receipt.order_line)
+    billed = makers.make_invoice(act, (receipt.order_line, 3, "42.50")).lines[0]
+    makers.make_match_result(act, billed)
+    makers.make_hold(act, billed)
+    makers.make_payable(act, billed)
     assert requisition.total == D("40.00")
     assert order.total == D("242.50")
 

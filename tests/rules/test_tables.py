@@ -74,7 +74,7 @@ def test_every_column_of_an_order_line_is_decided_upon() -> None:
     """A new column of a line is either controlled or listed here as free."""
     free = {
         "id", "version", "created_at", "created_by", "changed_at", "changed_by", "order_id", "promised_on", "status",
-        "quantity_received", "quantity_accepted", "quantity_invoiced",
+        "quantity_received", "quantity_accepted", "quantity_invoiced", "quantity_imported",
     }  # fmt: skip
     lines = next(guarded for guarded in guarded_tables(current_policy()) if guarded.table.name == "purchase_order_line")
     assert {column.name for column in lines.table.columns} == set(lines.classes) | free
