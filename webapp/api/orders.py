@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.errors import Invalid
+from processes import withdrawal
 from processes.acknowledgement import acknowledge
 from records.part import Part, PartRevision
 from records.purchase_order import (
@@ -26,6 +27,7 @@ from records.purchase_order import (
 from webapp import filters, order_form
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
+from webapp.api.instances import Reason
 from webapp.api.messages import PublicationAnswer, as_it_was, as_subject
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
 from webapp.pages import orders as pages
@@ -280,6 +282,20 @@ def change_order(act: Act, body: dict[str, Any], record_id: str) -> str:
     act.session.flush()
     # What the policy leaves free, or what stayed the same: the pages let nobody change that either.
     pages.refuse_edit(order)
+    return order.id
+
+
+@writes(
+    "POST", "/orders/<record_id>/withdrawal", scope="orders:write",
+    summary="Withdraw an order that is not issued yet", body=Reason, answer=OrderDetail, render=_show, etag=tag_of,
+    match=True, person=True,
+)  # fmt: skip
+def withdraw_order(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Take it back to the draft, as a buyer: its signatures are superseded. An issued one needs an amendment."""
+    order = pages.find(act.session, record_id)
+    pages.need(*BUYERS)
+    bodies.seen_tag(_tag(order))
+    withdrawal.withdraw_order(act, order, reason=body["reason"])
     return order.id
 
 

@@ -11,6 +11,7 @@ from engine.act import Act
 from engine.canonical import content_hash
 from engine.errors import Conflict, Forbidden
 from engine.stored.instance import InstanceStatus
+from processes import withdrawal
 from records.requisition import Priority, Requisition, RequisitionLine, RequisitionStatus, move, requisition_hash
 from webapp import filters, requisition_form
 from webapp.api import bodies
@@ -250,7 +251,7 @@ def submit_requisition(act: Act, _body: dict[str, Any], record_id: str) -> str:
     answer=RequisitionDetail, render=_show, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def cancel_requisition(act: Act, body: dict[str, Any], record_id: str) -> str:
-    """Cancel one's own draft. One that is under way is withdrawn by its task, so that approvers and budget are told."""
+    """Cancel one's own draft. One that is under way is withdrawn, so that approvers and budget are told."""
     found = pages.find(act.session, record_id)
     if found.requester_id != act.user_id:
         name = filters.person_name(found.requester_id)
@@ -263,11 +264,25 @@ def cancel_requisition(act: Act, body: dict[str, Any], record_id: str) -> str:
     ]
     if running or found.status is not RequisitionStatus.DRAFT:
         raise Conflict(
-            f"Expected {found.number} to be a draft that is not under way, but it is {found.status}. Ask an approver to return"
-            " it, then withdraw it in the task that comes to you.",
+            f"Expected {found.number} to be a draft that is not under way, but it is {found.status}. Withdraw it while it is"
+            " undecided.",
             code="ILLEGAL_TRANSITION",
         )
     return move(act, found, RequisitionStatus.CANCELLED, reason=body["reason"]).id
+
+
+@writes(
+    "POST", "/requisitions/<record_id>/withdrawal", scope="requisitions:write",
+    summary="Withdraw a requisition that is still undecided", body=Reason, answer=RequisitionDetail, render=_show,
+    etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def withdraw_requisition(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Take back one's own while others decide: its process ends, its signatures are superseded, whoever was asked is told."""
+    found = pages.find(act.session, record_id)
+    withdrawal.refuse_others(act, found)
+    bodies.seen_tag(_tag(found))
+    withdrawal.withdraw_requisition(act, found, reason=body["reason"])
+    return found.id
 
 
 def _typed_over(present: Typed, body: dict[str, Any]) -> Typed:

@@ -11,6 +11,7 @@ from records.purchase_order import OrderStatus, PurchaseOrder, SupplierAcknowled
 from tests.makers import make_order, make_revision
 from tests.people import bea, otto, rita
 from tests.processes.test_issue import issued
+from tests.processes.test_order_approval import submitted
 from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling, Client, problem
 
@@ -68,6 +69,38 @@ def test_a_draft_changes_only_by_a_buyer_who_saw_it(calls: Client, calling: Call
     problem(calls.patch(draft, change), 428, "IF_MATCH_NEEDED")
     assert calls.patch(draft, change, match=tag).status_code == 200
     problem(calls.patch(draft, change, match=tag), 412, "STALE_VERSION")
+
+
+@pytest.fixture
+def undecided(story: Story) -> str:
+    """The path of an order that the purchasing lead is asked to approve."""
+    submitted(story)
+    assert story.order.status is OrderStatus.PENDING_APPROVAL
+    return f"/orders/{story.order.id}"
+
+
+def test_a_buyer_withdraws_an_order_that_is_not_issued_once(
+    calls: Client, calling: Calling, undecided: str, story: Story
+) -> None:
+    path, tag, why = f"{undecided}/withdrawal", calls.tag(undecided), {"reason": "the drawing changes"}
+    for member in (rita, otto):
+        problem(calling(member).post(path, why, match=tag), 403, "NOT_AUTHORISED")
+    problem(calls.post(path, why), 428, "IF_MATCH_NEEDED")
+    problem(calls.post(path, why, match='"1-0"'), 412, "STALE_VERSION")
+    assert "reason" in problem(calls.post(path, {"reason": " "}, match=tag), 422, "INVALID")["fields"]
+    assert "reason" in problem(calls.post(path, {}, match=tag), 422, "INVALID")["fields"]
+    done = calls.post(path, why, match=tag, again="w-1")
+    assert (done.status_code, done.json["status"], done.json["approved_hash"]) == (200, "DRAFT", None)
+    again = calls.post(path, why, match=tag, again="w-1")
+    assert (again.headers["Idempotency-Replayed"], again.json) == ("true", done.json)
+    assert story.settle().steps == ["complete_order"]
+    problem(calls.post(path, why, match=done.headers["ETag"]), 409, "ILLEGAL_TRANSITION")
+
+
+def test_an_order_at_its_supplier_is_not_withdrawn(calls: Client, sent: str) -> None:
+    found = problem(calls.post(f"{sent}/withdrawal", {"reason": "x"}, match=calls.tag(sent)), 409, "ILLEGAL_TRANSITION")
+    assert "it needs an amendment" in found["detail"]
+    problem(calls.post(f"/orders/{UNKNOWN}/withdrawal", {"reason": "x"}, match='"1"'), 404, "NOT_FOUND")
 
 
 WRONG = [

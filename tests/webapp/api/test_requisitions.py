@@ -120,6 +120,36 @@ def test_a_submitted_requisition_waits_for_its_approver(calls: Client, calling: 
     problem(late, 409, "ILLEGAL_TRANSITION")
 
 
+def test_a_requester_withdraws_what_is_undecided_once(
+    calls: Client, calling: Calling, draft: TestResponse, story: Story
+) -> None:
+    lines = [
+        {
+            "id": one["id"],
+            "part": one["part"],
+            "quantity": one["quantity"],
+            "estimated_price": one["estimated_price"],
+            "supplier": _supplier(calls),
+        }
+        for one in draft.json["lines"]
+    ]
+    ready = calls.patch(path_of(draft), {"lines": lines}, match=draft.headers["ETag"])
+    path, why = path_of(draft, "/withdrawal"), {"reason": "not needed any more"}
+    problem(calls.post(path, why, match=ready.headers["ETag"]), 409, "ILLEGAL_TRANSITION")
+    tag = calls.post(path_of(draft, "/submission"), match=ready.headers["ETag"]).headers["ETag"]
+    problem(calling(lena).post(path, why, match=tag), 403, "NOT_AUTHORISED")
+    problem(calls.post(path, why), 428, "IF_MATCH_NEEDED")
+    problem(calls.post(path, why, match=draft.headers["ETag"]), 412, "STALE_VERSION")
+    assert "reason" in problem(calls.post(path, {"reason": " "}, match=tag), 422, "INVALID")["fields"]
+    done = calls.post(path, why, match=tag, again="w-1")
+    assert (done.status_code, done.json["status"], done.json["wait"]) == (200, "CANCELLED", "Ended at 09:00.")
+    assert calls.post(path, why, match=tag, again="w-1").json == done.json
+    assert calling(lena).get("/tasks?box=groups").json["items"] == []
+    problem(
+        calls.post(path_of(draft, "/withdrawal").replace(draft.json["id"], UNKNOWN), why, match=tag), 404, "NOT_FOUND"
+    )
+
+
 def _supplier(calls: Client) -> str:
     return str(calls.get("/suppliers?q=Midland").json["items"][0]["supplier_no"])
 
