@@ -23,6 +23,9 @@ from engine.ports import Calendar, Directory, Guard, JobCarrier, Signer
 from engine.record import Chained, Edit, Operation, Record, edits_of
 from engine.registry import Registry
 
+KEEPING_TRIES = 20
+"""How often a refused attempt is written again when others take its place in the chain."""
+
 _UNDONE = ("deliveries", "queue counts")
 """What an act collects beside its statements; a savepoint that is rolled back takes it back too."""
 
@@ -198,6 +201,16 @@ class Installation:
             attempts.append(audit.Attempt(*error.record, code=error.code, message=error.message))
         if not attempts and not (act.rescues and isinstance(error, Refused)):
             return
+        for tries_left in reversed(range(KEEPING_TRIES)):
+            try:
+                self._keep_once(act, error, attempts)
+                return
+            except IntegrityError as taken:
+                # Others write into the same chain, and nobody has locked its record here: the next place is tried.
+                if not tries_left or not audit.is_taken(taken):
+                    raise
+
+    def _keep_once(self, act: Act, error: BaseException, attempts: list[audit.Attempt]) -> None:
         with self._acts() as session:
             second = Act(
                 self,
@@ -329,6 +342,10 @@ def _translated(guard: Guard | None) -> Iterator[None]:
             ) from error
         raise
     except IntegrityError as error:
+        if audit.is_taken(error):
+            raise Conflict(
+                "Expected to be the only one writing about this, but somebody else was faster; reload and try again"
+            ) from error
         refusal = guard.refusal_of(error) if guard is not None else None
         if refusal is None:
             raise

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Index, UniqueConstraint, bindparam, func, insert, select, tuple_
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.canonical import canonical, content_hash
@@ -191,6 +192,12 @@ def write(act: Act) -> None:
     rows: list[dict[str, Any]] = act.session.info.pop("audit", [])
     if rows:
         _INSERT.run(act.session, rows)
+
+
+def is_taken(error: IntegrityError) -> bool:
+    """Whether a place in a chain was taken by another act in the meantime."""
+    text = str(error.orig)
+    return AuditEvent.__tablename__ in text and ("seq" in text) and "unique" in text.lower()
 
 
 def row_hash(row: dict[str, Any]) -> str:

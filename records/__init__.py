@@ -46,6 +46,9 @@ from records import (
     numbering as numbering,
 )
 from records import (
+    outside as outside,
+)
+from records import (
     part as part,
 )
 from records import (

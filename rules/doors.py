@@ -41,6 +41,7 @@ class Door:
     name: unique, names the trigger. event: INSERT, UPDATE or DELETE. columns: an UPDATE that sets none of them does not knock.
     refused_when: SQL over OLD and NEW. item: a condition on ``change_item i`` that opens the door once, or empty; flow: whose mode
     may be observe, or empty. sentence: starts with the rule's id. shows: column whose old and new texts a finding keeps.
+    afterwards: a statement that follows the write; such a door refuses nothing.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Door:
     row: str = ""
     shows: str = ""
     owner: str = ""
+    afterwards: str = ""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from rules.guarded import (
     guarded_tables,
     table_of,
 )
+from rules.outside_doors import outside_doors
 from rules.status_transition import StatusTransition
 
 ORDER_LINES = Guarded(
@@ -52,6 +53,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *_modes(speech),
         *goods_doors(speech),
         *_sealed(),
+        *outside_doors(speech),
     ]
     assert len({door.name for door in found}) == len(found)
     return found

@@ -23,6 +23,7 @@ from records import (
     external,
     invoice,
     nonconformance,
+    outside,
     part,
     person,
     purchase_order,
@@ -204,12 +205,20 @@ MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     certificate.Certificate: frozenset(certificate.TRANSITIONS),
     invoice.Invoice: frozenset(invoice.TRANSITIONS),
     invoice.MatchHold: frozenset(invoice.HOLD_TRANSITIONS),
+    outside.OutsideLink: frozenset(outside.TRANSITIONS),
 }
 """Every kind of row whose status moves along listed transitions."""
 
 APPEND_ONLY = (
-    AuditEvent, Decision, person.Certification, cost_centre.BudgetPosting, actual.Actual, amendment.AmendmentChange,
-)  # fmt: skip
+    AuditEvent,
+    Decision,
+    person.Certification,
+    cost_centre.BudgetPosting,
+    actual.Actual,
+    amendment.AmendmentChange,
+    outside.OutsideMovement,
+    outside.OutsideSerial,
+)
 """Rows that are written once."""
 
 OWN = (

@@ -63,8 +63,9 @@ class Trigger:
     def creation(self) -> list[str]:
         """Return the statements that make the trigger fire, also for a session that plays replica."""
         each = "FOR EACH ROW" if self.kind & EACH_ROW else "FOR EACH STATEMENT"
+        when = "BEFORE" if self.kind & BEFORE else "AFTER"
         return [
-            f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} {each} EXECUTE FUNCTION {self.name}()",
+            f"CREATE TRIGGER {self.name} {when} {self.event} ON {self.table} {each} EXECUTE FUNCTION {self.name}()",
             f"ALTER TABLE {self.table} ENABLE ALWAYS TRIGGER {self.name}",
         ]
 
@@ -72,6 +73,11 @@ class Trigger:
 def triggers(doors: list[Door], locks: dict[str, Guarded]) -> list[Trigger]:
     """Return the triggers for the doors. locks: tables whose parent's row is locked before its status is read."""
     made: list[Trigger] = []
+    following = [door for door in doors if door.afterwards]
+    for door in following:
+        body = f"\nBEGIN\n  {door.afterwards};\n  RETURN NULL;\nEND\n"
+        made.append(Trigger(door.name, door.table.name, door.event, EACH_ROW | EVENTS[door.event], body))
+    doors = [door for door in doors if not door.afterwards]
     ordered = sorted(doors, key=lambda door: (door.table.name, door.event))
     for (table, event), group in groupby(ordered, key=lambda door: (door.table.name, door.event)):
         body = _body(list(group), event, locks.get(table))

@@ -62,6 +62,8 @@ def statements(doors: list[Door]) -> dict[str, str]:
 
 
 def _trigger(door: Door) -> str:
+    if door.afterwards:
+        return f"CREATE TRIGGER {door.name} AFTER {door.event} ON {door.table.name} FOR EACH ROW\nBEGIN\n  {door.afterwards};\nEND"
     of = f" OF {', '.join(door.columns)}" if door.columns else ""
     return (
         f"CREATE TRIGGER {door.name} BEFORE {door.event}{of} ON {door.table.name} FOR EACH ROW\n"

@@ -19,6 +19,7 @@ from rules.doors import Door, Guarded
 from rules.every_door import every_door
 from rules.flow_mode import FLOWS, FlowMode, Mode
 from rules.guarded import guarded_tables, problems, table_of, transitions
+from rules.outside_doors import LOCKS
 from rules.policy import PolicyProblem
 from rules.postgresql import Postgresql
 from rules.sqlite import Sqlite
@@ -103,7 +104,7 @@ def _sqlite_doors(policy: ControlledFields) -> list[Door]:
 
 
 def _postgresql_triggers(policy: ControlledFields) -> list[postgresql.Trigger]:
-    locks: dict[str, Guarded] = {guarded.table.name: guarded for guarded in guarded_tables(policy)}
+    locks: dict[str, Guarded] = {guarded.table.name: guarded for guarded in guarded_tables(policy)} | LOCKS
     return postgresql.triggers(every_door(Postgresql(), policy), locks)
 
 

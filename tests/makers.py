@@ -38,6 +38,7 @@ from records.invoice import (
 from records.nonconformance import DeviationAuthority, DeviationStatus, Nonconformance
 from records.numbering import next_number
 from records.origin import Origin
+from records.outside import OutsideLink
 from records.part import DefinitionKind, OutsideProcess, Part, PartRevision, ProductDefinitionRef, RevisionStatus
 from records.person import Absence, Delegation, RoleGrant, User
 from records.purchase_order import (
@@ -654,3 +655,18 @@ def make_hold(act: Act, line: InvoiceLine, **fields: Any) -> MatchHold:
 def make_payable(act: Act, line: InvoiceLine, **fields: Any) -> Payable:
     given = {"kind": PayableKind.MATCHED, "quantity": line.quantity, "amount": line.amount} | fields
     return _add(act, Payable(invoice_line=line, invoice_line_id=line.id, order_line_id=line.order_line_id, **given))
+
+
+def make_link(act: Act, line: PurchaseOrderLine | None = None, **fields: Any) -> OutsideLink:
+    """Make a proposed link of an operation with an order line; the operation's id is any unless it is given."""
+    line = line if line is not None else make_order(act).lines[0]
+    given = {
+        "operation_id": new_id(), "allocated_quantity": line.quantity, "uom": line.uom, "need_by": line.need_by,
+        "part_revision": line.part_revision, "part_revision_id": line.part_revision_id, "process_code": line.process_code,
+        "spec": line.spec, "spec_rev": line.spec_rev,
+    } | fields  # fmt: skip
+    site = line.order.site
+    number = given.pop("number", None) or next_number(act, "LNK", site=site)
+    return _add(
+        act, OutsideLink(number=number, site=site, site_id=site.id, order_line=line, order_line_id=line.id, **given)
+    )
