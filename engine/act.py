@@ -204,11 +204,12 @@ class Installation:
         for tries_left in reversed(range(KEEPING_TRIES)):
             try:
                 self._keep_once(act, error, attempts)
-                return
             except IntegrityError as taken:
                 # Others write into the same chain, and nobody has locked its record here: the next place is tried.
                 if not tries_left or not audit.is_taken(taken):
                     raise
+            else:
+                return
 
     def _keep_once(self, act: Act, error: BaseException, attempts: list[audit.Attempt]) -> None:
         with self._acts() as session:
