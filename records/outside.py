@@ -22,6 +22,7 @@ from records.columns import Code, Codes, Day, Login, Name, Text, word
 from records.part import PartRevision
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.transition import following, illegal, move_along, pairs
+from records.work_order import WorkOrderOperation
 
 
 class LinkStatus(StrEnum):
@@ -136,7 +137,7 @@ class OutsideLink(Record, Base):
 
     number: Mapped[Code]
     site_id: Mapped[Id] = mapped_column(ForeignKey("site.id"))
-    operation_id: Mapped[Id]
+    operation_id: Mapped[Id] = mapped_column(ForeignKey("work_order_operation.id"))
     order_line_id: Mapped[Id] = mapped_column(ForeignKey("purchase_order_line.id"))
     role: Mapped[LinkRole] = word(LinkRole, "role", default=LinkRole.OSP)
     part_revision_id: Mapped[Id | None] = mapped_column(ForeignKey("part_revision.id"))
@@ -164,6 +165,7 @@ class OutsideLink(Record, Base):
     at_supplier: Mapped[Quantity] = mapped_column(default=Decimal(0))
 
     site: Mapped[Site] = relationship()
+    operation: Mapped[WorkOrderOperation] = relationship()
     order_line: Mapped[PurchaseOrderLine] = relationship()
     part_revision: Mapped[PartRevision | None] = relationship()
     movements: Mapped[list[OutsideMovement]] = relationship(

@@ -658,10 +658,11 @@ def make_payable(act: Act, line: InvoiceLine, **fields: Any) -> Payable:
 
 
 def make_link(act: Act, line: PurchaseOrderLine | None = None, **fields: Any) -> OutsideLink:
-    """Make a proposed link of an operation with an order line; the operation's id is any unless it is given."""
+    """Make a proposed link of an operation, the heat treatment of a new work order unless one is given, with an order line."""
     line = line if line is not None else make_order(act).lines[0]
+    operation = fields.pop("operation", None) or make_work_order(act, line.part_revision).operations[2]
     given = {
-        "operation_id": new_id(), "allocated_quantity": line.quantity, "uom": line.uom, "need_by": line.need_by,
+        "operation": operation, "operation_id": operation.id, "allocated_quantity": line.quantity, "uom": line.uom, "need_by": line.need_by,
         "part_revision": line.part_revision, "part_revision_id": line.part_revision_id, "process_code": line.process_code,
         "spec": line.spec, "spec_rev": line.spec_rev,
     } | fields  # fmt: skip

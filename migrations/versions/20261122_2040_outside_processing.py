@@ -123,6 +123,9 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("shipped >= 0", name=op.f("ck_outside_link_shipped_not_negative")),
         sa.ForeignKeyConstraint(
+            ["operation_id"], ["work_order_operation.id"], name=op.f("fk_outside_link_operation_id")
+        ),
+        sa.ForeignKeyConstraint(
             ["order_line_id"], ["purchase_order_line.id"], name=op.f("fk_outside_link_order_line_id")
         ),
         sa.ForeignKeyConstraint(
