@@ -37,6 +37,9 @@ from records import (
     invoice as invoice,
 )
 from records import (
+    lot as lot,
+)
+from records import (
     nonconformance as nonconformance,
 )
 from records import (

@@ -29,6 +29,7 @@ from rules.guarded import (
     guarded_tables,
     table_of,
 )
+from rules.lot_doors import lot_doors
 from rules.outside_doors import outside_doors
 from rules.status_transition import StatusTransition
 
@@ -52,6 +53,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *_findings(speech),
         *_modes(speech),
         *goods_doors(speech),
+        *lot_doors(speech),
         *_sealed(),
         *outside_doors(speech),
     ]

@@ -22,6 +22,7 @@ from records import (
     cost_centre,
     external,
     invoice,
+    lot,
     nonconformance,
     outside,
     part,
@@ -206,6 +207,7 @@ MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     invoice.Invoice: frozenset(invoice.TRANSITIONS),
     invoice.MatchHold: frozenset(invoice.HOLD_TRANSITIONS),
     outside.OutsideLink: frozenset(outside.TRANSITIONS),
+    lot.Lot: frozenset(lot.TRANSITIONS),
 }
 """Every kind of row whose status moves along listed transitions."""
 
@@ -218,6 +220,7 @@ APPEND_ONLY = (
     amendment.AmendmentChange,
     outside.OutsideMovement,
     outside.OutsideSerial,
+    lot.GenealogyEdge,
 )
 """Rows that are written once."""
 

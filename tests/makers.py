@@ -35,6 +35,7 @@ from records.invoice import (
     PayableKind,
     invoice_key,
 )
+from records.lot import EdgeKind, GenealogyEdge, Lot, LotSource, LotStatus
 from records.nonconformance import DeviationAuthority, DeviationStatus, Nonconformance
 from records.numbering import next_number
 from records.origin import Origin
@@ -671,3 +672,25 @@ def make_link(act: Act, line: PurchaseOrderLine | None = None, **fields: Any) ->
     return _add(
         act, OutsideLink(number=number, site=site, site_id=site.id, order_line=line, order_line_id=line.id, **given)
     )
+
+
+def make_stock(act: Act, number: str | None = None, revision: PartRevision | None = None, **fields: Any) -> Lot:
+    """Make an accepted lot of 10 pieces from a documented count; pass ``source=`` and its record for another origin."""
+    revision = revision or make_revision(act)
+    given = {
+        "quantity": D(10), "source": LotSource.ADJUSTMENT, "source_note": "Opening stock count 2026-01",
+        "status": LotStatus.AVAILABLE,
+    } | fields  # fmt: skip
+    given.setdefault("quantity_left", given["quantity"])
+    number = number or f"LOT-{next(_turn)}"
+    return _add(act, Lot(number=number, part_revision=revision, part_revision_id=revision.id, **given))
+
+
+def make_edge(act: Act, parent: Lot | None, *, work_order_id: str, **fields: Any) -> GenealogyEdge:
+    """Make the row of an issue to a work order, without taking it from the lot; ``processes.genealogy.consume`` does both."""
+    given = {
+        "kind": EdgeKind.CONSUMED, "quantity": D(1), "uom": "EA", "event_id": f"event-{next(_turn)}", "happened_at": act.now,
+        "to_node": work_order_id,
+    } | fields  # fmt: skip
+    parent_id = parent.id if parent is not None else None
+    return _add(act, GenealogyEdge(parent_id=parent_id, from_node=parent_id, work_order_id=work_order_id, **given))

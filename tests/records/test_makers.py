@@ -50,6 +50,8 @@ def test_every_maker_makes_a_record_that_both_databases_take(act: Act) -> None:
     makers.make_match_result(act, billed)
     makers.make_hold(act, billed)
     makers.make_payable(act, billed)
+    lot = makers.make_stock(act, revision=revision)
+    makers.make_edge(act, lot, work_order_id=makers.make_id())
     assert requisition.total == D("40.00")
     assert order.total == D("242.50")
 
