@@ -64,7 +64,8 @@ def bars(session: Session, task: Task, user_id: str, *, on_behalf_of: str | None
     if user_id in task.excludes or (on_behalf_of is not None and on_behalf_of in task.excludes):
         who = user_id if user_id in task.excludes else on_behalf_of
         subject = task.record_number or task.business_key
-        if not any(finding.rule == EXCLUDED for finding in findings):
+        # A deputy's finding quotes the rule that bars the absent person: one sentence about it is enough.
+        if not any(finding.rule == EXCLUDED or f"({EXCLUDED})" in finding.sentence for finding in findings):
             findings.append(
                 Finding(
                     EXCLUDED,
@@ -107,18 +108,29 @@ def former_sentence(session: Session, task: Task, user_id: str) -> str | None:
 def eligible(
     session: Session, task: Task, principals: Sequence[str], *, now: dt.datetime
 ) -> tuple[list[Person], list[str]]:
-    """Return the active people who may take a task, and a sentence for each one who was skipped."""
+    """Return the active people who may take a task, and a sentence for each one who was skipped, deputies included."""
     people: dict[str, Person] = {}
+    names: dict[str, str] = {}
     notes: list[str] = []
     for person in _holders(session, principals, now=now):
         if person.id in people:
             continue
+        names[person.id] = person.name
         findings = bars(session, task, person.id, on_behalf_of=None, now=now)
         if findings:
-            notes.append(f"{person.name} was skipped ({findings[0].rule}): {findings[0].sentence}")
+            notes.append(_skipped(person.name, findings))
         else:
             people[person.id] = person
+    for absent, deputy in directory_of(session).stand_ins(session, list(names), at=now, flow=task.flow):
+        findings = bars(session, task, deputy.id, on_behalf_of=absent, now=now)
+        if findings:
+            notes.append(_skipped(f"{deputy.name}, deputy of {names[absent]},", findings))
     return list(people.values()), list(dict.fromkeys(notes))
+
+
+def _skipped(who: str, findings: Sequence[Finding]) -> str:
+    rules = ", ".join(dict.fromkeys(finding.rule for finding in findings))
+    return f"{who} was skipped ({rules}): {' '.join(finding.sentence for finding in findings)}"
 
 
 def _holders(session: Session, principals: Iterable[str], *, now: dt.datetime) -> Iterator[Person]:

@@ -64,6 +64,14 @@ class Directory(Protocol):
     def holders(self, session: Session, principal: str, *, at: dt.datetime) -> Sequence[Person]:
         """Return the active people who hold a principal themselves, in a stable order."""
 
+    def stand_ins(
+        self, session: Session, user_ids: Sequence[str], *, at: dt.datetime, flow: str
+    ) -> Sequence[tuple[str, Person]]:
+        """Return who stands in at that instant in that flow for people who are absent, as (absent person, deputy).
+
+        A deputy who is absent too is followed by theirs, as a deputy of the first one. In a stable order.
+        """
+
 
 class Calendar(Protocol):
     """Business time of the plant."""

@@ -86,6 +86,24 @@ class StaffDirectory:
         found = {user.id: person_of(user) for held, user in session.execute(wanted) if held.is_valid(at)}
         return tuple(found.values())
 
+    def stand_ins(
+        self, session: Session, user_ids: Sequence[str], *, at: dt.datetime, flow: str
+    ) -> Sequence[tuple[str, Person]]:
+        """Return who stands in for people who are absent, as (absent person, deputy), chains followed to their end."""
+        found: dict[tuple[str, str], Person] = {}
+        frontier = [(user_id, user_id) for user_id in user_ids]
+        while frontier:
+            rows = _absences_of(session, {standing for _, standing in frontier}, at=at, flow=flow)
+            frontier = [
+                (absent, row.deputy_id)
+                for absent, standing in frontier
+                for row in rows
+                if row.user_id == standing and absent != row.deputy_id and (absent, row.deputy_id) not in found
+            ]
+            for absent, deputy_id in frontier:
+                found[absent, deputy_id] = person_of(session.get_one(User, deputy_id))
+        return [(absent, person) for (absent, _), person in found.items() if person.is_active]
+
     @staticmethod
     def _own(session: Session, user_id: str, at: dt.datetime) -> Iterator[str]:
         yield f"user:{user_id}"
@@ -117,6 +135,11 @@ def _stood_in_for(session: Session, user_id: str, *, at: dt.datetime, flow: str)
         seen.update(frontier)
         found += frontier
     return found
+
+
+def _absences_of(session: Session, user_ids: Iterable[str], *, at: dt.datetime, flow: str) -> list[Absence]:
+    wanted = select(Absence).where(Absence.user_id.in_(sorted(user_ids)), Absence.starts_at <= at, Absence.ends_at > at)
+    return [row for row in session.scalars(wanted.order_by(Absence.user_id, Absence.id)) if row.covers(at, flow)]
 
 
 def _flows_of_deputies(session: Session, user_id: str, *, at: dt.datetime) -> list[str]:

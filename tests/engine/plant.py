@@ -59,6 +59,16 @@ class Staff:
         names = sorted(name for name, held in self.roles.items() if role in held and name not in self.gone)
         return [person for name in names if (person := self.person(session, name)) is not None]
 
+    def stand_ins(
+        self, session: Session, user_ids: Sequence[str], *, at: dt.datetime, flow: str
+    ) -> Sequence[tuple[str, Person]]:
+        pairs = [(absent, name) for name, absents in sorted(self.deputies.items()) for absent in absents]
+        return [
+            (absent, person)
+            for absent, name in pairs
+            if absent in user_ids and (person := self.person(session, name)) is not None
+        ]
+
 
 class LooseGuard:
     """Lets every edit pass, and bars from deciding whom a test names."""

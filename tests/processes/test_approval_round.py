@@ -127,6 +127,10 @@ def test_nobody_approves_their_own_and_the_next_owner_is_asked(story: Story) -> 
     owner = next(task for task in story.tasks("approve_requisition") if task.role == "CC_OWNER")
     assert "role:CC_OWNER" in owner.candidates
     assert any("Anna" in note and "SOD-1" in note for note in [*owner.notes, owner.rule_row or ""])
+    (about_ben,) = [note for note in owner.notes if "Ben" in note.partition(" was skipped")[0]]
+    assert about_ben.startswith("Ben Ortiz, deputy of Anna Reed, was skipped (SOD-2, SOD-13): ")
+    assert "Ben Ortiz is its buyer" in about_ben
+    assert "Anna Reed is barred (SOD-1)" in about_ben
     for barred, rules in (("anna", {"SOD-1"}), ("ben", {"SOD-2", "SOD-13"})):
         with pytest.raises(RuleViolation) as refusal:
             _sign(story.as_(barred), owner)

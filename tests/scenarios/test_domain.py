@@ -91,6 +91,7 @@ def test_an_owner_who_asks_for_herself_is_refused_on_the_page_and_her_deputy_too
     browser = browse(carl)
     browser.get(f"/tasks/{task.id}")
     assert "Anna Reed was skipped (SOD-1)" in browser.text
+    assert "Ben Ortiz, deputy of Anna Reed, was skipped (SOD-2, SOD-13)" in browser.text
     assert browser.post(f"/tasks/{task.id}/decide/approve", signing(task, carl)).status_code == 303
 
 
