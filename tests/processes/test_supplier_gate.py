@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from engine.act import Act
 from processes.sourcing import announce_approval
 from records.purchase_order import OrderStatus
-from records.supplier import ApprovalStatus, ApprovalSubject, Supplier, SupplierApproval, SupplierStatus
+from records.supplier import ApprovalStatus, ApprovalSubject, Supplier, SupplierApproval, SupplierStatus, move
 from tests.makers import make_approval, make_process, make_service, make_supplier
 from tests.people import bea, ella, max_, quinn, rita
 from tests.story import Story
@@ -153,6 +155,48 @@ def test_a_missing_process_scope_is_named_with_those_who_have_it(story: Story) -
     )
     assert "Aero NDT, Bright Inspection" in finding["sentence"]
     assert [other["name"] for other in seen["alternatives"]] == ["Aero NDT", "Bright Inspection"]
+
+
+def test_a_process_scope_lost_after_the_gate_stops_the_building_and_names_who_has_it(story: Story) -> None:
+    """D06 at the building of the order: the scope is withdrawn between the gate and the buyer's submission."""
+
+    def arrange(act: Act) -> None:
+        make_process(act, "FPI", nadcap_commodity="")
+        make_service(act, "SV-FPI", process="FPI", name="Penetrant inspection")
+        for name in ("NorthStar", "Aero NDT", "Bright Inspection"):
+            make_approval(act, make_supplier(act, name=name), "FPI", subject=ApprovalSubject.PROCESS)
+
+    def lose_scope(act: Act) -> None:
+        (row,) = act.session.query(Supplier).filter_by(name="NorthStar").one().approvals
+        move(act, row, ApprovalStatus.WITHDRAWN, reason="gave up the line")
+
+    story.given(arrange)
+    story.as_(rita).start(
+        "requisition_to_po", lines=[("P-100", 10, "12.00")],
+        line_fields={
+            "supplier": lambda act: act.session.query(Supplier).filter_by(name="NorthStar").one(), "part_revision": None,
+            "part_revision_id": None, "service_code": "SV-FPI", "process_code": "FPI", "cost_object": "WO-7001/40",
+        },
+    )  # fmt: skip
+    for _ in range(len(story.tasks("decide_slot"))):
+        story.as_(quinn).decide("approve_requisition", "approve")
+    assert story.steps == ["complete_order"]
+    story.given(lose_scope)
+    story.as_(bea).decide("complete_order", "submit")
+    assert (story.steps, story.order.status, story.incidents) == (["complete_order"], OrderStatus.DRAFT, [])
+    found = [finding["sentence"] for finding in values_of(story, "complete_order")["findings"]]
+    assert found[0].startswith(
+        "SUP-03: Expected NorthStar to be approved for FPI, but its scope is missing. "
+        "Approved for it: Aero NDT, Bright Inspection."
+    )
+
+
+def values_of(story: Story, step: str) -> Mapping[str, Any]:
+    """What the only task of a step sees."""
+    from engine.task_variables import variables_of
+
+    (task,) = story.tasks(step)
+    return story.read(lambda session: variables_of(session, task))
 
 
 def test_fewer_than_three_quotes_need_the_managers_signature(story: Story) -> None:
