@@ -17,7 +17,7 @@ from engine.stored.definition import Definition, DefinitionStatus
 from engine.stored.instance import Activity, Instance, InstanceRecord, InstanceStatus, Variable
 from engine.stored.wait import Incident, IncidentState
 from engine.variables import accepted, root_values
-from engine.waiting import live_tokens, wait_sentence
+from engine.waiting import lineage, live_tokens, wait_sentence
 
 if TYPE_CHECKING:
     from engine.act import Act
@@ -33,6 +33,7 @@ __all__ = [
     "find",
     "history",
     "instances_of",
+    "lineage",
     "link_record",
     "live_tokens",
     "records_of",

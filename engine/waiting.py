@@ -11,12 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dmn import HostFunction
-from engine import definitions, eligibility, variables, words
+from engine import definitions, dialect, eligibility, variables, words
 from engine.clock import now_of
 from engine.functions import HOUSE
 from engine.spiff import Bundle, Flow
+from engine.spiff.flow import Around
 from engine.spiff.host import WorkItem
-from engine.stored.instance import Instance, InstanceStatus
+from engine.stored.instance import Activity, Instance, InstanceStatus
 from engine.stored.job import Job, JobState
 from engine.stored.task import Task, TaskState
 from engine.stored.wait import Incident, IncidentState, MessageSubscription, Timer
@@ -26,12 +27,27 @@ NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """What a token is inside of: a call (called names the process), or one instance of a multi-instance activity.
+
+    name: of the call, or what the activity's title says of this instance, else "2 of 3".
+    """
+
+    token_id: int
+    process_id: str
+    element_id: str
+    name: str
+    called: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LiveToken:
     """Where a token stands. kind.
 
     ``task``, ``job``, ``message``, ``signal``, ``timer``, ``conditional``, ``incident``.
 
-    is_listener: it waits beside an activity (a boundary event) rather than in the flow.
+    is_listener: it waits beside an activity (a boundary event) rather than in the flow. around: the instances and calls
+    that it is inside of, outermost first.
     """
 
     token_id: int
@@ -41,6 +57,7 @@ class LiveToken:
     due_at: dt.datetime | None
     incident: str | None
     is_listener: bool
+    around: tuple[Inside, ...] = ()
 
 
 def look(session: Session, instance: Instance) -> Flow:
@@ -76,9 +93,29 @@ def live_tokens(session: Session, instance: Instance) -> list[LiveToken]:
             wait.due,
             stuck.get(wait.token_id, wait.incident),
             wait.attached_to is not None,
+            tuple(_inside(flow, around) for around in flow.around(wait.token_id)),
         )
         for wait in flow.waits()
     ]
+
+
+def lineage(session: Session, instance: Instance) -> dict[int, tuple[int, ...]]:
+    """Return for each token of an instance, gone or live, those that it came from."""
+    rows = session.execute(select(Activity.token_id, Activity.parents).where(Activity.instance_id == instance.id))
+    found = {token_id: tuple(int(parent) for parent in parents) for token_id, parents in rows}
+    if instance.status == InstanceStatus.RUNNING:
+        found |= look(session, instance).came_from()
+    return found
+
+
+def _inside(flow: Flow, around: Around) -> Inside:
+    element = around.element
+    if around.called is not None:
+        return Inside(around.token_id, element.process_id, element.id, element.name or element.id, around.called)
+    title = dialect.property_value(element, dialect.TITLE, flow.variables_view(around.token_id), flow.host)
+    which = f"{(around.place or 0) + 1} of {around.total}"
+    name = which if title is None else f"{title} ({which})" if around.total > 1 else str(title)
+    return Inside(around.token_id, element.process_id, element.id, name, None)
 
 
 class Onlooker:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from engine import definitions, instances
 from engine.stored.instance import Instance
+from engine.waiting import Inside
 from webapp import formats, visit
+
+MAIN = ""
+"""The key of the view of the main process; that of a call is the call's token."""
 
 KINDS = {
     "task": "waits for a person", "job": "works", "message": "waits for a message", "timer": "waits for a time",
@@ -23,29 +28,101 @@ def tokens_of(session: Session, instance: Instance) -> list[dict[str, Any]]:
 
 
 def state_of(session: Session, instance: Instance) -> dict[str, Any]:
-    """Return tokens, done elements and the processes of a run; a token in a called process also marks the call."""
+    """Return tokens, done elements and views of a run. A view is the main process, or one call that tokens are in.
+
+    Two calls of one process are two views, each with its own tokens and steps; the call is marked in the view it stands in.
+    """
     processes = definitions.parsed(session, instance.definition_id).bundle.processes
-    done = {
-        (step.process_id, step.element_id)
-        for step in instances.history(session, instance.id)
-        if step.outcome == "completed"
-    }
-    tokens = tokens_of(session, instance)
-    inside: dict[str, int] = {}
-    for token in tokens:
-        inside[token["process"]] = inside.get(token["process"], 0) + 1
-    for process_id, count in list(inside.items()):
-        tokens += _calls(process_id, count, instance.process_id, processes, done)
+    main = _view(MAIN, instance.process_id, _name_of(processes, instance.process_id), [])
+    views, marks, tokens = {MAIN: main}, dict[str, dict[str, Any]](), []
+    for token in instances.live_tokens(session, instance):
+        if token.is_listener:
+            continue
+        shown = _token(token, processes)
+        view = MAIN
+        for key, named, call in _calls(token.around):
+            if key not in views:
+                crumbs = [*views[view]["crumbs"], {"view": view, "words": views[view]["name"]}, *named]
+                views[key] = _view(key, str(call.called), call.name, crumbs)
+                marks[key] = _mark(call, view, key, named)
+            views[key]["tokens"] += 1
+            view = key
+        tokens.append(shown | {"view": view, "words": _with_names(shown["words"], _names_within(token.around))})
+    for key, mark in marks.items():
+        count = views[key]["tokens"]
+        mark["words"] = _with_names(f"{count} inside", mark.pop("named"))
+        mark["title"] = f"{formats.plural(count, 'token')} in {mark['name']}"
     return {
-        "done": [{"process": process_id, "element": element_id} for process_id, element_id in sorted(done)],
-        "tokens": tokens,
-        "processes": [
-            {"id": process_id, "name": process.name or formats.words(process_id), "tokens": inside.get(process_id, 0)}
-            for process_id, process in processes.items()
-            if process_id == instance.process_id or inside.get(process_id)
-        ],
-        "main": instance.process_id,
+        "done": _done(session, instance, views),
+        "tokens": [*tokens, *marks.values()],
+        "views": list(views.values()),
     }
+
+
+def _view(key: str, process_id: str, name: str, crumbs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"key": key, "process": process_id, "name": name, "crumbs": crumbs, "tokens": 0}
+
+
+def _name_of(processes: Any, process_id: str) -> str:
+    process = processes.get(process_id)
+    return (process.name if process is not None else "") or formats.words(process_id)
+
+
+def _calls(around: Sequence[Inside]) -> Iterator[tuple[str, list[dict[str, Any]], Inside]]:
+    """Yield each call around a token, outermost first, with the crumbs of the instances between it and the one before."""
+    named: list[dict[str, Any]] = []
+    for one in around:
+        if one.called is None:
+            named.append({"view": None, "words": one.name})
+        else:
+            yield str(one.token_id), named, one
+            named = []
+
+
+def _names_within(around: Sequence[Inside]) -> list[str]:
+    """Return the names of the instances that a token is inside of since the last call."""
+    calls = [index for index, one in enumerate(around) if one.called is not None]
+    return [one.name for one in around[calls[-1] + 1 if calls else 0 :]]
+
+
+def _with_names(words: str, names: Sequence[str]) -> str:
+    return f"{', '.join(names)}: {words}" if names else words
+
+
+def _mark(call: Inside, view: str, key: str, named: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the mark on a call activity that leads into what it called."""
+    return {
+        "element": call.element_id, "process": call.process_id, "view": view, "inside": key, "name": call.name,
+        "named": [crumb["words"] for crumb in named], "token": None, "incident": False,
+    }  # fmt: skip
+
+
+def _done(session: Session, instance: Instance, views: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what was completed, each in the view of the call that it came from; calls that have ended are not shown."""
+    came_from = instances.lineage(session, instance)
+    found = set()
+    for step in instances.history(session, instance.id):
+        if step.outcome == "completed":
+            view = _view_of(step.token_id, step.process_id, came_from, views)
+            if view is not None:
+                found.add((view, step.process_id, step.element_id))
+    return [{"view": view, "process": process, "element": element} for view, process, element in sorted(found)]
+
+
+def _view_of(
+    token_id: int, process_id: str, came_from: Mapping[int, tuple[int, ...]], views: Mapping[str, Any]
+) -> str | None:
+    """Return the view that a token stood in: follow where it came from up to a live call of its process, or the beginning."""
+    seen: set[int] = set()
+    frontier = [token_id]
+    while frontier:
+        one = frontier.pop()
+        seen.add(one)
+        view = views.get(str(one))
+        if view is not None and view["process"] == process_id and one != token_id:
+            return str(one)
+        frontier += [parent for parent in came_from.get(one, ()) if parent not in seen]
+    return MAIN if views[MAIN]["process"] == process_id else None
 
 
 def _token(token: Any, processes: Any) -> dict[str, Any]:
@@ -57,21 +134,5 @@ def _token(token: Any, processes: Any) -> dict[str, Any]:
     return {
         "element": token.element_id, "process": token.process_id, "words": said, "name": name, "token": token.token_id,
         "title": token.incident or f"{name} {said}", "incident": bool(token.incident),
+        "where": ", ".join(one.name for one in token.around),
     }  # fmt: skip
-
-
-def _calls(process_id: str, count: int, main: str, processes: Any, done: set[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Return a mark on the call activity of the main process that the tokens are in: the first that is not done yet."""
-    calling = [
-        element
-        for element in processes[main].elements.values()
-        if process_id != main and element.called is not None and element.called.process_id.text == process_id
-    ]
-    waiting = [element for element in calling if (main, element.id) not in done] or calling
-    return [
-        {
-            "element": element.id, "process": main, "words": f"{count} inside", "name": element.name, "token": None, "inside": process_id,
-            "title": f"{formats.plural(count, 'token')} in {processes[process_id].name or process_id}", "incident": False,
-        }
-        for element in waiting[:1]
-    ]  # fmt: skip

@@ -16,6 +16,7 @@ from engine.spiff import state
 from engine.spiff.arming import due_of
 from engine.spiff.bundle import Bundle
 from engine.spiff.driver import MOVE_LIMIT, Driver
+from engine.spiff.elements import ElementInfo
 from engine.spiff.extensions import Expr
 from engine.spiff.host import BpmnError, FiredTimer, Host, Incident, NotWaiting, Wait
 from engine.spiff.scopes import ROOT, View
@@ -30,6 +31,20 @@ class Instances(NamedTuple):
     total: int
     active: int
     completed: int
+
+
+class Around(NamedTuple):
+    """What a token is inside of: one instance of a multi-instance activity, or a called process.
+
+    token_id, element: of the inner instance, or of the call. place: of the instance, from 0, among total.
+    called: the process that is called.
+    """
+
+    token_id: int
+    element: ElementInfo
+    place: int | None = None
+    total: int = 0
+    called: str | None = None
 
 
 class Flow(Driver):
@@ -203,6 +218,29 @@ class Flow(Driver):
             workflow = token.workflow
             token = None if workflow is self else workflow.owner
         return None
+
+    def around(self, token_id: int) -> list[Around]:
+        """Return the multi-instance instances and the calls around a live token, outermost first."""
+        found: list[Around] = []
+        token: Token | None = self._live(token_id)
+        while token is not None:
+            element, body = token.element, token.body
+            if body is not None:
+                place, total = token.internal_data.get("index"), body.internal_data.get("n", 0)
+                found.append(Around(token.id, element, place, total))
+                token = body
+            workflow = token.workflow
+            if workflow is self:
+                break
+            owner: Token = workflow.owner
+            if owner.element.called is not None:
+                found.append(Around(owner.id, owner.element, called=element.process_id))
+            token = owner
+        return found[::-1]
+
+    def came_from(self) -> dict[int, tuple[int, ...]]:
+        """Return for each live token those that it came from; the first one inside a container came from its token."""
+        return {token_id: tuple(token.internal_data.get("from", ())) for token_id, token in self.live.items()}
 
     def instances(self, body_id: int) -> Instances:
         """Count the inner instances of a multi-instance body."""

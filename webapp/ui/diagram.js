@@ -15,28 +15,32 @@ function tint(registry, id, paints) {
   if (shape) Object.assign(shape.style, PAINTS[paints]);
 }
 
-function paint(viewer, state, process, choose) {
+function paint(viewer, state, view, choose) {
   const overlays = viewer.get("overlays");
   const registry = viewer.get("elementRegistry");
-  for (const step of state.done) if (step.process === process) tint(registry, step.element, "done");
+  const marks = new Map();
+  for (const step of state.done) if (step.view === view) tint(registry, step.element, "done");
   for (const token of state.tokens) {
-    if (token.process !== process || !registry.get(token.element)) continue;
+    if (token.view !== view || !registry.get(token.element)) continue;
     tint(registry, token.element, token.incident ? "incident" : "waiting");
     const mark = document.createElement(token.inside ? "button" : "span");
     mark.className = token.incident ? "token token-incident" : "token";
     mark.textContent = token.words;
     mark.title = token.title;
     if (token.inside) mark.addEventListener("click", () => choose(token.inside));
-    overlays.add(token.element, { position: { top: -12, left: -8 }, html: mark });
+    // Several on one element, such as two awards at one step, stand one above the other.
+    const before = marks.get(token.element) ?? 0;
+    marks.set(token.element, before + 1);
+    overlays.add(token.element, { position: { top: -12 - 20 * before, left: -8 }, html: mark });
   }
 }
 
-function lookAt(viewer, state, process) {
+function lookAt(viewer, state, view) {
   const canvas = viewer.get("canvas");
   const registry = viewer.get("elementRegistry");
   canvas.zoom("fit-viewport", "auto");
-  const waits = state.tokens.find((token) => token.process === process && registry.get(token.element));
-  const ended = (step) => step.process === process && registry.get(step.element)?.type === "bpmn:EndEvent";
+  const waits = state.tokens.find((token) => token.view === view && registry.get(token.element));
+  const ended = (step) => step.view === view && registry.get(step.element)?.type === "bpmn:EndEvent";
   const first = waits ?? state.done.findLast(ended);
   if (!first || canvas.zoom() > 0.7) return;
   const { x, y, width, height } = registry.get(first.element);
@@ -46,40 +50,49 @@ function lookAt(viewer, state, process) {
   canvas.viewbox({ x: x + width / 2 - outer.width / 2, y: y + height / 2 - outer.height / 2, ...outer });
 }
 
-function offerProcesses(figure, state, choose) {
-  if (state.processes.length < 2) return;
+function button(view, words, choose) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.dataset.view = view;
+  made.className = "button button-small";
+  made.textContent = words;
+  made.addEventListener("click", () => choose(view));
+  return made;
+}
+
+// In the main process: a button for each call that tokens are in. In a call: the way back, and where one is.
+function offerViews(figure, state, view, choose) {
   const place = figure.querySelector("[data-processes]");
-  place.replaceChildren(
-    ...state.processes.map((process) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.dataset.process = process.id;
-      button.className = "button button-small";
-      button.textContent = process.tokens ? `${process.name} (${process.tokens})` : process.name;
-      button.setAttribute("aria-pressed", String(process.id === state.main));
-      button.addEventListener("click", () => {
-        for (const other of place.children) other.setAttribute("aria-pressed", String(other === button));
-        choose(process.id);
-      });
-      return button;
-    }),
-  );
+  const here = state.views.find((one) => one.key === view);
+  const crumbs = here.crumbs.flatMap((crumb) => {
+    const part = crumb.view === null ? document.createElement("span") : button(crumb.view, crumb.words, choose);
+    if (crumb.view === null) part.textContent = crumb.words;
+    return [part, "/"];
+  });
+  const now = document.createElement("b");
+  now.className = "strong";
+  now.textContent = here.name;
+  const calls = state.views.filter((one) => one.crumbs.findLast((crumb) => crumb.view !== null)?.view === view);
+  const inside = calls.map((one) => {
+    const named = one.crumbs.slice(here.crumbs.length + 1).map((crumb) => crumb.words);
+    return button(one.key, [...named, one.name].join(", ") + ` (${one.tokens})`, choose);
+  });
+  place.replaceChildren(...crumbs, now, ...inside);
 }
 
 async function show(figure) {
   const state = await fetch(figure.dataset.state).then((answer) => answer.json());
   const viewer = new NavigatedViewer({ container: figure.querySelector("[data-canvas]") });
-  // A mark on a call leads into what it called, as the button of that process above the diagram does.
-  const follow = (process) => figure.querySelector(`[data-process="${CSS.escape(process)}"]`)?.click();
-  const choose = async (process) => {
+  const choose = async (key) => {
+    const { process } = state.views.find((one) => one.key === key);
     const url = new URL(figure.dataset.bpmn, location.href);
-    if (process !== state.main) url.searchParams.set("process", process);
+    if (key !== "") url.searchParams.set("process", process);
     await viewer.importXML(await fetch(url).then((answer) => answer.text()));
-    paint(viewer, state, process, follow);
-    lookAt(viewer, state, process);
+    paint(viewer, state, key, choose);
+    lookAt(viewer, state, key);
+    offerViews(figure, state, key, choose);
   };
-  await choose(state.main);
-  offerProcesses(figure, state, choose);
+  await choose("");
   for (const button of figure.querySelectorAll("[data-zoom]")) {
     button.hidden = false;
     button.addEventListener("click", () => {
