@@ -29,6 +29,23 @@ def reject_lot(act: Act, lot: Lot, *, reason: str) -> Lot:
     return move(act, lot, LotStatus.REJECTED, reason=reason.strip())
 
 
+def use_as_is(act: Act, lot: Lot, *, signature_id: str, reason: str) -> Lot:
+    """Let a rejected lot be used after all, as a material review decided.
+
+    signature_id: a signature on the lot or on the receipt it came from, not used for it before; the guard asks for it.
+    """
+    with act.session.no_autoflush:
+        move(act, lot, LotStatus.AVAILABLE, reason=reason)
+        lot.release_signature_id = signature_id
+    act.session.flush()
+    return lot
+
+
+def quarantine_lot(act: Act, lot: Lot, *, reason: str) -> Lot:
+    """Put an accepted lot back into quarantine until it is inspected again."""
+    return move(act, lot, LotStatus.QUARANTINE, reason=reason)
+
+
 def hold_lot(act: Act, lot: Lot, *, reason: str) -> Lot:
     """Stop a lot at once; what was made of it stays as it is, and the trace names it.
 

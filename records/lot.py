@@ -37,9 +37,12 @@ class LotStatus(StrEnum):
 
 
 TRANSITIONS = pairs(
-    "QUARANTINE>AVAILABLE|REJECTED; AVAILABLE>HOLD|CONSUMED; HOLD>AVAILABLE|REJECTED; CONSUMED>AVAILABLE", LotStatus
+    "QUARANTINE>AVAILABLE|REJECTED; AVAILABLE>HOLD|QUARANTINE|CONSUMED; HOLD>AVAILABLE|REJECTED; REJECTED>AVAILABLE;"
+    " CONSUMED>AVAILABLE",
+    LotStatus,
 )
-"""HOLD>AVAILABLE needs a signature of its own; CONSUMED>AVAILABLE is what a reversed consumption leaves."""
+"""HOLD>AVAILABLE and REJECTED>AVAILABLE need a new signature on the lot (or, for a material review, on the receipt it came
+from); CONSUMED>AVAILABLE is what a reversed consumption leaves."""
 
 BORN = (LotStatus.QUARANTINE, LotStatus.AVAILABLE)
 """Statuses a lot may begin in."""
@@ -64,7 +67,8 @@ class Lot(Record, Base):
     heat: the supplier's melt or batch, empty when there is none. source_type and source_id: the record that it came from
     (``receipt``, ``work_order``); source_note: the document of an ADJUSTMENT, which makes it a documented source.
     quantity: as received or made, in ``uom``; quantity_left: what the edges leave of it. expires_on: the last day it may
-    be used. release_signature_id: the signature that ended the last hold.
+    be used. release_signature_id: the signature that ended the last hold,
+    or let a rejected lot be used as it is.
     """
 
     __tablename__ = "lot"

@@ -33,8 +33,8 @@ def lot_doors(speech: Speech) -> Iterator[Door]:
         table=lots,
         event="UPDATE",
         columns=("status",),
-        refused_when=f"OLD.status = 'HOLD' AND NEW.status = 'AVAILABLE' AND NOT {_newly_signed(speech)}",
-        sentence="UNSIGNED: Expected quality's signature on the release of a lot from its hold, but there is none",
+        refused_when=f"OLD.status IN ('HOLD', 'REJECTED') AND NEW.status = 'AVAILABLE' AND NOT {_newly_signed(speech)}",
+        sentence="UNSIGNED: Expected quality's signature on the release of a lot, but there is none",
     )
     yield Door(
         name="guard_lot_left_as_taken",
@@ -48,11 +48,13 @@ def lot_doors(speech: Speech) -> Iterator[Door]:
 
 
 def _newly_signed(speech: Speech) -> str:
-    lot_key = speech.key(table_of(Lot).columns["id"], "NEW.id")
+    columns = table_of(Lot).columns
+    lot_key, source_key = speech.key(columns["id"], "NEW.id"), speech.key(columns["source_id"], "NEW.source_id")
     return (
         f"({speech.differ('NEW.release_signature_id', 'OLD.release_signature_id')} AND EXISTS (SELECT 1 FROM signature g "
-        "WHERE g.id = NEW.release_signature_id AND g.status = 'VALID' AND g.record_type = 'lot' "
-        f"AND g.record_id = {lot_key} AND g.meaning <> 'REJECTED'))"
+        "WHERE g.id = NEW.release_signature_id AND g.status = 'VALID' AND g.meaning <> 'REJECTED' "
+        f"AND ((g.record_type = 'lot' AND g.record_id = {lot_key}) "
+        f"OR (OLD.status = 'REJECTED' AND g.record_type = NEW.source_type AND g.record_id = {source_key}))))"
     )
 
 

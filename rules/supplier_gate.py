@@ -115,7 +115,7 @@ def judge_requisition(session: Session, requisition: Requisition, *, point: Poin
 
 def suppliers_for(session: Session, line: Line, *, on: dt.date) -> list[Supplier]:
     """Return the active suppliers whose approvals cover a line on a day, by name."""
-    subjects = _subjects(line)
+    subjects = subjects_of(line)
     rows = session.scalars(
         select(SupplierApproval)
         .join(Supplier)
@@ -128,7 +128,7 @@ def suppliers_for(session: Session, line: Line, *, on: dt.date) -> list[Supplier
     able = {
         row.supplier
         for row in rows
-        if (row.subject, row.subject_code) in subjects and _covers(row, line) and row.is_valid_on(on)
+        if (row.subject, row.subject_code) in subjects and covers(row, line) and row.is_valid_on(on)
     }
     return sorted(able, key=lambda supplier: (supplier.name, supplier.supplier_no))
 
@@ -144,7 +144,7 @@ def process_of(line: Line) -> str | None:
     return line.process_code or (part.process_code if part is not None else None)
 
 
-def _subjects(line: Line) -> set[tuple[ApprovalSubject, str]]:
+def subjects_of(line: Line) -> set[tuple[ApprovalSubject, str]]:
     """Return what an approval must be about to cover a line: its process, or else its part or the part's commodity."""
     process, part = process_of(line), part_of(line)
     if process is not None:
@@ -158,14 +158,14 @@ def _scopes(
     session: Session, supplier: Supplier, line: Line, *, on: dt.date, site: SupplierSite | None
 ) -> tuple[Scope, Scope]:
     """Return the scopes (part, process): whoever treats our part is approved for the process, whoever makes one for the part."""
-    subjects = _subjects(line)
+    subjects = subjects_of(line)
     if not subjects:
         return Scope("NOT_NEEDED"), Scope("NOT_NEEDED")
     rows = [
         row
         for row in _approvals(session, supplier)
         if (row.subject, row.subject_code) in subjects
-        and _covers(row, line)
+        and covers(row, line)
         and (site is None or row.supplier_site_id in (None, site.id))
     ]
     scope = _scope(rows, on)
@@ -176,7 +176,8 @@ def _approvals(session: Session, supplier: Supplier) -> list[SupplierApproval]:
     return list(session.scalars(select(SupplierApproval).where(SupplierApproval.supplier_id == supplier.id)))
 
 
-def _covers(row: SupplierApproval, line: Line) -> bool:
+def covers(row: SupplierApproval, line: Line) -> bool:
+    """Whether an approval's specifications, if it has any, include the line's."""
     named = {line.spec, f"{line.spec} {line.spec_rev}"}
     return row.subject is not ApprovalSubject.PROCESS or not row.specs or bool(named & set(row.specs))
 
@@ -246,10 +247,10 @@ def _directed(session: Session, supplier: Supplier, line: Line, on: dt.date) -> 
         select(SupplierApproval)
         .where(SupplierApproval.basis == ApprovalBasis.CUSTOMER_DIRECTED)
         .where(SupplierApproval.customer_reference == line.customer_reference)
-        .where(SupplierApproval.subject_code.in_([code for _, code in _subjects(line)]))
+        .where(SupplierApproval.subject_code.in_([code for _, code in subjects_of(line)]))
     )
     designated = {
-        row.supplier_id for row in rows if (row.subject, row.subject_code) in _subjects(line) and row.is_valid_on(on)
+        row.supplier_id for row in rows if (row.subject, row.subject_code) in subjects_of(line) and row.is_valid_on(on)
     }
     if not designated:
         return "NOT_NEEDED"

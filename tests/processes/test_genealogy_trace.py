@@ -1,0 +1,267 @@
+"""A trace finds what a naive walk finds, says when it is cut, and the reports tell what held at the time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from engine.act import Act, Installation
+from processes.genealogy import Event, Source, consume, make_lot, reverse, transform
+from processes.genealogy_gaps import GapKind, gaps_of
+from processes.genealogy_reports import provenance, transformation
+from processes.genealogy_trace import Direction, NodeKind, trace, trace_both
+from records.lot import EdgeKind, GenealogyEdge, Lot, LotSource, LotStatus
+from records.receipt import Receipt
+from records.supplier import ApprovalStatus, move
+from tests.clock import SettableClock
+from tests.makers import (
+    D,
+    make_actual,
+    make_approval,
+    make_cast,
+    make_id,
+    make_order_to_receive,
+    make_person,
+    make_receipt,
+    make_resource,
+    make_reversal,
+    make_revision,
+    make_site,
+    make_stock,
+    make_work_order,
+)
+
+
+@pytest.fixture
+def act(installation: Installation) -> Iterator[Act]:
+    with installation.acting("user:quinn") as act:
+        make_site(act)
+        make_cast(act)
+        yield act
+
+
+def event() -> Event:
+    return Event(make_id())
+
+
+def numbers(act: Act, lot: Lot, direction: Direction) -> list[str]:
+    return sorted(node.number for node in trace(act.session, lot, direction).nodes if node.record is not lot)
+
+
+def heat_of(act: Act, number: str = "HEAT-7781", quantity: int = 10) -> Lot:
+    """Receive a lot of bars on an order and accept it."""
+    receipt = make_receipt(act, make_order_to_receive(act).lines[0])
+    revision = receipt.order_line.part_revision
+    assert revision is not None
+    source = Source(LotSource.RECEIPT, ("receipt", receipt.id))
+    return make_lot(act, revision, D(quantity), number=number, heat=number, source=source, status=LotStatus.AVAILABLE)
+
+
+def test_heat_7781_is_traced_into_ten_serials_and_back_and_one_issue_without_a_lot_is_one_gap(act: Act) -> None:
+    heat, order = heat_of(act), make_work_order(act, number="WO-7001")
+    consume(act, heat, D(10), work_order_id=order.id, event=event(), operation_id=order.operations[0].id)
+    revision = make_revision(act)
+    source = Source(LotSource.WORK_ORDER, (order.record_type, order.id))
+    serials = [
+        make_lot(
+            act, revision, D(1), number=f"SN-{turn:04d}", source=source, is_serial=True, status=LotStatus.AVAILABLE
+        )
+        for turn in range(1, 11)
+    ]
+    assert numbers(act, heat, Direction.FORWARD) == [*(serial.number for serial in serials), "WO-7001"]
+    assert numbers(act, serials[6], Direction.BACKWARD) == ["HEAT-7781", "WO-7001"]
+    assert gaps_of(act.session, order.id) == []
+    missing = consume(act, None, D(1), work_order_id=order.id, event=event(), part_revision=heat.part_revision)
+    (gap,) = gaps_of(act.session, order.id)
+    assert (gap.kind, gap.event_id) == (GapKind.NO_LOT, missing.event_id)
+    reverse(act, missing, reason="Posted again with its lot", event=event())
+    assert gaps_of(act.session, order.id) == []
+
+
+def test_a_lot_without_receipt_or_document_is_a_gap_however_far_back(act: Act) -> None:
+    found, first, last = make_stock(act, source_note=""), make_work_order(act), make_work_order(act)
+    consume(act, found, D(1), work_order_id=first.id, event=event())
+    half = make_lot(
+        act, make_revision(act), D(1), number="HALF", status=LotStatus.AVAILABLE,
+        source=Source(LotSource.WORK_ORDER, (first.record_type, first.id)),
+    )  # fmt: skip
+    consume(act, half, D(1), work_order_id=last.id, event=event())
+    assert [gap.lot_id for gap in gaps_of(act.session, last.id)] == [found.id]
+    assert [gap.kind for gap in gaps_of(act.session, first.id)] == [GapKind.NO_SOURCE]
+
+
+def test_what_is_made_of_nothing_on_record_and_what_was_never_received_are_gaps(act: Act) -> None:
+    empty, order = make_work_order(act), make_work_order(act)
+    source = Source(LotSource.WORK_ORDER, (empty.record_type, empty.id))
+    make_lot(act, make_revision(act), D(1), number="SN-1", source=source, status=LotStatus.AVAILABLE)
+    assert [gap.kind for gap in gaps_of(act.session, empty.id)] == [GapKind.NO_MATERIAL]
+    heat = heat_of(act)
+    consume(act, heat, D(1), work_order_id=order.id, event=event())
+    make_reversal(act, act.session.get_one(Receipt, heat.source_id))
+    assert [gap.kind for gap in gaps_of(act.session, order.id)] == [GapKind.REVERSED]
+
+
+def test_a_named_product_is_not_taken_for_part_of_its_neighbours(act: Act) -> None:
+    order = make_work_order(act)
+    source = Source(LotSource.WORK_ORDER, (order.record_type, order.id))
+    valves = [make_stock(act, f"VALVE-{turn}", quantity=D(1)) for turn in (1, 2)]
+    bolts, revision = make_stock(act, "BOLTS"), make_revision(act)
+    consume(act, bolts, D(8), work_order_id=order.id, event=event())
+    for turn, valve in enumerate(valves, start=1):
+        consume(act, valve, D(1), work_order_id=order.id, event=event())
+        serial = make_lot(act, revision, D(1), number=f"SN-{turn}", source=source, status=LotStatus.AVAILABLE)
+        transform(act, valve, serial, quantity=D(1), work_order_id=order.id, event=event())
+    assert numbers(act, valves[0], Direction.FORWARD) == ["SN-1"]
+    assert numbers(act, bolts, Direction.FORWARD) == sorted(["SN-1", "SN-2", order.number])
+    backward = numbers(
+        act, act.session.get_one(Lot, trace(act.session, valves[1], Direction.FORWARD).lots[0].id), Direction.BACKWARD
+    )
+    assert backward == sorted(["VALVE-2", "BOLTS", order.number])
+
+
+def test_what_was_reversed_is_not_walked(act: Act) -> None:
+    lot, order = make_stock(act), make_work_order(act)
+    edge = consume(act, lot, D(1), work_order_id=order.id, event=event())
+    assert numbers(act, lot, Direction.FORWARD) == [order.number]
+    reverse(act, edge, reason="Wrong bin", event=event())
+    assert numbers(act, lot, Direction.FORWARD) == []
+
+
+def test_a_trace_that_is_cut_shows_the_nearest_and_says_so(act: Act) -> None:
+    lots = [make_stock(act, f"L-{turn}", source=LotSource.ADJUSTMENT) for turn in range(6)]
+    for parent, child in pairwise(lots):
+        transform(act, parent, child, quantity=D(1), event=event())
+    whole = trace(act.session, lots[0], Direction.FORWARD)
+    assert (len(whole.nodes), whole.cut) == (6, "")
+    near = trace(act.session, lots[0], Direction.FORWARD, depth=2)
+    assert ([node.number for node in near.nodes], "2 steps" in near.cut) == (["L-0", "L-1", "L-2"], True)
+    few = trace(act.session, lots[0], Direction.FORWARD, size=3)
+    assert ([node.number for node in few.nodes], "3 nodes" in few.cut) == (["L-0", "L-1", "L-2"], True)
+    middle = trace_both(act.session, lots[2])
+    assert {node.number: node.depth for node in middle.nodes} == {f"L-{turn}": turn - 2 for turn in range(6)}
+
+
+def test_a_trace_finds_what_a_naive_walk_finds_on_random_graphs(act: Act) -> None:
+    rolls = random.Random(7781)
+    revision = make_revision(act)
+    for graph in range(4):
+        lots = [make_stock(act, f"G{graph}-{turn}", revision, quantity=D(1000)) for turn in range(14)]
+        orders = [make_id() for _ in range(4)]
+        ranks = {node: rank for rank, node in enumerate(rolls.sample([lot.id for lot in lots] + orders, 18))}
+        edges: list[GenealogyEdge] = []
+        for _ in range(30):
+            lot, other = rolls.sample(lots, 2)
+            if ranks[lot.id] < ranks[other.id] and rolls.random() < 0.5:
+                edges.append(
+                    transform(
+                        act, lot, other, quantity=D(1), event=event(), work_order_id=rolls.choice([*orders, None])
+                    )
+                )
+            order = rolls.choice(orders)
+            if ranks[lot.id] < ranks[order]:
+                edges.append(consume(act, lot, D(1), work_order_id=order, event=event()))
+        for order in orders:
+            later = (lot for lot in rolls.sample(lots, 2) if ranks[order] < ranks[lot.id])
+            edges.extend(_made(act, order, lot) for lot in later)
+        for edge in rolls.sample([edge for edge in edges if edge.kind is not EdgeKind.MADE], 3):
+            reverse(act, edge, reason="Random", event=event())
+            edges.remove(edge)
+        for lot in lots:
+            for direction in Direction:
+                found = trace(act.session, lot, direction)
+                assert {node.id for node in found.nodes} == _naive(edges, lot.id, direction)
+
+
+def _made(act: Act, order: str, lot: Lot) -> GenealogyEdge:
+    edge = GenealogyEdge(
+        kind=EdgeKind.MADE, child_id=lot.id, work_order_id=order, from_node=order, to_node=lot.id, quantity=D(1), uom="EA",
+        event_id=make_id(), happened_at=act.now,
+    )  # fmt: skip
+    act.session.add(edge)
+    act.session.flush()
+    return edge
+
+
+def _naive(edges: list[GenealogyEdge], start: str, direction: Direction) -> set[str]:
+    """Walk the edges one by one, as the words of the house say it."""
+    named = {(edge.parent_id, edge.work_order_id) for edge in edges if edge.kind is EdgeKind.TRANSFORMED}
+    walked = [
+        edge
+        for edge in edges
+        if edge.kind is not EdgeKind.CONSUMED or (edge.parent_id, edge.work_order_id) not in named
+    ]
+    found, waiting = {start}, [start]
+    while waiting:
+        node = waiting.pop()
+        for edge in walked:
+            ends = (edge.from_node, edge.to_node) if direction is Direction.FORWARD else (edge.to_node, edge.from_node)
+            if ends[0] == node and ends[1] not in found:
+                found.add(ends[1])
+                waiting.append(ends[1])
+    return found
+
+
+def test_an_issue_without_a_lot_stands_in_the_trace_as_unknown(act: Act) -> None:
+    order, revision = make_work_order(act), make_revision(act)
+    consume(act, None, D(1), work_order_id=order.id, event=event())
+    source = Source(LotSource.WORK_ORDER, (order.record_type, order.id))
+    serial = make_lot(act, revision, D(1), number="SN-1", source=source, status=LotStatus.AVAILABLE)
+    found = trace(act.session, serial, Direction.BACKWARD)
+    assert [node.kind for node in found.nodes] == [NodeKind.LOT, NodeKind.WORK_ORDER, NodeKind.UNKNOWN]
+
+
+def test_provenance_tells_the_approval_as_it_stood_on_the_day_of_the_receipt(
+    installation: Installation, clock: SettableClock
+) -> None:
+    with installation.acting("user:quinn") as act:
+        make_site(act)
+        make_cast(act)
+        order = make_order_to_receive(act)
+        approval = make_approval(act, order.supplier, "MACHINED")
+        receipt = make_receipt(act, order.lines[0])
+        source = Source(LotSource.RECEIPT, ("receipt", receipt.id))
+        lot = make_lot(act, make_revision(act), D(10), number="HEAT-1", source=source, status=LotStatus.AVAILABLE)
+    clock.advance(days=5)
+    with installation.acting("user:quinn") as act:
+        move(act, act.session.get_one(type(approval), approval.id), ApprovalStatus.SUSPENDED, reason="Audit finding")
+    with installation.reading() as session:
+        (row,) = provenance(session, session.get_one(Lot, lot.id))
+        assert (row.order_revision, row.supplier and row.supplier.id) == (receipt.order_revision, order.supplier_id)
+        (then,) = row.approvals
+        assert (then.status, then.is_valid, row.was_approved) == (ApprovalStatus.APPROVED, True, True)
+        assert then.approval.status is ApprovalStatus.SUSPENDED
+
+
+def test_provenance_says_when_nobody_had_approved_the_supplier(act: Act) -> None:
+    (row,) = provenance(act.session, heat_of(act))
+    assert not row.was_approved
+    assert "COMMODITY" in row.uncovered
+
+
+def test_transformation_tells_who_did_what_with_which_machine_and_instruction(act: Act) -> None:
+    heat, order = heat_of(act), make_work_order(act, number="WO-7001")
+    consume(act, heat, D(10), work_order_id=order.id, event=event())
+    source = Source(LotSource.WORK_ORDER, (order.record_type, order.id))
+    serial = make_lot(
+        act, make_revision(act), D(1), number="0007", source=source, is_serial=True, status=LotStatus.AVAILABLE
+    )
+    mill, otto = make_resource(act, "MILL-3"), make_person(act)
+    operation = order.operations[1]
+    told = {"operation_id": operation.id, "performer_id": otto.id, "resource_id": mill.id}
+    make_actual(act, order, event_time=act.now - dt.timedelta(hours=2), **told)
+    make_actual(
+        act, order, kind="PROCESS", name="Hardness", value=D("38.5"), unit="HRC", lower=D(36), upper=D(38), **told
+    )
+    rows = transformation(act.session, serial)
+    assert [row.operation.op_no for row in rows] == [10, 20, 30, 40]
+    milled = rows[1]
+    assert (milled.people, milled.equipment) == (("Otto Brandt (B-1007)",), ("Milling machine (MILL-3)",))
+    assert (milled.operation.instruction, milled.operation.instruction_rev) == ("WI-20", "3")
+    assert milled.started_at == act.now - dt.timedelta(hours=2)
+    assert [(each.name, each.limits, each.is_in_limits) for each in milled.measured] == [
+        ("Hardness", "36 to 38", False)
+    ]
