@@ -36,7 +36,7 @@ class Member:
 CAST = tuple(
     Member(name.split()[0].lower(), name, title, tuple(roles.split()))
     for name, title, roles in (
-        ("Rita Okafor", "Production planner", "REQUESTER PLANNER"),
+        ("Rita Okafor", "Production planner", "REQUESTER PLANNER MAINT_PLANNER"),
         ("Max Lindgren", "Purchasing manager", "PUR_MGR"),
         ("Bea Castillo", "Buyer", "BUYER"),
         ("Ella Novak", "Design engineer", "ENG_AUTH"),
@@ -46,7 +46,7 @@ CAST = tuple(
         ("Pat Mulder", "Process engineer", "PROCESS_ENGINEER"),
         ("Otto Brandt", "Machinist", ""),
         ("Lena Fischer", "Purchasing lead", "PUR_LEAD"),
-        ("Carl Jensen", "Head of machining", "CC_OWNER CC_OWNER@4711 CC_OWNER@4712 CC_OWNER@4700"),
+        ("Carl Jensen", "Head of machining", "CC_OWNER CC_OWNER@4711 CC_OWNER@4712 CC_OWNER@4700 MAINT_MGR"),
         ("Fred Amato", "Financial controller", "FIN_CTRL"),
         ("Olga Petrova", "Director of operations", "OPS_DIR"),
         ("Gina Marsh", "General manager", "GM"),
@@ -78,6 +78,8 @@ ROLES: tuple[tuple[str, str, tuple[Meaning, ...]], ...] = (
     ("QA_SP", "Special-process quality", QUALITY),
     ("SQ", "Supplier quality", QUALITY),
     ("PLANNER", "Planner", (Meaning.AUTHORED, Meaning.REVIEWED)),
+    ("MAINT_PLANNER", "Maintenance planner", APPROVER),
+    ("MAINT_MGR", "Maintenance manager", APPROVER),
     ("SHIPPING", "Shipping", (Meaning.RESPONSIBLE,)),
     ("RECEIVING", "Receiving", (Meaning.RESPONSIBLE,)),
     ("AP", "Accounts payable", (Meaning.REVIEWED,)),

@@ -1,0 +1,133 @@
+"""What no door lets happen to a released work order: neither the ORM nor SQL, on either database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from engine.act import Installation
+from engine.errors import RuleViolation
+from processes import work_orders
+from records.part import RevisionStatus
+from records.work_order import TRANSITIONS, OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus
+from tests import makers
+from tests.makers import D
+
+
+@pytest.fixture
+def order(installation: Installation) -> WorkOrder:
+    """Have a released work order of 10 with a frozen routing of two operations."""
+    with installation.acting("system:test") as act:
+        makers.make_cast(act)
+        makers.make_work_centre(act)
+        makers.make_instruction(act)
+        steps = ({"op_no": 10, "description": "Mill", "work_centre": "MILL", "instruction": "WI-20"},)
+        order = work_orders.create(
+            act, "PRODUCTION", quantity=D(10), part_revision=makers.make_revision(act), operations=steps,
+            standards=({"kind": "LABOUR", "item": "MILL", "quantity": D(2), "unit_cost": D(80)},),
+        )  # fmt: skip
+        return work_orders.release(act, order)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE work_order SET snapshot_hash = 'ab'",
+        "UPDATE work_order SET snapshot = '{}'",
+        "UPDATE work_order SET part_revision_id = NULL",
+        "UPDATE work_order SET quantity = quantity + 1",
+        "UPDATE work_order SET standard_cost = 0",
+        "UPDATE work_order SET system = 'ERP'",
+        "UPDATE work_order SET status = 'PLANNED'",
+        "UPDATE work_order SET status = 'CLOSED'",
+        "UPDATE work_order_operation SET instruction_rev = '4'",
+        "UPDATE work_order_operation SET spec_rev = 'E'",
+        "UPDATE work_order_operation SET is_special = (1 = 1)",
+        "UPDATE work_order_operation SET op_no = 11",
+        "UPDATE work_order_operation SET status = 'COMPLETE'",
+        "UPDATE standard_cost SET unit_cost = 0",
+        "DELETE FROM work_order_operation",
+        "DELETE FROM standard_cost",
+        "DELETE FROM work_order",
+    ],
+)
+def test_sql_changes_nothing_of_a_released_work_order(order: WorkOrder, database: Engine, statement: str) -> None:
+    with pytest.raises(DBAPIError, match="Expected"), database.execution_options(writes=True).begin() as connection:
+        connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    ("statement", "free"),
+    [
+        ("UPDATE work_order SET priority = 1", True),
+        ("UPDATE work_order_operation SET planned_start = '2026-12-01'", True),
+    ],
+)
+def test_dates_and_priority_stay_the_planners(order: WorkOrder, database: Engine, statement: str, free: bool) -> None:
+    with database.execution_options(writes=True).begin() as connection:
+        assert (connection.execute(text(statement)).rowcount > 0) is free
+
+
+def test_no_operation_joins_a_released_work_order(installation: Installation, order: WorkOrder) -> None:
+    with pytest.raises(RuleViolation) as refusal, installation.acting("user:rita") as act:
+        act.session.get_one(WorkOrder, order.id).operations.append(WorkOrderOperation(op_no=20, description="Polish"))
+    assert refusal.value.code == "UNCONTROLLED_CHANGE"
+
+
+def test_release_is_judged_whoever_sets_the_status(installation: Installation) -> None:
+    with installation.acting("system:test") as act:
+        draft = makers.make_revision(act, status=RevisionStatus.DRAFT)
+        order = makers.make_work_order(act, draft, status="PLANNED", system="LOCKSTEP", origin=makers.Origin.LOCKSTEP)
+        order.status = WorkOrderStatus.FIRM
+    with installation.acting("system:test") as act:
+        stored = act.session.get_one(WorkOrder, order.id)
+        stored.approved_hash = stored.snapshot_hash = "ab" * 32
+        stored.snapshot = "{}"
+    with pytest.raises(RuleViolation) as refusal, installation.acting("user:rita") as act:
+        act.session.get_one(WorkOrder, order.id).status = WorkOrderStatus.RELEASED
+    assert refusal.value.code == "CON-07"
+
+
+def test_what_reaches_an_operation_is_what_the_one_before_passed_on(installation: Installation) -> None:
+    with installation.acting("system:test") as act:
+        order = makers.make_work_order(act)
+    with (
+        pytest.raises(RuleViolation, match=r"0\.000000 pieces to reach") as refusal,
+        installation.acting("user:rita") as act,
+    ):
+        act.session.get_one(WorkOrderOperation, order.operations[1].id).quantity_in = D(7)
+    assert refusal.value.code == "WO-BALANCE"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"type": "REWORK"}, {"type": "DEVIATION"}, {"type": "CALIBRATION"}, {"type": "CORRECTIVE"},
+        {"type": "FIELD_SERVICE", "customer": "Acme"}, {"quantity": D(0)}, {"priority": 10}, {"system": "LOCKSTEP"},
+    ],
+)  # fmt: skip
+def test_the_database_knows_what_defines_a_work_order(installation: Installation, values: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError), installation.acting("system:test") as act:
+        makers.make_work_order(act, **values)
+
+
+def test_more_pieces_than_came_in_cannot_go_out(installation: Installation) -> None:
+    with installation.acting("system:test") as act:
+        order = makers.make_work_order(act)
+    with pytest.raises(IntegrityError), installation.acting("user:rita") as act:
+        act.session.get_one(WorkOrderOperation, order.operations[0].id).good = D(11)
+
+
+@pytest.mark.parametrize("ended", [WorkOrderStatus.CLOSED, WorkOrderStatus.CANCELLED, WorkOrderStatus.SPLIT])
+def test_nothing_follows_the_end_of_a_work_order(ended: WorkOrderStatus) -> None:
+    assert not [after for before, after in TRANSITIONS if before is ended]
+
+
+def test_a_skipped_operation_names_a_signed_deviation(installation: Installation) -> None:
+    with installation.acting("system:test") as act:
+        order = makers.make_work_order(act)
+    with pytest.raises(IntegrityError), installation.acting("user:rita") as act:
+        act.session.get_one(WorkOrderOperation, order.operations[0].id).status = OperationStatus.SKIPPED_BY_DEVIATION
