@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import select
 
 from engine.act import Act
-from engine.errors import Invalid
+from engine.errors import Conflict, Invalid
 from engine.messages import Publication, publish
 from processes.documents import plain
+from records.amendment import AmendmentStatus, open_amendment_of
 from records.purchase_order import (
     AckChannel,
     AckCode,
@@ -29,21 +30,48 @@ NEEDS = {AckCode.IQ: "quantity", AckCode.IP: "unit_price", AckCode.DR: "promised
 
 def acknowledge(
     act: Act, order: PurchaseOrder, *, result: str, message_id: str, lines: Sequence[Mapping[str, Any]] = (),
-    reference: str = "", note: str = "", channel: str = "EDI",
+    reference: str = "", note: str = "", channel: str = "EDI", revision: int | None = None, charge: Decimal | None = None,
 ) -> Publication:  # fmt: skip
     """Take in a supplier's answer from outside; the same message_id twice is answered once.
 
+    revision: which one it answers, None for the present one. charge: what the supplier asks for a cancellation.
+
     result: ACCEPT, ACCEPT_WITH_CHANGE or REJECT. lines: line_no, code (X12 668: IQ, IP, DR, IB, IR), and the quantity,
-    unit_price or promised_on that the code needs. Raises: Invalid with every field that is wrong.
+    unit_price or promised_on that the code needs. Raises: Invalid with every field that is wrong; Conflict STALE_VERSION when it
+    answers another revision than the present one.
     """
+    _refuse_stale(order, revision)
     wrong = dict(_problems(order, result, lines, channel))
     if wrong:
         raise Invalid(f"Expected an answer to {order.number}, but {len(wrong)} field(s) of it are wrong", wrong)
     variables = {
         "result": result, "reference": reference, "note": note, "channel": channel, "message": message_id,
-        "lines": [dict(line) for line in lines],
+        "lines": [dict(line) for line in lines], "charge": charge,
     }  # fmt: skip
-    return publish(act, "supplier.ack", correlation_key=order.number, variables=variables, message_id=message_id)
+    return publish(
+        act, "supplier.ack", correlation_key=waiting_key(act, order), variables=variables, message_id=message_id
+    )
+
+
+def waiting_key(act: Act, order: PurchaseOrder) -> str:
+    """Return under which key the answer is waited for: the revision's while its amendment is on its way, else the order's."""
+    amendment = open_amendment_of(act.session, order)
+    under_way = (AmendmentStatus.APPROVED, AmendmentStatus.SENT)
+    return answer_key(order.number, order.revision) if amendment and amendment.status in under_way else order.number
+
+
+def answer_key(number: str, revision: int) -> str:
+    """Return the key under which the supplier's answer to one revision of an order is waited for."""
+    return f"{number} rev {revision}"
+
+
+def _refuse_stale(order: PurchaseOrder, revision: int | None) -> None:
+    if revision is not None and revision != order.revision:
+        raise Conflict(
+            f"Expected an answer to revision {order.revision} of {order.number}, but it answers revision {revision}."
+            " An acknowledgement counts for the revision that it names; ask the supplier to answer the present one.",
+            code="STALE_VERSION", record=(order.record_type, order.id), keep=True,
+        )  # fmt: skip
 
 
 def keep(act: Act, order: PurchaseOrder, given: Mapping[str, Any]) -> SupplierAcknowledgement:

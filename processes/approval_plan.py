@@ -17,12 +17,13 @@ SCOPED = frozenset({"CC_OWNER"})
 
 @dataclass
 class Seat:
-    """One signature that a document needs. rows: of the matrix, from 1; why: their reasons."""
+    """One signature that a document needs. rows: of the matrix, from 1; why: their reasons; meaning: of the signature."""
 
     stage: int
     role: str
     why: list[str] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
+    meaning: str = "APPROVED"
 
 
 def seats_from(approvals: Sequence[Mapping[str, Any]], rows: Sequence[Any]) -> list[Seat]:
@@ -46,7 +47,7 @@ def plan_for(
 
     record: type, id and hash. barred: user ids that may not sign (SOD-1, SOD-2).
     """
-    _write_down(act, record, seats)
+    write_down(act, record, seats)
     stages: dict[int, list[dict[str, Any]]] = {}
     for seat in seats:
         stages.setdefault(seat.stage, []).append(_slot(act, seat, cost_centre=cost_centre, barred=barred))
@@ -72,6 +73,7 @@ def _slot(act: Act, seat: Seat, *, cost_centre: str, barred: Collection[str]) ->
         "position": Decimal(1),
         "why": "; ".join([*dict.fromkeys(seat.why), *notes]),
         "rows": [Decimal(row) for row in seat.rows],
+        "meaning": seat.meaning,
         "groups": [principal.removeprefix("role:") for principal in principals],
         "users": [],
         "excludes": sorted(barred),
@@ -94,7 +96,8 @@ def _principals(act: Act, role: str, *, cost_centre: str, barred: Collection[str
     return [own, f"role:{role}"], skipped or [f"nobody owns {cost_centre} alone, so any {role} may sign"]
 
 
-def _write_down(act: Act, record: tuple[str, str, str], seats: Sequence[Seat]) -> None:
+def write_down(act: Act, record: tuple[str, str, str], seats: Sequence[Seat]) -> None:
+    """Write the seats of a document's content, those that are not there yet. record: type, id and hash."""
     record_type, record_id, record_hash = record
     known = {(slot.stage, slot.role): slot for slot in slots_of(act.session, record_type, record_id, record_hash)}
     for seat in seats:

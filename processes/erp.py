@@ -1,4 +1,4 @@
-"""The port to the system that owns purchase orders: create, read back, cancel. Adapters: by hand, by files, own numbers."""
+"""The port to the system that owns purchase orders: create, amend, read back, cancel. Adapters: by hand, by files, own numbers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ErpOrder:
 
 
 class Erp(Protocol):
-    """A system of record for orders. Every call may be repeated: the proposal number tells a repeat.
+    """A system of record for orders. Every call may be repeated: the proposal number and the revision tell a repeat.
 
     Raises: ErpUnavailable, ErpByHand, ErpRefused.
     """
@@ -70,8 +70,11 @@ class Erp(Protocol):
     def create_order(self, order: OrderDocument) -> str:
         """Create the order once and return the system's number."""
 
+    def amend_order(self, order: OrderDocument, *, number: str) -> None:
+        """Make the order what this revision of it says, once."""
+
     def read_order(self, order: OrderDocument, *, number: str, keyed: Mapping[str, Any]) -> ErpOrder:
-        """Read the order back. keyed: what a person said the system shows, empty when nobody keyed it."""
+        """Read this revision of the order back. keyed: what a person said the system shows, empty when nobody keyed it."""
 
     def cancel_order(self, order: OrderDocument, *, number: str, reason: str) -> None:
         """Cancel the order in the system."""
@@ -100,6 +103,8 @@ def differences(order: OrderDocument, shown: ErpOrder) -> list[dict[str, Any]]:
     if shown.lines is None:
         return found
     ours = {line["line_no"]: line for line in order.content["lines"]}
+    for number in [number for number, line in ours.items() if line.get("cancelled") and number not in shown.lines]:
+        del ours[number]
     for number in sorted(ours.keys() | shown.lines.keys()):
         mine, theirs = ours.get(number), shown.lines.get(number)
         if mine is None or theirs is None:
@@ -120,6 +125,7 @@ def proofs_of(order: OrderDocument) -> dict[str, str]:
     amounts = [
         line_amount(Decimal(line["quantity"]), Decimal(line["unit_price"]), currency=currency)
         for line in order.content["lines"]
+        if not line.get("cancelled")
     ]
     return {
         "total": str(total(amounts).quantize(Decimal("0.0001"))),

@@ -11,8 +11,8 @@ from typing import Any
 
 from processes.erp import Erp, ErpOrder, ErpRefused, ErpUnavailable, OrderDocument
 
-COLUMNS = ("proposal_no", "po_no", "result", "message")
-"""Every confirmation row has these. Beside them it may have header fields, or line_no and line fields."""
+COLUMNS = ("proposal_no", "po_no", "result", "message", "revision")
+"""Every confirmation row has these, revision may be empty (0). Beside them it may have header fields, or line_no and line fields."""
 
 QUANTITIES, PRICES = frozenset({"quantity"}), frozenset({"unit_price"})
 
@@ -20,7 +20,7 @@ QUANTITIES, PRICES = frozenset({"quantity"}), frozenset({"unit_price"})
 class FilesErp(Erp):
     """Orders go out once under their proposal number; the newest confirmation of a proposal counts.
 
-    A confirmation row: proposal_no, po_no, result (ACCEPTED, REFUSED, CANCELLED), message, then any of supplier, currency,
+    A confirmation row: proposal_no, po_no, result (ACCEPTED, REFUSED, CANCELLED), message, revision, then any of supplier, currency,
     payment_term, incoterm, ship_to, line_no, part_revision, quantity, uom, unit_price, need_by.
     """
 
@@ -43,6 +43,12 @@ class FilesErp(Erp):
         if number is None:
             raise ErpUnavailable(f"No confirmation of {order.proposal_no} in {self.inbox} yet")
         return number
+
+    def amend_order(self, order: OrderDocument, *, number: str) -> None:
+        """Write the revision, once, and wait until the system confirms it."""
+        self._write(f"{order.proposal_no}.r{order.revision}.json", _command("amend", order) | {"po_no": number})
+        if self._confirmed(order) is None:
+            raise ErpUnavailable(f"No confirmation of revision {order.revision} of {number} in {self.inbox} yet")
 
     def read_order(self, order: OrderDocument, *, number: str, keyed: Mapping[str, Any]) -> ErpOrder:
         """Return what the confirmation says, line by line when it has lines."""
@@ -84,10 +90,10 @@ class FilesErp(Erp):
         return None
 
     def _rows(self, order: OrderDocument) -> list[dict[str, str]]:
-        """Return the rows of the newest file that confirms the creation of this order."""
+        """Return the rows of the newest file that confirms this revision of the order."""
         by_file: dict[Path, list[dict[str, str]]] = {}
         for path, row in self._found(order):
-            if row["result"].upper() != "CANCELLED":
+            if row["result"].upper() != "CANCELLED" and (row["revision"] or "0") == str(order.revision):
                 by_file.setdefault(path, []).append(row)
         return by_file[max(by_file)] if by_file else []
 

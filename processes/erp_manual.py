@@ -23,6 +23,10 @@ class ManualErp(Erp):
         """Ask for a person."""
         raise ErpByHand(f"{order.proposal_no} has to be keyed by hand")
 
+    def amend_order(self, order: OrderDocument, *, number: str) -> None:
+        """Ask for a person."""
+        raise ErpByHand(f"Revision {order.revision} of {number} has to be keyed by hand")
+
     def read_order(self, order: OrderDocument, *, number: str, keyed: Mapping[str, Any]) -> ErpOrder:
         """Compare what was keyed; what the person left open differs."""
         return ErpOrder(number, header=keyed_summary(keyed))

@@ -28,6 +28,9 @@ class OwnNumbers(Erp):
             known = self._known(act, order)
             return known.native_number if known is not None else self._mint(act, order)
 
+    def amend_order(self, order: OrderDocument, *, number: str) -> None:
+        """Do nothing: the order here is the only one there is."""
+
     def read_order(self, order: OrderDocument, *, number: str, keyed: Mapping[str, Any]) -> ErpOrder:
         """Return the number alone: there is no second copy that could differ."""
         return ErpOrder(number)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from records.calendar import Site
 from records.money import convert
-from records.purchase_order import PurchaseOrder
+from records.purchase_order import LineStatus, PurchaseOrder
 from records.requisition import Requisition
 from records.sourcing import rate_on
 from records.supplier import Supplier, SupplierStatus
@@ -37,6 +40,13 @@ def requisition_facts(act: Act, requisition: Requisition) -> dict[str, Any]:
     return facts
 
 
+class Asking(Protocol):
+    """Who asks for facts: an act, or a page that only shows what an act would do."""
+
+    session: Session
+    now: dt.datetime
+
+
 def order_facts(act: Act, order: PurchaseOrder, requisition: Requisition, *, single_source: bool) -> dict[str, Any]:
     """Return the inputs of the approval matrix for an order. single_source: as its sourcing came out."""
     facts = _facts(
@@ -48,8 +58,22 @@ def order_facts(act: Act, order: PurchaseOrder, requisition: Requisition, *, sin
     return facts
 
 
+def amended_facts(asking: Asking, order: PurchaseOrder) -> dict[str, Any]:
+    """Return the inputs of the approval matrix for an order as an amendment would make it; cancelled lines count nothing."""
+    lines = [line for line in order.lines if line.status is not LineStatus.CANCELLED]
+    asked = [line.requisition_line for line in lines if line.requisition_line is not None]
+    facts = _facts(
+        asking, order.site, order.currency, lines, advance_payment=order.advance_payment,
+        project=next((one.requisition.project for one in asked if one.requisition.project), None), suppliers=[order.supplier],
+        rate=order.fx_rate,
+    )  # fmt: skip
+    facts["single_source"] = any(one.is_single_source for one in asked)
+    facts["capex"] = any(one.requisition.capex_no is not None for one in asked)
+    return facts
+
+
 def _facts(
-    act: Act,
+    act: Asking,
     site: Site,
     currency: str,
     lines: Sequence[Line],
@@ -57,8 +81,9 @@ def _facts(
     advance_payment: Decimal,
     project: str | None,
     suppliers: Iterable[Supplier],
+    rate: Decimal | None = None,
 ) -> dict[str, Any]:
-    rate = rate_on(act.session, currency, company_currency=site.currency, on=site.local_day(act.now))
+    rate = rate or rate_on(act.session, currency, company_currency=site.currency, on=site.local_day(act.now))
     amounts = [convert(line.amount, rate, currency=site.currency) for line in lines]
     parts = [part for line in lines if (part := part_of(line)) is not None]
     amount = sum(amounts, Decimal(0))

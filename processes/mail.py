@@ -14,7 +14,9 @@ from urllib.parse import unquote, urlsplit
 from engine.act import Installation
 from engine.registry import Registry, Work
 from processes.documents import existing
+from processes.order_change_sheet import order_change_pdf
 from processes.order_sheet import keying_sheet_pdf, purchase_order_pdf
+from records.amendment import PurchaseOrderAmendment
 from records.purchase_order import PurchaseOrder
 
 TIMEOUT = 30
@@ -25,7 +27,9 @@ registry = Registry()
 
 @registry.errand("mail")
 def mail(installation: Installation, work: Work) -> None:
-    """Send one message. Arguments: to (list), subject, text, and, for attachments, order_id with sheet (order or keying).
+    """Send one message.
+
+    Arguments: to (list), subject, text, and, for attachments, order_id with sheet (order, keying, or change with amendment_id).
 
     The job's id is the Message-ID, so that a repeat is recognised. Raises: OSError, SMTPException when the try failed.
     """
@@ -55,6 +59,9 @@ def _message(installation: Installation, work: Work) -> EmailMessage:
 def _sheet(installation: Installation, work: Work) -> tuple[str, bytes]:
     with installation.reading() as session:
         order = existing(session, PurchaseOrder, work["order_id"])
+        if work.get("sheet") == "change":
+            amendment = existing(session, PurchaseOrderAmendment, work["amendment_id"])
+            return f"{order.number} change {amendment.revision}.pdf", order_change_pdf(amendment)
         if work.get("sheet") == "keying":
             return f"{order.proposal_no} to key.pdf", keying_sheet_pdf(order)
         return f"{order.number}.pdf", purchase_order_pdf(order)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import object_session
 
 from processes.documents import plain
 from processes.erp import document_of, proofs_of
-from records.purchase_order import PurchaseOrder, PurchaseOrderLine
+from records.purchase_order import LineStatus, PurchaseOrder, PurchaseOrderLine
 from records.quality_clause import QualityClause
 from records.signature import SignatureStatus
 from records.signing import printed, signatures_on
@@ -56,7 +56,7 @@ def _data(order: PurchaseOrder, *, kind: str) -> dict[str, Any]:
         "bill_to": order.bill_to,
         "terms": " rev. ".join(filter(None, [order.terms_doc, order.terms_rev])),
         "comment": order.comment,
-        "lines": [_line(line) for line in order.lines],
+        "lines": [_line(line) for line in order.lines if line.status is not LineStatus.CANCELLED],
         "total": _money(order.total),
         "clauses": _clauses(order),
         "hash": document.hash,

@@ -37,12 +37,12 @@ def create_in_erp(installation: Installation, work: Work) -> Mapping[str, Any]:
     except ErpRefused as refusal:
         raise BpmnError(REFUSED, str(refusal)) from refusal
     except ErpByHand as by_hand:
-        _send_sheet(installation, work)
+        send_sheet(installation, work)
         raise BpmnError(UNAVAILABLE, str(by_hand)) from by_hand
     except ErpUnavailable as silence:
         if work.retries > 0:
             raise
-        _send_sheet(installation, work)
+        send_sheet(installation, work)
         raise BpmnError(UNAVAILABLE, str(silence)) from silence
 
 
@@ -62,7 +62,7 @@ def read_back(installation: Installation, work: Work) -> Mapping[str, Any]:
     except ErpUnavailable as silence:
         if work.retries > 0:
             raise
-        _send_sheet(installation, work)
+        send_sheet(installation, work)
         raise BpmnError(UNAVAILABLE, str(silence)) from silence
     found = [*_wrong_number(installation, work, number), *differences(order, shown)]
     return {"comparison": {"equal": not found, "number": number, "system": erp.system, "differences": found}}
@@ -72,7 +72,8 @@ def read_back(installation: Installation, work: Work) -> Mapping[str, Any]:
 def cancel_in_erp(installation: Installation, work: Work) -> None:
     """A29: cancel it in the ERP; where nobody but a person can, the integration owner is told."""
     erp, order = _erp_and_order(installation, work)
-    number, reason = str(work["order"]["number"]), "The supplier does not deliver as ordered"
+    number = str(work["order"]["number"])
+    reason = str((work.get("amendment") or {}).get("reason") or "The supplier does not deliver as ordered")
     try:
         erp.cancel_order(order, number=number, reason=reason)
     except (ErpByHand, ErpUnavailable) as by_hand:
@@ -164,7 +165,7 @@ def refuse_changes(act: Act, work: Work) -> Mapping[str, Any]:
     move(act, order, OrderStatus.TRANSMITTED, reason="The changes are refused")
     act.session.flush()
     reason = (work.get("decision") or {}).get("reason") or ""
-    _mail_supplier(
+    mail_supplier(
         act, order, f"Purchase order {order.number}: please deliver as ordered",
         f"We cannot accept the changes you named. Please acknowledge {order.number} as it was sent. {reason}".strip(),
     )  # fmt: skip
@@ -193,7 +194,7 @@ def _wrong_number(installation: Installation, work: Work, number: str) -> list[d
         return [{"field": "number", "ours": "a number of its own", "theirs": f"{number}, which is {other.proposal_no}"}]
 
 
-def _send_sheet(installation: Installation, work: Work) -> None:
+def send_sheet(installation: Installation, work: Work) -> None:
     """Mail the sheet to those who key orders, once for a job."""
     with installation.acting("system:erp") as act:
         order = existing(act.session, PurchaseOrder, work["order"]["id"])
@@ -216,10 +217,15 @@ def _send_to_supplier(act: Act, order: PurchaseOrder) -> None:
         f"Please find purchase order {order.number} attached and acknowledge it, line by line, with quantity, price and date.\n\n"
         f"{order.site.name}"
     )
-    _mail_supplier(act, order, f"Purchase order {order.number}", text, with_sheet=True)
+    mail_supplier(
+        act, order, f"Purchase order {order.number}", text, attachment={"order_id": order.id, "sheet": "order"}
+    )
 
 
-def _mail_supplier(act: Act, order: PurchaseOrder, subject: str, text: str, *, with_sheet: bool = False) -> None:
+def mail_supplier(
+    act: Act, order: PurchaseOrder, subject: str, text: str, *, attachment: Mapping[str, str] | None = None
+) -> None:
+    """Mail an order's supplier; where there is no address the buyer is asked to. attachment: arguments of the job ``mail``."""
     site = order.supplier_site
     address = (site.email if site is not None else "") or order.supplier.email
     if not address:
@@ -228,8 +234,7 @@ def _mail_supplier(act: Act, order: PurchaseOrder, subject: str, text: str, *, w
             told = f"Send {order.number} yourself: {order.supplier.name} has no mail address"
             tell(act, [order.buyer_id], told, key=f"{order.id}:unmailed:{act.id}", record=(order.record_type, order.id))
         return
-    sheet = {"order_id": order.id, "sheet": "order"} if with_sheet else {}
-    defer(act, "mail", {"to": [address], "subject": subject, "text": text, **sheet})
+    defer(act, "mail", {"to": [address], "subject": subject, "text": text, **(attachment or {})})
 
 
 def _tell_above(act: Act, order: PurchaseOrder, role: str) -> None:

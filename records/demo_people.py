@@ -77,7 +77,7 @@ ROLES: tuple[tuple[str, str, tuple[Meaning, ...]], ...] = (
     ("QA_ENG", "Quality engineer", QUALITY),
     ("QA_SP", "Special-process quality", QUALITY),
     ("SQ", "Supplier quality", QUALITY),
-    ("PLANNER", "Planner", (Meaning.AUTHORED, Meaning.REVIEWED)),
+    ("PLANNER", "Planner", (Meaning.AUTHORED, Meaning.REVIEWED, Meaning.REJECTED)),
     ("MAINT_PLANNER", "Maintenance planner", APPROVER),
     ("MAINT_MGR", "Maintenance manager", APPROVER),
     ("SHIPPING", "Shipping", (Meaning.RESPONSIBLE,)),

@@ -58,7 +58,8 @@ ADVANCES = pairs(
     " TRANSMITTED>ACKNOWLEDGED|COUNTER_OFFER|SUPPLIER_REJECTED;"
     " COUNTER_OFFER>TRANSMITTED|ACKNOWLEDGED|SUPPLIER_REJECTED; SUPPLIER_REJECTED>CANCELLED;"
     " ACKNOWLEDGED>PARTIALLY_RECEIVED|RECEIVED; PARTIALLY_RECEIVED>RECEIVED; RECEIVED>CLOSED|PARTIALLY_RECEIVED;"
-    " TRANSMITTED|ACKNOWLEDGED|COUNTER_OFFER|PARTIALLY_RECEIVED>CANCEL_PENDING; CANCEL_PENDING>CANCELLED",
+    " TRANSMITTED|ACKNOWLEDGED|COUNTER_OFFER|PARTIALLY_RECEIVED>CANCEL_PENDING;"
+    " CANCEL_PENDING>CANCELLED|TRANSMITTED|ACKNOWLEDGED|PARTIALLY_RECEIVED",
     OrderStatus,
 )
 TRANSITIONS = ADVANCES | {
@@ -84,9 +85,11 @@ class LineStatus(StrEnum):
 
 
 LINE_TRANSITIONS = pairs(
-    "OPEN>PART_RCVD|RCVD|CLOSED|CANCELLED; PART_RCVD>RCVD|CLOSED|CANCELLED; RCVD>CLOSED|PART_RCVD", LineStatus
+    "OPEN>PART_RCVD|RCVD|CLOSED|CANCELLED; PART_RCVD>RCVD|CLOSED|CANCELLED; RCVD>PART_RCVD|CLOSED; CANCELLED>OPEN",
+    LineStatus,
 )
-"""RCVD goes back to PART_RCVD when goods are rejected or a receipt is reversed: a replacement is to come."""
+"""RCVD goes back to PART_RCVD when goods are rejected, a receipt is reversed or more is ordered: something is to come. CANCELLED goes
+back to OPEN when the amendment that cancelled the line is reverted."""
 
 
 class IncotermCode(StrEnum):
@@ -471,7 +474,9 @@ def approved_content(order: PurchaseOrder) -> dict[str, Any]:
 
 
 def _line_content(line: PurchaseOrderLine) -> dict[str, Any]:
-    return {
+    """Return what is approved of a line. A cancelled one keeps its number and says so; an open one says nothing about it."""
+    ended = {"cancelled": True} if line.status is LineStatus.CANCELLED else {}
+    return ended | {
         "line_no": line.line_no,
         "part_revision": line.part_revision.number if line.part_revision else None,
         "service": line.service_code,

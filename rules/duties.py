@@ -18,6 +18,7 @@ from engine.decisions import Decision
 from engine.errors import Finding
 from engine.record import Edit, Operation
 from engine.stored.task import Task
+from records.amendment import ApprovalPlan, PurchaseOrderAmendment
 from records.person import Role, RoleGrant, User
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
@@ -116,9 +117,18 @@ def requesters_of(session: Session, record_type: str, record_id: str) -> set[str
             .join(PurchaseOrderLine, PurchaseOrderLine.requisition_line_id == RequisitionLine.id)
             .where(PurchaseOrderLine.order_id == record_id)
         )
+    elif record_type == PurchaseOrderAmendment.record_type:
+        amendment = _weighty(session, record_id)
+        return requesters_of(session, PurchaseOrder.record_type, amendment.order_id) if amendment is not None else set()
     else:
         return set()
     return set(session.scalars(wanted))
+
+
+def _weighty(session: Session, amendment_id: str) -> PurchaseOrderAmendment | None:
+    """Return an amendment that spends more; one that spends no more is released by its own buyer (domain.md 4a)."""
+    found = session.get(PurchaseOrderAmendment, amendment_id)
+    return found if found is not None and found.plan in (ApprovalPlan.FULL, ApprovalPlan.LEAD) else None
 
 
 def buyers_of(session: Session, record_type: str, record_id: str, *, at: dt.datetime) -> set[str]:
@@ -126,6 +136,11 @@ def buyers_of(session: Session, record_type: str, record_id: str, *, at: dt.date
     if record_type == PurchaseOrder.record_type:
         order = session.get(PurchaseOrder, record_id)
         return {order.buyer_id} if order is not None and order.buyer_id is not None else set()
+    if record_type == PurchaseOrderAmendment.record_type:
+        amendment = _weighty(session, record_id)
+        if amendment is None:
+            return set()
+        return buyers_of(session, PurchaseOrder.record_type, amendment.order_id, at=at) | {amendment.opened_by}
     if record_type != Requisition.record_type:
         return set()
     orders = session.scalars(
@@ -278,10 +293,16 @@ def _found(session: Session, approval: Approval) -> PurchaseOrder | Requisition 
         return session.get(PurchaseOrder, approval.record_id)
     if approval.record_type == Requisition.record_type:
         return session.get(Requisition, approval.record_id)
+    if approval.record_type == PurchaseOrderAmendment.record_type:
+        amendment = session.get(PurchaseOrderAmendment, approval.record_id)
+        return amendment.order if amendment is not None else None
     return None
 
 
 def _number(session: Session, approval: Approval) -> str:
+    if approval.record_type == PurchaseOrderAmendment.record_type:
+        amendment = session.get(PurchaseOrderAmendment, approval.record_id)
+        return amendment.number if amendment is not None else approval.record_id
     document = _found(session, approval)
     return document.number if document is not None else f"{approval.record_type} {approval.record_id}"
 

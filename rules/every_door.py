@@ -130,7 +130,7 @@ def _amendments(speech: Speech) -> Iterator[Door]:
     lines = table_of(PurchaseOrderLine)
     yield doors.only_as_approved(
         lines, lines.columns["status"], speech, name="cancelled",
-        when=f"NEW.status = 'CANCELLED' AND OLD.status <> 'CANCELLED' AND {doors.status_of(ORDER_LINES, 'OLD')} <> 'DRAFT'",
+        when=f"(NEW.status = 'CANCELLED') <> (OLD.status = 'CANCELLED') AND {doors.status_of(ORDER_LINES, 'OLD')} <> 'DRAFT'",
     )  # fmt: skip
     items = table_of(ChangeItem)
     key = speech.id_of(AMENDMENT.table.columns["id"], "NEW.change_id")

@@ -128,7 +128,9 @@ class LockstepGuard:
                 yield self._refusal(edit, name, old, new, status, "never to change")
             elif control is not None and not _is_approved(act, edit, name, old, new, control=control):
                 yield self._refusal(edit, name, old, new, status, "to stay as it was approved", control)
-            elif _cancels_a_line(edit, name, new, status) and not _has_item(act, edit, name, old, new, ChangeClass.C2):
+            elif _cancels_a_line(edit, name, (old, new), status) and not _has_item(
+                act, edit, name, old, new, ChangeClass.C2
+            ):
                 yield self._refusal(edit, name, old, new, status, "to stay open")
 
     def _comings_and_goings(self, act: Act, edit: Edit, guarded: Lines) -> Iterator[Finding]:
@@ -309,8 +311,9 @@ def _has_item(act: Act, edit: Edit, name: str, old: str | None, new: str | None,
     )
 
 
-def _cancels_a_line(edit: Edit, name: str, new: str | None, status: str) -> bool:
-    return (edit.record_type, name, new) == ("purchase_order_line", "status", "CANCELLED") and status != "DRAFT"
+def _cancels_a_line(edit: Edit, name: str, texts: tuple[str | None, str | None], status: str) -> bool:
+    """Whether a line is cancelled, or a cancelled one opened, under an order that is no draft."""
+    return (edit.record_type, name) == ("purchase_order_line", "status") and "CANCELLED" in texts and status != "DRAFT"
 
 
 def _is_signed(act: Act, item: ChangeItem) -> bool:
