@@ -200,8 +200,8 @@ def count_receipts(act: Act, line: PurchaseOrderLine) -> PurchaseOrderLine:
     """Set what is received and accepted on a line to the sums of its receipts; nothing else ever sets it."""
     act.session.flush()
     before = line.quantity_imported or Decimal(0)
-    line.quantity_received = before + received_quantity(act.session, line)
-    line.quantity_accepted = before + accepted_quantity(act.session, line)
+    received, accepted = received_quantity(act.session, line), accepted_quantity(act.session, line)
+    line.quantity_received, line.quantity_accepted = before + received, before + accepted
     act.session.flush()
     return line
 

@@ -1,0 +1,178 @@
+"""Certificates (A34, A36): presented with the goods or later, verified against what the order asks for, or rejected."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import select
+
+from engine.act import Act
+from engine.errors import Conflict, Invalid
+from engine.ports import SignatureRequest
+from processes.documents import plain
+from processes.goods_settling import settle
+from processes.goods_signature import RECEIVERS, VERIFIERS, role_for, sign
+from processes.order_progress import lock, order_key, settle_statuses, tell_flow
+from processes.receiving import OWN
+from records.attachment import attach, check_kind
+from records.certificate import (
+    Certificate,
+    CertificateStatus,
+    CertificateType,
+    certificate_hash,
+    missing_certificates,
+    move,
+)
+from records.numbering import next_number
+from records.purchase_order import FINAL, PurchaseOrderLine
+from records.receipt import Receipt, receipts_of, remaining_quantity
+from records.signature import Meaning
+
+TREATED = frozenset({CertificateType.HT, CertificateType.NDT})
+"""Types that certify a process: they must state its specification and the day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What a certificate states. content: the file's bytes. lots: as the supplier calls them. quantity: in the line's unit."""
+
+    type: CertificateType
+    issuer: str
+    content: bytes
+    file_name: str
+    event_id: str
+    system: str = OWN
+    reference: str = ""
+    spec: str | None = None
+    spec_rev: str | None = None
+    lots: tuple[str, ...] = ()
+    process_date: dt.date | None = None
+    quantity: Decimal | None = None
+
+
+def present(
+    act: Act,
+    line: PurchaseOrderLine,
+    paper: Paper,
+    *,
+    receipt: Receipt | None = None,
+    outside_link_id: str | None = None,
+) -> Certificate:
+    """Keep a certificate as it came; it speaks for the goods once it is verified. The same event again returns the first.
+
+    receipt: the goods it came with, None for whatever comes on the line. Raises: Forbidden; Invalid for an empty or wrong file;
+    Conflict when the receipt is of another line or the order is over.
+    """
+    role_for(act, (*VERIFIERS, *RECEIVERS, "BUYER"), to="enter certificates")
+    known = act.session.scalar(
+        select(Certificate).where(
+            Certificate.source_system == paper.system, Certificate.source_event_id == paper.event_id
+        )
+    )
+    if known is not None:
+        return known
+    check_kind(paper.file_name, paper.content)
+    if not paper.issuer.strip():
+        raise Invalid("Expected who issued the certificate, but it is empty", {"issuer": "is required"})
+    if paper.quantity is not None and paper.quantity <= 0:
+        raise Invalid("Expected a covered quantity above 0, or none for all", {"quantity": "must be above 0"})
+    if receipt is not None and receipt.order_line_id != line.id:
+        raise Conflict(f"Expected a receipt of {line.number}, but {receipt.number} is of {receipt.order_line.number}")
+    if line.order.status in FINAL:
+        raise Conflict(f"Expected {line.order.number} to be open, but it is {line.order.status}")
+    made = Certificate(
+        number=next_number(act, "CERT", site=line.order.site), type=paper.type, order_line=line, order_line_id=line.id,
+        receipt=receipt, receipt_id=receipt.id if receipt else None, outside_link_id=outside_link_id, issuer=paper.issuer.strip(),
+        reference=paper.reference.strip(), document_hash=hashlib.sha256(paper.content).hexdigest(), spec=paper.spec or None,
+        spec_rev=paper.spec_rev or None, lots=paper.lots, process_date=paper.process_date, quantity=paper.quantity,
+        source_system=paper.system, source_event_id=paper.event_id,
+    )  # fmt: skip
+    act.session.add(made)
+    act.session.flush()
+    attach(act, made, paper.content, file_name=paper.file_name)
+    act.session.flush()
+    tell_flow(act, "cert.presented", order_key(line.order), {"certificate": {"id": made.id, "number": made.number}})
+    return made
+
+
+def verify_certificate(
+    act: Act, certificate: Certificate, request: SignatureRequest, *, reason: str = ""
+) -> Certificate:
+    """Verify what a certificate states, signed VERIFIED; one that does not fit the order is rejected with every reason.
+
+    Goods that only waited for it are accepted. Raises: Forbidden; Conflict when it was judged before.
+    """
+    role = role_for(act, VERIFIERS, to="verify certificates")
+    order = lock(act, certificate.order_line.order)
+    if certificate.status is not CertificateStatus.PRESENTED:
+        raise Conflict(
+            f"Expected {certificate.number} to wait for its verification, but it is {certificate.status}; "
+            "present another certificate",
+            code="ILLEGAL_TRANSITION", record=(certificate.record_type, certificate.id),
+        )  # fmt: skip
+    wrong = list(problems_of(act, certificate))
+    if wrong:
+        return reject_certificate(act, certificate, reason=" ".join(wrong))
+    signature = sign(
+        act, certificate, request, content_hash=certificate_hash(certificate), role=role, meanings=[Meaning.VERIFIED],
+        reason=reason,
+    )  # fmt: skip
+    with act.session.no_autoflush:
+        move(act, certificate, CertificateStatus.VERIFIED)
+        certificate.verified_by, certificate.signature_id = act.user_id, signature.id
+    act.session.flush()
+    for receipt in receipts_of(act.session, certificate.order_line):
+        settle(act, receipt)
+        if not missing_certificates(act.session, receipt):
+            tell_flow(act, "certificates.settled", receipt.id)
+    settle_statuses(act, order)
+    tell_flow(act, "goods.settled", certificate.order_line_id)
+    return certificate
+
+
+def reject_certificate(act: Act, certificate: Certificate, *, reason: str) -> Certificate:
+    """Reject a certificate; the goods go on waiting for a right one. Raises: Forbidden; Invalid; Conflict."""
+    role_for(act, VERIFIERS, to="reject certificates")
+    if not reason.strip():
+        raise Invalid("Expected a reason for the rejection, but there is none", {"reason": "is required"})
+    with act.session.no_autoflush:
+        move(act, certificate, CertificateStatus.REJECTED, reason=reason)
+        certificate.refusal, certificate.verified_by = reason[:4000], act.user_id
+    act.session.flush()
+    return certificate
+
+
+def problems_of(act: Act, certificate: Certificate) -> Iterator[str]:
+    """Yield what does not fit between a certificate and its order line, one sentence each."""
+    line = certificate.order_line
+    if certificate.type in TREATED and line.spec and not certificate.spec:
+        yield f"Expected the certificate to state {line.spec} rev {line.spec_rev}, but it states no specification."
+    if certificate.spec and line.spec and certificate.spec != line.spec:
+        yield f"Expected {line.spec} as ordered, but the certificate states {certificate.spec}."
+    elif certificate.spec and line.spec and certificate.spec_rev != line.spec_rev:
+        yield (
+            f"Expected {line.spec} rev {line.spec_rev} as ordered, but the certificate states rev "
+            f"{certificate.spec_rev or 'none'}."
+        )
+    today = line.order.site.local_day(act.now)
+    if certificate.process_date is not None and certificate.process_date > today:
+        yield f"Expected a process date that has been, but {certificate.process_date} is to come."
+    receipt = certificate.receipt
+    if receipt is None:
+        return
+    left = remaining_quantity(act.session, receipt)
+    if certificate.quantity is not None and certificate.quantity < left:
+        yield (
+            f"Expected {plain(left)} {receipt.uom} of {receipt.number} to be covered, but the certificate covers "
+            f"{plain(certificate.quantity)}."
+        )
+    named = {receipt.lot_label, receipt.heat, *receipt.serials} - {""}
+    if certificate.lots and named and not set(certificate.lots) & named:
+        yield (
+            f"Expected lot {' or '.join(sorted(named))} of {receipt.number}, but the certificate is of "
+            f"{', '.join(certificate.lots)}."
+        )

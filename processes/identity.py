@@ -1,0 +1,99 @@
+"""The identity check (A33): whether these are the goods the supplier agreed to send, on an order that still wants them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from engine.act import Act
+from records.amendment import AmendmentStatus, open_amendment_of
+from records.external import Discrepancy, DiscrepancyStatus, Severity
+from records.purchase_order import OrderStatus, PurchaseOrder
+from records.receipt import Quarantine, Receipt
+from records.supplier import SupplierStatus
+
+UNANSWERED = frozenset({OrderStatus.TRANSMITTED, OrderStatus.COUNTER_OFFER})
+BARRED = frozenset({SupplierStatus.SUSPENDED, SupplierStatus.DISQUALIFIED})
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why goods are kept apart, and what ends it. is_nonconforming: it is written down as a nonconformance."""
+
+    cause: Quarantine
+    title: str
+    sentence: str
+    way_out: str
+    is_nonconforming: bool = False
+
+
+def doubts_about(act: Act, receipt: Receipt) -> Doubt | None:
+    """Return the first reason to keep received goods apart, or None when they are what was ordered."""
+    order = receipt.order_line.order
+    status = order.held_from if order.status is OrderStatus.ON_HOLD else order.status
+    if status is OrderStatus.CANCEL_PENDING:
+        return Doubt(
+            Quarantine.CANCELLATION,
+            "Goods of an order that is being cancelled",
+            f"CON-08: Expected {order.number} to be open, but its cancellation waits for the supplier's acknowledgement.",
+            "The buyer decides with the supplier whether they go back.",
+        )
+    return _drift(act, order) or _supplier(order) or _wrong_revision(receipt) or _unanswered(act, order, status)
+
+
+def _wrong_revision(receipt: Receipt) -> Doubt | None:
+    revision = receipt.order_line.part_revision
+    label = (receipt.revision_on_label or "").strip()
+    if revision is None or not label or label == revision.rev:
+        return None
+    return Doubt(
+        Quarantine.IDENTITY,
+        f"Revision {label} delivered instead of {revision.rev}",
+        f"Expected {revision.number} as ordered, but the label says revision {label}.",
+        "Quality decides: return, use as it is with engineering's signature, or correct the reading.",
+        is_nonconforming=True,
+    )
+
+
+def _unanswered(act: Act, order: PurchaseOrder, status: OrderStatus | None) -> Doubt | None:
+    amendment = open_amendment_of(act.session, order)
+    is_sent = amendment is not None and amendment.status is AmendmentStatus.SENT
+    if status not in UNANSWERED and not is_sent:
+        return None
+    revision = amendment.revision if amendment is not None and is_sent else order.revision
+    return Doubt(
+        Quarantine.NOT_ACKNOWLEDGED,
+        "Goods before the acknowledgement",
+        f"Expected {order.supplier.name} to have acknowledged revision {revision} of {order.number}, but it has not.",
+        "The buyer records the acknowledgement; then quality releases the goods to inspection.",
+        is_nonconforming=True,
+    )
+
+
+def _supplier(order: PurchaseOrder) -> Doubt | None:
+    if order.supplier.status not in BARRED:
+        return None
+    return Doubt(
+        Quarantine.SUPPLIER,
+        "Goods of a suspended supplier",
+        f"SUP-09: Expected an approved supplier, but {order.supplier.name} is {order.supplier.status}.",
+        "Supplier quality decides what becomes of open deliveries.",
+    )
+
+
+def _drift(act: Act, order: PurchaseOrder) -> Doubt | None:
+    wanted = select(Discrepancy).where(
+        Discrepancy.document_type == order.record_type, Discrepancy.document_id == order.id,
+        Discrepancy.status == DiscrepancyStatus.OPEN, Discrepancy.severity == Severity.CRITICAL,
+    )  # fmt: skip
+    found = act.session.scalars(wanted.order_by(Discrepancy.opened_at)).first()
+    if found is None:
+        return None
+    return Doubt(
+        Quarantine.DRIFT,
+        "Goods of an order that systems disagree about",
+        f"CON-18: Expected {found.system} to show {order.number} as approved, but {found.field} is {found.theirs or 'missing'} "
+        f"there and {found.ours or 'missing'} here.",
+        "The integration owner resolves the discrepancy; then quality releases the goods.",
+    )
