@@ -27,6 +27,7 @@ class Finding:
     rule: the law's id (``SOD-1``, ``CON-07``, ``UNCONTROLLED_CHANGE``). sentence: one sentence, "Expected …, but …".
     owner: whose turn it is, as a principal (``role:PUR_LEAD``) or empty. way_out: what to do next, in words.
     judged_by: the content hash of the table that judged, or empty for a law in code; row: its row number, from 1.
+    waiver_id: the waiver that turned it into a warning.
     """
 
     rule: str
@@ -41,6 +42,7 @@ class Finding:
     way_out: str = ""
     judged_by: str = ""
     row: int | None = None
+    waiver_id: str | None = None
 
 
 class Refused(Exception):

@@ -1,120 +1,264 @@
-"""Purchase orders used as work instructions (BLUR-P1 to BLUR-P5): what a line's text does that a specification should do.
+"""Purchase orders used as work instructions, and work orders used as purchases (BLUR-P1 to P8, BLUR-W1 to W7).
 
-The detectors count; what their counts mean is the table ``blurred_roles.dmn``.
+``blurred_texts`` reads what a text does and this module gathers what the records show; what either means is the table
+``blurred_roles.dmn``. The text of an order is judged with its line; the rest where the flow meets it.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.errors import Effect, Finding
+from engine.record import Record
 from records.attachment import Attachment
 from records.part import Criticality, DefinitionKind
-from records.purchase_order import PurchaseOrderLine
+from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.requisition import RequisitionLine
+from records.supplier import Supplier
+from rules.blurred_texts import (
+    Reading,
+    cites_only_a_work_order,
+    paragraph_key,
+    read_purchase,
+    read_text,
+    sends_a_traveller,
+)
 from rules.policy import Judgement, table_called
 from rules.quality import is_special
 from rules.supplier_gate import Line, part_of, process_of
 
-ORDERS = (
-    "anneal apply assemble bake blast bond bore braze clean coat cool cure cut deburr degrease dip drill dry ensure etch fit grind "
-    "harden heat hold inspect install lap load machine make mark mask measure mill mount passivate perform pickle place plate polish "
-    "press quench ramp ream remove repeat rinse sand seal set soak solder spray stamp strip tap temper tighten torque treat trim "
-    "turn verify wash weld wipe"
-)
-PROCESS_VERBS = (
-    "anneal age bake braze cure deburr drill etch grind harden heat passivate quench ream solder tap temper torque weld"
-)
-SENTENCE_ENDS = re.compile(r"[.;!?](?=\s|$)|\n+|(?:^|\s)\d+[.)]\s")
-BULLET = re.compile(r"^[\s\-*•–]*(?:step\s+\d+\s*:?|then|next|first|finally|please|and)?[\s,:]*", re.IGNORECASE)
-MUST = re.compile(r"\b(?:must|shall|has to|have to|is to be|are to be|do not|don't)\b", re.IGNORECASE)
-NUMBER = r"(?<![\w.,–-])[+-]?\d+(?:[.,]\d+)?\s*"
-"""A number that is not the end of a range: ``0-100 psi`` says what a gauge shows, not how something is made."""
+NOTHING: dict[str, Any] = {
+    "length": 0, "imperatives": 0, "parameters": 0, "specification": False, "uncontrolled_documents": 0,
+    "inspection_in_text": False, "inspection_plan": False, "service_without_object": False, "orders_with_paragraph": 0,
+    "evidence": "NONE", "card_amount": Decimal(0),
+}  # fmt: skip
+OVER = (OrderStatus.CANCELLED, OrderStatus.REJECTED)
+NEARLY = 8
+"""Characters by which the same paragraph may differ in length, for commas and spaces."""
 
-STRONG_UNIT = r"(?:(?:°|º|deg(?:rees?)?\.?)\s*[CFK]\b|℃|℉|minutes?\b|mins?\b|psi\b|k?N\s?[·*]?\s?m\b|in[\s-]?lbs?\b|ft[\s-]?lbs?\b|mbar\b)"
-STRONG_UNITS = re.compile(NUMBER + STRONG_UNIT, re.IGNORECASE)
-WEAK_UNITS = re.compile(rf"{NUMBER}(?:A\b|A/dm|[µμ]m\b|mm\b|V\b|bar\b)|\d\s*[–-]\s*\d+(?:[.,]\d+)?\s*{STRONG_UNIT}")
-"""Sizes, ratings and ranges: parameters only in a sentence that says what to do."""
-
-AN_OBJECT = r"(?=\s+(?:at|to|the|all|both|each|every|holes?|edges?|threads?|for|with|per|until|before|after|in|\d))"
-VERB = re.compile(
-    rf"\b(?:{PROCESS_VERBS.replace(' ', '|')}){AN_OBJECT}"
-    rf"|\b(?:annealed|baked|brazed|cured|deburred|drilled|etched|hardened|heated|quenched|tempered|torqued)\s+(?:at|to|for|until)\b",
-    re.IGNORECASE,
-)
-SPECIFICATION = re.compile(
-    r"\b(?:AMS|ASTM|ASME|MIL-[A-Z]+|ISO|EN|DIN|SAE|NAS|BAC|BMS|PS|WPS|QQ-[A-Z]|AWS|NADCAP|ANSI)[\s-]?[A-Z]{0,4}[\s-]?\d[\w./-]*",
-    re.IGNORECASE,
-)
-WORD_OF_MOUTH = re.compile(
-    r"\b(?:as|per|see|according to|acc\.? to)\s+(?:the\s+|your\s+|our\s+|my\s+|attached\s+)*"
-    r"(?:sketch|e-?mails?|phone\s?call|telephone|conversation|discussion|discussed|agreed (?:by|on|with)|last time|before|usual|fax)\b",
-    re.IGNORECASE,
-)
-CRITERIA = re.compile(
-    r"\b(?:inspect(?:ed)?\s+(?:for|to|at|all|each|every|\d)|(?:100\s?%|visual(?:ly)?)\s+(?:inspect\w*|check\w*)|AQL\s*\d|"
-    r"(?:accept|reject)(?:ed|able)?\s+(?:if|when|only)|no\s+(?:visible\s+)?(?:cracks?|burrs?|scratches|porosity|pits|dents)\b)",
-    re.IGNORECASE,
-)
+WAYS_OUT = {
+    "P": "Name a specification or a controlled document, open a change request, or link the work order.",
+    "W": "Raise a requisition, or link the line of the order that buys it; take price and supplier out of the work order.",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a text says, counted."""
+class Evidence:
+    """What the records show of one document. rule: whose sentence it is; sentence: what was expected, but found.
 
-    length: int
-    imperatives: int
-    parameters: int
-    has_specification: bool
-    words_of_mouth: int
-    has_criteria: bool
+    old, new: the two values. field: where it stands.
+    """
 
-
-def read_text(text: str) -> Reading:
-    """Count what a line's text does. Pure; works on any text."""
-    sentences = [part.strip() for part in SENTENCE_ENDS.split(text) if part and part.strip()]
-    return Reading(
-        length=len(text),
-        imperatives=sum(_gives_an_order(sentence) for sentence in sentences),
-        parameters=sum(_parameters(sentence) for sentence in sentences),
-        has_specification=SPECIFICATION.search(text) is not None,
-        words_of_mouth=len(WORD_OF_MOUTH.findall(text)),
-        has_criteria=CRITERIA.search(text) is not None,
-    )
+    kind: str
+    sentence: str
+    field: str = ""
+    old: str | None = None
+    new: str | None = None
+    card_amount: Decimal = Decimal(0)
 
 
 def judge_text(session: Session, line: Line) -> list[Finding]:
-    """Return BLUR-P1 to BLUR-P5 on one line of a requisition or an order."""
-    part, read = part_of(line), read_text(line.description)
+    """Return BLUR-P1 to BLUR-P6 on one line of a requisition or an order."""
+    document = line.requisition if isinstance(line, RequisitionLine) else line.order
+    read = read_text(line.description, site=document.site.code)
+    orders = _orders_with(session, line) if read.is_technical and not (line.spec or read.has_specification) else []
     judgement = table_called("blurred_roles").judge(
-        critical=is_special(session, process_of(line))
-        or (part is not None and part.criticality is not Criticality.STD),
-        length=read.length,
-        imperatives=read.imperatives,
-        parameters=read.parameters,
-        specification=bool(line.spec) or read.has_specification,
-        uncontrolled_documents=read.words_of_mouth + _uncontrolled_files(session, line),
-        inspection_in_text=read.has_criteria,
-        inspection_plan=bool(line.spec) or read.has_specification or _has_plan(line),
-        service_without_object=line.service_code is not None and not (line.cost_object or line.work_order_op),
+        **NOTHING
+        | {
+            "critical": is_critical(session, line),
+            "length": read.length,
+            "imperatives": read.imperatives,
+            "parameters": read.parameters,
+            "specification": bool(line.spec) or read.has_specification,
+            "uncontrolled_documents": read.words_of_mouth + _uncontrolled_files(session, line),
+            "inspection_in_text": read.has_criteria,
+            "inspection_plan": bool(line.spec) or read.has_specification or _has_plan(line),
+            "service_without_object": line.service_code is not None and not (line.cost_object or line.work_order_op),
+            "orders_with_paragraph": len(orders),
+        }
     )
-    return [_finding(line, judgement, number, read) for number in range(len(judgement.rows))]
+    return [_finding(line, judgement, number, read, orders) for number in range(len(judgement.rows))]
 
 
-def _gives_an_order(sentence: str) -> bool:
-    first = re.match(r"[A-Za-z]+", BULLET.sub("", sentence, count=1))
-    begins = first is not None and first.group().lower() in ORDERS.split() and len(sentence.split()) > 2
-    return begins or MUST.search(sentence) is not None
+def judge_evidence(
+    record: Record, found: Iterable[Evidence], *, is_critical: bool, owner: str = "role:PUR_LEAD"
+) -> list[Finding]:
+    """Return what the records show about a document, by the table. owner: whose turn it is."""
+    findings = []
+    for each in found:
+        judgement = table_called("blurred_roles").judge(
+            **NOTHING | {"critical": is_critical, "evidence": each.kind, "card_amount": each.card_amount}
+        )
+        findings += [
+            Finding(
+                str(row.outputs["rule"]), Effect(row.outputs["effect"]), each.sentence, record.record_type, record.id,
+                field=each.field, old=each.old, new=each.new, owner=owner,
+                way_out=WAYS_OUT[str(row.outputs["rule"])[5]], judged_by=judgement.hash, row=row.number,
+            )
+            for row in judgement.rows
+        ]  # fmt: skip
+    return findings
 
 
-def _parameters(sentence: str) -> int:
-    verbs = len(VERB.findall(sentence))
-    weak = len(WEAK_UNITS.findall(sentence)) if verbs else 0
-    return verbs + len(STRONG_UNITS.findall(sentence)) + weak
+def read_operation(session: Session, text: str, *, number: str, site: str = "") -> list[Evidence]:
+    """Return BLUR-W1 and BLUR-W4 on the text of an operation, or of a material line, of a work order.
+
+    number: how people call it, ``WO-7001/30``.
+    """
+    read = read_purchase(text, suppliers=_supplier_names(session), site=site)
+    found = []
+    if read.supplier:
+        found.append(
+            Evidence(
+                "SUPPLIER_AND_PRICE",
+                f"Expected {number} to say what is done, but its text names {read.supplier} and a price: {text[:120]!r}.",
+                field="description", new=text[:500],
+            )
+        )  # fmt: skip
+    if read.has_material:
+        found.append(
+            Evidence(
+                "MATERIAL_WITH_PRICE",
+                f"Expected the material of {number} as a part with its lot, but the text buys it: {text[:120]!r}.",
+                field="description", new=text[:500],
+            )
+        )  # fmt: skip
+    return found
+
+
+def read_invoice_text(text: str, *, number: str, names_an_order: bool) -> list[Evidence]:
+    """Return BLUR-W3 on what a supplier's invoice cites. names_an_order: whether a line of it is on an order's line."""
+    if names_an_order or not cites_only_a_work_order(text):
+        return []
+    return [
+        Evidence(
+            "WORK_ORDER_AS_ORDER",
+            f"Expected {number} to name our purchase order, but it cites only a work order: {text[:120]!r}.",
+            field="reference", new=text[:500],
+        )
+    ]  # fmt: skip
+
+
+def read_message(text: str, *, number: str, is_linked: bool = False, site: str = "") -> list[Evidence]:
+    """Return BLUR-W3 on a message to a supplier: a traveller sent without the order. is_linked: attached to a linked line."""
+    if is_linked or not sends_a_traveller(text, site=site):
+        return []
+    return [
+        Evidence(
+            "WORK_ORDER_AS_ORDER",
+            f"Expected the supplier to get an order, but {number} sends a traveller in its place: {text[:120]!r}.",
+            field="text", new=text[:500],
+        )
+    ]  # fmt: skip
+
+
+def sends_document(kind: str, *, number: str, to: str, is_linked: bool) -> list[Evidence]:
+    """Return BLUR-W3 on a work order's document that is to go to a supplier; one that a linked order line carries may.
+
+    kind: ``traveller`` or ``work order``. Source: domain.md 1.16.
+    """
+    if is_linked:
+        return []
+    sentence = f"Expected an order to go to {to}, but the {kind} of {number} was to go there as the order."
+    return [Evidence("WORK_ORDER_AS_ORDER", sentence, field="document", old="purchase order", new=kind)]
+
+
+def costs_without_order(number: str, amount: Decimal, currency: str, *, has_order: bool) -> list[Evidence]:
+    """Return BLUR-W2: outside cost on a work order that has neither an order line nor a contract."""
+    if has_order or amount == 0:
+        return []
+    sentence = (
+        f"Expected an order or a contract behind the outside cost of {number}, but {amount:,.2f} {currency} has none."
+    )
+    return [Evidence("COST_WITHOUT_ORDER", sentence, field="cost", new=f"{amount:.2f}")]
+
+
+def leaves_without_link(number: str, supplier: str, *, has_link: bool) -> list[Evidence]:
+    """Return BLUR-W5: an operation whose work centre is a supplier, with no link when parts are to leave."""
+    if has_link:
+        return []
+    sentence = f"Expected a linked order line before parts of {number} leave for {supplier}, but there is none."
+    return [Evidence("SUPPLIER_WITHOUT_LINK", sentence, field="link", new=supplier)]
+
+
+def stock_without_link(number: str, location: str, at_location: Decimal, at_supplier: Decimal) -> list[Evidence]:
+    """Return BLUR-W6: more pieces of a work order at a supplier's location than its links say.
+
+    at_location: as stock shows; at_supplier: the balance of the links AT_SUPPLIER.
+    """
+    if at_location <= at_supplier:
+        return []
+    sentence = (
+        f"Expected {at_supplier:,.2f} pcs of {number} at {location} by its links, but {at_location:,.2f} are there."
+    )
+    return [
+        Evidence(
+            "STOCK_WITHOUT_LINK",
+            sentence,
+            field="quantity",
+            old=f"{at_supplier:,.2f}",
+            new=f"{at_location:,.2f}",
+        )
+    ]
+
+
+def card_purchases(number: str, amounts: Sequence[Decimal], currency: str) -> list[Evidence]:
+    """Return BLUR-W7 evidence: card purchases on one maintenance work order, which the table compares with its limit."""
+    whole = sum(amounts, Decimal(0))
+    sentence = f"Expected an order behind what {number} buys, but {len(amounts)} card purchases add up to {whole:,.2f} {currency}."
+    return (
+        [Evidence("CARD_PURCHASES", sentence, field="cost", new=f"{whole:.2f}", card_amount=whole)] if amounts else []
+    )
+
+
+def moves_without_operation(
+    order: PurchaseOrder, *, shipped: Decimal, returned: Decimal, has_operation: bool
+) -> list[Evidence]:
+    """Return BLUR-P7: parts went out for an order and came back, and no operation of a work order is linked to it."""
+    if has_operation or shipped <= 0 or returned <= 0:
+        return []
+    sentence = (
+        f"Expected an operation of a work order for the work {order.number} buys, but {shipped:,.2f} pcs moved out and "
+        f"{returned:,.2f} back without one."
+    )
+    return [
+        Evidence(
+            "WORK_WITHOUT_OPERATION",
+            sentence,
+            field="work_order_op",
+            old=f"{shipped:,.2f}",
+            new=f"{returned:,.2f}",
+        )
+    ]
+
+
+def changes_only_text(number: str, changes: Sequence[tuple[str, str | None, str | None]]) -> list[Evidence]:
+    """Return BLUR-P8: an amendment that changes nothing but technical text. changes: (column, old, new) of each."""
+    texts = [(old or "", new or "") for column, old, new in changes if column == "description"]
+    if not texts or len(texts) < len(changes):
+        return []
+    if not any(read_text(new).is_technical or read_text(old).is_technical for old, new in texts):
+        return []
+    sentence = f"Expected a specification to change, but {number} changes nothing except technical text."
+    return [
+        Evidence("TECHNICAL_AMENDMENT", sentence, field="description", old=texts[0][0][:500], new=texts[0][1][:500])
+    ]
+
+
+def is_critical(session: Session, line: Line) -> bool:
+    """Whether a line buys a special process, or is about a part that is not of standard criticality."""
+    part = part_of(line)
+    return is_special(session, process_of(line)) or (part is not None and part.criticality is not Criticality.STD)
+
+
+def _supplier_names(session: Session) -> list[str]:
+    return list(session.scalars(select(Supplier.name).order_by(Supplier.name)))
 
 
 def _uncontrolled_files(session: Session, line: Line) -> int:
@@ -130,7 +274,23 @@ def _has_plan(line: Line) -> bool:
     )
 
 
-def _finding(line: Line, judgement: Judgement, index: int, read: Reading) -> Finding:
+def _orders_with(session: Session, line: Line) -> list[str]:
+    """Return the numbers of the orders that carry the paragraph of a line, this document included."""
+    key, text = paragraph_key(line.description), line.description
+    document = line.requisition if isinstance(line, RequisitionLine) else line.order
+    wanted = (
+        select(PurchaseOrderLine.description, PurchaseOrder.id, PurchaseOrder.po_no, PurchaseOrder.proposal_no)
+        .join(PurchaseOrder, PurchaseOrder.id == PurchaseOrderLine.order_id)
+        .where(PurchaseOrder.status.not_in(OVER), PurchaseOrder.id != document.id)
+        .where(func.length(PurchaseOrderLine.description).between(len(text) - NEARLY, len(text) + NEARLY))
+    )
+    others = {
+        row.id: row.po_no or row.proposal_no for row in session.execute(wanted) if paragraph_key(row.description) == key
+    }
+    return [document.number, *sorted(others.values())]
+
+
+def _finding(line: Line, judgement: Judgement, index: int, read: Reading, orders: Sequence[str]) -> Finding:
     row = judgement.rows[index]
     rule = str(row.outputs["rule"])
     document = line.requisition if isinstance(line, RequisitionLine) else line.order
@@ -140,6 +300,7 @@ def _finding(line: Line, judgement: Judgement, index: int, read: Reading) -> Fin
         "BLUR-P3": "documents with number and revision, but something without them is referred to",
         "BLUR-P4": "inspection criteria in a plan or specification, but they stand only in the text",
         "BLUR-P5": "a work order operation, an asset or a cost object for the service, but there is none",
+        "BLUR-P6": f"a specification for what is asked again and again, but {', '.join(orders)} carry the same technical paragraph",
     }
     return Finding(
         rule,
@@ -148,8 +309,9 @@ def _finding(line: Line, judgement: Judgement, index: int, read: Reading) -> Fin
         document.record_type,
         document.id,
         field=f"lines.{line.line_no}.description",
+        new=line.description[:500],
         owner="role:PUR_LEAD",
-        way_out="Name a specification or a controlled document, open a change request, or link the work order.",
+        way_out=WAYS_OUT["P"],
         judged_by=judgement.hash,
         row=row.number,
     )

@@ -57,7 +57,7 @@ class KeptFinding(Base):
         return Finding(
             rule=self.rule, effect=self.effect, sentence=self.sentence, record_type=self.record_type,
             record_id=self.record_id, field=self.field, old=self.old_text, new=self.new_text, owner=self.owner,
-            way_out=self.way_out, judged_by=self.judged_by, row=self.judged_row,
+            way_out=self.way_out, judged_by=self.judged_by, row=self.judged_row, waiver_id=self.waiver_id,
         )  # fmt: skip
 
 
@@ -73,6 +73,7 @@ def keep_findings(act: Act, findings: Iterable[Finding], *, mode: str = "ENFORCE
             record_type=finding.record_type, record_id=finding.record_id, field=finding.field, old_text=finding.old,
             new_text=finding.new, owner=finding.owner, way_out=finding.way_out, judged_by=finding.judged_by,
             judged_row=finding.row, actor=act.actor, act_id=act.id, at=act.now,
+            waiver_id=finding.waiver_id,
         )  # fmt: skip
         act.session.add(row)
         kept.append(row)
@@ -80,11 +81,11 @@ def keep_findings(act: Act, findings: Iterable[Finding], *, mode: str = "ENFORCE
 
 
 def open_findings(session: Session, record_type: str, record_id: str) -> list[KeptFinding]:
-    """Return the unacknowledged findings on a document, oldest first, those of this act included."""
+    """Return the unacknowledged findings on a document that still hold, oldest first, those of this act included."""
     stored = session.scalars(
         select(KeptFinding)
         .where(KeptFinding.record_type == record_type, KeptFinding.record_id == record_id)
-        .where(KeptFinding.acknowledged_at.is_(None))
+        .where(KeptFinding.acknowledged_at.is_(None), KeptFinding.settled_at.is_(None))
         .order_by(KeptFinding.at, KeptFinding.id)
     ).all()
     fresh = [
@@ -104,3 +105,14 @@ def acknowledge(act: Act, finding: KeptFinding, *, reason: str) -> KeptFinding:
 
 def _key(row: KeptFinding) -> tuple[str, Effect, str, str, str, str]:
     return (row.rule, row.effect, row.sentence, row.record_type, row.record_id, row.field)
+
+
+def settle(act: Act, record_type: str, record_id: str, *, rules: frozenset[str], found: Iterable[Finding]) -> None:
+    """Write down which open findings hold no more, after a document was judged again.
+
+    rules: families that were judged (``BLUR``, ``SUP``); others are left alone. found: what was found this time.
+    """
+    still = {(each.rule, each.effect, each.sentence, each.record_type, each.record_id, each.field) for each in found}
+    for row in open_findings(act.session, record_type, record_id):
+        if row.rule.partition("-")[0] in rules and _key(row) not in still and row.settled_at is None:
+            row.settled_at = act.now

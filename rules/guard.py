@@ -29,6 +29,7 @@ from rules.flow_mode import Mode, mode_of
 from rules.guarded import DOCUMENTS, LINES, Document, Lines, transitions
 from rules.law import block
 from rules.laws import LAWS
+from rules.waiver import soften, today_of
 
 RULE = "UNCONTROLLED_CHANGE"
 BEFORE_SENDING = frozenset({"PENDING_APPROVAL", "APPROVED", "APPROVAL_EXPIRED", "APPROVED_NOT_TRANSMITTED"})
@@ -53,7 +54,7 @@ class LockstepGuard:
 
     def judge(self, act: Act, edits: Sequence[Edit]) -> Iterable[Finding]:
         """Return findings on pending edits. HOLD and WARN findings are kept with the act; in observe mode every finding is."""
-        found = [finding for edit in edits for finding in self._findings(act, edit)]
+        found = _unless_waived(act, [finding for edit in edits for finding in self._findings(act, edit)])
         weighed: list[Finding] = []
         for finding, flow in found:
             mode = Mode.ENFORCE if finding.rule in INTEGRITY else mode_of(act.session, flow)
@@ -91,6 +92,7 @@ class LockstepGuard:
     ) -> Iterable[Finding]:
         """Return what bars a person from deciding a task: the duties, evaluated on natural persons."""
         found = duties.bars_on_task(session, task, user_id, on_behalf_of=on_behalf_of, now=now)
+        found = soften(session, found, on=today_of(session, now)) if found else found
         if mode_of(session, task.flow) is Mode.ENFORCE:
             return found
         return [replace(finding, effect=Effect.WARN) for finding in found]
@@ -182,6 +184,14 @@ class LockstepGuard:
             judged_by=self.policy.hash if control else "",
             row=control.row if control else None,
         )
+
+
+def _unless_waived(act: Act, found: list[tuple[Finding, str]]) -> list[tuple[Finding, str]]:
+    """Turn what a standing waiver covers into warnings."""
+    if all(finding.effect is Effect.WARN for finding, _ in found):
+        return found
+    softened = soften(act.session, [finding for finding, _ in found], on=today_of(act.session, act.now))
+    return list(zip(softened, [flow for _, flow in found], strict=True))
 
 
 def _moves(act: Act, edit: Edit, document: Document) -> Iterator[Finding]:

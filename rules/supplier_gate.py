@@ -28,6 +28,7 @@ from records.supplier import (
 )
 from rules.amounts import on_day
 from rules.policy import Judgement, table_called
+from rules.waiver import soften
 
 Line = RequisitionLine | PurchaseOrderLine
 GIVEN = frozenset({ApprovalStatus.APPROVED, ApprovalStatus.CONDITIONAL})
@@ -94,7 +95,7 @@ def judge(
         findings += [finding for finding in found if finding not in findings]
         limits += [row for row in (part.row, process.row) if row is not None and _is_limited(row) and row not in limits]
     until = max((day for day in days if day is not None), default=None) if None not in days else None
-    return GateJudgement(tuple(findings), until, tuple(limits))
+    return GateJudgement(tuple(soften(session, findings, on=on)), until, tuple(limits))
 
 
 def judge_order(session: Session, order: PurchaseOrder, *, point: Point, on: dt.date) -> GateJudgement:

@@ -16,6 +16,7 @@ from rules.quality import judge_clauses
 from rules.revisions import judge_revisions
 from rules.supplier_gate import Point, judge_order, judge_requisition
 from rules.suspicions import judge_duplicates, judge_split
+from rules.waiver import soften
 
 
 def judge_submission(session: Session, requisition: Requisition, *, now: dt.datetime) -> list[Finding]:
@@ -31,13 +32,13 @@ def judge_submission(session: Session, requisition: Requisition, *, now: dt.date
     ]
     found += judge_duplicates(session, requisition, now=now)
     found += judge_requisition(session, requisition, point=Point.SUBMIT, on=today).findings
-    return found
+    return soften(session, found, on=today)
 
 
 def judge_suspicions(session: Session, requisition: Requisition, *, now: dt.datetime) -> list[Finding]:
     """Judge what purchasing must clear before anybody approves (A04): split requests and blurred roles."""
     blurred = [finding for line in requisition.lines for finding in judge_text(session, line)]
-    return [*judge_split(session, requisition, now=now), *blurred]
+    return soften(session, [*judge_split(session, requisition, now=now), *blurred], on=requisition.site.local_day(now))
 
 
 def judge_built(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> list[Finding]:
@@ -48,14 +49,15 @@ def judge_built(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> 
     found += judge_prices(order)
     found += judge_clauses(session, order)
     found += [finding for line in order.lines for finding in judge_text(session, line)]
-    return found
+    return soften(session, found, on=today)
 
 
 def judge_issue(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> list[Finding]:
-    """Judge an order at the moment of its issue (A22): revisions, supplier, and that it still is what was approved."""
+    """Judge an order at the moment of its issue (A22): revisions, supplier, blurred roles, and that it is what was approved."""
     today = order.site.local_day(now)
     found = judge_revisions(order.lines, on=today)
     found += judge_order(session, order, point=Point.ISSUE, on=today).findings
+    found += [finding for line in order.lines for finding in judge_text(session, line)]
     if order.approved_hash is not None and approved_hash(order) != order.approved_hash:
         found.append(
             Finding(
@@ -71,7 +73,7 @@ def judge_issue(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> 
                 way_out="Withdraw the order and have it approved again.",
             )
         )
-    return found
+    return soften(session, found, on=today)
 
 
 def stops(findings: Sequence[Finding]) -> list[Finding]:

@@ -12,6 +12,7 @@ COMMANDS = {
     "deploy": "defining",
     "import": "plant",
     "migrate": "plant",
+    "rules": "ruling",
     "serve": "serving",
     "start": "defining",
     "tasks": "working",

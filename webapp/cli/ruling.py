@@ -1,0 +1,104 @@
+"""``lockstep rules``: how well the detectors find, and in which mode each flow is guarded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rules.evaluation import TEXT_RULES, Evaluation, Score, evaluate
+from rules.flow_mode import switches_of
+from webapp.cli.house import House
+
+TEXTS = Path(__file__).parents[2] / "tests" / "rules" / "texts"
+SETS = ("frozen", "development", "extract")
+
+
+@click.group("rules")
+def rules_command() -> None:
+    """Look at the rules: what they find, and how strictly each flow is guarded."""
+
+
+@rules_command.command("evaluate")
+@click.option(
+    "--texts",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=TEXTS,
+    help="The folder of labelled texts.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print figures for machines.")
+@click.option("--mistakes", is_flag=True, help="Show every text that is judged otherwise than it is labelled.")
+def evaluate_command(texts: Path, as_json: bool, mistakes: bool) -> None:
+    """Print precision and recall of the detectors of blurred roles on labelled texts.
+
+    Three sets: frozen (committed before the detectors), development (they were made with it) and extract (the line texts of
+    the ERP extract). Rules that look at records alone have no texts and are not among them.
+    """
+    files = [texts / f"{name}.json" for name in SETS if (texts / f"{name}.json").exists()]
+    if not files:
+        raise click.UsageError(f"Expected labelled texts ({', '.join(SETS)}) in {texts}, but there are none")
+    try:
+        found = [evaluate(file) for file in files]
+    except (ValueError, KeyError) as error:
+        raise click.UsageError(f"Expected labelled texts, but: {error}") from error
+    if as_json:
+        click.echo(json.dumps([_plain(each) for each in found], indent=2, ensure_ascii=False))
+        return
+    for each in found:
+        _print(each, mistakes=mistakes)
+
+
+@rules_command.command("modes")
+@click.pass_obj
+def modes_command(house: House) -> None:
+    """Print the mode of each flow and its switches. A switch is signed on the page or through the API."""
+    from processes.flow_modes import modes
+
+    with house.installation.reading() as session:
+        for flow, row in modes(session).items():
+            click.echo(f"{flow:20} {row.mode}")
+            for switch in switches_of(session, flow):
+                click.echo(
+                    f"    {switch.created_at:%Y-%m-%d %H:%M} {switch.number} {switch.from_mode} to {switch.to_mode}, "
+                    f"{switch.status}: {switch.reason}"
+                )
+
+
+def _print(found: Evaluation, *, mistakes: bool) -> None:
+    click.echo(f"{found.name}: {found.texts} texts")
+    click.echo("  rule       right  false  missed  precision  recall")
+    for rule in TEXT_RULES:
+        _row(rule, found.by_rule[rule])
+    _row("overall", found.overall)
+    if mistakes:
+        for mistake in found.mistakes:
+            click.echo(f"  {mistake}")
+
+
+def _row(name: str, score: Score) -> None:
+    click.echo(
+        f"  {name:9} {score.hits:6} {score.false_alarms:6} {score.misses:7}  {_share(score.precision):>9}  {_share(score.recall):>6}"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _plain(found: Evaluation) -> dict[str, Any]:
+    return {
+        "set": found.name,
+        "texts": found.texts,
+        "overall": _figures(found.overall),
+        "rules": {rule: _figures(score) for rule, score in found.by_rule.items()},
+        "mistakes": list(found.mistakes),
+    }
+
+
+def _figures(score: Score) -> dict[str, Any]:
+    return {
+        "right": score.hits, "false": score.false_alarms, "missed": score.misses, "precision": score.precision,
+        "recall": score.recall,
+    }  # fmt: skip
