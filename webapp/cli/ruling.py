@@ -56,7 +56,7 @@ def modes_command(house: House) -> None:
     """Print the mode of each flow and its switches. A switch is signed on the page or through the API."""
     from processes.flow_modes import modes
 
-    with house.installation.reading() as session:
+    with house.open() as installation, installation.reading() as session:
         for flow, row in modes(session).items():
             click.echo(f"{flow:20} {row.mode}")
             for switch in switches_of(session, flow):
