@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine import incidents, opening, words
+from engine import eligibility, incidents, opening, words
 from engine.errors import Conflict
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskState
@@ -23,7 +23,8 @@ def escalate(act: Act, task: Task, principals: Sequence[str], policy: str | None
     if task.state != TaskState.OPEN:
         raise Conflict(f"Expected an open task to escalate, but it is {task.state}")
     chosen = policy or task.deadline_policy
-    names = ", ".join(name.partition(":")[2] for name in principals)
+    directory = eligibility.directory_of(act.session)
+    names = ", ".join(directory.name_of(act.session, name) for name in principals)
     at = words.clock_time(act.session, act.now, now=act.now)
     sentence = f"escalated to {names} at {at}"
     if chosen == "reassign":

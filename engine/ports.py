@@ -64,6 +64,9 @@ class Directory(Protocol):
     def holders(self, session: Session, principal: str, *, at: dt.datetime) -> Sequence[Person]:
         """Return the active people who hold a principal themselves, in a stable order."""
 
+    def name_of(self, session: Session, principal: str) -> str:
+        """Return a principal in words: a person's or a role's printed name, else its own code."""
+
     def stand_ins(
         self, session: Session, user_ids: Sequence[str], *, at: dt.datetime, flow: str
     ) -> Sequence[tuple[str, Person]]:

@@ -86,6 +86,16 @@ class StaffDirectory:
         found = {user.id: person_of(user) for held, user in session.execute(wanted) if held.is_valid(at)}
         return tuple(found.values())
 
+    def name_of(self, session: Session, principal: str) -> str:
+        """Return a person's name, or a role's with the scope it is held in; the code of what nobody knows."""
+        kind, _, rest = principal.partition(":")
+        if kind == "user":
+            user = session.get(User, rest)
+            return user.name if user is not None else rest
+        code, _, scope = rest.partition("@")
+        role = session.scalar(select(Role).where(Role.code == code))
+        return f"{role.name if role is not None else code} {scope}".strip()
+
     def stand_ins(
         self, session: Session, user_ids: Sequence[str], *, at: dt.datetime, flow: str
     ) -> Sequence[tuple[str, Person]]:

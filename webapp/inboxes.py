@@ -77,10 +77,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """What an empty list says: what was done, and what waits on others."""
+    """What an empty list says: what was done, what waits on others, and what to do next. ways: (words, address, icon)."""
 
     title: str
     sentences: Sequence[str]
+    ways: Sequence[tuple[str, str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +214,8 @@ def empty(session: Session, box: str, query: str) -> Empty:
     if query:
         return Empty("Nothing fits this search", ("Try fewer words, or key: from: due<3d amount>5000.",))
     if box == "requests":
-        return Empty(
-            "You have not asked for anything yet", ("A requisition starts here and tells you whom it waits for.",)
-        )
+        sentence = "A requisition starts here and tells you whom it waits for."
+        return Empty("You have not asked for anything yet", (sentence,), _ways(session, box))
     today = visit.now().astimezone(visit.visitor().how.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     me = visit.visitor().user_id
     done = session.scalar(select(func.count()).where(Task.closed_by == me, Task.closed_at >= today)) or 0
@@ -227,4 +227,40 @@ def empty(session: Session, box: str, query: str) -> Empty:
     title = {"mine": "All clear", "groups": "Your groups are clear", "decided": "Nothing decided yet"}.get(
         box, "Nothing here"
     )
-    return Empty(title, (cleared, others) if waiting else (cleared,))
+    sentences = [cleared, *([others] if waiting else []), *_next_words(session, box)]
+    return Empty(title, sentences, _ways(session, box))
+
+
+WAYS = (
+    # what one may hold, the words, where, the icon, and a sentence for an empty inbox
+    (("REQUESTER",), "New requisition", "requisitions.new", "plus", ""),
+    (
+        ("PROCESS_ENGINEER", "INTEGRATION", "ADMIN"), "See what runs", "operations.index", "pulse",
+        "Operations shows every run, what it waits for and what is stuck.",
+    ),
+    (("BUYER", "PUR_LEAD", "PUR_MGR"), "See the orders", "orders.index", "box", ""),
+    (("SQ", "QA_ENG"), "See the suppliers", "suppliers.index", "building", ""),
+)  # fmt: skip
+
+
+def _ways(session: Session, box: str) -> list[tuple[str, str, str]]:
+    """Return what to do next: the groups' tasks when there are any, then what the visitor's roles do."""
+    waiting = _in_groups(session, box)
+    found = [(f"My groups: {formats.plural(waiting, 'task')}", url_for("inbox.show", box="groups"), "group")]
+    mine = [
+        (words, url_for(endpoint), icon) for roles, words, endpoint, icon, _ in WAYS if visit.visitor().holds(*roles)
+    ]
+    anybody = [("See the requisitions", url_for("requisitions.index"), "file")]
+    return [*(found if waiting else []), *(mine or anybody)][:2]
+
+
+def _next_words(session: Session, box: str) -> list[str]:
+    if waiting := _in_groups(session, box):
+        return [f"{formats.plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'} in your groups."]
+    said = [sentence for roles, *_, sentence in WAYS if sentence and visit.visitor().holds(*roles)]
+    return said or ["What comes to you appears here by itself."]
+
+
+def _in_groups(session: Session, box: str) -> int:
+    """Return how many tasks wait in the visitor's groups while another box is open."""
+    return 0 if box == "groups" else counted_tasks(session).groups

@@ -14,10 +14,13 @@ from engine.decisions import Decision
 from engine.decisions import of_record as decisions_on
 from records.signature import Signature
 from records.signing import signatures_on
+from webapp import filters, formats
 from webapp.formats import words
+from webapp.naming import name_of_id
 
 MOST_EVENTS = 400
 DIGEST = re.compile(r"[0-9a-f]{64}")
+INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 CODES = frozenset({"status", "priority", "type", "origin"})
 """Fields whose values are codes, which the page says in words."""
 VERBS = {
@@ -61,24 +64,28 @@ def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
     return Ledger(
         decisions_on(session, record_type, record_id)[::-1],
         signatures_on(session, record_type, record_id)[::-1],
-        [_event(row) for row in rows[: -MOST_EVENTS - 1 : -1]],
+        [_event(session, row) for row in rows[: -MOST_EVENTS - 1 : -1]],
         whole,
     )
 
 
-def _event(row: AuditEvent) -> Event:
+def _event(session: Session, row: AuditEvent) -> Event:
     verb = VERBS.get(row.action, words(row.action).lower())
-    said = f"{verb} {words(row.field).lower()}" if row.field else verb
-    return Event(
-        row.seq, row.at, row.actor, said, _short(row.old, row.field), _short(row.new, row.field), row.reason, row.hash
-    )
+    said = f"{verb} {words(row.field.removesuffix('_id')).lower()}" if row.field else verb
+    old, new = (_short(session, row, text) for text in (row.old, row.new))
+    return Event(row.seq, row.at, row.actor, said, old, new, row.reason, row.hash)
 
 
-def _short(text: str | None, field: str | None) -> str | None:
-    """Return a value as the page shows it: a digest by its first twelve digits, a code in words."""
+def _short(session: Session, row: AuditEvent, text: str | None) -> str | None:
+    """Return a value as the page shows it: an id by what it stands for, a digest by its first digits, a code in words."""
     if text is None:
         return None
+    field = row.field
+    if field and (name := name_of_id(session, row.record_type, field, text)) is not None:
+        return name
     if DIGEST.fullmatch(text):
         return text[:12]
+    if INSTANT.fullmatch(text):
+        return formats.instant(dt.datetime.fromisoformat(text), filters.customs())
     shown = words(text) if field in CODES else text
     return shown if len(shown) <= 200 else f"{shown[:200]}…"

@@ -115,6 +115,11 @@ class Review:
         return not self.task.outcomes
 
     @property
+    def is_folded(self) -> bool:
+        """Whether the form only repeats what the page says anyway: its diagram marks all of it as ``folded``."""
+        return all(one.is_folded or (one.kind == "text" and not one.text) for one in self.fields)
+
+    @property
     def has_inputs(self) -> bool:
         """Whether the form asks for anything; one that only tells is folded beside the digest."""
         return any(one.kind not in SHOWN for one in self.fields)

@@ -8,6 +8,7 @@ import secrets
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
+from werkzeug.datastructures import ImmutableMultiDict
 
 from engine.errors import Forbidden, Invalid
 
@@ -40,16 +41,27 @@ def form_proof() -> str:
 
 
 def _refuse_nul() -> None:
-    """Refuse text with a NUL before it reaches a look-up: no keyboard types one, and PostgreSQL takes none."""
+    """Refuse text with a NUL before it reaches a look-up: no keyboard types one, and PostgreSQL takes none.
+
+    A form goes on to its view without the character, so that it is drawn again with what was typed; ``acting`` refuses
+    to send it. Where there is no such form (an address, the name of a field, a sign-in) it is refused here.
+    """
     if request.path.startswith("/api/"):
         return
-    given = (text for values in (request.args, request.form) for pair in values.items(multi=True) for text in pair)
-    if "\0" in request.path or any("\0" in text for text in given):
-        raise Invalid(
-            "Expected plain text, but found a NUL character. Nothing was written; your browser still has the text: "
-            "go back and paste it without formatting.",
+    elsewhere = [request.path, *(text for pair in request.args.items(multi=True) for text in pair), *request.form]
+    is_signing_in = "sign_in_name" in request.form
+    typed = [name for name, text in request.form.items(multi=True) if "\0" in text]
+    if any("\0" in text for text in elsewhere) or (typed and is_signing_in):
+        raise Invalid("Expected plain text, but found a NUL character. Nothing was written.", code="CONTROL_CHARACTER")
+    if typed:
+        g.unreadable = Invalid(
+            "Expected plain text, but found a NUL character. Nothing was written; it is taken out here: look at the text "
+            "and send it again.",
+            dict.fromkeys(typed, "Expected plain text, but found a NUL character, which is taken out here"),
             code="CONTROL_CHARACTER",
         )
+        pairs = [(name, text.replace("\0", "")) for name, text in request.form.items(multi=True)]
+        request.form = ImmutableMultiDict(pairs)
 
 
 def _know_the_browser() -> None:

@@ -44,7 +44,10 @@ NOTHING = Markup("")
 
 @dataclass(slots=True)
 class Field:
-    """One thing on the form as it is shown. name: the HTML name; value: as typed; rows: of a list, each a list of fields."""
+    """One thing on the form as it is shown.
+
+    name: the HTML name; value: as typed; rows: of a list, each a list of fields; is_folded: it repeats what the page says.
+    """
 
     kind: str
     name: str
@@ -61,6 +64,7 @@ class Field:
     rows: list[list[Field]] = field(default_factory=list)
     columns: Sequence[tuple[str, str]] = ()
     records: Sequence[Mapping[str, Any]] = ()
+    is_folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,7 @@ class TaskForm:
             hint=str(self.say(component.get("description", ""), names) or ""),
             span=span_of(component),
             subtype=component.get("subtype", "date"),
+            is_folded=(component.get("properties") or {}).get("folded") == "true",
         )
         if kind in HOLDERS:
             self._fill_holder(shown, component, names, sent, path)

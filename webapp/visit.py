@@ -76,8 +76,10 @@ def read_anew() -> Session:
 def acting(*, reason: str | None = None, on_behalf_of: str | None = None) -> Iterator[Act]:
     """Open the visitor's act. A form that was carried over a sign-in is shown again instead of being sent.
 
-    Raises: Resumed for a carried form.
+    Raises: Resumed for a carried form; Invalid for one with a character that cannot be stored.
     """
+    if g.get("unreadable") is not None:
+        raise g.unreadable
     if g.get("is_resumed"):
         raise Resumed("Expected you to look once more: the session had ended while you typed.")
     with installation().acting(visitor().principal, now=now(), reason=reason, on_behalf_of=on_behalf_of) as act:

@@ -11,7 +11,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,8 @@ def _serving(app: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.effective_port}"
     finally:
         ended.set()
-        server.pull_trigger()
+        with suppress(OSError):  # between its looks the thread may have seen the end and closed the trigger already
+            server.pull_trigger()
         thread.join(timeout=10)
 
 

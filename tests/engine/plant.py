@@ -59,6 +59,9 @@ class Staff:
         names = sorted(name for name, held in self.roles.items() if role in held and name not in self.gone)
         return [person for name in names if (person := self.person(session, name)) is not None]
 
+    def name_of(self, session: Session, principal: str) -> str:
+        return principal.partition(":")[2]
+
     def stand_ins(
         self, session: Session, user_ids: Sequence[str], *, at: dt.datetime, flow: str
     ) -> Sequence[tuple[str, Person]]:

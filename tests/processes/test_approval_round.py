@@ -85,7 +85,7 @@ def test_a_late_signer_is_refused_after_the_escalation_and_keeps_the_text(story:
     signature = SignatureRequest("APPROVED", PASSWORD, user_id="lena", accepts_responsibility=True)
     with pytest.raises((Conflict, NotFound)) as refusal, story.acting() as act:
         tasks.decide(act, seen.id, "approve", seen_version=seen.version, reason="fine with me", signature=signature)
-    assert "escalated to PUR_MGR at " in refusal.value.message
+    assert "escalated to Purchasing manager at " in refusal.value.message
     draft = story.read(lambda session: tasks.draft_of(session, seen.id, "lena"))
     assert draft is not None
     assert draft.reason == "fine with me"

@@ -249,7 +249,7 @@ def test_a_late_press_on_an_escalated_task_says_to_whom_and_when(story: Story, b
     browser = browse(lena)
     answer = browser.post(f"/tasks/{task.id}/decide/approve", signing(task, reason="On my way"))
     assert answer.status_code == 409
-    assert "escalated to PUR_MGR at 09:02" in browser.text
+    assert "escalated to Purchasing manager at 09:02" in browser.text
     draft = story.read(lambda session: draft_of(session, task.id, "lena"))
     assert draft is not None
     assert draft.reason == "On my way"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import re
 from decimal import Decimal
@@ -10,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from engine.act import Act
 from records.part import Part
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.requisition import Requisition, RequisitionStatus
 from records.supplier import Supplier
-from tests.makers import make_part, make_price, make_revision
+from tests.makers import make_order, make_part, make_price, make_revision
 from tests.people import bea, carl, lena, max_, otto, pat, rita
 from tests.story import Story
 from tests.webapp.browser import Browser, path_of
@@ -434,6 +436,15 @@ def test_a_run_is_shown_with_its_diagram_and_painted_by_state(browse: People, st
     assert {"view": "", "process": "requisition_to_po", "element": "check_budget"} in state["done"]
 
 
+def test_a_nul_in_a_requisition_keeps_every_line(browse: People, story: Story):
+    browser = browse(rita)
+    answer = browser.post("/requisitions/new", form(title="Brackets\x00 for 7001"))
+    assert answer.status_code == 422
+    assert browser.field("title") == "Brackets for 7001"
+    assert browser.field("lines.0.quantity") == "50"
+    assert story.read(lambda session: session.scalars(select(Requisition.id)).all()) == []
+
+
 def test_only_helpers_retry_and_cancel(browse: People, story: Story):
     story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
     browser = browse(rita)
@@ -504,3 +515,17 @@ def test_a_requester_withdraws_with_a_reason_and_nobody_else_sees_the_button(bro
     assert "Withdraw it" not in browser.text
     assert browser.post(f"{page}/withdraw", {"reason": "again"}).status_code == 409
     assert browser.post(f"/requisitions/{NOWHERE[2]}/withdraw", {"reason": "x"}).status_code == 404
+
+
+def test_an_order_date_that_lies_ahead_is_called_planned(browse: People, story: Story):
+    """The ERP keeps the day on which it plans to buy under the same name as the day on which it bought."""
+
+    def arrange(act: Act) -> None:
+        for days in (-3, 70):
+            make_order(act, origin="ERP", status="ACKNOWLEDGED", order_date=act.now.date() + dt.timedelta(days=days))
+
+    story.given(arrange)
+    browser = browse(bea)
+    browser.get("/orders")
+    assert "Jan 31, 2027 planned" in browser.text
+    assert "Nov 19, 2026 planned" not in browser.text

@@ -231,8 +231,23 @@ def test_ten_megabytes_of_reason_get_a_clear_answer(browse: People, story: Story
 def test_control_characters_in_a_reason_are_refused(browse: People, story: Story):
     task = submitted(story)
     browser = browse(lena)
-    answer = browser.post(f"/tasks/{task.id}/decide/reject", signing(task, meaning="REJECTED", reason="no\x00pe"))
+    answer = browser.post(f"/tasks/{task.id}/decide/reject", signing(task, meaning="REJECTED", reason="no\x07pe"))
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("partial", [True, False])
+def test_a_nul_in_a_form_is_refused_and_the_form_drawn_again_with_the_text(browse: People, story: Story, partial: bool):
+    task = submitted(story)
+    browser = browse(lena)
+    answer = browser.post(
+        f"/tasks/{task.id}/decide/reject", signing(task, meaning="REJECTED", reason="no\x00pe, too dear"),
+        headers={"HX-Request": "true"} if partial else {},
+    )  # fmt: skip
+    assert answer.status_code == 422
+    assert browser.field("reason") == "nope, too dear"
+    assert "Expected plain text, but found a NUL character" in browser.text
+    assert story.read(lambda session: session.get_one(Task, task.id).state) == "OPEN"
+    assert browser.get(f"/tasks/{task.id}?tab=nu%00l").status_code == 422
 
 
 def test_what_others_type_is_shown_as_text(browse: People, story: Story):
@@ -284,7 +299,7 @@ def test_an_escalation_meanwhile_refuses_the_former_approver_and_keeps_the_text(
     assert answer.status_code == 409
     assert "escalated to" in browser.text
     assert "It has been escalated" in browser.text
-    assert "escalated to PUR_MGR at 09:00" in browser.text
+    assert "escalated to Purchasing manager at 09:00" in browser.text
     draft = story.read(lambda session: draft_of(session, task.id, lena.id))
     assert draft is not None
     assert draft.reason == "I was on my way"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 
 from sqlalchemy import select
@@ -11,8 +12,8 @@ from engine import words
 from engine.act import Act
 from records.part import Part, PartRevision
 from records.supplier import Supplier
-from tests.makers import make_price
-from tests.people import bea, lena, rita
+from tests.makers import make_cost_centre, make_price
+from tests.people import bea, fred, lena, pat, rita
 from tests.story import Story
 from tests.webapp.conftest import People
 from webapp import form_texts, formats
@@ -101,3 +102,44 @@ def test_a_table_of_a_form_is_a_table():
     assert '<tr><td>Budget 2026</td><td class="end">60,000.00</td></tr>' in shown
     assert '<tr><td><strong>Over</strong></td><td class="end">&lt;b&gt;</td></tr>' in shown
     assert "---" not in shown
+
+
+def test_a_history_names_what_ids_stand_for(browse: People, story: Story):
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 5, "42.50")])
+    page = browse(rita)
+    page.get(f"/requisitions/{story.requisition_id}?tab=history")
+    assert "set cost centre: 4711 Machining" in page.text
+    assert "set requester: Rita Okafor" in page.text
+    page.get(f"/orders/{story.order.id}?tab=history")
+    assert f"set supplier: {story.order.supplier.name}" in page.text
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-", page.text)
+
+
+def test_an_empty_inbox_says_what_to_do_next(browse: People, story: Story):
+    page = browse(pat)
+    assert 'href="/operations"' in page.get("/inbox").text.partition('class="items"')[2]
+    assert "Operations shows every run, what it waits for and what is stuck." in page.text
+    assert 'href="/requisitions/new"' in browse(rita).get("/inbox").text.partition('class="items"')[2]
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    page = browse(lena)
+    page.get("/inbox?box=mine")
+    assert "1 task waits in your groups." in page.text
+    assert "My groups: 1 task" in page.text
+
+
+def test_what_the_process_says_stands_open_where_it_decides(browse: People, story: Story):
+    """A budget's sums decide; the seat of an approval round only repeats the page, until a question was answered."""
+    centre = story.given(lambda act: make_cost_centre(act, "4799", name="Tool room", budget=Decimal(100)))
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 5, "20.50")], cost_centre=centre)
+    page = browse(fred).get("/inbox?box=groups").text
+    assert '<details class="card" open>' in page
+    assert "Budget 2026" in page
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    seat = story.as_(lena).task("approve_requisition")
+    assert '<details class="card">' in browse(lena).get(f"/tasks/{seat.id}").text
+    story.decide("approve_requisition", "ask", reason="Which lot?")
+    story.as_(rita).complete("answer_question", answer="Lot 7001")
+    asked = story.as_(lena).task("approve_requisition")
+    page = browse(lena).get(f"/tasks/{asked.id}").text
+    assert '<details class="card" open>' in page
+    assert "Lot 7001" in page

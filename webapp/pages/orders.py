@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from typing import Any
 
@@ -29,7 +30,7 @@ from records.supplier import Supplier
 from webapp import document_page, dossiers, filters, formats, listing, order_form, typed
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
-from webapp.visit import acting, read_anew, reading, visitor
+from webapp.visit import acting, now, read_anew, reading, visitor
 
 pages = Blueprint("orders", __name__)
 
@@ -44,7 +45,12 @@ STEPS = (
 def index() -> str:
     """List orders, newest first."""
     page = look_up(*listing.search())
-    return render_template("documents/orders.html", page=page, states=list(OrderStatus))
+    return render_template("documents/orders.html", page=page, states=list(OrderStatus), today=_today())
+
+
+def _today() -> dt.date:
+    """Return the visitor's day; an order date after it is one that the ERP plans."""
+    return now().astimezone(visitor().how.zone).date()
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
@@ -175,7 +181,7 @@ def _show(order: PurchaseOrder, refusal: Refused | None = None) -> str:
     return render_template(
         "documents/order.html", document=order, beside=document_page.beside(session, order, content), steps=steps,
         content_hash=content, tab=request.args.get("tab", "summary"), refusal=refusal, may=_may(order),
-        requisitions=_requisitions_of(order),
+        requisitions=_requisitions_of(order), today=_today(),
         differences=dossiers.against_requisition(order) if order.status is OrderStatus.DRAFT else (),
     )  # fmt: skip
 

@@ -1,0 +1,37 @@
+"""What an id in the chain stands for: the name or number of the row that its column points to."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from engine.database import Base
+from records.cost_centre import CostCentre
+
+
+def name_of_id(session: Session, record_type: str, field: str, text: str) -> str | None:
+    """Return the name of the row that a column's value points to, None when the column points nowhere or the row is gone."""
+    target = _target(record_type, field)
+    if target is None:
+        return None
+    found: Any = session.get(target, text)
+    if found is None:
+        return None
+    if isinstance(found, CostCentre):
+        return f"{found.code} {found.name}"
+    named = getattr(found, "name", None) or getattr(found, "number", None)
+    return str(named) if named else None
+
+
+@cache
+def _target(record_type: str, field: str) -> type[Any] | None:
+    """Return the class that a column of a record points to by its id."""
+    mapped: dict[str, type[Any]] = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
+    kind = mapped.get(record_type)
+    column = kind.__table__.columns.get(field) if kind is not None else None
+    keys = list(column.foreign_keys) if column is not None else []
+    if len(keys) != 1 or keys[0].column.name != "id":
+        return None
+    return mapped.get(keys[0].column.table.name)
