@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from sqlalchemy import select
 
 from engine import definitions, instances
 from engine.act import Act
+from engine.bundle import parts_of, read_library
 from engine.errors import Forbidden, Invalid
 from records.roles import holds, user_called
+from rules.policy import TABLES, table_hash
 from webapp.cli.checking import SHIPPED, read_files
 from webapp.cli.house import House, as_json, in_the_name_of, refusals_told, show_json
 
@@ -31,7 +34,8 @@ def deploy_command(house: House, paths: tuple[Path, ...], process: str | None, u
     """Release diagrams, with their forms and tables, in your name.
 
     The same content is the same version. Instances that run keep theirs; the next start takes the new one. What cannot run is
-    refused with every reason, and nothing is deployed then.
+    refused with every reason, and nothing is deployed then. Tables that no diagram asks are not deployed: the rules read those
+    of the installation when a program starts, and this command says which they are.
 
     \b
     Example:
@@ -61,6 +65,23 @@ def deploy_command(house: House, paths: tuple[Path, ...], process: str | None, u
         for one in deployed
     ]
     house.show_rows(("process", "version", "hash", ""), rows, none="Nothing to deploy")
+    for sentence in _not_deployed(files):
+        click.echo(sentence)
+
+
+def _not_deployed(files: Mapping[str, bytes]) -> Iterator[str]:
+    """Say of the tables that no diagram of the bundle asks when they take effect, and which differ from those installed."""
+    library = read_library(files)
+    reached = {path for process_id in library.processes for _, _, path in parts_of(library, process_id).files}
+    asked_by_rules = {Path(path).stem: path for path in sorted(files) if path.endswith(".dmn") and path not in reached}
+    if not asked_by_rules:
+        return
+    names = ", ".join(asked_by_rules)
+    yield f"Not deployed, since no diagram asks them: {names}. The rules read these from {TABLES} when a program starts."
+    for name, path in asked_by_rules.items():
+        installed = TABLES / f"{name}.dmn"
+        if not installed.is_file() or table_hash(installed.read_bytes()) != table_hash(files[path]):
+            yield f"{path} differs from the installed table: put it there, then start the server and the workers again."
 
 
 def _released(session: Any) -> list[str]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from engine.act import Installation
+from engine.stored.definition import DefinitionFile
+from rules.policy import TABLES, table_called, table_hash
 from tests.clock import SettableClock
 from tests.people import lena, rita
 from tests.story import Story, open_plant
@@ -119,3 +124,42 @@ def test_rows_that_overlap_are_named(call: Callable[..., Result], folders: list[
     line = next(row for row in checked.output.splitlines() if "[no_overlap]" in row)
     assert line.startswith(f"{table}:")
     assert "rows 1 and 2 both match" in line
+
+
+def test_a_table_that_no_diagram_asks_is_named_and_left_alone(
+    installation: Installation, call: Callable[..., Result], folders: list[str], tmp_path: Path
+) -> None:
+    open_plant(installation)
+    replace(tmp_path / "rules/tables/price_tolerance.dmn", "<description>", "<description>Ours: ")
+    judged_before = table_called("price_tolerance").hash
+    deployed = call("deploy", *folders, "--as", "pat")
+    assert deployed.exit_code == 0, deployed.output
+    said = deployed.output.replace("\n", " ")
+    assert "unchanged" in said, "no diagram asks it, so no version is new"
+    assert "Not deployed, since no diagram asks them: " in said
+    assert f"{tmp_path}/rules/tables/price_tolerance.dmn differs from the installed table" in said
+    assert "supplier_gate.dmn differs" not in said
+    assert (
+        table_called("price_tolerance").hash
+        == judged_before
+        == table_hash((TABLES / "price_tolerance.dmn").read_bytes())
+    )
+    with installation.reading() as session:
+        kept = set(session.scalars(select(DefinitionFile.key).where(DefinitionFile.kind == "decision")))
+    assert "price_tolerance" not in kept
+    assert {"approval_matrix", "budget_check", "timers"} <= kept
+
+
+def test_a_table_of_the_rules_is_read_when_a_program_starts(tmp_path: Path) -> None:
+    """Another program with another file judges otherwise; a finding names the hash of what it was judged by."""
+    shutil.copytree("rules", tmp_path / "rules")
+    replace(tmp_path / "rules/tables/price_tolerance.dmn", "<description>", "<description>Ours: ")
+    asked = "from rules.policy import table_called; print(table_called('price_tolerance').hash)"
+    root = Path(__file__).parents[3]
+    path = os.pathsep.join([str(tmp_path), str(root)])
+    answer = subprocess.run(
+        [sys.executable, "-c", asked], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert answer.stdout.strip() == table_hash((tmp_path / "rules/tables/price_tolerance.dmn").read_bytes())
+    assert answer.stdout.strip() != table_called("price_tolerance").hash
