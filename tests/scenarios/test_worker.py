@@ -1,4 +1,4 @@
-"""PostgreSQL with a worker process of its own: the pages promise, the worker keeps."""
+"""A worker process of its own, on either database: the pages promise, the worker keeps."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Watched(Story):
 
 
 @pytest.fixture
-def watched(postgresql_database: Engine, clock: SettableClock, tmp_path: Path) -> Iterator[Watched]:
-    url = postgresql_database.url.render_as_string(hide_password=False)
+def watched(database: Engine, clock: SettableClock, tmp_path: Path) -> Iterator[Watched]:
+    url = database.url.render_as_string(hide_password=False)
     folders = folders_under(tmp_path)
     wired = wire(url, settings=folders, clock=clock)
     open_plant(wired)
