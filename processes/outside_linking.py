@@ -1,0 +1,377 @@
+"""From an operation that is due outside to pieces that may leave (B02 to B09): shares, order line, link, source, contract."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+
+from engine.act import Act
+from engine.database import new_id
+from engine.errors import Conflict, Effect, Finding, Invalid, RuleViolation
+from engine.instances import link_record
+from engine.registry import Registry, Work
+from processes.documents import requisition_variable, sentences, spoken
+from processes.outside_documents import (
+    link_of,
+    link_variable,
+    number_of,
+    operation_of,
+    operation_variable,
+    specification,
+    supplier_called,
+)
+from processes.outside_moving import ship_findings
+from processes.outside_rules import judge_link
+from records import outside
+from records.cost_centre import cost_centre_called
+from records.numbering import next_number
+from records.outside import AWAY, BEFORE_SHIPPING, LinkStatus, OutsideLink, links_of_line, links_of_operation
+from records.part import OutsideProcess
+from records.purchase_order import FINAL, LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
+from records.requisition import PurchaseType, Requisition, RequisitionLine, RequisitionStatus
+from records.requisition import move as move_requisition
+from records.supplier import ApprovalSubject, Supplier, SupplierApproval
+from records.units import check_quantity
+from records.work_order import DONE, WorkOrderOperation
+from rules.supplier_gate import Point
+from rules.supplier_gate import judge as judge_supplier
+
+registry = Registry()
+
+WITHOUT_CONTRACT = frozenset({"CON-06", "CON-08", "CON-14", "CON-02"})
+"""Rules that only waiting, or somebody else's work, can satisfy at the dock."""
+
+
+@registry.step("snapshot_operation")
+def snapshot_operation(act: Act, work: Work) -> Mapping[str, Any]:
+    """B02: what the work outside starts from."""
+    operation = operation_of(act, work)
+    if work.instance is not None:
+        link_record(act, work.instance.id, operation.record_type, operation.id)
+        link_record(act, work.instance.id, operation.work_order.record_type, operation.work_order.id)
+    return {"operation": operation_variable(act, operation), "shares": []}
+
+
+@registry.step("propose_shares")
+def propose_shares(act: Act, work: Work) -> Mapping[str, Any]:
+    """B03: whom the process may go to, and how much each may take at once."""
+    operation = operation_of(act, work)
+    left = number_of(work["operation"]["quantity"])
+    plan, candidates = [], []
+    for supplier, capacity in _able(act, operation):
+        shown = supplier.name if capacity is None else f"{supplier.name} (up to {capacity.normalize():f})"
+        candidates.append({"label": shown, "value": supplier.id})
+        share = left if capacity is None else min(left, capacity)
+        if share > 0:
+            plan.append({"supplier_id": supplier.id, "quantity": share})
+            left -= share
+    return {"candidates": candidates, "plan": plan, "need_back_on": work["operation"]["next_start"]}
+
+
+@registry.step("prepare_shares")
+def prepare_shares(act: Act, work: Work) -> Mapping[str, Any]:
+    """B03: one share for each supplier that the planner named. Raises: Invalid for quantities that are not there."""
+    operation, wanted = operation_of(act, work), work["operation"]
+    rows = [row for row in work.get("plan") or [] if row.get("supplier_id") and number_of(row.get("quantity")) > 0]
+    if not rows:
+        raise Invalid("Expected at least one supplier with a quantity, but there is none", {"plan": "is empty"})
+    total = sum((check_quantity(number_of(row["quantity"]), wanted["uom"]) for row in rows), Decimal(0))
+    if total > wanted["quantity"]:
+        raise Invalid(
+            f"Expected at most {wanted['quantity'].normalize():f} pieces, which reached {operation.number}, but {total.normalize():f} "
+            "are planned",
+            {"plan": f"{total.normalize():f} of {wanted['quantity'].normalize():f}"},
+        )
+    return {"shares": [_share(act, work, row, turn) for turn, row in enumerate(rows, start=1)]}
+
+
+@registry.step("find_order_line")
+def find_order_line(act: Act, work: Work) -> Mapping[str, Any]:
+    """B04: an open line for this process, specification and revision with enough left; a share that is linked keeps its own."""
+    known = act.session.get(OutsideLink, work["share"]["link_id"])
+    line = known.order_line if known is not None else _open_line(act, operation_of(act, work), work["share"])
+    return {"line": _line_variable(line), "trouble": [], "link": link_variable(known) if known is not None else None}
+
+
+@registry.step("draft_purchase")
+def draft_purchase(act: Act, work: Work) -> Mapping[str, Any]:
+    """B05: the requisition for a share, in the name of the planner who wants it."""
+    operation, share = operation_of(act, work), work["share"]
+    if not share["cost_centre"]:
+        raise Invalid("Expected a cost centre for the order that has to be raised, but there is none", {"cost_centre": "is missing"})
+    order, site = operation.work_order, operation.work_order.site
+    supplier = supplier_called(act, share["supplier_id"])
+    requisition = Requisition(
+        number=next_number(act, "REQ", site=site), site=site, site_id=site.id, requester_id=share["planner"],
+        cost_centre=cost_centre_called(act.session, share["cost_centre"]), currency=site.currency, type=PurchaseType.OSP,
+        need_by=share["need_back_on"], title=f"{operation.description} for {operation.number}",
+        justification=f"{operation.number} is done outside",
+    )  # fmt: skip
+    requisition.lines.append(
+        RequisitionLine(
+            line_no=1, part_revision=order.part_revision, part_revision_id=order.part_revision_id, quantity=share["quantity"],
+            uom=order.uom, need_by=share["need_back_on"], estimated_price=share["estimated_price"], supplier=supplier,
+            supplier_id=supplier.id, process_code=operation.process_code, spec=operation.spec, spec_rev=operation.spec_rev,
+            work_order_op=operation.number, description=operation.description, cost_object=f"WO:{order.number}",
+        )
+    )  # fmt: skip
+    act.session.add(requisition)
+    act.session.flush()
+    move_requisition(act, requisition, RequisitionStatus.SUBMITTED)
+    act.session.flush()
+    if work.instance is not None:
+        link_record(act, work.instance.id, requisition.record_type, requisition.id)
+    return {"requisition": requisition_variable(act, requisition)}
+
+
+@registry.step("take_order_line")
+def take_order_line(act: Act, work: Work) -> Mapping[str, Any]:
+    """B05: the line that came of the requisition, if any did."""
+    wanted = (
+        select(PurchaseOrderLine)
+        .join(RequisitionLine, RequisitionLine.id == PurchaseOrderLine.requisition_line_id)
+        .join(PurchaseOrder, PurchaseOrder.id == PurchaseOrderLine.order_id)
+        .where(RequisitionLine.requisition_id == work["requisition"]["id"])
+        .where(PurchaseOrder.status.not_in(FINAL), PurchaseOrderLine.status != LineStatus.CANCELLED)
+    )
+    line = act.session.scalars(wanted.order_by(PurchaseOrderLine.created_at.desc())).first()
+    trouble = [] if line is not None else [f"{work['requisition']['number']} came to no order."]
+    return {"line": _line_variable(line), "trouble": sentences(trouble)}
+
+
+@registry.step("create_link")
+def create_link(act: Act, work: Work) -> Mapping[str, Any]:
+    """B06: allocate; what a rule refuses leaves no link behind."""
+    share = work["share"]
+    known = act.session.get(OutsideLink, share["link_id"])
+    if known is None:
+        line = act.session.get_one(PurchaseOrderLine, work["line"]["id"])
+        known = link(
+            act, operation_of(act, work), line, quantity=share["quantity"], need_by=share["need_back_on"], link_id=share["link_id"]
+        )
+    else:
+        _refuse(judge_link(act.session, known, at="LINK", now=act.now))
+    if work.instance is not None:
+        link_record(act, work.instance.id, known.record_type, known.id)
+        link_record(act, work.instance.id, known.order.record_type, known.order.id)
+    return {"link": link_variable(known), "trouble": []}
+
+
+@registry.step("cancel_link")
+def cancel_link(act: Act, work: Work) -> None:
+    """B07: the planner gave the share up."""
+    found = act.session.get(OutsideLink, work["share"]["link_id"])
+    if found is not None and found.is_open:
+        unlink(act, found, reason=str((work.get("decision") or {}).get("reason") or "The share was called off"))
+
+
+@registry.step("check_source")
+def check_source(act: Act, work: Work) -> Mapping[str, Any]:
+    """B07b: may this supplier do it, through the day on which it is to be done?"""
+    found = link_of(act, work)
+    order = found.order
+    on = max(found.site.local_day(act.now), found.site.local_day(act.now))
+    gate = judge_supplier(act.session, order.supplier, [found.order_line], point=Point.GATE, on=on, site=order.supplier_site)
+    found.source_until = source_until(act, found)
+    act.session.flush()
+    return {
+        "source": {
+            "is_special": found.is_special,
+            "stops": sentences(spoken(finding) for finding in gate.stops),
+            "until": found.source_until,
+            "until_text": found.source_until.isoformat() if found.source_until else "no date",
+        },
+        "link": link_variable(found),
+    }
+
+
+@registry.step("mark_ready")
+def mark_ready(act: Act, work: Work) -> Mapping[str, Any]:
+    """B07b: the source is cleared; a special process carries its plan of coupons."""
+    found = link_of(act, work)
+    found.coupon_plan = str(work.get("coupon_plan") or found.coupon_plan)
+    if found.standing is LinkStatus.PO_LINKED:
+        outside.move(act, found, LinkStatus.READY_TO_SHIP)
+    return {"link": link_variable(found)}
+
+
+@registry.step("check_contract")
+def check_contract(act: Act, work: Work) -> Mapping[str, Any]:
+    """B09: state ``go``, ``wait`` (with the sentences that say for whom), or ``left`` when the pieces are away already."""
+    found = link_of(act, work)
+    if found.standing in AWAY:
+        return {"contract": {"state": "left", "findings": []}, "link": link_variable(found)}
+    if found.standing in (LinkStatus.PROPOSED, LinkStatus.PO_LINKED):
+        outside.move(act, found, LinkStatus.READY_TO_SHIP)
+    stops = [finding for finding in ship_findings(act, found) if finding.effect is not Effect.WARN]
+    state = "wait" if stops or found.status is LinkStatus.HOLD else "go"
+    return {
+        "contract": {"state": state, "findings": sentences(spoken(finding) for finding in stops)},
+        "link": link_variable(found),
+    }
+
+
+@registry.step("finish_outside_work")
+def finish_outside_work(act: Act, work: Work) -> Mapping[str, Any]:
+    """B25: whether the operation is done, or came back into the shop."""
+    operation = operation_of(act, work)
+    return {"outside": {"complete": operation.status in DONE, "good": operation.good}}
+
+
+def link(
+    act: Act,
+    operation: WorkOrderOperation,
+    line: PurchaseOrderLine,
+    *,
+    quantity: Decimal,
+    conversion_factor: Decimal = Decimal(1),
+    need_by: dt.date | None = None,
+    link_id: str | None = None,
+) -> OutsideLink:
+    """Allocate pieces of an operation to an order line. quantity: in the work order's unit.
+
+    Raises: RuleViolation CON-01 to CON-04, CON-12 when they do not agree, and then nothing is written; Conflict for an operation
+    that is no outside one.
+    """
+    order = operation.work_order
+    if operation.process_code is None or operation.status in DONE:
+        raise Conflict(
+            f"Expected an open outside operation, but {operation.number} is {operation.status.value.lower()}",
+            code="ILLEGAL_TRANSITION", record=(operation.record_type, operation.id),
+        )  # fmt: skip
+    check_quantity(quantity, order.uom)
+    with act.attempt():
+        made = OutsideLink(
+            id=link_id or new_id(), number=next_number(act, "LNK", site=order.site), site=order.site, site_id=order.site_id,
+            operation=operation, operation_id=operation.id, order_line=line, order_line_id=line.id,
+            part_revision=order.part_revision, part_revision_id=order.part_revision_id, process_code=_known_process(act, operation),
+            spec=operation.spec, spec_rev=operation.spec_rev, is_special=operation.is_special, allocated_quantity=quantity,
+            uom=order.uom, conversion_factor=conversion_factor, need_by=need_by or line.need_by, return_by=need_by or line.need_by,
+        )  # fmt: skip
+        act.session.add(made)
+        act.session.flush()
+        _refuse(judge_link(act.session, made, at="LINK", now=act.now))
+        outside.move(act, made, LinkStatus.PO_LINKED)
+        made.source_until = source_until(act, made)
+    return made
+
+
+def unlink(act: Act, found: OutsideLink, *, reason: str) -> OutsideLink:
+    """Cancel a link from which nothing has left. Raises: Conflict BALANCE_OPEN once pieces did; Invalid without a reason."""
+    if not reason.strip():
+        raise Invalid("Expected a reason to cancel the link, but there is none", {"reason": "is required"})
+    if found.standing not in BEFORE_SHIPPING:
+        raise Conflict(
+            f"Expected nothing of {found.number} to have left, but {found.shipped.normalize():f} did; recall them first",
+            code="BALANCE_OPEN", record=(found.record_type, found.id),
+        )  # fmt: skip
+    if found.status is LinkStatus.HOLD:
+        outside.lift_hold(act, found, reason=reason)
+    return outside.move(act, found, LinkStatus.CANCELLED, reason=reason)
+
+
+def source_until(act: Act, found: OutsideLink) -> dt.date | None:
+    """Return the last day on which an approval of the supplier covers the process, None where none is needed."""
+    if found.process_code is None:
+        return None
+    rows = act.session.scalars(
+        select(SupplierApproval).where(
+            SupplierApproval.supplier_id == found.order.supplier_id,
+            SupplierApproval.subject == ApprovalSubject.PROCESS,
+            SupplierApproval.subject_code == found.process_code,
+        )
+    ).all()
+    today = found.site.local_day(act.now)
+    return max((row.valid_to for row in rows if row.is_valid_on(today)), default=None)
+
+
+def _refuse(findings: list[Finding]) -> None:
+    blocks = [finding for finding in findings if finding.effect is Effect.BLOCK]
+    if blocks:
+        raise RuleViolation(blocks)
+
+
+def _known_process(act: Act, operation: WorkOrderOperation) -> str | None:
+    known = act.session.scalar(select(OutsideProcess.code).where(OutsideProcess.code == operation.process_code))
+    return known or None
+
+
+def _able(act: Act, operation: WorkOrderOperation) -> list[tuple[Supplier, Decimal | None]]:
+    """Return the suppliers approved for an operation's process with what they may take at once; the planned one first."""
+    today = operation.work_order.site.local_day(act.now)
+    rows = act.session.scalars(
+        select(SupplierApproval)
+        .join(Supplier)
+        .where(SupplierApproval.subject == ApprovalSubject.PROCESS, SupplierApproval.subject_code == operation.process_code)
+        .where(Supplier.is_active)
+        .order_by(Supplier.name)
+    )
+    named = {operation.spec, f"{operation.spec} {operation.spec_rev}"}
+    able = [
+        (row.supplier, row.max_quantity)
+        for row in rows
+        if row.is_valid_on(today) and (not row.specs or named & set(row.specs))
+    ]
+    return sorted(able, key=lambda pair: pair[0].id != operation.supplier_id)
+
+
+def _share(act: Act, work: Work, row: Mapping[str, Any], turn: int) -> dict[str, Any]:
+    supplier = supplier_called(act, row["supplier_id"])
+    price = work.get("estimated_price")
+    return {
+        "number": Decimal(turn),
+        "link_id": new_id(),
+        "supplier_id": supplier.id,
+        "supplier_name": supplier.name,
+        "quantity": number_of(row["quantity"]),
+        "need_back_on": work.get("need_back_on") or work["operation"]["next_start"],
+        "cost_centre": work.get("cost_centre") or "",
+        "estimated_price": number_of(price) if price not in (None, "") else _last_price(act, operation_of(act, work), supplier),
+        "planner": (work.get("decision") or {}).get("by") or act.user_id or "",
+    }
+
+
+def _last_price(act: Act, operation: WorkOrderOperation, supplier: Supplier) -> Decimal | None:
+    wanted = (
+        select(PurchaseOrderLine.unit_price)
+        .join(PurchaseOrder, PurchaseOrder.id == PurchaseOrderLine.order_id)
+        .where(PurchaseOrder.supplier_id == supplier.id, PurchaseOrderLine.process_code == operation.process_code)
+        .where(PurchaseOrderLine.part_revision_id == operation.work_order.part_revision_id)
+    )
+    return act.session.scalars(wanted.order_by(PurchaseOrderLine.created_at.desc()).limit(1)).first()
+
+
+def _open_line(act: Act, operation: WorkOrderOperation, share: Mapping[str, Any]) -> PurchaseOrderLine | None:
+    """Return the oldest open line of the share's supplier that asks for exactly this and has enough left to allocate."""
+    order = operation.work_order
+    wanted = (
+        select(PurchaseOrderLine)
+        .join(PurchaseOrder, PurchaseOrder.id == PurchaseOrderLine.order_id)
+        .where(PurchaseOrder.supplier_id == share["supplier_id"], PurchaseOrder.site_id == order.site_id)
+        .where(PurchaseOrder.status.not_in([*FINAL, OrderStatus.CANCEL_PENDING, OrderStatus.SUPPLIER_REJECTED]))
+        .where(PurchaseOrderLine.status.in_([LineStatus.OPEN, LineStatus.PART_RCVD]))
+        .where(PurchaseOrderLine.process_code == operation.process_code)
+        .where(PurchaseOrderLine.part_revision_id == order.part_revision_id, PurchaseOrderLine.uom == order.uom)
+    )
+    for line in act.session.scalars(wanted.order_by(PurchaseOrderLine.created_at, PurchaseOrderLine.line_no)):
+        taken = sum(
+            (each.allocated_quantity for each in links_of_line(act.session, line.id) if each.status is not LinkStatus.CANCELLED),
+            Decimal(0),
+        )
+        same = (line.spec, line.spec_rev) == (operation.spec, operation.spec_rev)
+        if same and line.work_order_op in (None, "", operation.number) and line.quantity - taken >= share["quantity"]:
+            return line
+    return None
+
+
+def _line_variable(line: PurchaseOrderLine | None) -> dict[str, Any] | None:
+    if line is None:
+        return None
+    return {"id": line.id, "number": line.number, "order_id": line.order_id, "spec_text": specification(line.spec, line.spec_rev)}
+
+
+__all__ = ["link", "links_of_operation", "registry", "source_until", "unlink"]

@@ -1,0 +1,371 @@
+"""Move pieces of a link: ship them, take them back, declare them lost, recall them, undo a shipment (B08 to B10, B17, B24).
+
+Every movement is refused whole or made whole, once for an event, and tells the flow that waits for it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from sqlalchemy import select
+
+from engine.act import Act
+from engine.errors import Conflict, Effect, Finding, Forbidden, Invalid, RuleViolation
+from engine.messages import publish
+from processes.outside_receiving import receive_pieces
+from processes.outside_rules import judge_link
+from records import outside
+from records.numbering import next_number
+from records.outside import (
+    AWAY,
+    LinkStatus,
+    MovementKind,
+    OutsideLink,
+    OutsideMovement,
+    locked,
+    movement_called,
+    record_movement,
+)
+from records.part import LotControl
+from records.roles import grants_of
+from records.units import check_quantity
+from records.work_order import OperationStatus, WorkOrderOperation, move_operation
+from rules.law import block
+from rules.supplier_gate import Point
+from rules.supplier_gate import judge as judge_supplier
+
+NOT_KEPT = dt.timedelta(0)
+"""Flows are told of a movement when they wait for it; one that does not looks at the link itself when it gets there."""
+
+SHIPPING, RECEIVING, PLANNER = ("SHIPPING",), ("RECEIVING",), ("PLANNER",)
+MAY_SHIP = frozenset({LinkStatus.READY_TO_SHIP, *AWAY, LinkStatus.RETURNED, LinkStatus.RECALLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """What is about to leave. quantity: in ``uom``; is_partial: the rest of the allocation follows later."""
+
+    quantity: Decimal
+    uom: str
+    event_id: str
+    serials: tuple[str, ...] = ()
+    carrier: str = ""
+    return_by: dt.date | None = None
+    is_partial: bool = False
+    documents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What came back. good, scrap: in ``uom``. revision: as read from the label. certificates: numbers that came with it."""
+
+    good: Decimal
+    scrap: Decimal
+    uom: str
+    event_id: str
+    serials: tuple[str, ...] = ()
+    scrap_serials: tuple[str, ...] = ()
+    packing_slip: str = ""
+    received_on: dt.date | None = None
+    location: str = ""
+    revision: str | None = None
+    lot: str = ""
+    certificates: tuple[str, ...] = field(default=())
+
+
+def ship(act: Act, link: OutsideLink, shipment: Shipment) -> OutsideMovement:
+    """Send pieces to the supplier with a packing list of their own.
+
+    Raises: Forbidden for who is not shipping; Invalid for what was typed; Conflict SHIP_BLOCKED or ON_HOLD with whose turn it is;
+    RuleViolation CON-06 and the other rules of ship-out. A second delivery of an event moves nothing and returns the first.
+    """
+    if (known := movement_called(act.session, shipment.event_id)) is not None:
+        return _same(known, link)
+    require_role(act, SHIPPING, f"ship {link.number}")
+    link = locked(act, link)
+    quantity = pieces(link, shipment.quantity, shipment.uom)
+    _refuse_blocked(link)
+    _refuse_wrong_count(link, quantity, is_partial=shipment.is_partial)
+    _refuse_unserialised(link, shipment.serials)
+    refuse_findings(ship_findings(act, link))
+    if link.status not in AWAY:
+        outside.move(act, link, LinkStatus.AT_SUPPLIER)
+    today = link.site.local_day(act.now)
+    movement = record_movement(
+        act, link, MovementKind.SHIP_OUT, quantity, event_id=shipment.event_id, moved_on=today, serials=shipment.serials,
+        packing_list_no=next_number(act, "PL", site=link.site), carrier=shipment.carrier, documents=shipment.documents,
+    )  # fmt: skip
+    link.return_by = shipment.return_by or link.return_by or link.need_by
+    operation = link.operation
+    if operation.status is not OperationStatus.AT_SUPPLIER:
+        move_operation(act, operation, OperationStatus.AT_SUPPLIER)
+    act.session.flush()
+    tell_flow(act, link, "outside.shipped")
+    return movement
+
+
+def take_back(act: Act, link: OutsideLink, returned: Return) -> list[OutsideMovement]:
+    """Count what came back, good and scrap; the good pieces are received against the order line.
+
+    Raises: Conflict CON-13 when more comes than is away or a serial number never left: nothing moves, and the attempt is kept.
+    """
+    if (known := movement_called(act.session, returned.event_id)) is not None:
+        return [_same(known, link)]
+    require_role(act, RECEIVING, f"take {link.number} back")
+    link = locked(act, link)
+    counts = [
+        (MovementKind.RETURN_GOOD, returned.good, returned.serials, returned.event_id),
+        (MovementKind.RETURN_SCRAP, returned.scrap, returned.scrap_serials, f"{returned.event_id}#scrap"),
+    ]
+    if all(count == 0 for _, count, _, _ in counts):
+        raise Invalid("Expected at least one piece back, but none is counted", {"good": "is missing"})
+    counts = [(kind, pieces(link, count, returned.uom), serials, name) for kind, count, serials, name in counts if count]
+    counts[0] = (*counts[0][:3], returned.event_id)
+    refuse_findings(judge_link(act.session, link, at="RETURN", now=act.now))
+    _refuse_surplus(link, sum((count for _, count, _, _ in counts), Decimal(0)))
+    today = returned.received_on or link.site.local_day(act.now)
+    made = [
+        record_movement(
+            act, link, kind, count, event_id=name, moved_on=today, serials=serials,
+            documents=returned.certificates, lots=(returned.lot,) if returned.lot else (), reason=returned.packing_slip,
+        )
+        for kind, count, serials, name in counts
+    ]  # fmt: skip
+    settle(act, link)
+    receive_pieces(act, link, made, packing_slip=returned.packing_slip, location=returned.location, revision=returned.revision)
+    tell_flow(act, link, "outside.moved")
+    return made
+
+
+def declare_lost(
+    act: Act, link: OutsideLink, quantity: Decimal, *, statement: str, event_id: str, serials: tuple[str, ...] = ()
+) -> OutsideMovement:
+    """Give pieces up that the supplier says it no longer has. statement: the supplier's own, by date and reference (B24)."""
+    if (known := movement_called(act.session, event_id)) is not None:
+        return _same(known, link)
+    require_role(act, PLANNER, f"declare pieces of {link.number} lost")
+    if not statement.strip():
+        raise Invalid(
+            "Expected the supplier's statement about the loss, but there is none",
+            {"statement": "is required: date and reference of what the supplier wrote"},
+        )
+    link = locked(act, link)
+    check_quantity(quantity, link.uom)
+    movement = record_movement(
+        act, link, MovementKind.DECLARED_LOST, quantity, event_id=event_id, moved_on=link.site.local_day(act.now),
+        serials=serials, statement=statement.strip(),
+    )  # fmt: skip
+    settle(act, link)
+    tell_flow(act, link, "outside.moved")
+    return movement
+
+
+def recall(
+    act: Act, link: OutsideLink, quantity: Decimal, *, reason: str, event_id: str, serials: tuple[str, ...] = ()
+) -> OutsideMovement:
+    """Book pieces that came home unprocessed; they may be shipped again. Raises: Invalid without a reason; Conflict CON-13."""
+    if (known := movement_called(act.session, event_id)) is not None:
+        return _same(known, link)
+    require_role(act, (*PLANNER, *RECEIVING), f"recall pieces of {link.number}")
+    if not reason.strip():
+        raise Invalid("Expected a reason for the recall, but there is none", {"reason": "is required"})
+    link = locked(act, link)
+    check_quantity(quantity, link.uom)
+    movement = record_movement(
+        act, link, MovementKind.RECALL, quantity, event_id=event_id, moved_on=link.site.local_day(act.now),
+        serials=serials, reason=reason.strip(),
+    )  # fmt: skip
+    settle(act, link)
+    tell_flow(act, link, "outside.moved")
+    return movement
+
+
+def undo_shipment(act: Act, movement: OutsideMovement, *, reason: str, event_id: str) -> OutsideMovement:
+    """Take a shipment back that the carrier has not fetched: a negative row, and the pieces are here as before."""
+    link = movement.link
+    if (known := movement_called(act.session, event_id)) is not None:
+        return _same(known, link)
+    require_role(act, SHIPPING, f"undo a shipment of {link.number}")
+    if movement.kind is not MovementKind.SHIP_OUT or movement.reverses_id is not None:
+        raise Conflict(f"Expected a shipment to undo, but {movement.number} is none", code="ILLEGAL_TRANSITION")
+    if not reason.strip():
+        raise Invalid("Expected a reason to undo the shipment, but there is none", {"reason": "is required"})
+    if is_undone(act, movement):
+        raise Conflict(f"Expected {movement.number} to stand, but it was undone before", code="ILLEGAL_TRANSITION")
+    link = locked(act, link)
+    undone = record_movement(
+        act, link, MovementKind.SHIP_OUT, movement.quantity, event_id=event_id, moved_on=link.site.local_day(act.now),
+        serials=tuple(serial.serial for serial in movement.serials), takes_back=movement, reason=reason.strip(),
+    )  # fmt: skip
+    settle(act, link)
+    tell_flow(act, link, "outside.moved")
+    return undone
+
+
+def send_back(act: Act, link: OutsideLink, quantity: Decimal, *, reason: str, event_id: str) -> OutsideMovement:
+    """Send pieces that failed inspection to the supplier again, under the same allocation (B23)."""
+    link = locked(act, link)
+    last = [one for one in link.movements if one.kind is MovementKind.RETURN_GOOD and one.quantity >= quantity]
+    if not last:
+        raise Conflict(f"Expected a return of at least {quantity.normalize():f} under {link.number}, but there is none")
+    outside.move(act, link, LinkStatus.AT_SUPPLIER if link.good == quantity else LinkStatus.PART_RETURNED)
+    movement = record_movement(
+        act, link, MovementKind.RETURN_GOOD, quantity, event_id=event_id, moved_on=link.site.local_day(act.now),
+        serials=tuple(serial.serial for serial in last[-1].serials)[: int(quantity)], takes_back=last[-1], reason=reason,
+        packing_list_no=next_number(act, "PL", site=link.site),
+    )  # fmt: skip
+    if link.operation.status is OperationStatus.RETURNED_PENDING:
+        move_operation(act, link.operation, OperationStatus.AT_SUPPLIER)
+    act.session.flush()
+    return movement
+
+
+def settle(act: Act, link: OutsideLink) -> None:
+    """Set the statuses of a link and its operation that follow from what is away."""
+    to = standing_of(link)
+    if to is not link.standing:
+        outside.move(act, link, to)
+    _settle_operation(act, link.operation)
+
+
+def standing_of(link: OutsideLink) -> LinkStatus:
+    """Return where a link stands by its counters alone."""
+    if link.at_supplier == 0:
+        if link.shipped == 0:
+            return LinkStatus.READY_TO_SHIP
+        return LinkStatus.RECALLED if link.recalled == link.shipped else LinkStatus.RETURNED
+    return LinkStatus.PART_RETURNED if link.at_supplier < link.shipped else LinkStatus.AT_SUPPLIER
+
+
+def _settle_operation(act: Act, operation: WorkOrderOperation) -> None:
+    links = act.session.scalars(select(OutsideLink).where(OutsideLink.operation_id == operation.id)).all()
+    if operation.status is not OperationStatus.AT_SUPPLIER or any(link.at_supplier for link in links):
+        return
+    processed = any(link.good or link.scrap or link.lost for link in links)
+    move_operation(act, operation, OperationStatus.RETURNED_PENDING if processed else OperationStatus.READY)
+    act.session.flush()
+
+
+def ship_findings(act: Act, link: OutsideLink) -> list[Finding]:
+    """Return what stops pieces of a link from leaving now: the rules of consistency, then the supplier gate."""
+    found = judge_link(act.session, link, at="SHIP", now=act.now)
+    order, today = link.order, link.site.local_day(act.now)
+    gate = judge_supplier(
+        act.session, order.supplier, [link.order_line], point=Point.SHIP, on=today, site=order.supplier_site
+    )
+    return [*found, *gate.findings]
+
+
+def refuse_findings(findings: Sequence[Finding]) -> None:
+    """Refuse what a rule blocks or holds: a hold lets data in, but stops the next physical step. Raises: RuleViolation."""
+    stops = [replace(finding, effect=Effect.BLOCK) for finding in findings if finding.effect is not Effect.WARN]
+    if stops:
+        raise RuleViolation(stops)
+
+
+def pieces(link: OutsideLink, quantity: Decimal, uom: str) -> Decimal:
+    """Return a quantity in the link's unit. Raises: RuleViolation CON-12 for a unit that nothing converts; Invalid."""
+    if uom == link.uom:
+        return check_quantity(quantity, uom)
+    line = link.order_line
+    if uom != line.uom or line.uom == link.uom or not link.conversion_factor:
+        raise RuleViolation(
+            [
+                block(
+                    "CON-12",
+                    f"Expected a quantity in {link.uom}, but {quantity.normalize():f} {uom} was given and nothing converts it.",
+                    (link.record_type, link.id), field="uom", old=link.uom, new=uom, owner="role:PLANNER",
+                    way_out=f"Count in {link.uom}.",
+                )
+            ]
+        )  # fmt: skip
+    check_quantity(quantity, uom)
+    return check_quantity((quantity / link.conversion_factor).quantize(Decimal("0.000001")), link.uom)
+
+
+def require_role(act: Act, roles: tuple[str, ...], what: str) -> None:
+    """Refuse a person who holds none of these roles; adapters and the system act for the systems they stand for."""
+    if act.user_id is None:
+        return
+    held = {grant.role for grant in grants_of(act.session, act.user_id, at=act.now)}
+    if not held & set(roles):
+        raise Forbidden(f"Expected {' or '.join(roles)} to {what}, but you hold neither role", code="NOT_AUTHORISED")
+
+
+def is_undone(act: Act, movement: OutsideMovement) -> bool:
+    """Whether a movement was taken back."""
+    wanted = select(OutsideMovement.id).where(OutsideMovement.reverses_id == movement.id)
+    return act.session.scalars(wanted).first() is not None
+
+
+def tell_flow(act: Act, link: OutsideLink, message: str, **variables: object) -> None:
+    """Let the flow of a link hear of something now."""
+    publish(act, message, correlation_key=link.id, variables=variables, ttl=NOT_KEPT)
+
+
+def _same(known: OutsideMovement, link: OutsideLink) -> OutsideMovement:
+    if known.link_id != link.id:
+        raise Conflict(
+            f"Expected an event of its own, but {known.event_id} told of {known.link.number} already",
+            code="ALREADY_HANDLED",
+        )
+    return known
+
+
+def _refuse_blocked(link: OutsideLink) -> None:
+    about = (link.record_type, link.id)
+    if link.status is LinkStatus.HOLD:
+        raise Conflict(
+            f"Expected {link.number} to be free to ship, but it is on hold ({link.hold_rule}): {link.hold_reason} "
+            f"{_owner(link)} may lift it.",
+            code="ON_HOLD", record=about, keep=True,
+        )  # fmt: skip
+    if link.status not in MAY_SHIP:
+        raise Conflict(
+            f"Expected {link.number} to be ready to ship, but it is {link.status.value.lower().replace('_', ' ')}; "
+            "its flow says whose turn it is.",
+            code="SHIP_BLOCKED", record=about, keep=True,
+        )  # fmt: skip
+
+
+def _owner(link: OutsideLink) -> str:
+    kind, _, name = (link.hold_owner or "role:PLANNER").partition(":")
+    return f"Whoever holds {name}" if kind == "role" else name
+
+
+def _refuse_wrong_count(link: OutsideLink, quantity: Decimal, *, is_partial: bool) -> None:
+    if quantity > link.to_ship:
+        raise Conflict(
+            f"Expected at most {link.to_ship.normalize():f} {link.uom}, which is what {link.number} allocates and is still here, "
+            f"but {quantity.normalize():f} were counted.",
+            code="SHIP_BLOCKED", record=(link.record_type, link.id), keep=True,
+        )  # fmt: skip
+    if quantity < link.to_ship and not is_partial:
+        raise Conflict(
+            f"Expected {link.to_ship.normalize():f} {link.uom}, all that {link.number} allocates, but {quantity.normalize():f} were "
+            "counted; say that the rest follows, or let the planner change the allocation.",
+            code="SHIP_BLOCKED", record=(link.record_type, link.id),
+        )  # fmt: skip
+
+
+def _refuse_unserialised(link: OutsideLink, serials: tuple[str, ...]) -> None:
+    part = link.part_revision.part if link.part_revision is not None else None
+    if part is not None and part.lot_control is LotControl.SERIAL and not serials:
+        raise Invalid(
+            f"Expected the serial numbers of what leaves, because {part.part_no} is controlled by serial number",
+            {"serials": "are required"},
+        )
+
+
+def _refuse_surplus(link: OutsideLink, quantity: Decimal) -> None:
+    if quantity <= link.at_supplier:
+        return
+    raise Conflict(
+        f"Expected at most {link.at_supplier.normalize():f} {link.uom} back under {link.number}, because "
+        f"{link.shipped.normalize():f} left and the rest is accounted for, but {quantity.normalize():f} came. Keep them apart: "
+        "report them as a nonconformance of this link, and quality investigates.",
+        code="CON-13", record=(link.record_type, link.id), keep=True,
+    )  # fmt: skip
