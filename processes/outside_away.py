@@ -130,7 +130,9 @@ def hold_lapsed(act: Act, work: Work) -> Mapping[str, Any]:
     link = link_of(act, work)
     reason = f"The approval of {link.order.supplier.name} for {link.process_code} ended on {link.source_until} with {_away(link)} away"
     outside.hold(act, link, rule="SUP-04", reason=reason, owner="role:QA_SP")
-    tell_role(act, "QA_SP", f"{link.number} is held: {reason}", key=f"{link.id}:lapsed", record=(link.record_type, link.id))
+    tell_role(
+        act, "QA_SP", f"{link.number} is held: {reason}", key=f"{link.id}:lapsed", record=(link.record_type, link.id)
+    )
     return {"link": link_variable(link)}
 
 
@@ -138,11 +140,20 @@ def hold_lapsed(act: Act, work: Work) -> Mapping[str, Any]:
 def weigh_change(act: Act, work: Work) -> Mapping[str, Any]:
     """B12: what the changed order means for the pieces that are away."""
     link = link_of(act, work)
-    found = [finding for finding in judge_link(act.session, link, at="LINK", now=act.now) if finding.effect is not Effect.WARN]
+    found = [
+        finding
+        for finding in judge_link(act.session, link, at="LINK", now=act.now)
+        if finding.effect is not Effect.WARN
+    ]
     stops = any(finding.rule in STOPS_WORK for finding in found)
     if stops:
-        outside.hold(act, link, rule=found[0].rule, reason=" ".join(each.sentence for each in found)[:3900], owner="role:QA_ENG")
-    return {"change": {"stops_work": stops, "findings": sentences(spoken(each) for each in found)}, "link": link_variable(link)}
+        outside.hold(
+            act, link, rule=found[0].rule, reason=" ".join(each.sentence for each in found)[:3900], owner="role:QA_ENG"
+        )
+    return {
+        "change": {"stops_work": stops, "findings": sentences(spoken(each) for each in found)},
+        "link": link_variable(link),
+    }
 
 
 @registry.step("send_stop_work")
@@ -154,7 +165,13 @@ def send_stop_work(act: Act, work: Work) -> None:
         f"Stop work on our {link.operation.work_order.item} under {link.order.number} and confirm that you did. A change of the order "
         "concerns what you are processing.",
     )  # fmt: skip
-    tell_role(act, "QA_ENG", f"Stop-work notice for {link.number}", key=f"{link.id}:stop:{act.id}", record=(link.record_type, link.id))
+    tell_role(
+        act,
+        "QA_ENG",
+        f"Stop-work notice for {link.number}",
+        key=f"{link.id}:stop:{act.id}",
+        record=(link.record_type, link.id),
+    )
 
 
 @registry.step("escalate_stop_work")
@@ -197,7 +214,9 @@ def settle_notice(act: Act, work: Work) -> Mapping[str, Any]:
     """B15: accepted, the hold that the notice set is lifted; else it stays."""
     link, decision = link_of(act, work), work.get("decision") or {}
     if decision.get("verdict") == "accept" and link.status is LinkStatus.HOLD and link.hold_rule == "AS-8.4.3":
-        outside.lift_hold(act, link, reason=str(decision.get("reason") or work.get("answer") or "The notice was accepted"))
+        outside.lift_hold(
+            act, link, reason=str(decision.get("reason") or work.get("answer") or "The notice was accepted")
+        )
     if work.get("answer"):
         _mail_supplier(act, link, f"{link.order.number}: our answer to your notice", str(work["answer"]))
     return {"link": link_variable(link)}
@@ -222,4 +241,11 @@ def _mail_supplier(act: Act, link: OutsideLink, subject: str, text: str) -> None
     act.note(link.record_type, link.id, "NOT_MAILED", new=f"{order.supplier.name} has no address: {subject}")
     if order.buyer_id is not None:
         told = f"Call {order.supplier.name}, who has no mail address: {subject}"
-        tell(act, [order.buyer_id], told, key=f"{link.id}:unmailed:{act.id}", body=text, record=(link.record_type, link.id))
+        tell(
+            act,
+            [order.buyer_id],
+            told,
+            key=f"{link.id}:unmailed:{act.id}",
+            body=text,
+            record=(link.record_type, link.id),
+        )

@@ -53,7 +53,7 @@ def snapshot_operation(act: Act, work: Work) -> Mapping[str, Any]:
     if work.instance is not None:
         link_record(act, work.instance.id, operation.record_type, operation.id)
         link_record(act, work.instance.id, operation.work_order.record_type, operation.work_order.id)
-    return {"operation": operation_variable(act, operation), "shares": []}
+    return {"operation": operation_variable(act, operation), "shares": [], "problem": None}
 
 
 @registry.step("propose_shares")
@@ -74,19 +74,18 @@ def propose_shares(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.step("prepare_shares")
 def prepare_shares(act: Act, work: Work) -> Mapping[str, Any]:
-    """B03: one share for each supplier that the planner named. Raises: Invalid for quantities that are not there."""
+    """B03: one share for each supplier that the planner named; what does not fit goes back with a sentence."""
     operation, wanted = operation_of(act, work), work["operation"]
     rows = [row for row in work.get("plan") or [] if row.get("supplier_id") and number_of(row.get("quantity")) > 0]
-    if not rows:
-        raise Invalid("Expected at least one supplier with a quantity, but there is none", {"plan": "is empty"})
-    total = sum((check_quantity(number_of(row["quantity"]), wanted["uom"]) for row in rows), Decimal(0))
-    if total > wanted["quantity"]:
-        raise Invalid(
-            f"Expected at most {wanted['quantity'].normalize():f} pieces, which reached {operation.number}, but {total.normalize():f} "
-            "are planned",
-            {"plan": f"{total.normalize():f} of {wanted['quantity'].normalize():f}"},
-        )
-    return {"shares": [_share(act, work, row, turn) for turn, row in enumerate(rows, start=1)]}
+    try:
+        total = sum((check_quantity(number_of(row["quantity"]), wanted["uom"]) for row in rows), Decimal(0))
+    except Invalid as refusal:
+        return {"shares": [], "problem": f"{refusal.message}."}
+    if not rows or total > wanted["quantity"]:
+        found = f"{total.normalize():f} are planned" if rows else "no supplier has a quantity"
+        sentence = f"Expected at most {wanted['quantity'].normalize():f} pieces, which reached {operation.number}, but {found}."
+        return {"shares": [], "problem": sentence}
+    return {"shares": [_share(act, work, row, turn) for turn, row in enumerate(rows, start=1)], "problem": None}
 
 
 @registry.step("find_order_line")
@@ -101,20 +100,25 @@ def find_order_line(act: Act, work: Work) -> Mapping[str, Any]:
 def draft_purchase(act: Act, work: Work) -> Mapping[str, Any]:
     """B05: the requisition for a share, in the name of the planner who wants it."""
     operation, share = operation_of(act, work), work["share"]
-    if not share["cost_centre"]:
-        raise Invalid("Expected a cost centre for the order that has to be raised, but there is none", {"cost_centre": "is missing"})
+    cost_centre = work.get("new_cost_centre") or share["cost_centre"]
+    price = work.get("new_price") or share["estimated_price"]
+    if not cost_centre:
+        raise Invalid(
+            "Expected a cost centre for the order that has to be raised, but there is none",
+            {"cost_centre": "is missing"},
+        )
     order, site = operation.work_order, operation.work_order.site
     supplier = supplier_called(act, share["supplier_id"])
     requisition = Requisition(
         number=next_number(act, "REQ", site=site), site=site, site_id=site.id, requester_id=share["planner"],
-        cost_centre=cost_centre_called(act.session, share["cost_centre"]), currency=site.currency, type=PurchaseType.OSP,
+        cost_centre=cost_centre_called(act.session, cost_centre), currency=site.currency, type=PurchaseType.OSP,
         need_by=share["need_back_on"], title=f"{operation.description} for {operation.number}",
         justification=f"{operation.number} is done outside",
     )  # fmt: skip
     requisition.lines.append(
         RequisitionLine(
             line_no=1, part_revision=order.part_revision, part_revision_id=order.part_revision_id, quantity=share["quantity"],
-            uom=order.uom, need_by=share["need_back_on"], estimated_price=share["estimated_price"], supplier=supplier,
+            uom=order.uom, need_by=share["need_back_on"], estimated_price=number_of(price), supplier=supplier,
             supplier_id=supplier.id, process_code=operation.process_code, spec=operation.spec, spec_rev=operation.spec_rev,
             work_order_op=operation.number, description=operation.description, cost_object=f"WO:{order.number}",
         )
@@ -151,7 +155,12 @@ def create_link(act: Act, work: Work) -> Mapping[str, Any]:
     if known is None:
         line = act.session.get_one(PurchaseOrderLine, work["line"]["id"])
         known = link(
-            act, operation_of(act, work), line, quantity=share["quantity"], need_by=share["need_back_on"], link_id=share["link_id"]
+            act,
+            operation_of(act, work),
+            line,
+            quantity=share["quantity"],
+            need_by=share["need_back_on"],
+            link_id=share["link_id"],
         )
     else:
         _refuse(judge_link(act.session, known, at="LINK", now=act.now))
@@ -171,11 +180,13 @@ def cancel_link(act: Act, work: Work) -> None:
 
 @registry.step("check_source")
 def check_source(act: Act, work: Work) -> Mapping[str, Any]:
-    """B07b: may this supplier do it, through the day on which it is to be done?"""
+    """B07b: ask whether this supplier may do it now, and through which day."""
     found = link_of(act, work)
     order = found.order
-    on = max(found.site.local_day(act.now), found.site.local_day(act.now))
-    gate = judge_supplier(act.session, order.supplier, [found.order_line], point=Point.GATE, on=on, site=order.supplier_site)
+    on = found.site.local_day(act.now)
+    gate = judge_supplier(
+        act.session, order.supplier, [found.order_line], point=Point.GATE, on=on, site=order.supplier_site
+    )
     found.source_until = source_until(act, found)
     act.session.flush()
     return {
@@ -306,7 +317,9 @@ def _able(act: Act, operation: WorkOrderOperation) -> list[tuple[Supplier, Decim
     rows = act.session.scalars(
         select(SupplierApproval)
         .join(Supplier)
-        .where(SupplierApproval.subject == ApprovalSubject.PROCESS, SupplierApproval.subject_code == operation.process_code)
+        .where(
+            SupplierApproval.subject == ApprovalSubject.PROCESS, SupplierApproval.subject_code == operation.process_code
+        )
         .where(Supplier.is_active)
         .order_by(Supplier.name)
     )
@@ -330,7 +343,9 @@ def _share(act: Act, work: Work, row: Mapping[str, Any], turn: int) -> dict[str,
         "quantity": number_of(row["quantity"]),
         "need_back_on": work.get("need_back_on") or work["operation"]["next_start"],
         "cost_centre": work.get("cost_centre") or "",
-        "estimated_price": number_of(price) if price not in (None, "") else _last_price(act, operation_of(act, work), supplier),
+        "estimated_price": number_of(price)
+        if price not in (None, "")
+        else _last_price(act, operation_of(act, work), supplier),
         "planner": (work.get("decision") or {}).get("by") or act.user_id or "",
     }
 
@@ -359,7 +374,11 @@ def _open_line(act: Act, operation: WorkOrderOperation, share: Mapping[str, Any]
     )
     for line in act.session.scalars(wanted.order_by(PurchaseOrderLine.created_at, PurchaseOrderLine.line_no)):
         taken = sum(
-            (each.allocated_quantity for each in links_of_line(act.session, line.id) if each.status is not LinkStatus.CANCELLED),
+            (
+                each.allocated_quantity
+                for each in links_of_line(act.session, line.id)
+                if each.status is not LinkStatus.CANCELLED
+            ),
             Decimal(0),
         )
         same = (line.spec, line.spec_rev) == (operation.spec, operation.spec_rev)
@@ -371,7 +390,12 @@ def _open_line(act: Act, operation: WorkOrderOperation, share: Mapping[str, Any]
 def _line_variable(line: PurchaseOrderLine | None) -> dict[str, Any] | None:
     if line is None:
         return None
-    return {"id": line.id, "number": line.number, "order_id": line.order_id, "spec_text": specification(line.spec, line.spec_rev)}
+    return {
+        "id": line.id,
+        "number": line.number,
+        "order_id": line.order_id,
+        "spec_text": specification(line.spec, line.spec_rev),
+    }
 
 
 __all__ = ["link", "links_of_operation", "registry", "source_until", "unlink"]

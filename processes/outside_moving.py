@@ -122,7 +122,9 @@ def take_back(act: Act, link: OutsideLink, returned: Return) -> list[OutsideMove
     ]
     if all(count == 0 for _, count, _, _ in counts):
         raise Invalid("Expected at least one piece back, but none is counted", {"good": "is missing"})
-    counts = [(kind, pieces(link, count, returned.uom), serials, name) for kind, count, serials, name in counts if count]
+    counts = [
+        (kind, pieces(link, count, returned.uom), serials, name) for kind, count, serials, name in counts if count
+    ]
     counts[0] = (*counts[0][:3], returned.event_id)
     refuse_findings(judge_link(act.session, link, at="RETURN", now=act.now))
     _refuse_surplus(link, sum((count for _, count, _, _ in counts), Decimal(0)))
@@ -135,7 +137,9 @@ def take_back(act: Act, link: OutsideLink, returned: Return) -> list[OutsideMove
         for kind, count, serials, name in counts
     ]  # fmt: skip
     settle(act, link)
-    receive_pieces(act, link, made, packing_slip=returned.packing_slip, location=returned.location, revision=returned.revision)
+    receive_pieces(
+        act, link, made, packing_slip=returned.packing_slip, location=returned.location, revision=returned.revision
+    )
     tell_flow(act, link, "outside.moved")
     return made
 

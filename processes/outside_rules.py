@@ -18,7 +18,9 @@ from records.work_order import OPEN
 from rules.outside_doors import UNDER_CONTRACT
 from rules.supplier_gate import Point, judge
 
-SETTLED = frozenset({AmendmentStatus.APPLIED, AmendmentStatus.REJECTED, AmendmentStatus.WITHDRAWN, AmendmentStatus.REVERTED})
+SETTLED = frozenset(
+    {AmendmentStatus.APPLIED, AmendmentStatus.REJECTED, AmendmentStatus.WITHDRAWN, AmendmentStatus.REVERTED}
+)
 GONE = frozenset({OrderStatus.CANCELLED, OrderStatus.CLOSED, OrderStatus.CANCEL_PENDING, OrderStatus.REJECTED})
 
 
@@ -26,7 +28,12 @@ def judge_link(session: Session, link: OutsideLink, *, at: str, now: dt.datetime
     """Return what the rules of consistency say about a link. at: LINK, SHIP or RETURN."""
     if at == "RETURN":
         return []
-    found = [*_configuration(session, link), *_quantities(session, link), *_specification(link), *_source(session, link, now)]
+    found = [
+        *_configuration(session, link),
+        *_quantities(session, link),
+        *_specification(link),
+        *_source(session, link, now),
+    ]
     found += _dates(link, now)
     if at == "SHIP":
         found += [*_contract(session, link), *_work(link)]
@@ -113,7 +120,12 @@ def _source(session: Session, link: OutsideLink, now: dt.datetime) -> Iterator[F
     if operation.supplier_id is None or operation.supplier_id == order.supplier_id:
         return
     approved = judge(
-        session, order.supplier, [link.order_line], point=Point.SHIP, on=link.site.local_day(now), site=order.supplier_site
+        session,
+        order.supplier,
+        [link.order_line],
+        point=Point.SHIP,
+        on=link.site.local_day(now),
+        site=order.supplier_site,
     )
     wanted = operation.supplier.name if operation.supplier is not None else "another supplier"
     yield _finding(

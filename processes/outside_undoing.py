@@ -26,8 +26,12 @@ from records.work_order import OperationStatus, move_operation
 
 registry = Registry()
 
-UNDECIDED = frozenset({RequisitionStatus.DRAFT, RequisitionStatus.SUBMITTED, RequisitionStatus.IN_APPROVAL, RequisitionStatus.APPROVED})
-UNSENT = frozenset({OrderStatus.DRAFT, OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED, OrderStatus.APPROVAL_EXPIRED})
+UNDECIDED = frozenset(
+    {RequisitionStatus.DRAFT, RequisitionStatus.SUBMITTED, RequisitionStatus.IN_APPROVAL, RequisitionStatus.APPROVED}
+)
+UNSENT = frozenset(
+    {OrderStatus.DRAFT, OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED, OrderStatus.APPROVAL_EXPIRED}
+)
 
 
 def work_ended(act: Act, link: OutsideLink, *, reason: str) -> None:
@@ -43,7 +47,9 @@ def work_ended(act: Act, link: OutsideLink, *, reason: str) -> None:
             f"Expected {link.number} to be open, but it is {link.status.value.lower()}", code="ILLEGAL_TRANSITION",
             record=(link.record_type, link.id),
         )  # fmt: skip
-    if not any(instance.process_id == "outside_processing" for instance in instances_of(act.session, link.record_type, link.id)):
+    if not any(
+        instance.process_id == "outside_processing" for instance in instances_of(act.session, link.record_type, link.id)
+    ):
         if link.at_supplier:
             raise Conflict(
                 f"Expected nothing of {link.number} to be away, but {link.at_supplier.normalize():f} are; recall them first",
@@ -104,7 +110,11 @@ def undo_purchase(act: Act, work: Work) -> None:
     for line in lines:
         cancel_line(act, line, reason=reason)
     requisition = _requisition(act, work)
-    if requisition is not None and requisition.status in UNDECIDED and not any(each.converted_quantity for each in requisition.lines):
+    if (
+        requisition is not None
+        and requisition.status in UNDECIDED
+        and not any(each.converted_quantity for each in requisition.lines)
+    ):
         supersede(act, requisition.record_type, requisition.id)
         release(act, document=(requisition.record_type, requisition.id))
         move_requisition(act, requisition, RequisitionStatus.CANCELLED, reason=reason)

@@ -12,6 +12,7 @@ from engine.registry import Registry, Work
 from processes.nonconformances import raise_nonconformance
 from processes.notices import tell, tell_role
 from processes.outside_documents import balance_variable, link_of, link_variable
+from processes.outside_moving import send_back
 from processes.outside_receiving import (
     accepted_pieces,
     certificates_of_link,
@@ -45,7 +46,30 @@ def escalate_certificate(act: Act, work: Work) -> None:
     subject = f"{link.number} waits for a certificate of {link.order.supplier.name}; nothing of it goes on"
     tell_role(act, "QA_ENG", subject, key=f"{link.id}:certificate:overdue", record=(link.record_type, link.id))
     if link.order.buyer_id is not None:
-        tell(act, [link.order.buyer_id], subject, key=f"{link.id}:certificate:overdue", record=(link.record_type, link.id))
+        tell(
+            act,
+            [link.order.buyer_id],
+            subject,
+            key=f"{link.id}:certificate:overdue",
+            record=(link.record_type, link.id),
+        )
+
+
+REMINDED = {
+    "inspection": ("QA_ENG", "waits for its inspection"),
+    "disposition": ("QA_ENG", "waits for the disposition of a nonconformance"),
+    "invoice": ("AP", "is verified and waits for the supplier's invoice"),
+}
+"""Who is reminded of what, by the header ``about`` of the diagram."""
+
+
+@registry.step("remind_waiting")
+def remind_waiting(act: Act, work: Work) -> None:
+    """B19, B23, B25: somebody's decision is late."""
+    link = link_of(act, work)
+    about = work.headers["about"]
+    role, words = REMINDED[about]
+    tell_role(act, role, f"{link.number} {words}", key=f"{link.id}:{about}:late", record=(link.record_type, link.id))
 
 
 @registry.step("weigh_results")
@@ -58,8 +82,6 @@ def weigh_results(act: Act, work: Work) -> Mapping[str, Any]:
 @registry.step("apply_disposition")
 def apply_disposition(act: Act, work: Work) -> Mapping[str, Any]:
     """B23: follow what quality decided; what goes back to the supplier is away again under the same allocation."""
-    from processes.outside_moving import send_back
-
     link = link_of(act, work)
     back = returned_to_supplier(act.session, link)
     if back > 0:
@@ -73,7 +95,11 @@ def apply_disposition(act: Act, work: Work) -> Mapping[str, Any]:
 def weigh_process_date(act: Act, work: Work) -> Mapping[str, Any]:
     """B14: the certificate's process date decides: within the approval quality may release, after it a nonconformance is due."""
     link = link_of(act, work)
-    shown = [found.process_date for found in certificates_of_link(act.session, link) if found.status is CertificateStatus.VERIFIED]
+    shown = [
+        found.process_date
+        for found in certificates_of_link(act.session, link)
+        if found.status is CertificateStatus.VERIFIED
+    ]
     dates = [day for day in shown if day is not None]
     ended = link.source_until
     in_time = bool(dates) and ended is not None and max(dates) <= ended
