@@ -26,6 +26,7 @@ from processes.outside_documents import (
 )
 from processes.outside_moving import ship_findings
 from processes.outside_rules import judge_link
+from processes.outside_watch import remember
 from records import outside
 from records.cost_centre import cost_centre_called
 from records.numbering import next_number
@@ -268,6 +269,7 @@ def link(
         _refuse(judge_link(act.session, made, at="LINK", now=act.now))
         outside.move(act, made, LinkStatus.PO_LINKED)
         made.source_until = source_until(act, made)
+        remember(act, made)
     return made
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from engine.act import Act
+from processes.receiving import Delivery, book
 from records.certificate import Certificate, CertificateStatus
 from records.invoice import HoldStatus, InvoiceLine, MatchHold
 from records.outside import MovementKind, OutsideLink, OutsideMovement
@@ -28,6 +29,15 @@ def receive_pieces(
     revision: str | None,
 ) -> None:
     """Receive what came back good against the order line; scrap of the supplier is not received, so never paid."""
+    for movement in movements:
+        if movement.kind is not MovementKind.RETURN_GOOD:
+            continue
+        delivery = Delivery(
+            quantity=movement.quantity * link.conversion_factor, event_id=movement.event_id, system=SYSTEM,
+            packing_slip=packing_slip, received_on=movement.moved_on, location=location, revision_on_label=revision,
+            lot=movement.lots[0] if movement.lots else "", serials=tuple(each.serial for each in movement.serials),
+        )  # fmt: skip
+        book(act, link.order_line, delivery)
 
 
 def receipts_of_link(session: Session, link: OutsideLink) -> list[Receipt]:

@@ -11,6 +11,7 @@ from engine.act import Act
 from engine.errors import Conflict, Invalid
 from engine.instances import instances_of
 from engine.registry import Registry, Work
+from processes.amendment import CANCELLABLE, cancel_order
 from processes.notices import tell_role
 from processes.outside_documents import link_variable
 from processes.outside_linking import unlink
@@ -136,8 +137,10 @@ def cancel_line(act: Act, line: PurchaseOrderLine, *, reason: str) -> None:
         if order.status is not OrderStatus.APPROVED:
             move(act, order, OrderStatus.DRAFT, reason=reason)
         move(act, order, OrderStatus.CANCELLED, reason=reason)
-    else:
+    elif others or order.status not in CANCELLABLE:
         _ask_the_buyer(act, order, line, reason=reason)
+    else:
+        cancel_order(act, order, reason=reason)
     act.session.flush()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.act import Act, Installation
@@ -43,7 +43,7 @@ def watch_outside_links(installation: Installation) -> int:
     if seen is not None and seen[0] <= now < seen[0] + PAUSE:
         return 0
     with installation.reading() as session:
-        newest = session.scalar(select(func.max(AuditEvent.id)))
+        newest = session.scalar(select(AuditEvent.id).order_by(AuditEvent.id.desc()).limit(1))
         if seen is not None and seen[1] == newest:
             installation.extras[LAST_LOOK] = (now, newest)
             return 0
@@ -64,6 +64,12 @@ def look(act: Act, link: OutsideLink) -> int:
             tell_flow(act, link, message)
             told += 1
     return told
+
+
+def remember(act: Act, link: OutsideLink) -> None:
+    """Keep what stands around a new link, so that its flow hears of every change from here on."""
+    act.session.add(OutsideSight(link_id=link.id, seen=_sight(act.session, link)))
+    act.session.flush()
 
 
 def waits_for(session: Session, message: str, key: str) -> bool:
@@ -98,8 +104,7 @@ def _is_news(session: Session, link: OutsideLink) -> bool:
 def _tell_changes(act: Act, link: OutsideLink) -> int:
     now, sight = _sight(act.session, link), act.session.get(OutsideSight, link.id)
     if sight is None:
-        act.session.add(OutsideSight(link_id=link.id, seen=now))
-        act.session.flush()
+        remember(act, link)
         return 0
     if sight.seen == now:
         return 0
