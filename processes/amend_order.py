@@ -254,7 +254,7 @@ def finish_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     if amendment.kind is AmendmentKind.CANCELLATION:
         _free_remainder(act, order)
         move_order(act, order, OrderStatus.CANCELLED, reason=amendment.reason)
-    elif order.status is OrderStatus.COUNTER_OFFER:
+    elif order.status is OrderStatus.COUNTER_OFFER and amendment.acknowledgement is not None:
         _promise(order, amendment)
         move_order(act, order, OrderStatus.ACKNOWLEDGED, reason=f"{amendment.number} takes the supplier's offer")
     act.session.flush()

@@ -125,7 +125,7 @@ def propose(
     Raises: Invalid; Conflict UNCONTROLLED_CHANGE naming path and class for what needs a change order or is refused, AMENDMENT_OPEN
     for a second one; RuleViolation for what the laws refuse.
     """
-    _refuse_unready(act, order, reason, is_offer=acknowledgement is not None)
+    _refuse_unready(act, order, reason, is_own=acknowledgement is not None or reverts is not None)
     found = examine(act, order, changes)
     if reverts is not None:
         # What was approved before may come back as it was, whatever the rules say of it today.
@@ -241,14 +241,15 @@ def title_of(amendment: PurchaseOrderAmendment) -> str:
     return f"{undo}{', '.join(said)}, {sign}{plain(amendment.money_delta)} {amendment.currency}"
 
 
-def _refuse_unready(act: Act, order: PurchaseOrder, reason: str, *, is_offer: bool = False) -> None:
+def _refuse_unready(act: Act, order: PurchaseOrder, reason: str, *, is_own: bool = False) -> None:
+    """Refuse what cannot be amended now. is_own: the flow asks, for an offer that is accepted or a change that is undone."""
     if not reason.strip():
         raise Invalid("Expected a reason for the amendment, but there is none", {"reason": "is required"})
-    if act.user_id is None and not is_offer and not act.actor.startswith("system:"):
+    if act.user_id is None and not is_own and not act.actor.startswith("system:"):
         raise Forbidden("Expected a person to amend an order, but an adapter asks", code="NOT_AUTHORISED")
     refuse_second(act.session, order)
     refuse_status(order)
-    if order.status is OrderStatus.COUNTER_OFFER and not is_offer:
+    if order.status is OrderStatus.COUNTER_OFFER and not is_own:
         raise Conflict(
             f"Expected the counter-offer on {order.number} to be answered first, but it is open. Accept or refuse it in its task.",
             code="UNCONTROLLED_CHANGE", record=(order.record_type, order.id),

@@ -11,13 +11,17 @@ from engine.act import Act, Installation
 from engine.bpmn import BpmnError
 from engine.errors import Conflict
 from engine.jobs import defer
+from engine.messages import publish
 from engine.registry import Registry, Work
 from processes import acknowledgement, discrepancies
+from processes.acknowledgement import answer_key
+from processes.counter_offer import is_within
 from processes.documents import existing, order_of, order_variable
 from processes.erp import Erp, ErpByHand, ErpRefused, ErpUnavailable, OrderDocument, differences, document_of
 from processes.erp_adapters import erp_of
 from processes.erp_manual import ManualErp
 from processes.notices import tell, tell_role
+from records.amendment import AmendmentStatus, open_amendment_of
 from records.purchase_order import OrderStatus, PurchaseOrder, hold, lift_hold, move
 
 UNAVAILABLE, REFUSED = "ERP_UNAVAILABLE", "ERP_REFUSED"
@@ -149,13 +153,29 @@ def apply_acknowledgement(act: Act, work: Work) -> Mapping[str, Any]:
     }[answer.result.value]
     move(act, order, status, reason=answer.comment or None)
     act.session.flush()
-    variable = acknowledgement.variable(order, answer)
+    variable = acknowledgement.variable(order, answer) | {
+        "is_within": status is OrderStatus.COUNTER_OFFER and is_within(act.session, order, answer)
+    }
     if order.buyer_id is not None and status is not OrderStatus.ACKNOWLEDGED:
         subject = f"{order.supplier.name} answered {order.number}: {answer.result.value.lower().replace('_', ' ')}"
         body = "\n".join(change["sentence"] for change in variable["changes"])
         record = (order.record_type, order.id)
         tell(act, [order.buyer_id], subject, key=f"{order.id}:answer:{answer.id}", body=body, record=record)
+    _answer_amendment(act, order, status)
     return {"acknowledgement": variable, "order": order_variable(order)}
+
+
+def _answer_amendment(act: Act, order: PurchaseOrder, status: OrderStatus) -> None:
+    """Who accepts the order as it is now accepts the amendment that is with the supplier."""
+    amendment = open_amendment_of(act.session, order)
+    if status is not OrderStatus.ACKNOWLEDGED or amendment is None or amendment.status is not AmendmentStatus.SENT:
+        return
+    message = f"{amendment.id}:with the order"
+    publish(
+        act, "supplier.ack", correlation_key=answer_key(order.number, order.revision), message_id=message,
+        variables={"result": "ACCEPT", "reference": "", "note": "", "channel": "PAGE", "message": message, "lines": [],
+                   "charge": None},
+    )  # fmt: skip
 
 
 @registry.step("refuse_changes")

@@ -270,7 +270,7 @@ def _of_line(line: PurchaseOrderLine, edit: LineEdit, errors: dict[str, str]) ->
     if edit.is_cancelled:
         values = {"quantity": line.quantity_received} if line.quantity_received else {"status": LineStatus.CANCELLED}
     found = list(_changed(line, values, at, errors))
-    if found and line.status in ENDED:
+    if found and line.status in ENDED and "status" not in values:
         raise Conflict(
             f"Expected line {line.line_no} of {line.order.number} to be open, but it is {line.status}. Append a new line.",
             code=RULE, record=(line.order.record_type, line.order_id),
@@ -311,6 +311,8 @@ def _added(order: PurchaseOrder, number: int, values: Mapping[str, Any], errors:
 def _classify(session: Session, order: PurchaseOrder, asked: Asked, *, is_within: bool) -> Classified:
     if asked.operation is Operation.INSERT:
         return _classify_added(session, order, asked)
+    if asked.column == "status" and asked.new != LineStatus.CANCELLED:
+        return Classified(asked, ChangeClass.REFUSED, "A cancelled line stays cancelled. Append a new line.")
     if asked.column == "status":
         return Classified(
             asked, ChangeClass.C2, "Nothing more of this line is delivered: a major commercial change.", "role:BUYER"
