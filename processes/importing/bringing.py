@@ -18,7 +18,8 @@ from engine.act import Act, Installation
 from engine.canonical import content_hash
 from engine.errors import Invalid, Refused
 from engine.record import Record
-from processes.importing.mapping import Mapped
+from processes.importing.mapping import OPTIONAL, Mapped
+from processes.importing.papers import Papers
 from processes.importing.problems import Problem, Report, Weight
 from processes.importing.reading import Reading
 from processes.importing.sheets import Family, Row, Sheet, families, read_sheet
@@ -83,6 +84,7 @@ class Import:
     revision_statuses: dict[str, RevisionStatus] = field(default_factory=dict)
     line_prices: dict[str, tuple[Decimal, str]] = field(default_factory=dict)
     asked_prices: dict[str, tuple[Decimal, str]] = field(default_factory=dict)
+    papers: Papers = field(default_factory=Papers)
     _families: dict[tuple[str, str], list[Family]] = field(default_factory=dict)
     _dry_act: Act | None = None
 
@@ -111,6 +113,18 @@ class Import:
         for ref in session.scalars(select(ExternalRef).where(ExternalRef.system == self.mapping.system)):
             self.known[ref.native_type, ref.native_id] = Known(ref.record_type, ref.record_id, ref.last_hash)
 
+    def has(self, section: str) -> bool:
+        """Whether an optional kind of document can be brought in: the mapping names its file, and the folder has it."""
+        return section in self.mapping.sections and (self.folder / self.mapping[section].file).is_file()
+
+    def note_what_is_missing(self) -> None:
+        """Warn of every file that the mapping names and the folder may lack."""
+        for section in sorted(OPTIONAL & self.mapping.sections.keys()):
+            if not self.has(section):
+                file = self.mapping[section].file
+                message = f"The file of {section.replace('_', ' ')} is not in the folder; they were not looked at"
+                self.report.problems.append(Problem(Weight.WARNING, "NO_FILE", file, 0, "", "", message))
+
     def sheet(self, section: str) -> Sheet:
         """Return the file of a section, read once; a column that the mapping names and the file lacks is a problem."""
         mapped = self.mapping[section]
@@ -122,6 +136,8 @@ class Import:
         """Note every column that the mapping names and its file lacks. Raises Invalid when there is any: the mapping is wrong."""
         missing: dict[str, str] = {}
         for section in self.mapping.sections.values():
+            if section.name.partition(".")[0] in OPTIONAL and not self.has(section.name):
+                continue
             sheet = self.sheet(section.name)
             for name in section.columns.values() if sheet.columns else ():
                 if name not in sheet.columns:

@@ -17,6 +17,12 @@ from records.part import RevisionStatus
 NAMED_REVISION = re.compile(r"\brev\.? ?([A-Z0-9]{1,4})\b", re.IGNORECASE)
 
 
+def named_revision(text: str) -> str | None:
+    """Return the revision that a text names, ``rev B per DWG``; None for none, and for words such as ``rev per traveler``."""
+    named = NAMED_REVISION.search(text)
+    return named[1] if named and (named[1].isupper() or named[1].isdecimal()) else None
+
+
 def doubt_approver(cells: Reading, approver: str, other: str) -> None:
     """Warn where one person stands on both sides of an approval."""
     name = cells.text(approver)
@@ -40,9 +46,9 @@ def doubt_revision(run: Import, cells: Reading, *, is_open: bool) -> None:
     matches = [match for rule in run.mapping.choices["revisions"] if (match := rule.pattern.fullmatch(code))]
     if not matches:
         return
-    named = NAMED_REVISION.search(cells.text("description"))
-    if named and named[1].isupper() and named[1] != matches[0]["rev"]:
-        cells.warn("description", "OTHER_REVISION", f"The text names revision {named[1]}, but the product is {code}")
+    named = named_revision(cells.text("description"))
+    if named and named != matches[0]["rev"]:
+        cells.warn("description", "OTHER_REVISION", f"The text names revision {named}, but the product is {code}")
     status = run.revision_statuses.get(cells.text("product"))
     if is_open and status not in (None, RevisionStatus.RELEASED):
         cells.warn("product", "NOT_RELEASED", f"An open document is for {code}, which is {status} (CON-07)")

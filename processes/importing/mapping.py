@@ -26,20 +26,47 @@ FIELDS: dict[str, tuple[str, str]] = {
     "prices.steps": ("id min_quantity unit_price", ""),
     "boms": ("id name", "is_active"),
     "boms.outputs": ("id product", ""),
-    "routings": ("id name", "is_active boms"),
+    "routings": ("id name", "is_active boms supplier service"),
+    "routings.steps": ("id op_no operation", "work_centre"),
     "requests": ("requisition_line", "quantity order_line"),
     "requisitions": ("id number state requester currency", "title need_by approved_by"),
     "requisitions.lines": ("id quantity", "product description uom estimated_price supplier amount"),
     "orders": (
         "id state supplier currency",
-        "number revision reference title order_date need_by payment_term ship_to buyer confirmed_by comment",
+        "number revision reference title order_date need_by payment_term ship_to buyer confirmed_by comment billing delivery",
     ),
     "orders.lines": (
         "id type",
-        "product description quantity uom unit_price need_by production amount",
+        "product description quantity uom unit_price need_by production work_order amount",
     ),
+    "work_orders": (
+        "id state product quantity uom",
+        "number reference planned_start planned_finish started_on finished_on",
+    ),
+    "work_orders.operations": ("id op_no operation state", "work_centre"),
+    "work_orders.issues": ("id item quantity uom state", "lot"),
+    "work_orders.outputs": ("id item quantity state", "lot"),
+    "receipts": ("id number state supplier", "reference received_on received_by"),
+    "receipts.moves": ("id state order_line product quantity uom", "lot currency received_on"),
+    "lots": ("id number product quantity", "created_on"),
+    "invoices": ("id state supplier currency", "number reference invoiced_on total"),
+    "invoices.lines": ("id order_line quantity uom unit_price", "description item"),
+    "amendments": ("id order state day", "description"),
+    "amendments.lines": ("id", "line quantity unit_price supplier description"),
 }  # fmt: skip
 """Section to (fields that need a column, fields that may have one)."""
+
+OPTIONAL = frozenset({"work_orders", "receipts", "lots", "invoices", "amendments"})
+"""Sections that a mapping file may leave out; an extract need not have their files."""
+
+WORDS: dict[str, str] = {
+    "units": "", "requisition_states": "", "order_states": "", "billing": "orders.billing", "deliveries": "orders.delivery",
+    "work_order_states": "work_orders", "operation_states": "work_orders", "move_states": "work_orders",
+    "receipt_states": "receipts", "invoice_states": "invoices", "amendment_states": "amendments",
+}  # fmt: skip
+"""Kind of word to what needs it: always, a section, or a field that has a column."""
+
+CHOICES = ("revisions", "categories", "criticality", "processes", "types", "operations", "work_orders_in_texts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +127,10 @@ def read_mapping(path: Path = SHIPPED) -> Mapped:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Invalid(f"Expected {path.name} to be a readable TOML file, but {error}") from error
     wrong: dict[str, str] = {}
-    sections = {name: _section(content, name, wrong) for name in FIELDS}
-    words = {name: _words(content, name, wrong) for name in ("units", "requisition_states", "order_states")}
-    choices = {
-        name: _choices(content, name, wrong)
-        for name in ("revisions", "categories", "criticality", "processes", "types")
-    }
-    known = (
-        {name.partition(".")[0] for name in FIELDS} | set(words) | set(choices) | {"system", "defaults", "approvals"}
-    )
+    sections = {name: _section(content, name, wrong) for name in FIELDS if _is_wanted(content, name)}
+    words = {name: _words(content, name, wrong) for name in WORDS if _is_asked(sections, WORDS[name])}
+    choices = {name: _choices(content, name, wrong) for name in CHOICES}
+    known = {name.partition(".")[0] for name in FIELDS} | {*WORDS, *CHOICES, "system", "defaults", "approvals"}
     wrong |= dict.fromkeys(content.keys() - known, "is no section of a mapping file")
     if not isinstance(content.get("system"), str):
         wrong["system"] = "is missing"
@@ -116,6 +138,20 @@ def read_mapping(path: Path = SHIPPED) -> Mapped:
         listed = "; ".join(f"{place} {what}" for place, what in sorted(wrong.items()))
         raise Invalid(f"Expected a complete mapping file, but in {path.name}: {listed}", wrong)
     return Mapped(content["system"], sections, words, choices, content)
+
+
+def _is_wanted(content: Mapping[str, Any], name: str) -> bool:
+    """Whether a section has to be there: what may be left out is judged only when it is there."""
+    outer, _, inner = name.partition(".")
+    if name == "routings.steps":
+        return isinstance(content.get(outer), dict) and inner in content[outer]
+    return outer in content or outer not in OPTIONAL
+
+
+def _is_asked(sections: Mapping[str, Section], where: str) -> bool:
+    """Whether words are needed: always, for a section that is there, or for a field that has a column."""
+    outer, _, field = where.partition(".")
+    return not where or (outer in sections and (not field or bool(sections[outer].column(field))))
 
 
 def _section(content: Mapping[str, Any], name: str, wrong: dict[str, str]) -> Section:
