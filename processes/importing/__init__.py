@@ -9,14 +9,21 @@ from sqlalchemy import select
 
 from engine.act import Act, Installation
 from engine.errors import Invalid
+from processes.importing.amendments import bring_amendments
 from processes.importing.bringing import Import, Progress, Start
+from processes.importing.invoices import bring_invoices
+from processes.importing.lots import bring_lots
 from processes.importing.mapping import SHIPPED, read_mapping
 from processes.importing.orders import bring_orders
 from processes.importing.parts import bring_parts
 from processes.importing.people import bring_people
 from processes.importing.problems import Problem, Report, Tally, Weight
+from processes.importing.receipts import bring_receipts
+from processes.importing.reconciling import as_seen, reconcile
 from processes.importing.requisitions import bring_requisitions
 from processes.importing.suppliers import bring_prices, bring_suppliers
+from processes.importing.work_centres import bring_routings
+from processes.importing.work_orders import bring_work_orders
 from records.calendar import Site
 from records.cost_centre import Budget, CostCentre
 
@@ -45,6 +52,7 @@ def import_folder(
     report = Report(str(folder), is_dry)
     run = Import(installation, folder, read_mapping(mapping), report, start, progress)
     run.check_columns()
+    run.note_what_is_missing()
     if is_dry:
         with run.dry():
             _bring_everything(run)
@@ -63,8 +71,16 @@ def _bring_everything(run: Import) -> None:
     bring_suppliers(run)
     bring_parts(run)
     bring_prices(run)
+    bring_routings(run, site)
+    bring_work_orders(run, site)
     bring_requisitions(run, site, cost_centre)
     bring_orders(run, site, today=today)
+    bring_amendments(run)
+    bring_receipts(run)
+    bring_lots(run)
+    bring_invoices(run)
+    reconcile(run)
+    run.report.disagreements = [as_seen(run, found) for found in run.disagreements]
 
 
 def _site(run: Import, act: Act) -> Site:

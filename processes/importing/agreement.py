@@ -22,6 +22,11 @@ from rules.policy import table_called
 ZERO = Decimal(0)
 PRICE = Decimal("0.0001")
 """Prices are stated to four decimals; so is what a tolerance of so many percent allows."""
+FIELDS = frozenset(
+    {"other_supplier", "other_currency", "other_item", "other_unit", "invoice_price", "received", "invoiced",
+     "work_order_quantity", "operation_status", "operation_named", "revision_named", "made_quantity"}
+)  # fmt: skip
+"""What papers are judged by; the table has a row for each."""
 DRAFT, CANCELLED, COMPLETE = "DRAFT", "CANCELLED", "COMPLETE"
 ORDERED, RECEIVED = "ORDERED", "RECEIVED"
 
@@ -136,20 +141,20 @@ def _currencies(papers: Papers, order: Order) -> Iterator[Disagreement]:
                 found.setdefault(entry.currency, []).append(entry.paper)
     for currency, where in found.items():
         yield Disagreement(
-            ("order", order.native_id), 0, "", "currency", order.currency, currency, tuple(dict.fromkeys(where))
+            ("order", order.native_id), 0, "", "other_currency", order.currency, currency, tuple(dict.fromkeys(where))
         )
 
 
 def _items(papers: Papers, order: Order, line: OrderLine) -> Iterator[Disagreement]:
     wrong = [entry for entry in papers.entries(line) if entry.item and line.item and entry.item != line.item]
     if wrong:
-        yield _on(order, line, "item", line.item, wrong[0].item, (entry.paper for entry in wrong))
+        yield _on(order, line, "other_item", line.item, wrong[0].item, (entry.paper for entry in wrong))
 
 
 def _units(papers: Papers, order: Order, line: OrderLine) -> Iterator[Disagreement]:
     wrong = [entry for entry in papers.entries(line) if entry.uom != line.uom]
     if wrong:
-        yield _on(order, line, "unit", line.uom, wrong[0].uom, (entry.paper for entry in wrong))
+        yield _on(order, line, "other_unit", line.uom, wrong[0].uom, (entry.paper for entry in wrong))
 
 
 def _prices(papers: Papers, order: Order, line: OrderLine) -> Iterator[Disagreement]:
@@ -233,7 +238,7 @@ def _linked(papers: Papers, work_order: str) -> list[OrderLine]:
 def _revision(papers: Papers, order: Order, line: OrderLine) -> Iterator[Disagreement]:
     named = named_revision(line.text)
     if line.rev and named and named != line.rev:
-        yield _on(order, line, "revision", line.rev, named, ("text of the line",))
+        yield _on(order, line, "revision_named", line.rev, named, ("text of the line",))
 
 
 def _made(work_order: WorkOrder) -> Iterator[Disagreement]:
@@ -287,15 +292,15 @@ class _Meant:
         if op_no is not None and op_no not in {one.op_no for one in fitting}:
             named = [one for one in work_order.operations if one.op_no == op_no]
             yield _on(
-                order, line, "operation", f"{op_no} {line.process}", _names(named) or f"no operation {op_no}", where
+                order, line, "operation_named", f"{op_no} {line.process}", _names(named) or f"no operation {op_no}", where
             )
         elif not fitting:
             outside = [one for one in work_order.operations if one.process]
-            yield _on(order, line, "operation", line.process, _names(outside) or "no outside operation", where)
+            yield _on(order, line, "operation_named", line.process, _names(outside) or "no outside operation", where)
         elif order.status == DRAFT and all(one.is_complete for one in fitting) and line.work_order:
             if (work_order.native_id, line.process) not in self.placed:
-                where = tuple(f"operation {work_order.number}/{one.op_no}" for one in fitting)
-                yield _on(order, line, "operation_status", DRAFT, COMPLETE, where)
+                done = tuple(f"operation {work_order.number}/{one.op_no}" for one in fitting)
+                yield _on(order, line, "operation_status", DRAFT, COMPLETE, done)
 
 
 def _names(operations: Iterable[Operation]) -> str:

@@ -18,6 +18,7 @@ from engine.act import Act, Installation
 from engine.canonical import content_hash
 from engine.errors import Invalid, Refused
 from engine.record import Record
+from processes.importing.agreement import Disagreement
 from processes.importing.mapping import OPTIONAL, Mapped
 from processes.importing.papers import Papers
 from processes.importing.problems import Problem, Report, Weight
@@ -84,7 +85,11 @@ class Import:
     revision_statuses: dict[str, RevisionStatus] = field(default_factory=dict)
     line_prices: dict[str, tuple[Decimal, str]] = field(default_factory=dict)
     asked_prices: dict[str, tuple[Decimal, str]] = field(default_factory=dict)
+    numbers: dict[tuple[str, str], str] = field(default_factory=dict)
+    centres: dict[str, str] = field(default_factory=dict)
+    lots: dict[str, Any] = field(default_factory=dict)
     papers: Papers = field(default_factory=Papers)
+    disagreements: list[Disagreement] = field(default_factory=list)
     _families: dict[tuple[str, str], list[Family]] = field(default_factory=dict)
     _dry_act: Act | None = None
 
@@ -165,8 +170,10 @@ class Import:
         found = self.known.get((native_type, native_id))
         return found.record_id if found else None
 
-    def default(self, name: str) -> str:
-        """Return a text of the mapping file's defaults."""
+    def default(self, name: str, *, otherwise: str | None = None) -> str:
+        """Return a text of the mapping file's defaults. otherwise: what holds where it has none; without it, it must."""
+        if otherwise is not None and name not in self.mapping.values.get("defaults", {}):
+            return otherwise
         return str(self.mapping.value(f"defaults.{name}"))
 
     def budget(self) -> Decimal:
@@ -179,6 +186,7 @@ class Import:
     def bring(self, what: str, items: Iterable[Item]) -> None:
         """Bring documents in. what: their name in the report."""
         everything = list(items)
+        self.numbers.update({(item.native_type, item.native_id): item.number for item in everything})
         tally = self.report.tally(what)
         done = 0
         for begin in range(0, len(everything), TOGETHER):
@@ -238,6 +246,16 @@ class Import:
             act.session.add(ref)
         ref.record_type, ref.record_id, ref.last_seen_at = record.record_type, record.id, act.now
         return ref
+
+    def remembered(self, act: Act, native_type: str, native_id: str) -> str | None:
+        """Return our id of a native record that came with another document in this run, or None."""
+        act.session.flush()
+        wanted = select(ExternalRef.record_id).where(
+            ExternalRef.system == self.mapping.system,
+            ExternalRef.native_type == native_type,
+            ExternalRef.native_id == native_id,
+        )
+        return act.session.scalar(wanted)
 
     def refused(self, item: Item, error: Exception) -> None:
         """Note that a document was refused by a law or a constraint."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from processes.importing.bringing import Import
 from processes.importing.reading import Reading
 from records.money import MINOR_UNITS, line_amount
 from records.part import RevisionStatus
+
+if TYPE_CHECKING:
+    from processes.importing.bringing import Import
 
 NAMED_REVISION = re.compile(r"\brev\.? ?([A-Z0-9]{1,4})\b", re.IGNORECASE)
 

@@ -13,10 +13,12 @@ from sqlalchemy import or_, select
 from engine.act import Act
 from engine.canonical import canonical
 from engine.errors import Invalid
+from processes.importing import papers
 from processes.importing.bringing import Import, Item, Outcome, assign
 from processes.importing.differences import differ
 from processes.importing.doubts import doubt_amount, doubt_approver, doubt_currency, doubt_revision
 from processes.importing.reading import Reading
+from processes.importing.receipts import ORDER_LINE, lines_with_receipts
 from processes.importing.requisitions import NOTHING, goods_of, item_text, line_ids, supplier_text, unit_of
 from processes.importing.sheets import Family
 from records.calendar import Site
@@ -33,10 +35,13 @@ FIXED = frozenset({"proposal_no", "site_id", "po_no"})
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that was read."""
+    """One line that was read. is_counted: its receipts are here, so that its quantities are their sums."""
 
     native_id: str
     values: Mapping[str, Any]
+    product: str = ""
+    work_order: str = ""
+    is_counted: bool = False
 
 
 def bring_orders(run: Import, site: Site, *, today: dt.date) -> None:
@@ -63,6 +68,7 @@ def _orders(run: Import, site: Site, today: dt.date) -> Iterator[Item]:
         if not cells.is_good or lines is None:
             run.leave_out("orders")
             continue
+        _keep_paper(run, cells, state, lines)
         values |= {
             "supplier_id": supplier_id,
             "supplier_site_id": sites.get(supplier_id or ""),
@@ -71,6 +77,30 @@ def _orders(run: Import, site: Site, today: dt.date) -> Iterator[Item]:
             "fx_rate": rates.of(cells, values["order_date"]),
         }
         yield _order(run, cells, OrderStatus(state), values, lines)
+
+
+def _keep_paper(run: Import, cells: Reading, state: str, lines: list[Line]) -> None:
+    """Keep what the order says for the comparison with what came and was billed."""
+    words = run.mapping.words
+    complete = cells.text("delivery") and words.get("deliveries", {}).get(cells.text("delivery")) == "COMPLETE"
+    paper = papers.Order(
+        cells.text("id"), state, cells.text("supplier"), cells.text("currency"),
+        words.get("billing", {}).get(cells.text("billing"), "MANUAL"), bool(complete),
+        tuple(_line_paper(run, position, line) for position, line in enumerate(lines, start=1)),
+    )  # fmt: skip
+    run.papers.order(paper)
+
+
+def _line_paper(run: Import, position: int, line: Line) -> papers.OrderLine:
+    item = run.codes.get(line.product, "")
+    revision = next(
+        (match["rev"] for rule in run.mapping.choices["revisions"] if (match := rule.pattern.fullmatch(item))), ""
+    )
+    return papers.OrderLine(
+        line.native_id, position, item, line.values["service_code"] is not None, line.values["quantity"],
+        line.values["uom"], line.values["unit_price"], line.values["description"], revision,
+        line.values["process_code"] or "", line.work_order,
+    )  # fmt: skip
 
 
 class _Rates:
@@ -153,6 +183,7 @@ def _lines(
     """Return the lines (None when one cannot be read) and the texts of title, comment and subtotal rows."""
     lines: list[Line] = []
     texts: list[str] = []
+    counted = lines_with_receipts(run)
     is_good = True
     for row in family.children(run.mapping["orders.lines"].column("id")):
         cells = run.reading("orders.lines", row)
@@ -165,7 +196,8 @@ def _lines(
         doubt_currency(run, cells, values["unit_price"], currency=currency)
         doubt_amount(cells, values["quantity"], values["unit_price"], currency=currency)
         is_good = is_good and cells.is_good
-        lines.append(Line(cells.text("id"), values))
+        native = cells.text("id")
+        lines.append(Line(native, values, cells.text("product"), cells.text("work_order"), native in counted))
     return lines if is_good else None, texts
 
 
@@ -181,6 +213,7 @@ def _line_values(run: Import, cells: Reading) -> dict[str, Any]:
     if not cells.text("description") and not (goods["part_revision_id"] or goods["service_code"]):
         cells.error("description", "NO_PRODUCT", "Expected a product or a description, but there is neither")
     production = cells.text("production", limit=150)
+    operation = operation_of(run, cells.text("work_order"), goods["process_code"])
     return {
         **goods,
         "description": cells.text("description"),
@@ -188,9 +221,19 @@ def _line_values(run: Import, cells: Reading) -> dict[str, Any]:
         "uom": unit_of(run, cells),
         "unit_price": price,
         "need_by": cells.day("need_by"),
-        "work_order_op": production or None,
+        "work_order_op": operation or production or None,
         "cost_object": f"WO:{production}" if production else None,
     }
+
+
+def operation_of(run: Import, work_order: str, process: str | None) -> str | None:
+    """Return the operation a line is for: the ERP links to the whole work order, so only one fitting operation can be meant.
+
+    None where the work order has no operation of the process, or several: which one is for people to say.
+    """
+    found = run.papers.work_orders.get(work_order)
+    fitting = [each for each in found.operations if each.process and each.process == process] if found else []
+    return f"{found.number}/{fitting[0].op_no}" if found and len(fitting) == 1 else None
 
 
 def _type(lines: list[Line]) -> PurchaseType:
@@ -210,6 +253,8 @@ def _order(run: Import, cells: Reading, status: OrderStatus, values: Mapping[str
         order = PurchaseOrder(**values, status=status, origin=Origin.ERP)
         order.lines = [_made(order, position, line, status) for position, line in enumerate(lines, start=1)]
         act.session.add(order)
+        act.session.flush()
+        _remember_lines(run, act, order, lines)
         return order
 
     def update(act: Act, order: PurchaseOrder) -> Outcome:
@@ -222,6 +267,7 @@ def _order(run: Import, cells: Reading, status: OrderStatus, values: Mapping[str
         act.session.flush()
         order.lines = [_made(order, position, line, order.status) for position, line in enumerate(lines, start=1)]
         act.session.flush()
+        _remember_lines(run, act, order, lines)
         if status is OrderStatus.CANCELLED:
             move(act, order, status, reason="cancelled in the ERP")
         elif status is not order.status:
@@ -237,6 +283,11 @@ def _order(run: Import, cells: Reading, status: OrderStatus, values: Mapping[str
     }
     number = values["po_no"] or values["proposal_no"]
     return Item(PurchaseOrder, "order", cells.text("id"), number, cells.row, content, insert, update)
+
+
+def _remember_lines(run: Import, act: Act, order: PurchaseOrder, lines: list[Line]) -> None:
+    for made, line in zip(order.lines, lines, strict=True):
+        run.remember(act, ORDER_LINE, line.native_id, made)
 
 
 def _ours_in_the_erp(act: Act, values: Mapping[str, Any]) -> PurchaseOrder | None:
@@ -257,6 +308,7 @@ def _made(order: PurchaseOrder, position: int, line: Line, status: OrderStatus) 
     made = PurchaseOrderLine(order_id=order.id, line_no=position, **line.values)
     if status is OrderStatus.CLOSED:
         made.status = LineStatus.CLOSED
+    if status is OrderStatus.CLOSED and not line.is_counted:
         made.quantity_received = made.quantity_accepted = made.quantity_invoiced = made.quantity
         made.quantity_imported = made.quantity
     elif status is OrderStatus.CANCELLED:

@@ -97,7 +97,7 @@ class WorkOrder:
 
 @dataclass
 class Papers:
-    """Everything of one extract. has_receipts, has_invoices: whether it said anything about them at all."""
+    """Everything of one extract. order_of: orders by their lines; has_receipts: whether it said anything about goods at all."""
 
     orders: dict[str, Order] = field(default_factory=dict)
     receipts: dict[str, list[Entry]] = field(default_factory=dict)
@@ -105,7 +105,13 @@ class Papers:
     changes: dict[str, list[Change]] = field(default_factory=dict)
     work_orders: dict[str, WorkOrder] = field(default_factory=dict)
     suppliers: dict[str, str] = field(default_factory=dict)
+    order_of: dict[str, str] = field(default_factory=dict)
     has_receipts: bool = False
+
+    def order(self, order: Order) -> None:
+        """Add an order."""
+        self.orders[order.native_id] = order
+        self.order_of.update((line.native_id, order.native_id) for line in order.lines)
 
     def receive(self, entry: Entry) -> None:
         """Add what a receipt says."""

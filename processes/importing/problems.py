@@ -50,6 +50,24 @@ class Tally:
         return self.new + self.unchanged + self.changed + self.observed + self.left_out
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Two values of one fact on two papers. document: its number; native: (type, id) of the document or line they are about."""
+
+    document: str
+    native: tuple[str, str]
+    field: str
+    kind: str
+    severity: str
+    ours: str
+    theirs: str
+    papers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        where = f" ({', '.join(self.papers)})" if self.papers else ""
+        return f"{self.document} {self.field}: {self.ours} or {self.theirs}{where}"
+
+
 @dataclass
 class Report:
     """What an import did, or (dry) would do."""
@@ -59,6 +77,7 @@ class Report:
     rows: dict[str, int] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    disagreements: list[Seen] = field(default_factory=list)
     started: int = 0
     seconds: float = 0.0
 
@@ -90,6 +109,20 @@ class Report:
             "rows": self.rows,
             "documents": {kind: vars(tally) for kind, tally in self.tallies.items()},
             "instances_started": self.started,
+            "disagreements": [
+                {
+                    "document": seen.document,
+                    "native_type": seen.native[0],
+                    "native_id": seen.native[1],
+                    "field": seen.field,
+                    "kind": seen.kind,
+                    "severity": seen.severity,
+                    "ours": seen.ours,
+                    "theirs": seen.theirs,
+                    "papers": list(seen.papers),
+                }
+                for seen in self.disagreements
+            ],
             "problem_counts": dict(sorted(self.codes.items())),
             "problems": [
                 {
@@ -114,6 +147,9 @@ class Report:
             yield f"  {kind}: {counts or 'none'}"
         if self.started:
             yield f"  instances started: {self.started:,}"
+        for seen in self.disagreements:
+            yield f"disagreement: {seen}"
         for problem in sorted(self.problems, key=lambda problem: (problem.weight, problem.file, problem.row)):
             yield f"{problem.weight.value.lower()}: {problem}"
-        yield f"{len(self.errors):,} errors, {len(self.warnings):,} warnings"
+        told = f"{len(self.errors):,} errors, {len(self.warnings):,} warnings"
+        yield told + (f", {len(self.disagreements):,} disagreements between papers" if self.disagreements else "")

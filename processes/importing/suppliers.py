@@ -24,6 +24,7 @@ def _suppliers(run: Import) -> Iterator[Item]:
     trusted = _ordered_from(run)
     for family in run.families("suppliers"):
         cells = run.reading("suppliers", family.head)
+        run.papers.suppliers[cells.text("id")] = cells.text("name")
         if not cells.text("is_supplier"):
             continue
         values = _values(run, cells, family)
