@@ -188,9 +188,7 @@ def _received(papers: Papers, order: Order, line: OrderLine) -> Iterator[Disagre
     receipts = papers.receipts.get(line.native_id, [])
     came = sum((receipt.quantity for receipt in receipts), ZERO)
     if came > line.quantity and not tolerance_of("received").allows(came - line.quantity, base=line.quantity):
-        yield _on(
-            order, line, "received", _text(line.quantity), _text(came), (receipt.paper for receipt in receipts)
-        )
+        yield _on(order, line, "received", _text(line.quantity), _text(came), (receipt.paper for receipt in receipts))
 
 
 def _invoiced(papers: Papers, order: Order, line: OrderLine) -> Iterator[Disagreement]:
@@ -292,15 +290,24 @@ class _Meant:
         if op_no is not None and op_no not in {one.op_no for one in fitting}:
             named = [one for one in work_order.operations if one.op_no == op_no]
             yield _on(
-                order, line, "operation_named", f"{op_no} {line.process}", _names(named) or f"no operation {op_no}", where
+                order,
+                line,
+                "operation_named",
+                f"{op_no} {line.process}",
+                _names(named) or f"no operation {op_no}",
+                where,
             )
         elif not fitting:
             outside = [one for one in work_order.operations if one.process]
             yield _on(order, line, "operation_named", line.process, _names(outside) or "no outside operation", where)
-        elif order.status == DRAFT and all(one.is_complete for one in fitting) and line.work_order:
-            if (work_order.native_id, line.process) not in self.placed:
-                done = tuple(f"operation {work_order.number}/{one.op_no}" for one in fitting)
-                yield _on(order, line, "operation_status", DRAFT, COMPLETE, done)
+        elif (
+            order.status == DRAFT
+            and line.work_order
+            and all(one.is_complete for one in fitting)
+            and (work_order.native_id, line.process) not in self.placed
+        ):
+            done = tuple(f"operation {work_order.number}/{one.op_no}" for one in fitting)
+            yield _on(order, line, "operation_status", DRAFT, COMPLETE, done)
 
 
 def _names(operations: Iterable[Operation]) -> str:

@@ -123,12 +123,12 @@ class Import:
         return section in self.mapping.sections and (self.folder / self.mapping[section].file).is_file()
 
     def note_what_is_missing(self) -> None:
-        """Warn of every file that the mapping names and the folder may lack."""
-        for section in sorted(OPTIONAL & self.mapping.sections.keys()):
-            if not self.has(section):
-                file = self.mapping[section].file
-                message = f"The file of {section.replace('_', ' ')} is not in the folder; they were not looked at"
-                self.report.problems.append(Problem(Weight.WARNING, "NO_FILE", file, 0, "", "", message))
+        """Name every file that the mapping names and the folder may lack: nothing is said about what stands in them."""
+        self.report.absent += [
+            self.mapping[section].file
+            for section in sorted(OPTIONAL & self.mapping.sections.keys())
+            if not self.has(section)
+        ]
 
     def sheet(self, section: str) -> Sheet:
         """Return the file of a section, read once; a column that the mapping names and the file lacks is a problem."""

@@ -10,10 +10,9 @@ from decimal import Decimal
 from engine.act import Act
 from engine.canonical import canonical
 from processes.genealogy import Event, Source, consume, event_called, make_lot
-from processes.importing import receipts
 from processes.importing.bringing import Import, Item, Outcome
 from processes.importing.reading import Reading
-from processes.importing.receipts import HAPPENED, heat_of, read_lots
+from processes.importing.receipts import HAPPENED, LotPaper, heat_of, read_lots
 from processes.importing.requisitions import unit_of
 from processes.importing.sheets import Family
 from records.lot import Lot, LotSource, LotStatus, free_number
@@ -79,7 +78,7 @@ def _steps_of(run: Import, family: Family) -> list[Step] | None:
 
 
 def _opening(
-    run: Import, lots: dict[str, receipts.Lot], steps: list[tuple[Reading, list[Step], dt.date | None]]
+    run: Import, lots: dict[str, LotPaper], steps: list[tuple[Reading, list[Step], dt.date | None]]
 ) -> Iterator[Item]:
     """Yield the lots that neither a receipt nor a work order made: what is there now and what was issued of it."""
     came = _sourced(run)
@@ -116,7 +115,7 @@ def _sourced(run: Import) -> set[tuple[str, str]]:
     return found
 
 
-def _opening_lot(run: Import, lot: receipts.Lot, quantity: Decimal, revision_id: str) -> Item:
+def _opening_lot(run: Import, lot: LotPaper, quantity: Decimal, revision_id: str) -> Item:
     note = f"Opening stock in {run.mapping.system}" + (f" on {lot.created_on}" if lot.created_on else "")
 
     def insert(act: Act) -> Lot:
@@ -140,7 +139,9 @@ def _genealogy(run: Import, steps: list[tuple[Reading, list[Step], dt.date | Non
     for cells, some, day in steps:
         unknown = [step for step in some if step.item not in by_code]
         if unknown:
-            cells.error("id", "UNKNOWN_PRODUCT", f"Expected a product {unknown[0].item} of this extract, but there is none")
+            cells.error(
+                "id", "UNKNOWN_PRODUCT", f"Expected a product {unknown[0].item} of this extract, but there is none"
+            )
             run.leave_out("genealogy")
             continue
         yield _made_and_used(run, cells, some, day, by_code, natives)
@@ -203,12 +204,12 @@ def _use(
     """Issue material. What was issued beyond what ever came is issued from a lot of its own that has no source: a gap."""
     if not step.lot:
         if revision.part.lot_control is not LotControl.NONE:
-            consume(
-                act, None, step.quantity, work_order_id=order.id, event=event, uom=step.uom, part_revision=revision
-            )
+            consume(act, None, step.quantity, work_order_id=order.id, event=event, uom=step.uom, part_revision=revision)
         return
     lot = _lot_of(run, act, native)
-    there = min(step.quantity, lot.quantity_left) if lot is not None and lot.status is LotStatus.AVAILABLE else Decimal(0)
+    there = (
+        min(step.quantity, lot.quantity_left) if lot is not None and lot.status is LotStatus.AVAILABLE else Decimal(0)
+    )
     if lot is not None and there:
         consume(act, lot, there, work_order_id=order.id, event=event, uom=step.uom)
     ahead = step.quantity - there
@@ -225,4 +226,3 @@ def _lot_of(run: Import, act: Act, native: str) -> Lot | None:
     known = run.known.get(("lot", native))
     lot_id = known.record_id if known else run.remembered(act, "lot", native)
     return act.session.get(Lot, lot_id) if lot_id else None
-

@@ -70,13 +70,14 @@ class Seen:
 
 @dataclass
 class Report:
-    """What an import did, or (dry) would do."""
+    """What an import did, or (dry) would do. absent: files that an extract may lack, and this one does."""
 
     folder: str
     is_dry: bool
     rows: dict[str, int] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
     disagreements: list[Seen] = field(default_factory=list)
     started: int = 0
     seconds: float = 0.0
@@ -107,6 +108,7 @@ class Report:
             "dry_run": self.is_dry,
             "seconds": round(self.seconds, 2),
             "rows": self.rows,
+            "absent_files": self.absent,
             "documents": {kind: vars(tally) for kind, tally in self.tallies.items()},
             "instances_started": self.started,
             "disagreements": [
@@ -145,6 +147,8 @@ class Report:
         for kind, tally in self.tallies.items():
             counts = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in vars(tally).items() if count)
             yield f"  {kind}: {counts or 'none'}"
+        if self.absent:
+            yield f"  not in the folder: {', '.join(self.absent)}"
         if self.started:
             yield f"  instances started: {self.started:,}"
         for seen in self.disagreements:

@@ -21,7 +21,8 @@ from processes.importing.reading import Reading
 from processes.importing.requisitions import unit_of
 from processes.importing.sheets import Family
 from records.external import ExternalRef
-from records.lot import LotSource, LotStatus, free_number
+from records.lot import Lot, LotSource, LotStatus, free_number
+from records.lot import move as move_lot
 from records.part import PartRevision
 from records.purchase_order import LINE_TRANSITIONS, LineStatus, PurchaseOrderLine
 from records.receipt import TRANSITIONS, Receipt, ReceiptStatus, count_receipts
@@ -47,7 +48,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
+class LotPaper:
     """A lot that was read. quantity: what is there of it now, below 0 where more was issued than came."""
 
     native_id: str
@@ -87,7 +88,7 @@ def order_lines(run: Import, act: Act) -> dict[str, str]:
     wanted = select(ExternalRef.native_id, ExternalRef.record_id).where(
         ExternalRef.system == system, ExternalRef.native_type == ORDER_LINE
     )
-    found = dict(act.session.execute(wanted).tuples().all())
+    found = dict(act.session.execute(wanted).all())
     placed = select(PurchaseOrderLine.order_id, PurchaseOrderLine.line_no, PurchaseOrderLine.id)
     by_place = {(order, line_no): line for order, line_no, line in act.session.execute(placed)}
     for order in run.papers.orders.values():
@@ -98,7 +99,7 @@ def order_lines(run: Import, act: Act) -> dict[str, str]:
     return found
 
 
-def read_lots(run: Import) -> dict[str, Lot]:
+def read_lots(run: Import) -> dict[str, LotPaper]:
     """Return the lots that can be read, by native id; read once."""
     if run.has("lots") and not run.lots:
         for row in run.sheet("lots").rows:
@@ -108,7 +109,7 @@ def read_lots(run: Import) -> dict[str, Lot]:
             day = dt.date.fromisoformat(created) if created else None
             if cells.is_good:
                 native = cells.text("id")
-                run.lots[native] = Lot(native, number, cells.text("product"), quantity or Decimal(0), day, cells)
+                run.lots[native] = LotPaper(native, number, cells.text("product"), quantity or Decimal(0), day, cells)
     return run.lots
 
 
@@ -238,7 +239,7 @@ def _bring_move(
     act.session.add(receipt)
     act.session.flush()
     if move.lot in run.lots:
-        _bring_lot(run, act, receipt, move, status)
+        _bring_lot(run, act, receipt, move)
     if status is ReceiptStatus.PUT_AWAY:
         _put_away(act, receipt)
     else:
@@ -261,6 +262,9 @@ def _check(line: PurchaseOrderLine, move: Move) -> None:
 def _put_away(act: Act, receipt: Receipt) -> None:
     for status in WAY:
         move_along(act, receipt, status, transitions=TRANSITIONS, reason=None)
+    lot = act.session.get(Lot, receipt.lot_id) if receipt.lot_id else None
+    if lot is not None and lot.status is LotStatus.QUARANTINE:
+        move_lot(act, lot, LotStatus.AVAILABLE)
     line = count_receipts(act, receipt.order_line)
     if line.status in (LineStatus.OPEN, LineStatus.PART_RCVD):
         reached = LineStatus.RCVD if line.open_quantity <= 0 else LineStatus.PART_RCVD
@@ -268,13 +272,12 @@ def _put_away(act: Act, receipt: Receipt) -> None:
             move_along(act, line, reached, transitions=LINE_TRANSITIONS, reason=None)
 
 
-def _bring_lot(run: Import, act: Act, receipt: Receipt, move: Move, status: ReceiptStatus) -> None:
+def _bring_lot(run: Import, act: Act, receipt: Receipt, move: Move) -> None:
     lot = run.lots[move.lot]
     revision = act.session.get_one(PartRevision, run.id_of("product", lot.product) or "")
     made = make_lot(
         act, revision, move.quantity, number=free_number(act.session, revision.id, lot.number), uom=move.uom,
         source=Source(LotSource.RECEIPT, (receipt.record_type, receipt.id)), heat=heat_of(run, lot.number, revision),
-        status=LotStatus.AVAILABLE if status is ReceiptStatus.PUT_AWAY else LotStatus.QUARANTINE,
     )  # fmt: skip
     receipt.lot_id = made.id
     run.remember(act, "lot", lot.native_id, made)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from engine.act import Act
 from processes.importing.bringing import Import, Item, Outcome, assign
@@ -15,7 +15,7 @@ from processes.importing.reading import Reading
 from records.calendar import Site
 from records.part import OutsideProcess, PartRevision
 from records.resource import Resource, ResourceKind, WorkCentre
-from records.routing import OperationKind, RoutingOperation
+from records.routing import OperationKind, RoutingOperation, routing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,9 @@ def _routing(run: Import, head: Reading, steps: list[Step], product: str) -> Ite
         if known is None:
             head.error("boms", "UNKNOWN_PRODUCT", "Expected a product of this extract, but it was not brought in")
         revision = act.session.get_one(PartRevision, known.record_id if known else "")
-        act.session.execute(delete(RoutingOperation).where(RoutingOperation.part_revision_id == revision.id))
+        for former in routing_of(act.session, revision):
+            act.session.delete(former)
+        act.session.flush()
         for step in steps:
             special = process_is_special(act, step.process) if step.process else False
             act.session.add(

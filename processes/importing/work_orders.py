@@ -150,7 +150,12 @@ def _following(operations: list[Operation], status: WorkOrderStatus) -> list[Ope
 
 
 def _work_order(
-    run: Import, site: Site, cells: Reading, values: dict[str, Any], operations: list[Operation], status: WorkOrderStatus
+    run: Import,
+    site: Site,
+    cells: Reading,
+    values: dict[str, Any],
+    operations: list[Operation],
+    status: WorkOrderStatus,
 ) -> Item:
     native_id = cells.text("id")
     happened = {"started_on": cells.day("started_on"), "finished_on": cells.day("finished_on")}
