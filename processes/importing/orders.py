@@ -68,7 +68,7 @@ def _orders(run: Import, site: Site, today: dt.date) -> Iterator[Item]:
         if not cells.is_good or lines is None:
             run.leave_out("orders")
             continue
-        _keep_paper(run, cells, state, lines)
+        _keep_paper(run, cells, state, lines, buyer=values["buyer_id"] or "")
         values |= {
             "supplier_id": supplier_id,
             "supplier_site_id": sites.get(supplier_id or ""),
@@ -79,13 +79,13 @@ def _orders(run: Import, site: Site, today: dt.date) -> Iterator[Item]:
         yield _order(run, cells, OrderStatus(state), values, lines)
 
 
-def _keep_paper(run: Import, cells: Reading, state: str, lines: list[Line]) -> None:
+def _keep_paper(run: Import, cells: Reading, state: str, lines: list[Line], *, buyer: str) -> None:
     """Keep what the order says for the comparison with what came and was billed."""
     words = run.mapping.words
     complete = cells.text("delivery") and words.get("deliveries", {}).get(cells.text("delivery")) == "COMPLETE"
     paper = papers.Order(
         cells.text("id"), state, cells.text("supplier"), cells.text("currency"),
-        words.get("billing", {}).get(cells.text("billing"), "MANUAL"), bool(complete),
+        buyer, words.get("billing", {}).get(cells.text("billing"), "MANUAL"), bool(complete),
         tuple(_line_paper(run, position, line) for position, line in enumerate(lines, start=1)),
     )  # fmt: skip
     run.papers.order(paper)

@@ -33,12 +33,17 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A purchase order. billing: ORDERED, RECEIVED or MANUAL; is_complete: the ERP expects no more deliveries."""
+    """A purchase order.
+
+    buyer: our id, empty where nobody is named. billing: ORDERED, RECEIVED or MANUAL; is_complete: the ERP expects no more
+    deliveries.
+    """
 
     native_id: str
     status: str
     supplier: str
     currency: str
+    buyer: str
     billing: str
     is_complete: bool
     lines: tuple[OrderLine, ...]

@@ -138,13 +138,25 @@ def _values(run: Import, cells: Reading, family: Family) -> dict[str, Any]:
     day = cells.day("received_on") or run.reading("receipts.moves", family.head).day("received_on")
     if day is None:
         cells.error("received_on", "MISSING_VALUE", "Expected the day on which the goods came, but there is none")
-    name = cells.text("received_by")
     return {
         "packing_slip": cells.text("reference", limit=200),
         "received_on": day,
-        "received_by": run.people.get(name, ACTOR),
+        "received_by": _receiver(run, cells, family),
         "number": cells.needed("number", limit=20),
     }
+
+
+def _receiver(run: Import, cells: Reading, family: Family) -> str:
+    """Return who received. The buyer may not (SOD-3): then the ERP stands for what it let happen, and somebody should look."""
+    name = cells.text("received_by")
+    line = run.mapping["receipts.moves"].column("order_line")
+    orders = {run.papers.order_of.get(row.cells.get(line, ""), "") for row in family.rows}
+    buyers = {order.buyer for native in orders if (order := run.papers.orders.get(native)) is not None}
+    receiver = run.people.get(name, ACTOR)
+    if receiver in buyers:
+        cells.warn("received_by", "SELF_RECEIVED", f"{name} received in the ERP what they had bought (SOD-3)")
+        return ACTOR
+    return receiver
 
 
 def _moves(run: Import, head: Reading, family: Family, lines: Mapping[str, str]) -> list[Move] | None:

@@ -191,7 +191,7 @@ def with_goods(content: dict[str, Rows]) -> None:
     content[SHIPMENT] = [
         {
             "id": "1", "number": "1", "reference": "PS-1", "state": "done", "supplier/id": "14",
-            "effective_date": "2026-11-04", "received_by": "Luis Smith, Jr.", "incoming_moves/id": "10",
+            "effective_date": "2026-11-04", "received_by": "Siân Nguyen", "incoming_moves/id": "10",
             "incoming_moves/state": "done", "incoming_moves/product/id": "3", "incoming_moves/quantity": "8.0",
             "incoming_moves/unit": "Unit", "incoming_moves/lot/id": "2", "incoming_moves/origin/id": "61",
             "incoming_moves/currency/code": "USD", "incoming_moves/effective_date": "2026-11-04",

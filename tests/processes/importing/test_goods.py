@@ -132,6 +132,15 @@ def test_goods_arrive_as_receipts_that_count_on_their_lines(house: Installation,
         assert (lot.number, lot.heat, lot.source_id) == ("H-2", "H-2", receipt.id)
 
 
+def test_a_buyer_who_received_is_pointed_at_and_not_written_as_receiver(
+    house: Installation, bring: Callable[..., Report]
+) -> None:
+    report = bring(cell(SHIPMENT, 0, received_by="Luis Smith, Jr."))
+    assert (report.errors, report.codes["SELF_RECEIVED"]) == ([], 1)
+    with house.reading() as session:
+        assert session.scalars(select(Receipt)).one().received_by == "adapter:erp"
+
+
 def test_lots_lead_from_the_receipt_to_what_was_made_of_them(house: Installation, bring: Callable[..., Report]) -> None:
     bring()
     with house.reading() as session:
