@@ -156,7 +156,9 @@ def is_reachable(session: Session, start: str, target: str) -> bool:
 def stands(edge: Any = GenealogyEdge) -> ColumnElement[bool]:
     """Return the condition that an edge is neither a reversal nor reversed."""
     back = aliased(GenealogyEdge)
-    return and_(edge.reverses_id.is_(None), not_(exists().where(back.reverses_id == edge.id)))
+    # A reversal is what has a negative quantity. Asked by ``reverses_id IS NULL``, which is true of nearly every row, SQLite
+    # takes the index of that column and reads the whole table.
+    return and_(edge.quantity > 0, not_(exists().where(back.reverses_id == edge.id)))
 
 
 def _is_walked(edge: Any) -> ColumnElement[bool]:

@@ -11,7 +11,19 @@ from engine.act import Installation
 from rules.triggers import require_guard
 from webapp import assets, delivery, filters, gate, refusals, security, visit
 from webapp.api import door
-from webapp.pages import account, approvals, inbox, operations, orders, parts, requisitions, review, suppliers
+from webapp.pages import (
+    account,
+    approvals,
+    inbox,
+    lots,
+    operations,
+    orders,
+    parts,
+    requisitions,
+    review,
+    suppliers,
+    traces,
+)
 
 LARGEST_REQUEST = 8 * 1024 * 1024
 LARGEST_FORM = 500_000
@@ -43,7 +55,19 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
     gate.install(app)
     refusals.install(app)
     filters.install(app)
-    for screens in (account, inbox, review, requisitions, orders, parts, suppliers, approvals, operations):
+    for screens in (
+        account,
+        inbox,
+        review,
+        requisitions,
+        orders,
+        parts,
+        suppliers,
+        approvals,
+        lots,
+        traces,
+        operations,
+    ):
         app.register_blueprint(screens.pages)
     app.register_blueprint(door.blueprint)
     app.add_url_rule("/", view_func=_go_home, endpoint="home")

@@ -244,6 +244,7 @@ PAGES: Mapping[str, str] = {
     "requisition": "requisitions.show",
     "purchase_order": "orders.show",
     "part": "parts.show",
+    "lot": "lots.show",
     "supplier": "suppliers.show",
     "instance": "operations.show",
 }

@@ -13,10 +13,11 @@ import { bindSubmits } from "./submits.js";
 import { bindSuggestions } from "./suggestions.js";
 import { bindTaskForms } from "./task_form.js";
 import { bindToasts } from "./toasts.js";
+import { bindTraces } from "./trace.js";
 
 const bind = (root) => {
   root.querySelector('[aria-invalid="true"]')?.focus();
-  for (const behaviour of [bindCopy, bindDrafts, bindLines, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts]) behaviour(root);
+  for (const behaviour of [bindCopy, bindDrafts, bindLines, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
 };
 
 bindDialogs();

@@ -1,0 +1,194 @@
+"""Lots: the list, the page of one, hold and release by quality."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, selectinload
+from werkzeug.wrappers import Response as Answer
+
+from engine.database import is_id
+from engine.errors import Invalid, NotFound, Refused
+from engine.ports import SignatureRequest
+from processes import genealogy_holds
+from processes.genealogy import reversal_of
+from records import signing
+from records.lot import GenealogyEdge, Lot, LotStatus
+from records.part import Part, PartRevision
+from records.receipt import Receipt
+from records.roles import meanings_of
+from records.work_order import WorkOrder, WorkOrderOperation
+from webapp import dossiers, formats, ledger, listing, reviews, typed
+from webapp.refusals import status_of
+from webapp.typed import Unreadable
+from webapp.visit import acting, read_anew, reading, visitor
+
+pages = Blueprint("lots", __name__)
+
+Page = str | tuple[str, int] | Answer
+RECENT = 100
+
+
+@pages.get("/lots")
+def index() -> str:
+    """List lots, newest first."""
+    page = look_up(*listing.search())
+    return render_template("lots/index.html", page=page, states=list(LotStatus))
+
+
+def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
+    """Return a page of lots by number, heat or part, newest first."""
+    wanted = select(Lot).options(selectinload(Lot.part_revision).selectinload(PartRevision.part))
+    if query:
+        parts = select(PartRevision.id).join(Part).where(listing.contains(query, Part.part_no, Part.name))
+        wanted = wanted.where(or_(listing.contains(query, Lot.number, Lot.heat), Lot.part_revision_id.in_(parts)))
+    if state:
+        wanted = wanted.where(Lot.status == state)
+    return listing.newest_first(reading(), wanted, Lot, query=query, state=state, after=after, limit=limit)
+
+
+@pages.get("/lots/<record_id>")
+def show(record_id: str) -> str:
+    """Show one lot: what is left, where it came from, where it went."""
+    session = reading()
+    lot = find(session, record_id)
+    taken = select(GenealogyEdge).where(GenealogyEdge.parent_id == lot.id).options(selectinload(GenealogyEdge.child))
+    fed = select(GenealogyEdge).where(GenealogyEdge.child_id == lot.id).options(selectinload(GenealogyEdge.parent))
+    used, sources = (
+        list(session.scalars(each.order_by(GenealogyEdge.id.desc()).limit(RECENT))) for each in (taken, fed)
+    )
+    return render_template(
+        "lots/show.html", document=lot, used=used, sources=sources, origin=origin_of(session, lot),
+        orders=_orders(session, [*used, *sources]), operations=_operations(session, [*used, *sources]),
+        undone={edge.id for edge in used if edge.reverses_id is None and reversal_of(session, edge) is not None},
+        ledger=ledger.ledger_of(session, lot.record_type, lot.id), tab=request.args.get("tab", "summary"), may=may(lot),
+    )  # fmt: skip
+
+
+@pages.route("/lots/<record_id>/hold", methods=["GET", "POST"])
+def hold(record_id: str) -> Page:
+    """Ask for the reason; on POST hold the lot at once."""
+    lot = find(reading(), record_id)
+    if request.method == "GET":
+        return _show_hold(lot)
+    try:
+        with acting() as act:
+            genealogy_holds.hold_lot(act, find(act.session, record_id), reason=_reason())
+    except Refused as refusal:
+        return _show_hold(find(read_anew(), record_id), refusal), status_of(refusal)
+    flash(f"{lot.number} is on hold. Nothing more is issued of it.", "good")
+    return redirect(url_for("lots.show", record_id=record_id), 303)
+
+
+@pages.route("/lots/<record_id>/release", methods=["GET", "POST"])
+def release(record_id: str) -> Page:
+    """Show what is signed; on POST end the hold."""
+    lot = find(reading(), record_id)
+    if request.method == "GET":
+        return _show_release(lot)
+    try:
+        with acting() as act:
+            seen = request.form.get("seen_hash", "")
+            genealogy_holds.release_lot(
+                act, find(act.session, record_id), _signature(), reason=_reason(), seen_hash=seen
+            )
+    except Refused as refusal:
+        return _show_release(find(read_anew(), record_id), refusal), status_of(refusal)
+    flash(f"{lot.number} is released and may be used again.", "good")
+    return redirect(url_for("lots.show", record_id=record_id), 303)
+
+
+def find(session: Session, record_id: str) -> Lot:
+    """Return a lot. Raises: NotFound."""
+    found = session.get(Lot, record_id) if is_id(record_id) else None
+    if found is None:
+        raise NotFound("Expected a lot at this address, but there is none.")
+    return found
+
+
+def origin_of(session: Session, lot: Lot) -> Any | None:
+    """Return the receipt or work order that a lot names, or None."""
+    kind = {"receipt": Receipt, "work_order": WorkOrder}.get(lot.source_type or "")
+    return session.get(kind, lot.source_id) if kind is not None and lot.source_id else None
+
+
+def may(lot: Lot) -> dict[str, str]:
+    """Return, for each thing one could do here, an empty text or why not."""
+    quality = "" if visitor().holds(*genealogy_holds.QUALITY) else "Quality decides about lots"
+    state = formats.words(lot.status).lower()
+    return {
+        "hold": quality
+        or ("" if lot.status is LotStatus.AVAILABLE else f"Only what is available is held; it is {state}."),
+        "release": quality or ("" if lot.status is LotStatus.HOLD else f"It is not on hold but {state}."),
+    }
+
+
+def _orders(session: Session, edges: list[GenealogyEdge]) -> dict[str, WorkOrder]:
+    ids = {edge.work_order_id for edge in edges if edge.work_order_id is not None}
+    return {order.id: order for order in session.scalars(select(WorkOrder).where(WorkOrder.id.in_(ids)))}
+
+
+def _operations(session: Session, edges: list[GenealogyEdge]) -> dict[str, WorkOrderOperation]:
+    ids = {edge.operation_id for edge in edges if edge.operation_id is not None}
+    wanted = select(WorkOrderOperation).where(WorkOrderOperation.id.in_(ids))
+    return {operation.id: operation for operation in session.scalars(wanted)}
+
+
+def _reason() -> str:
+    try:
+        return typed.words(request.form.get("reason", ""), longest=4000)
+    except Unreadable as error:
+        raise Invalid("Expected a reason that fits", {"reason": str(error)}) from error
+
+
+def _signature() -> SignatureRequest:
+    """Return what was typed to sign. Raises: Invalid without a meaning."""
+    if not request.form.get("meaning"):
+        raise Invalid("Expected a meaning, but none is chosen", {"meaning": "Choose what your signature means"})
+    return SignatureRequest(
+        meaning=request.form["meaning"], password=request.form.get("password", ""),
+        user_id=request.form.get("user_id", "").strip().lower(), session_id=g.session_id,
+        accepts_responsibility=request.form.get("accepts_responsibility") == "true",
+    )  # fmt: skip
+
+
+def _show_hold(lot: Lot, refusal: Refused | None = None) -> str:
+    return render_template(
+        "lots/hold.html",
+        document=lot,
+        refusal=refusal,
+        form=request.form,
+        errors=_errors(refusal),
+        why_not=may(lot)["hold"],
+    )
+
+
+def _show_release(lot: Lot, refusal: Refused | None = None) -> str:
+    session = reading()
+    held = {role.partition("@")[0] for role in visitor().roles} & set(genealogy_holds.QUALITY)
+    meanings = {meaning for role in held for meaning in meanings_of(session, role)} & genealogy_holds.RELEASING
+    return render_template(
+        "lots/release.html", document=lot, refusal=refusal, form=request.form, errors=_errors(refusal),
+        why_not=may(lot)["release"], content_hash=genealogy_holds.lot_hash(lot), statement=signing.STATEMENT,
+        meanings=sorted((meaning.value, formats.words(meaning)) for meaning in meanings),
+        needs_both=reviews.needs_both(session, g.session_id),
+        must_certify=not signing.is_certified(session, visitor().user_id),
+    )  # fmt: skip
+
+
+def _errors(refusal: Refused | None) -> dict[str, str]:
+    """Return the sentences by field; a wrong password belongs to its field too."""
+    if isinstance(refusal, Invalid):
+        return dict(refusal.fields)
+    if refusal is not None and refusal.code == "WRONG_PASSWORD":
+        return {"password": "Expected your password, but this is another one"}
+    if refusal is not None and refusal.code == "CERTIFICATION_MISSING":
+        return {"accepts_responsibility": "Expected this to be ticked before the first signature"}
+    return {}
+
+
+def source_url(lot: Lot) -> str:
+    """Return the page of what a lot came from, or empty where it has none."""
+    return dossiers.record_url(lot.source_type, lot.source_id)
