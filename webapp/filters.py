@@ -21,6 +21,7 @@ from webapp.security import form_proof
 GOOD = frozenset(
     {
         "APPROVED",
+        "AVAILABLE",
         "ACKNOWLEDGED",
         "RELEASED",
         "RECEIVED",
@@ -56,6 +57,7 @@ BAD = frozenset(
 WARN = frozenset(
     {
         "RETURNED",
+        "QUARANTINE",
         "ON_HOLD",
         "HOLD",
         "APPROVAL_EXPIRED",
@@ -129,6 +131,7 @@ def install(app: Flask) -> None:
     """Give the templates their filters and functions."""
     app.jinja_env.filters.update(
         day=lambda value: formats.day(value, customs()),
+        document_url=lambda value: dossiers.record_url(value.record_type, value.id),
         due=lambda value: formats.due(value, visit.now(), customs()),
         face=formats.face,
         initials=formats.initials,

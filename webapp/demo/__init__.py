@@ -15,6 +15,7 @@ from engine.definitions import deploy_all
 from processes.bundle import bundle_files
 from records import demo_people
 from webapp.demo.extract import bring_extract
+from webapp.demo.lots import show_genealogy
 from webapp.demo.plant import approve_suppliers, build_plant
 from webapp.demo.work import do_work
 
@@ -43,6 +44,8 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
             approve_suppliers(act)
     tell("work")
     do_work(installation, today=today, at=lambda moment: _at(installation, moment))
+    tell("lots")
+    show_genealogy(installation, today=today, at=lambda moment: _at(installation, moment))
 
 
 @contextmanager
