@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from engine.act import Installation
+from engine.act import Act, Installation
 from engine.errors import RuleViolation
 from processes import work_orders
 from records.part import RevisionStatus
@@ -72,8 +72,13 @@ def test_dates_and_priority_stay_the_planners(order: WorkOrder, database: Engine
 
 
 def test_no_operation_joins_a_released_work_order(installation: Installation, order: WorkOrder) -> None:
+    def join(act: Act) -> None:
+        stored = act.session.get_one(WorkOrder, order.id)
+        stored.operations.append(WorkOrderOperation(op_no=20, description="Polish"))
+        act.session.flush()
+
     with pytest.raises(RuleViolation) as refusal, installation.acting("user:rita") as act:
-        act.session.get_one(WorkOrder, order.id).operations.append(WorkOrderOperation(op_no=20, description="Polish"))
+        join(act)
     assert refusal.value.code == "UNCONTROLLED_CHANGE"
 
 
