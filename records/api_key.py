@@ -35,6 +35,8 @@ SCOPES = {
     "requisitions:write": "write, submit and cancel requisitions",
     "orders:read": "see purchase orders and what suppliers answered",
     "orders:write": "change draft orders; record what a supplier answered",
+    "work_orders:read": "see work orders, their actuals, cost and resources",
+    "work_orders:write": "make and move work orders; report events on them",
     "parts:read": "see parts and their revisions",
     "suppliers:read": "see suppliers and what they are approved for",
 }

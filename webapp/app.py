@@ -20,9 +20,11 @@ from webapp.pages import (
     orders,
     parts,
     requisitions,
+    resources,
     review,
     suppliers,
     traces,
+    work_orders,
 )
 
 LARGEST_REQUEST = 8 * 1024 * 1024
@@ -61,6 +63,8 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
         review,
         requisitions,
         orders,
+        work_orders,
+        resources,
         parts,
         suppliers,
         approvals,

@@ -19,6 +19,7 @@ from records.part import Criticality, PartRevision
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
 from records.supplier import Supplier, SupplierSite, SupplierStatus
+from records.work_order import WorkOrder, WorkOrderOperation
 from webapp import redline, visit
 from webapp.formats import day, money, plural, quantity, words
 from webapp.redline import Difference, Part
@@ -202,6 +203,26 @@ def _order(session: Session, record: PurchaseOrder) -> Dossier:
     )  # fmt: skip
 
 
+def _work_order(session: Session, record: WorkOrder) -> Dossier:
+    how = visit.visitor().how
+    steps = [operation.description for operation in record.operations]
+    planned = (
+        f"{day(record.planned_start, how)} to {day(record.planned_finish, how)}"
+        if record.planned_start
+        else "not planned yet"
+    )
+    digest = (
+        ("What", f"{quantity(record.quantity, record.uom, how)} of {record.item}"),
+        ("Why", record.description or f"{words(record.type)} from {record.system}"),
+        ("Work", ", ".join(steps[:6]) or "No operation yet."),
+        ("When", planned),
+    )
+    return Dossier(
+        record, "Work order", record_url("work_order", record.id), digest, "work_orders/operations.html", record.status.value,
+        {"System": record.system},
+    )  # fmt: skip
+
+
 def _reasons(order: PurchaseOrder) -> list[str]:
     asked = [line.requisition_line.requisition for line in order.lines if line.requisition_line]
     return [f"{one.number}: {one.justification or one.title or 'no reason given'}" for one in asked]
@@ -239,6 +260,7 @@ def _impact(lines: Sequence[Any], need_by: dt.date | None) -> str:
 KINDS: Mapping[str, Kind] = {
     "requisition": Kind(Requisition, "Requisition", _requisition, "SUBMITTED", RequisitionLine, "requisition_id"),
     "purchase_order": Kind(PurchaseOrder, "Purchase order", _order, "PENDING_APPROVAL", PurchaseOrderLine, "order_id"),
+    "work_order": Kind(WorkOrder, "Work order", _work_order, "RELEASED", WorkOrderOperation, "work_order_id"),
 }
 PAGES: Mapping[str, str] = {
     "requisition": "requisitions.show",
@@ -246,5 +268,6 @@ PAGES: Mapping[str, str] = {
     "part": "parts.show",
     "lot": "lots.show",
     "supplier": "suppliers.show",
+    "work_order": "work_orders.show",
     "instance": "operations.show",
 }

@@ -32,6 +32,8 @@ GOOD = frozenset(
         "ACTIVE",
         "DONE",
         "CONVERTED",
+        "COMPLETE",
+        "IN_TOLERANCE",
         "approve",
         "approve_with_condition",
     }
@@ -51,6 +53,7 @@ BAD = frozenset(
         "LOCKED",
         "DISABLED",
         "OVERDUE_HOLD",
+        "OUT_OF_TOLERANCE",
         "reject",
     }
 )
@@ -84,6 +87,12 @@ ACTIVE = frozenset(
         "IN_REVIEW",
         "RUNNING",
         "PARTIALLY_RECEIVED",
+        "FIRM",
+        "READY",
+        "STARTED",
+        "IN_PROCESS",
+        "AT_SUPPLIER",
+        "RETURNED_PENDING",
         "OPEN",
         "ask",
     }
@@ -99,6 +108,7 @@ NAVIGATION = (
     ("work_orders.index", "Work orders", "Making"),
     ("outside.board", "Outside work", "Making"),
     ("lots.index", "Lots", "Making"),
+    ("resources.index", "Resources", "Making"),
     ("parts.index", "Parts", "Making"),
     ("findings.index", "Findings", "Oversight"),
     ("operations.index", "Operations", "Oversight"),

@@ -10,6 +10,7 @@ COMMANDS = {
     "check": "checking",
     "demo": "plant",
     "deploy": "defining",
+    "events": "events",
     "import": "plant",
     "migrate": "plant",
     "rules": "ruling",

@@ -18,6 +18,7 @@ from webapp.demo.extract import bring_extract
 from webapp.demo.lots import show_genealogy
 from webapp.demo.plant import approve_suppliers, build_plant
 from webapp.demo.work import do_work
+from webapp.demo.work_orders import settle_work
 
 BEGINS = dt.timedelta(days=21)
 """How long before today the plant was settled."""
@@ -44,6 +45,8 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
             approve_suppliers(act)
     tell("work")
     do_work(installation, today=today, at=lambda moment: _at(installation, moment))
+    tell("work orders")
+    settle_work(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("lots")
     show_genealogy(installation, today=today, at=lambda moment: _at(installation, moment))
 

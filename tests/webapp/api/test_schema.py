@@ -26,7 +26,7 @@ from records.supplier import Supplier
 from tests.clock import SettableClock
 from tests.conftest import folders_under
 from tests.databases import Databases
-from tests.makers import make_order, make_requisition
+from tests.makers import make_order, make_requisition, make_work_order
 from tests.people import adam, bea, lena, rita
 from tests.story import PLANT, Story
 from webapp.api.document import document
@@ -122,6 +122,7 @@ def _arranged(story: Story) -> dict[str, str]:
     story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
     order = story.given(lambda act: make_order(act).id)
     draft = story.given(lambda act: make_requisition(act, requester_id="rita").id)
+    work_order = story.given(lambda act: make_work_order(act).id)
     task = story.as_(lena).task("approve_requisition")
 
     def ids(session: Session) -> dict[str, str]:
@@ -130,6 +131,6 @@ def _arranged(story: Story) -> dict[str, str]:
 
     found: dict[str, str] = story.read(ids)
     return found | {
-        "/orders/": order, "/requisitions/": draft, "/tasks/": task.id, "/instances/": story.instance_id,
+        "/orders/": order, "/work-orders/": work_order, "/requisitions/": draft, "/tasks/": task.id, "/instances/": story.instance_id,
         "/definitions/": story.instance.definition_id,
     }  # fmt: skip

@@ -1,0 +1,125 @@
+"""Work orders by API: planned and released by people, reported on by systems, each event once."""
+
+from __future__ import annotations
+
+import pytest
+
+from records.work_order import WorkOrder
+from tests.makers import make_part, make_resource, make_revision, make_routing, make_work_order
+from tests.people import max_, otto, rita
+from tests.story import Story
+from tests.webapp.api.conftest import UNKNOWN, Calling, Client, problem
+
+
+@pytest.fixture
+def calls(calling: Calling) -> Client:
+    return calling(rita)
+
+
+@pytest.fixture
+def seven(story: Story) -> str:
+    """The path of WO-7001: ten pieces, released by the MES."""
+    return f"/work-orders/{story.given(lambda act: make_work_order(act, number='WO-7001').id)}"
+
+
+LABOUR = {
+    "system": "MES",
+    "event_id": "e-1",
+    "kind": "LABOUR",
+    "work_order": "WO-7001",
+    "op_no": 10,
+    "quantity": "2.00",
+}
+
+
+def test_an_event_twice_is_answered_200_already_handled_and_costs_once(
+    calling: Calling, calls: Client, seven: str
+) -> None:
+    mes = calling("adapter:mes")
+    answers = [mes.post("/work-orders/events", {"events": [LABOUR]}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.json["items"][0]["answer"] for answer in answers] == ["recorded", "already handled"]
+    shown = calls.get(seven).json
+    assert (shown["status"], shown["cost"]["labour"], shown["system"]) == ("IN_PROCESS", "170.0000", "MES")
+    (actual,) = calls.get(f"{seven}/actuals").json["items"]
+    assert (actual["event_id"], actual["amount"], actual["op_no"]) == ("e-1", "170.0000", 10)
+
+
+def test_a_refused_event_leaves_the_others_alone(calling: Calling, seven: str) -> None:
+    events = [LABOUR | {"op_no": 99}, LABOUR | {"event_id": "e-2"}, LABOUR | {"event_id": "e-3", "system": "ERP"}]
+    answer = calling("adapter:mes").post("/work-orders/events", {"events": events}).json
+    assert [(item["answer"], item["code"]) for item in answer["items"]] == [
+        ("refused", "INVALID"), ("recorded", None), ("refused", "SOR_VIOLATION"),
+    ]  # fmt: skip
+    assert "99" in answer["items"][0]["detail"]
+    assert (answer["recorded"], answer["repeated"], answer["refused"]) == (1, 0, 2)
+
+
+def test_a_batch_without_events_or_from_somebody_else_is_refused(calling: Calling, calls: Client) -> None:
+    problem(calls.post("/work-orders/events", {"events": []}), 422, "INVALID")
+    problem(calling(otto).post("/work-orders/events", {"events": [LABOUR]}), 403, "NOT_AUTHORISED")
+    problem(calls.post("/work-orders/events", {"events": [LABOUR | {"kind": "TEA"}]}), 422, "INVALID")
+
+
+def test_a_planner_makes_and_releases_one(calls: Client, story: Story) -> None:
+    story.given(lambda act: make_routing(act, make_revision(act, make_part(act, "P-7000"), "B")))
+    body = {"type": "PRODUCTION", "part_revision": "P-7000/B", "quantity": "40", "planned_start": "2027-01-11"}
+    made = calls.post("/work-orders", body)
+    assert (made.status_code, made.json["status"], len(made.json["operations"])) == (201, "PLANNED", 4)
+    path = f"/work-orders/{made.json['id']}"
+    problem(calls.post(f"{path}/release", {}), 428, "IF_MATCH_NEEDED")
+    released = calls.post(f"{path}/release", {}, match=calls.tag(path))
+    assert (released.status_code, released.json["status"]) == (200, "RELEASED")
+    assert len(released.json["snapshot_hash"]) == 64
+    assert released.json["operations"][1]["instruction_rev"] == "3"
+    held = calls.post(f"{path}/hold", {"reason": "Wait"}, match=calls.tag(path))
+    assert held.json["hold_reason"] == "Wait"
+
+
+def test_a_type_without_what_defines_it_is_refused_by_field(calls: Client) -> None:
+    refused = problem(calls.post("/work-orders", {"type": "REWORK", "quantity": "4"}), 422, "INVALID")
+    assert {"part_revision", "nonconformance"} <= set(refused["fields"])
+    problem(calls.post("/work-orders", {"type": "CALIBRATION", "resource": "G-404"}), 422, "INVALID")
+
+
+def test_the_same_native_number_of_two_systems_is_two_work_orders(calls: Client, story: Story) -> None:
+    story.given(lambda act: make_routing(act, make_revision(act, make_part(act, "P-7000"), "B")))
+    body = {"type": "PRODUCTION", "part_revision": "P-7000/B", "quantity": "4", "native_id": "100017"}
+    ids = {calls.post("/work-orders", body | {"system": system}).json["id"] for system in ("ERP", "MES")}
+    assert len(ids) == 2
+    found = calls.get("/work-orders?q=100017").json["items"]
+    assert {(one["system"], one["native_id"]) for one in found} == {("ERP", "100017"), ("MES", "100017")}
+    problem(calls.post("/work-orders", body | {"system": "MES"}), 409, "DUPLICATE")
+
+
+def test_what_a_home_system_shows_is_followed_or_becomes_a_discrepancy(
+    calling: Calling, calls: Client, story: Story
+) -> None:
+    draft = story.given(lambda act: make_revision(act, status="DRAFT").number)
+    made = calls.post(
+        "/work-orders",
+        {"type": "PRODUCTION", "part_revision": draft, "quantity": "4", "system": "ERP", "native_id": "W1"},
+    )
+    path, erp = f"/work-orders/{made.json['id']}", calling("adapter:erp")
+    seen = erp.send("PUT", f"{path}/status", {"system": "ERP", "status": "RELEASED"})
+    assert (seen.status_code, seen.json["status"]) == (200, "PLANNED")
+    problem(erp.send("PUT", f"{path}/status", {"system": "MES", "status": "FIRM"}), 403, "SOR_VIOLATION")
+
+
+def test_unknown_wrong_and_stale_callers_are_refused(calling: Calling, calls: Client, seven: str) -> None:
+    problem(calls.get(f"/work-orders/{UNKNOWN}"), 404, "NOT_FOUND")
+    problem(calling(max_).post(f"{seven}/hold", {"reason": "x"}, match=calls.tag(seven)), 403, "NOT_AUTHORISED")
+    problem(calls.post(f"{seven}/hold", {"reason": "x"}, match='"99"'), 412, "STALE_VERSION")
+    problem(calling("adapter:mes").post(f"{seven}/hold", {"reason": "x"}, match=calls.tag(seven)), 403, "ADAPTER_KEY")
+
+
+def test_resources_are_listed(calls: Client, story: Story) -> None:
+    story.given(lambda act: make_resource(act, "G-14", kind="GAUGE"))
+    (gauge,) = calls.get("/resources?kind=GAUGE&q=g-14").json["items"]
+    assert (gauge["code"], gauge["calibration_due"]) == ("G-14", "2027-06-30")
+
+
+def test_an_uncontrolled_change_has_no_door(story: Story, seven: str, calls: Client) -> None:
+    assert calls.patch(seven, {"part_revision": "P-1/C"}).status_code == 405
+    order = story.read(lambda session: session.get_one(WorkOrder, seven.rsplit("/", 1)[1]).snapshot_hash)
+    assert order is None
