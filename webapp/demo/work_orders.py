@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from engine.act import Act, Installation
 from engine.ports import SignatureRequest
+from engine.worker import run_until_idle
 from processes import work_orders
 from processes.nonconformances import dispose, permit_deviation, raise_nonconformance
 from processes.work_orders import Event
@@ -82,6 +83,8 @@ def settle_work(installation: Installation, *, today: dt.datetime, at: At) -> No
         act.session.add(newer)
         act.session.flush()
         release_instruction(act, newer)
+    with at(today):
+        run_until_idle(installation)
 
 
 def _build_floor(act: Act) -> None:
