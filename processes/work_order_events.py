@@ -17,8 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from engine.act import Act
 from engine.errors import Conflict, Invalid
 from engine.ports import SignatureRequest
+from processes.work_order_material import issue, lot_called, receipt_cost, take_back
 from processes.work_order_planning import find, refuse_other_system
 from records.actual import Actual, ActualKind
+from records.lot import Lot
 from records.money import round_money
 from records.nonconformance import DeviationAuthority
 from records.part import Part
@@ -51,8 +53,9 @@ class Event:
     """One event as a source sends it.
 
     work_order: number or native id. quantity: hours (or minutes with ``uom`` MIN) for LABOUR and MACHINE, pieces in ``uom`` else.
-    item: part number; lot: of material. unit_cost: per ``uom`` in the site's currency, for material without a receipt and for outside
-    work. reverses: the source's id of the event that this one takes back, with the reason. event_time: aware.
+    item: part number; lot: of material. unit_cost: per ``uom`` in the site's currency, for material that was not
+    received on an order and for outside work. reverses: the source's id of the event that this one takes back, with the
+    reason. event_time: aware.
     """
 
     system: str
@@ -316,6 +319,9 @@ def _record(act: Act, order: WorkOrder, event: Event) -> Actual:
     if kind in COUNTED:
         zero = Decimal(0)
         actual.good, actual.scrap, actual.rework = event.good or zero, event.scrap or zero, event.rework or zero
+    if kind is ActualKind.MATERIAL and event.lot and event.item:
+        lot = lot_called(act.session, event.item, event.lot)
+        actual.lot_id = lot.id if lot is not None else None
     _price(act, actual, event)
     act.session.add(actual)
     act.session.flush()
@@ -391,7 +397,9 @@ def _price(act: Act, actual: Actual, event: Event) -> None:
         unit_cost: Decimal | None = centre.labour_rate if kind is ActualKind.LABOUR else centre.machine_rate
     elif kind is ActualKind.MATERIAL:
         actual.quantity, actual.uom = _material(act, event)
-        unit_cost = event.unit_cost
+        lot = act.session.get(Lot, actual.lot_id) if actual.lot_id else None
+        received = receipt_cost(act.session, lot) if lot is not None else None
+        unit_cost = received if received is not None else event.unit_cost
     elif kind is ActualKind.OUTSIDE:
         actual.quantity, actual.uom = event.quantity, event.uom or order.uom
         line = act.session.get(PurchaseOrderLine, event.order_line_id) if event.order_line_id else None
@@ -530,7 +538,9 @@ def _reversal(act: Act, order: WorkOrder, event: Event) -> Actual:
     )  # fmt: skip
     act.session.add(actual)
     act.session.flush()
-    if known.kind in COUNTED:
+    if known.kind is ActualKind.MATERIAL:
+        take_back(act, known, actual)
+    elif known.kind in COUNTED:
         _uncount(act, known)
     elif known.kind is ActualKind.OPERATION_STARTED:
         raise Conflict(
@@ -592,8 +602,14 @@ def _uncount(act: Act, known: Actual) -> None:
         move_operation(act, operation, OperationStatus.READY, reason="Its completion was taken back")
 
 
+def _issued(act: Act, actual: Actual, person: Resource | None, resource: Resource | None) -> None:
+    issue(act, actual)
+    _work_on(act, actual, person, resource)
+
+
 Effect = Callable[[Act, Actual, Resource | None, Resource | None], None]
 _EFFECTS: Mapping[ActualKind, Effect] = {
+    ActualKind.MATERIAL: _issued,
     ActualKind.OPERATION_STARTED: _started,
     ActualKind.QUANTITY: _counted,
     ActualKind.OPERATION_COMPLETED: _completed,

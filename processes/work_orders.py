@@ -17,6 +17,7 @@ from engine.canonical import canonical_json, content_hash
 from engine.errors import Conflict, Effect, Forbidden, Invalid, RuleViolation
 from engine.ports import SignatureRequest
 from processes.calibration import open_impact
+from processes.genealogy_gaps import gaps_of
 from processes.nonconformances import raise_nonconformance
 from processes.notices import tell_role
 from processes.work_order_cost import Cost, cost_of
@@ -404,11 +405,25 @@ def close(act: Act, order: WorkOrder) -> WorkOrder:
     """
     if order.type is WorkOrderType.FIELD_SERVICE:
         _refuse_device_without_udi(order)
+    _refuse_gaps(act, order)
     move(act, order, WorkOrderStatus.CLOSED)
     act.session.flush()
     if order.type is WorkOrderType.CALIBRATION and order.resource is not None:
         open_impact(act, order)
     return order
+
+
+def _refuse_gaps(act: Act, order: WorkOrder) -> None:
+    """Refuse to close while something it used or made cannot be traced, however far back. Raises: RuleViolation GENEALOGY_GAP."""
+    gaps = gaps_of(act.session, order.id)
+    if gaps and order.status is WorkOrderStatus.COMPLETE and _is_enforced(act):
+        raise RuleViolation(
+            block(
+                "GENEALOGY_GAP", gap.sentence, (order.record_type, order.id), field="genealogy", new=str(len(gaps)), owner=gap.owner,
+                way_out=gap.way_out,
+            )
+            for gap in gaps
+        )  # fmt: skip
 
 
 def _refuse_device_without_udi(order: WorkOrder) -> None:

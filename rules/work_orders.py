@@ -340,7 +340,7 @@ def a_work_order_closes_without_gaps(edit: Edit) -> Iterator[Finding]:
     if gaps:
         yield block(
             "GENEALOGY_GAP",
-            f"Expected every piece of material of {order.number} to name its lot, but {len(gaps)} "
+            f"Expected every piece of material of {order.number} to come from a known lot, but {len(gaps)} "
             f"{'issue does' if len(gaps) == 1 else 'issues do'} not.",
             _about(order),
             field="actuals",
@@ -373,8 +373,8 @@ def a_work_order_closes_without_gaps(edit: Edit) -> Iterator[Finding]:
 
 
 def material_without_lot(session: Session, order: WorkOrder) -> list[Actual]:
-    """Return the issues of material that name no lot and were not reversed: each is a gap in the genealogy."""
-    return [each for each in _standing(session, order, ActualKind.MATERIAL) if not each.lot_no]
+    """Return the issues of material from no known lot that were not reversed: each is a gap in the genealogy."""
+    return [each for each in _standing(session, order, ActualKind.MATERIAL) if each.lot_id is None]
 
 
 def unmatched_actuals(session: Session, order: WorkOrder) -> list[Actual]:

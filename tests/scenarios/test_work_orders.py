@@ -10,6 +10,7 @@ from engine.act import Act, Installation
 from engine.errors import RuleViolation
 from processes import work_orders
 from processes.work_orders import Event
+from records.lot import Lot, LotSource
 from records.work_order import WorkOrder
 from tests import makers
 from tests.makers import D
@@ -21,8 +22,17 @@ STANDARD = (
 )
 
 
+def heat_7781(act: Act) -> Lot:
+    """Make the heat that was received on line 1 of an order: 10 pieces at 42.50."""
+    revision = makers.make_revision(act, makers.make_part(act, "HEAT-BAR"), "A")
+    order = makers.make_order_to_receive(act, (revision, 10, "42.50"))
+    receipt = makers.make_receipt(act, order.lines[0], quantity=D(10))
+    source = {"source": LotSource.RECEIPT, "source_type": "receipt", "source_id": receipt.id, "source_note": ""}
+    return makers.make_stock(act, "HEAT-7781", revision, quantity=D(10), quantity_left=D(10), **source)
+
+
 def wo_7001(act: Act) -> WorkOrder:
-    makers.make_part(act, "HEAT-BAR")
+    heat_7781(act)
     return makers.make_work_order(act, number="WO-7001", standards=STANDARD, standard_cost=D("740.00"))
 
 
@@ -36,7 +46,7 @@ def test_d36_the_cost_of_wo_7001_is_775_and_its_causes_add_up_to_35(installation
     with installation.acting("adapter:mes") as act:
         order = wo_7001(act)
         line = makers.make_order(act, (makers.make_revision(act), 10, "18.00")).lines[0]
-        say(act, order, "MATERIAL", "m-1", item="HEAT-BAR", quantity=D(10), lot="HEAT-7781", unit_cost=D("42.50"))
+        say(act, order, "MATERIAL", "m-1", item="HEAT-BAR", quantity=D(10), lot="HEAT-7781")
         say(act, order, "LABOUR", "l-1", op_no=10, quantity=D("1.25"))
         say(act, order, "LABOUR", "l-2", op_no=10, quantity=D(45), uom="MIN")
         say(act, order, "OUTSIDE", "o-1", op_no=30, quantity=D(10), order_line_id=line.id, system="LOCKSTEP")
@@ -49,9 +59,9 @@ def test_d36_the_cost_of_wo_7001_is_775_and_its_causes_add_up_to_35(installation
 
 def test_d36_an_issue_without_its_lot_is_a_gap_that_keeps_the_order_open(installation: Installation) -> None:
     with installation.acting("adapter:mes") as act:
-        makers.make_part(act, "HEAT-BAR")
+        heat_7781(act)
         order = makers.make_work_order(act, operations=makers.ROUTING[:1])
-        say(act, order, "MATERIAL", "m-1", item="HEAT-BAR", quantity=D(9), lot="HEAT-7781", unit_cost=D("42.50"))
+        say(act, order, "MATERIAL", "m-1", item="HEAT-BAR", quantity=D(9), lot="HEAT-7781")
         say(act, order, "MATERIAL", "m-2", item="HEAT-BAR", quantity=D(1), unit_cost=D("42.50"))
         say(act, order, "OPERATION_COMPLETED", "c-1", op_no=10, good=D(10))
         work_orders.complete(act, order)
@@ -61,7 +71,7 @@ def test_d36_an_issue_without_its_lot_is_a_gap_that_keeps_the_order_open(install
     with installation.acting("adapter:mes") as act:
         order = act.session.get_one(WorkOrder, order.id)
         say(act, order, "MATERIAL", "m-3", reverses="m-2", reason="Lot was not scanned")
-        say(act, order, "MATERIAL", "m-4", item="HEAT-BAR", quantity=D(1), lot="HEAT-7781", unit_cost=D("42.50"))
+        say(act, order, "MATERIAL", "m-4", item="HEAT-BAR", quantity=D(1), lot="HEAT-7781")
         assert work_orders.close(act, order).status == "CLOSED"
 
 

@@ -14,10 +14,12 @@ from engine.act import Act, Installation
 from engine.ports import SignatureRequest
 from engine.worker import run_until_idle
 from processes import work_orders
+from processes.genealogy import Source, make_lot
 from processes.nonconformances import dispose, permit_deviation, raise_nonconformance
 from processes.work_orders import Event
 from records.calendar import MAIN, site_called
 from records.demo_people import PASSWORD
+from records.lot import LotSource, LotStatus
 from records.nonconformance import Disposition
 from records.origin import Origin
 from records.part import LotControl, OutsideProcess, Part, PartRevision, PartType, RevisionStatus
@@ -50,7 +52,7 @@ THINGS: tuple[tuple[str, str, ResourceKind, str, int | None, int | None], ...] =
 )
 PEOPLE = (
     ("B-1007", "Otto Brandt", "otto", ("WELD", "NDT_PT"), 220),
-    ("B-1012", "Nina Kowalski", None, ("WELD",), -6),
+    ("B-1012", "Ines Moreau", None, ("WELD",), -6),
     ("B-1015", "Tom Reyes", None, (), 0),
 )
 ROUTING: tuple[dict[str, Any], ...] = (
@@ -89,10 +91,17 @@ def settle_work(installation: Installation, *, today: dt.datetime, at: At) -> No
 
 def _build_floor(act: Act) -> None:
     site = site_called(act.session, MAIN)
-    centres = {
-        code: WorkCentre(code=code, name=name, site_id=site.id, labour_rate=D(labour), machine_rate=D(machine), currency=site.currency)
-        for code, name, labour, machine in CENTRES
-    }  # fmt: skip
+    centres = {each.code: each for each in act.session.scalars(select(WorkCentre))}
+    for code, name, labour, machine in CENTRES:
+        if code not in centres:
+            centres[code] = WorkCentre(
+                code=code,
+                name=name,
+                site_id=site.id,
+                labour_rate=D(labour),
+                machine_rate=D(machine),
+                currency=site.currency,
+            )
     act.session.add_all(centres.values())
     act.session.flush()
     for number, rev, title in INSTRUCTIONS:
@@ -101,7 +110,8 @@ def _build_floor(act: Act) -> None:
         act.session.flush()
         release_instruction(act, made)
     today = site.local_day(act.now)
-    for code, name, kind, centre, interval, days in THINGS:
+    known = set(act.session.scalars(select(Resource.code)))
+    for code, name, kind, centre, interval, days in (each for each in THINGS if each[0] not in known):
         due = today + (14 + (days or 0)) * DAY if days is not None else None
         act.session.add(
             Resource(
@@ -110,7 +120,7 @@ def _build_floor(act: Act) -> None:
                 is_validated=code.startswith("W-"),
             )
         )  # fmt: skip
-    for badge, name, user_id, processes, days in PEOPLE:
+    for badge, name, user_id, processes, days in (each for each in PEOPLE if each[0] not in known):
         person = Resource(code=badge, name=name, kind=ResourceKind.PERSON, user_id=user_id)
         act.session.add(person)
         act.session.flush()
@@ -131,7 +141,10 @@ def _parts(act: Act, centres: dict[str, WorkCentre]) -> None:
             OutsideProcess(code="HEAT_TREAT", name="Heat treatment", is_special=True, nadcap_commodity="Heat Treating")
         )
     bracket = _part(act, "P-200", "Bracket, titanium", PartType.MAKE, "B")
-    _part(act, "P-180", "Bar, titanium, 60 mm", PartType.BUY, "A")
+    bar = _part(act, "P-180", "Bar, titanium, 60 mm", PartType.BUY, "A")
+    for heat in ("HEAT-8090", "HEAT-8104"):
+        count = Source(LotSource.ADJUSTMENT, note="Stock count of 2026-10-30")
+        make_lot(act, bar, D(40), number=heat, heat=heat, source=count, status=LotStatus.AVAILABLE)
     _part(act, "P-310", "Actuator housing, welded", PartType.MAKE, "C")
     for step in ROUTING:
         values: dict[str, Any] = dict(step)
@@ -179,7 +192,7 @@ def _revision(act: Act, number: str) -> PartRevision:
 
 
 def _production(installation: Installation) -> None:
-    """WO-7001 with its milling done and heat treatment to come, one just released, one closed, one split."""
+    """WO-7101 with its milling done and heat treatment to come, one just released, one closed, one split."""
     with installation.acting("user:rita") as act:
         today = site_called(act.session, MAIN).local_day(act.now)
         plan: dict[str, Any] = {
@@ -194,11 +207,11 @@ def _production(installation: Installation) -> None:
         }
         contract: dict[str, Any] = {"contract_ref": "FC-2026-07"}
         first = work_orders.create(
-            act, WorkOrderType.PRODUCTION, quantity=D(10), system="MES", native_id="WO-7001", standards=STANDARD, project="LOT-7001",
-            description="Brackets for lot 7001", **plan, **contract,
+            act, WorkOrderType.PRODUCTION, quantity=D(10), system="MES", native_id="WO-7101", standards=STANDARD, project="LOT-7101",
+            description="Brackets for lot 7101", **plan, **contract,
         )  # fmt: skip
         second = work_orders.create(
-            act, WorkOrderType.PRODUCTION, quantity=D(60), system="ERP", native_id="WO-7002", priority=3, **late
+            act, WorkOrderType.PRODUCTION, quantity=D(60), system="ERP", native_id="WO-7102", priority=3, **late
         )
         small = tuple(dict(step) for step in ROUTING if step["op_no"] in (10, 40))
         third = work_orders.create(
@@ -206,11 +219,11 @@ def _production(installation: Installation) -> None:
         )
         for order in (first, second, third):
             work_orders.release(act, order)
-        work_orders.create(act, WorkOrderType.PRODUCTION, quantity=D(40), system="ERP", native_id="WO-7004", **late)
+        work_orders.create(act, WorkOrderType.PRODUCTION, quantity=D(40), system="ERP", native_id="WO-7104", **late)
     with installation.acting("adapter:mes") as act:
-        _make_7001(act)
+        _make_7101(act)
         order = work_orders.find(act.session, "WO-6990")
-        _say(act, order, "MATERIAL", "mes-6990-m", item="P-180", quantity=D(25), lot="HEAT-7602", unit_cost=D("41.10"))
+        _say(act, order, "MATERIAL", "mes-6990-m", item="P-180", quantity=D(25), lot="HEAT-8090", unit_cost=D("41.10"))
         _say(act, order, "LABOUR", "mes-6990-l", op_no=10, quantity=D(50), uom="MIN", performer="B-1015")
         _say(act, order, "OPERATION_COMPLETED", "mes-6990-1", op_no=10, good=D(25), performer="B-1015")
         _say(act, order, "OPERATION_COMPLETED", "mes-6990-4", op_no=40, good=D(24), scrap=D(1), performer="B-1015")
@@ -218,9 +231,9 @@ def _production(installation: Installation) -> None:
         work_orders.close(act, work_orders.complete(act, work_orders.find(act.session, "WO-6990")))
 
 
-def _make_7001(act: Act) -> None:
-    order = work_orders.find(act.session, "WO-7001")
-    _say(act, order, "MATERIAL", "mes-90011", item="P-180", quantity=D(10), lot="HEAT-7781", unit_cost=D("42.50"))
+def _make_7101(act: Act) -> None:
+    order = work_orders.find(act.session, "WO-7101")
+    _say(act, order, "MATERIAL", "mes-90011", item="P-180", quantity=D(10), lot="HEAT-8104", unit_cost=D("42.50"))
     _say(act, order, "OPERATION_STARTED", "mes-90012", op_no=10, performer="B-1015")
     _say(act, order, "OPERATION_COMPLETED", "mes-90013", op_no=10, good=D(10), performer="B-1015")
     _say(act, order, "OPERATION_STARTED", "mes-90014", op_no=20, performer="B-1007", resource="M-03")
@@ -243,7 +256,7 @@ def _quality(installation: Installation) -> None:
     with installation.acting("user:quinn") as act:
         source = work_orders.find(act.session, "WO-6990")
         raised = raise_nonconformance(
-            act, source, D(4), title="Weld seam undercut", description="Found at final inspection.", lot_no="HEAT-7602",
+            act, source, D(4), title="Weld seam undercut", description="Found at final inspection.", lot_no="HEAT-8090",
             part_revision=_revision(act, "P-310/C"),
         )  # fmt: skip
         dispose(act, raised, Disposition.REWORK, reason="Grind out and weld again by PS-310")
@@ -256,7 +269,7 @@ def _quality(installation: Installation) -> None:
         brush = {"op_no": 10, "description": "Deburr with alternate brush", "work_centre": "MILL"}
         rework = work_orders.create(
             act, WorkOrderType.REWORK, quantity=D(4), part_revision=housing, nonconformance=act.session.merge(raised), operations=(weld,),
-            system="MES", native_id="WO-7010", priority=2,
+            system="MES", native_id="WO-7110", priority=2,
         )  # fmt: skip
         work_orders.release(act, rework)
         work_orders.create(
@@ -264,11 +277,11 @@ def _quality(installation: Installation) -> None:
             deviation=act.session.merge(leave), operations=(brush,),
         )  # fmt: skip
     with installation.acting("adapter:mes") as act:
-        order = work_orders.find(act.session, "WO-7010")
+        order = work_orders.find(act.session, "WO-7110")
         _say(act, order, "OPERATION_STARTED", "mes-91001", op_no=10, performer="B-1007", resource="W-01")
         _say(act, order, "LABOUR", "mes-91002", op_no=10, quantity=D("1.5"), performer="B-1007")
     with installation.acting("user:quinn") as act:
-        order = work_orders.find(act.session, "WO-7002")
+        order = work_orders.find(act.session, "WO-7102")
         work_orders.hold(
             act, order, reason="Change CO-1042 is being assessed: wait for revision C", owner="role:QA_ENG"
         )
