@@ -11,11 +11,12 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from engine.act import Act
-from engine.errors import Conflict, Invalid
+from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
 from processes.documents import plain
 from processes.goods_settling import settle
 from processes.goods_signature import RECEIVERS, VERIFIERS, role_for, sign
+from processes.matching import rematch_line
 from processes.order_progress import lock, order_key, settle_statuses, tell_flow
 from processes.receiving import OWN
 from records.attachment import attach, check_kind
@@ -30,7 +31,7 @@ from records.certificate import (
 from records.numbering import next_number
 from records.purchase_order import FINAL, PurchaseOrderLine
 from records.receipt import Receipt, receipts_of, remaining_quantity
-from records.signature import Meaning
+from records.signature import Meaning, Signature
 
 TREATED = frozenset({CertificateType.HT, CertificateType.NDT})
 """Types that certify a process: they must state its specification and the day."""
@@ -95,7 +96,12 @@ def present(
     act.session.flush()
     attach(act, made, paper.content, file_name=paper.file_name)
     act.session.flush()
-    tell_flow(act, "cert.presented", order_key(line.order), {"certificate": {"id": made.id, "number": made.number}})
+    tell_flow(
+        act,
+        "cert.presented",
+        order_key(line.order),
+        {"certificate": {"id": made.id, "number": made.number}, "decision": None},
+    )
     return made
 
 
@@ -107,7 +113,7 @@ def verify_certificate(
     Goods that only waited for it are accepted. Raises: Forbidden; Conflict when it was judged before.
     """
     role = role_for(act, VERIFIERS, to="verify certificates")
-    order = lock(act, certificate.order_line.order)
+    lock(act, certificate.order_line.order)
     if certificate.status is not CertificateStatus.PRESENTED:
         raise Conflict(
             f"Expected {certificate.number} to wait for its verification, but it is {certificate.status}; "
@@ -121,6 +127,21 @@ def verify_certificate(
         act, certificate, request, content_hash=certificate_hash(certificate), role=role, meanings=[Meaning.VERIFIED],
         reason=reason,
     )  # fmt: skip
+    return _accept(act, certificate, signature)
+
+
+def verify_signed(act: Act, certificate: Certificate, signature: Signature | None) -> Certificate:
+    """Verify a certificate whose task was signed; one that does not fit the order is rejected. Raises: Forbidden unsigned."""
+    wrong = list(problems_of(act, certificate))
+    if wrong:
+        return reject_certificate(act, certificate, reason=" ".join(wrong))
+    if signature is None:
+        raise Forbidden("Expected a signature on the certificate, but there is none", code="SIGNATURE_REQUIRED")
+    return _accept(act, certificate, signature)
+
+
+def _accept(act: Act, certificate: Certificate, signature: Signature) -> Certificate:
+    order = lock(act, certificate.order_line.order)
     with act.session.no_autoflush:
         move(act, certificate, CertificateStatus.VERIFIED)
         certificate.verified_by, certificate.signature_id = act.user_id, signature.id
@@ -130,7 +151,8 @@ def verify_certificate(
         if not missing_certificates(act.session, receipt):
             tell_flow(act, "certificates.settled", receipt.id)
     settle_statuses(act, order)
-    tell_flow(act, "goods.settled", certificate.order_line_id)
+    rematch_line(act, certificate.order_line_id)
+    tell_flow(act, "certificate.judged", certificate.id)
     return certificate
 
 
@@ -143,6 +165,7 @@ def reject_certificate(act: Act, certificate: Certificate, *, reason: str) -> Ce
         move(act, certificate, CertificateStatus.REJECTED, reason=reason)
         certificate.refusal, certificate.verified_by = reason[:4000], act.user_id
     act.session.flush()
+    tell_flow(act, "certificate.judged", certificate.id)
     return certificate
 
 

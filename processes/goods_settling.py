@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.act import Act
 from processes import goods_lots
-from processes.order_progress import tell_flow
+from processes.matching import rematch_line
 from records.certificate import missing_certificates
 from records.inspection import InspectionResult, inspections_of
 from records.receipt import Quarantine, Receipt, ReceiptStatus, keep_apart, move
@@ -35,6 +35,6 @@ def settle(act: Act, receipt: Receipt) -> Receipt:
 
 
 def say_settled(act: Act, receipt: Receipt) -> Receipt:
-    """Let the holds of invoices on the line be looked at again: what was missing may be there now."""
-    tell_flow(act, "goods.settled", receipt.order_line_id)
+    """Match the held invoices on the line again: what was missing may be there now."""
+    rematch_line(act, receipt.order_line_id)
     return receipt

@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.database import new_id
-from engine.errors import Conflict, Invalid
+from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
 from processes import goods_lots, nonconforming
 from processes.documents import plain
@@ -29,7 +29,7 @@ from records.receipt import (
     move,
     remaining_quantity,
 )
-from records.signature import Meaning
+from records.signature import Meaning, Signature
 from rules.policy import table_called
 
 S = ReceiptStatus
@@ -244,6 +244,19 @@ def _reject(act: Act, receipt: Receipt, *, title: str, reason: str) -> None:
     tell_flow(act, "certificates.settled", receipt.id)
 
 
+def use_as_is(act: Act, receipt: Receipt, signature: Signature | None, *, reason: str) -> Receipt:
+    """Accept rejected goods whose material review was signed in its task. Raises: Forbidden unsigned; Conflict."""
+    lock(act, receipt.order_line.order)
+    if signature is None or signature.meaning is not Meaning.APPROVED:
+        raise Forbidden(
+            "Expected engineering's signature on the material review, but there is none", code="SIGNATURE_REQUIRED"
+        )
+    _accept_reviewed(act, receipt, signature, reason=reason)
+    _close_nonconformance(act, receipt, Disposition.USE_AS_IS, reason=reason)
+    settle_statuses(act, receipt.order_line.order)
+    return say_settled(act, receipt)
+
+
 def _use_as_is(act: Act, receipt: Receipt, request: SignatureRequest | None, *, reason: str) -> None:
     role = role_for(act, REVIEWERS, to="let nonconforming goods be used")
     if request is None:
@@ -254,8 +267,11 @@ def _use_as_is(act: Act, receipt: Receipt, request: SignatureRequest | None, *, 
     signature = sign(
         act, receipt, request, content_hash=review_hash(receipt), role=role, meanings=[Meaning.APPROVED], reason=reason
     )
-    with act.session.no_autoflush:
-        receipt.review_signature_id = signature.id
+    _accept_reviewed(act, receipt, signature, reason=reason)
+
+
+def _accept_reviewed(act: Act, receipt: Receipt, signature: Signature, *, reason: str) -> None:
+    receipt.review_signature_id = signature.id
     act.session.flush()
     move(act, receipt, S.ACCEPTED, reason=reason)
     goods_lots.release(act, receipt, reason=f"Used as is: {reason}")

@@ -92,7 +92,9 @@ def capture_invoice(act: Act, bill: Bill) -> Invoice:
     order = bill.lines[0].order_line.order
     watch(act, order)
     match(act, invoice)
-    tell_flow(act, "invoice.captured", order_key(order), {"invoice": {"id": invoice.id, "number": invoice.number}})
+    own = dict.fromkeys(("turns", "holds", "is_held", "escalate_at", "decision"))
+    about = {"id": invoice.id, "number": invoice.number}
+    tell_flow(act, "invoice.captured", order_key(order), {"invoice": about, **own})
     return invoice
 
 

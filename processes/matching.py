@@ -42,6 +42,12 @@ from rules.tolerances import profile_of
 
 NONE = Decimal(0)
 
+TURNS = {
+    HoldCode.QTY_ORD: "buyer", HoldCode.PRICE: "buyer", HoldCode.CURRENCY: "buyer", HoldCode.QTY_REC: "receiving",
+    HoldCode.QTY_ACC: "quality", HoldCode.CERT: "supplier_quality",
+}  # fmt: skip
+"""Whose task of the flow each hold is."""
+
 
 def match(act: Act, invoice: Invoice) -> Invoice:
     """Compare every line of an invoice anew; what nothing holds becomes payable, the rest is held with an owner.
@@ -52,6 +58,7 @@ def match(act: Act, invoice: Invoice) -> Invoice:
         return invoice
     for order in _orders(invoice):
         lock(act, order)
+    before = open_holds(act, invoice)
     for line in invoice.lines:
         _match_line(act, line)
     held = any(hold.status is HoldStatus.OPEN for line in invoice.lines for hold in holds_of(act.session, line))
@@ -60,6 +67,7 @@ def match(act: Act, invoice: Invoice) -> Invoice:
         move(act, invoice, wanted)
     for order in _orders(invoice):
         settle_statuses(act, order)
+    _tell_ended(act, before)
     return invoice
 
 
@@ -112,6 +120,7 @@ def release_hold(act: Act, hold: MatchHold, request: SignatureRequest, *, reason
     )  # fmt: skip
     _end(act, hold, HoldStatus.RELEASED, by=act.user_id, reason=reason, signature_id=signature.id)
     match(act, invoice)
+    _tell_ended(act, [hold])
     return hold
 
 
@@ -125,14 +134,13 @@ def reject_invoice(act: Act, invoice: Invoice, *, reason: str) -> Invoice:
         raise Invalid("Expected a reason for the rejection, but there is none", {"reason": "is required"})
     if any(payable_of(act.session, line) for line in invoice.lines):
         raise Conflict(f"Expected nothing of {invoice.number} to be payable, but a part is; claim it with a debit note")
-    for line in invoice.lines:
-        for hold in holds_of(act.session, line):
-            if hold.status is HoldStatus.OPEN:
-                _end(act, hold, HoldStatus.CLEARED, reason=f"Rejected: {reason}")
+    standing = open_holds(act, invoice)
+    for hold in standing:
+        _end(act, hold, HoldStatus.CLEARED, reason=f"Rejected: {reason}")
     move(act, invoice, InvoiceStatus.REJECTED, reason=reason)
     for order in _orders(invoice):
         settle_statuses(act, order)
-    tell_flow(act, "invoice.settled", invoice.id)
+    _tell_ended(act, standing)
     return invoice
 
 
@@ -291,7 +299,13 @@ def _end(
         hold.status, hold.ended_at, hold.released_by = status, act.now, by
         hold.reason, hold.signature_id = reason[:4000], signature_id
     act.session.flush()
-    tell_flow(act, "hold.ended", hold.id)
+
+
+def _tell_ended(act: Act, holds: Iterable[MatchHold]) -> None:
+    """Close the tasks of those whose hold is over, once everything is written: the flow matches again at once."""
+    for hold in holds:
+        if hold.status is not HoldStatus.OPEN:
+            tell_flow(act, "hold.ended", f"{hold.invoice_line.invoice_id}:{TURNS.get(hold.code, '')}")
 
 
 def _latest(act: Act, billed: InvoiceLine) -> MatchResult | None:

@@ -16,6 +16,7 @@ from processes import goods_lots, identity, nonconforming
 from processes.documents import plain
 from processes.goods_settling import settle
 from processes.goods_signature import RECEIVERS, role_for
+from processes.matching import rematch_line
 from processes.order_progress import lock, order_key, outstanding, settle_statuses, tell_flow, watch
 from records.money import EXACT
 from records.numbering import next_number
@@ -111,6 +112,7 @@ def book(act: Act, order_line: PurchaseOrderLine, delivery: Delivery) -> Booking
     receipts = [_write(act, order_line, delivery, share) for share in shares]
     remarks = _sort(act, receipts)
     settle_statuses(act, order)
+    rematch_line(act, order_line.id)
     for receipt in receipts:
         announce(act, receipt)
     return Booking(tuple(receipts), remarks=tuple(remarks))
@@ -187,7 +189,9 @@ def announce(act: Act, receipt: Receipt) -> None:
         "id": receipt.id, "number": receipt.number, "line": line.number, "item": line.item, "quantity": receipt.quantity,
         "uom": receipt.uom,
     }  # fmt: skip
-    tell_flow(act, "goods.received", order_key(line.order), {"receipt": about})
+    # What the flow will learn of these goods stays with them: names that come with the message are their own.
+    own = dict.fromkeys(("goods", "refusal", "kept_as", "decision", "rejects", "findings", "note"))
+    tell_flow(act, "goods.received", order_key(line.order), {"receipt": about, **own})
 
 
 def _write(act: Act, line: PurchaseOrderLine, delivery: Delivery, share: Share) -> Receipt:

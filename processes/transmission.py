@@ -21,6 +21,7 @@ from processes.erp import Erp, ErpByHand, ErpRefused, ErpUnavailable, OrderDocum
 from processes.erp_adapters import erp_of
 from processes.erp_manual import ManualErp
 from processes.notices import tell, tell_role
+from processes.order_progress import settle_statuses, watch
 from records.amendment import AmendmentStatus, open_amendment_of
 from records.purchase_order import OrderStatus, PurchaseOrder, hold, lift_hold, move
 
@@ -117,6 +118,7 @@ def transmit_order(act: Act, work: Work) -> Mapping[str, Any]:
     move(act, order, OrderStatus.TRANSMITTED)
     act.session.flush()
     _send_to_supplier(act, order)
+    watch(act, order)
     return {"order": order_variable(order), "acknowledgement": None}
 
 
@@ -153,6 +155,8 @@ def apply_acknowledgement(act: Act, work: Work) -> Mapping[str, Any]:
     }[answer.result.value]
     move(act, order, status, reason=answer.comment or None)
     act.session.flush()
+    if status is OrderStatus.ACKNOWLEDGED:
+        settle_statuses(act, order)
     variable = acknowledgement.variable(order, answer) | {
         "is_within": status is OrderStatus.COUNTER_OFFER and is_within(act.session, order, answer)
     }

@@ -1,0 +1,488 @@
+"""From a transmitted order to its end (A31 to A39): what the flow's steps do with goods, certificates and bills."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sqlalchemy import select
+
+from engine.act import Act, Installation
+from engine.errors import Invalid, Refused
+from engine.instances import link_record
+from engine.registry import Registry, Work
+from processes import certification, goods_settling, inspecting, invoicing, matching, order_closing, receiving
+from processes.certification import Paper
+from processes.documents import existing, order_variable, plain
+from processes.invoicing import Bill, BilledLine
+from processes.notices import tell, tell_role
+from processes.order_progress import order_key, settle_statuses
+from processes.receiving import Delivery
+from records.attachment import attach
+from records.calendar import is_open
+from records.certificate import Certificate, CertificateType, certificate_hash, missing_certificates
+from records.inspection import inspections_of
+from records.invoice import Invoice, InvoiceKind, InvoiceStatus
+from records.nonconformance import Disposition
+from records.part import Criticality
+from records.purchase_order import FINAL, OrderStatus, PurchaseOrder, PurchaseOrderLine
+from records.receipt import OverDecision, Quarantine, Receipt, ReceiptStatus, ShortClose, ShortCloseStatus
+from records.signature import Signature, SignatureStatus
+from records.supplier import SupplierStatus, move_supplier
+
+PROCESS = "order_to_close"
+
+registry = Registry()
+
+
+@registry.step("open_order_book")
+def open_order_book(act: Act, work: Work) -> Mapping[str, Any]:
+    """A31: link the order, and read how long each step may take: the most critical part on it decides."""
+    order = _order(act, work)
+    if work.instance is not None:
+        link_record(act, work.instance.id, order.record_type, order.id)
+    ranks = [line.part_revision.part.criticality for line in order.lines if line.part_revision is not None]
+    worst = max(ranks, key=list(Criticality).index, default=Criticality.STD)
+    return {"order": _about(order), "criticality": worst.value}
+
+
+@registry.step("weigh_order")
+def weigh_order(act: Act, work: Work) -> Mapping[str, Any]:
+    """A37: see whether the order is at its end, and what keeps it open."""
+    order = _order(act, work)
+    reasons = order_closing.what_keeps_open(act.session, order)
+    is_complete = order.status is OrderStatus.RECEIVED and not reasons
+    return {
+        "order": _about(order),
+        "is_complete": is_complete,
+        "is_over": order.status in FINAL,
+        "open_points": reasons,
+    }
+
+
+@registry.step("close_order")
+def close_order(act: Act, work: Work) -> Mapping[str, Any]:
+    """A39: received, accepted, invoiced, nothing held: the order is frozen."""
+    order = order_closing.close(act, _order(act, work))
+    if order.buyer_id is not None:
+        record = (order.record_type, order.id)
+        tell(act, [order.buyer_id], f"{order.number} is closed", key=f"{order.id}:closed", record=record)
+    return {"order": _about(order)}
+
+
+@registry.errand("archive_order")
+def archive_order(installation: Installation, work: Work) -> Mapping[str, Any]:
+    """A39: keep the package of PDF, records and hashes with the order."""
+    with installation.reading() as session:
+        order = existing(session, PurchaseOrder, work["order"]["id"])
+        content = order_closing.archive_of(session, order)
+    with installation.acting("system:archive") as act:
+        order = existing(act.session, PurchaseOrder, work["order"]["id"])
+        kept = attach(act, order, content, file_name=f"{order.number.replace('/', '-')}.zip")
+        return {"archive": {"file": kept.file_name, "sha256": kept.sha256}}
+
+
+@registry.step("look_at_goods")
+def look_at_goods(act: Act, work: Work) -> Mapping[str, Any]:
+    """A32 to A36: what has to happen next with goods that came in."""
+    receipt = goods_settling.settle(act, _receipt(act, work))
+    settle_statuses(act, receipt.order_line.order)
+    missing = missing_certificates(act.session, receipt)
+    inspected = bool(inspections_of(act.session, receipt))
+    plan = inspecting.plan_for(act, receipt) if _route(receipt) == "check" else None
+    return {
+        "goods": {
+            "route": _route(receipt),
+            "hash": inspecting.review_hash(receipt),
+            "status": receipt.status.value,
+            "reason": receipt.quarantine_reason,
+            "missing": ", ".join(missing) or None,
+            "needs_inspection": receipt.order_line.is_inspection_required
+            and not inspected
+            and receipt.status is ReceiptStatus.INSPECTION,
+            "needs_certificate": bool(missing),
+            "plan": f"{plan.reference} {plan.revision}".strip() if plan else None,
+            "sample_size": plan.sample_size if plan else None,
+            "accept_number": plan.accept_number if plan else None,
+            "received_by": receipt.received_by,
+            "excludes": [receipt.received_by] if _is_critical(receipt) else [],
+        },
+        "order": _about(receipt.order_line.order),
+    }
+
+
+@registry.step("settle_excess")
+def settle_excess(act: Act, work: Work) -> Mapping[str, Any]:
+    """A32: back, counted after an amendment, or accepted free."""
+    wanted = OverDecision({"return": "RETURN", "amend": "AMEND", "free": "FREE"}[_verdict(work)])
+    reason = _reason(work, "Agreed between buyer and receiving")
+    return _tried(act, lambda: inspecting.decide_excess(act, _receipt(act, work), wanted, reason=reason).number)
+
+
+@registry.step("apply_clearance")
+def apply_clearance(act: Act, work: Work) -> Mapping[str, Any]:
+    """A33: the doubt about the goods is gone, or they are rejected."""
+    receipt = _receipt(act, work)
+    if _verdict(work) == "reject":
+        return _tried(
+            act, lambda: inspecting.reject(act, receipt, reason=_reason(work, "Rejected in quarantine")).number
+        )
+    return _tried(act, lambda: inspecting.clear(act, receipt, reason=_reason(work, "Checked")).number)
+
+
+@registry.step("record_inspection")
+def record_inspection(act: Act, work: Work) -> Mapping[str, Any]:
+    """A34: what the sample showed, under the signature of the task."""
+    receipt = _receipt(act, work)
+    signature = _signature(act, receipt.record_type, receipt.id)
+    rejects, findings = int(work.get("rejects") or 0), str(work.get("findings") or "")
+    mark = signature.id if signature else None
+    return _tried(
+        act,
+        lambda: (
+            inspecting.record_inspection(act, receipt, rejects=rejects, findings=findings, signature_id=mark).number
+        ),
+    )
+
+
+@registry.step("check_certificates")
+def check_certificates(act: Act, work: Work) -> Mapping[str, Any]:
+    """A36: whoever says that the certificates are there has verified them; else it is asked again, naming what is missing."""
+    receipt = _receipt(act, work)
+    missing = missing_certificates(act.session, receipt)
+    if missing and receipt.status in (ReceiptStatus.INSPECTION, ReceiptStatus.QUARANTINE):
+        words = f"Expected {' and '.join(missing)} of {receipt.number} to be verified, but it is not"
+        return {"refusal": f"{words}; enter and verify it on the page of the goods first."}
+    return {"refusal": None}
+
+
+@registry.step("remind_of_certificate")
+def remind_of_certificate(act: Act, work: Work) -> None:
+    """A36: the certificate has not come; buyer and supplier quality hear of it."""
+    receipt = _receipt(act, work)
+    order, missing = receipt.order_line.order, ", ".join(missing_certificates(act.session, receipt))
+    subject = f"{order.supplier.name} owes {missing or 'a certificate'} for {receipt.number} ({order.number})"
+    record = (order.record_type, order.id)
+    tell_role(act, "SQ", subject, key=f"{receipt.id}:cert:sq", record=record)
+    if order.buyer_id is not None:
+        tell(act, [order.buyer_id], subject, key=f"{receipt.id}:cert:buyer", record=record)
+
+
+@registry.step("hold_supplier")
+def hold_supplier(act: Act, work: Work) -> None:
+    """A36: no certificate after so long: nothing new is issued to the supplier until supplier quality lifts it."""
+    receipt = _receipt(act, work)
+    supplier, number = receipt.order_line.order.supplier, receipt.number
+    reason = (
+        f"{', '.join(missing_certificates(act.session, receipt)) or 'A certificate'} of {number} did not come in time"
+    )
+    if supplier.status in (SupplierStatus.APPROVED, SupplierStatus.CONDITIONAL):
+        move_supplier(act, supplier, SupplierStatus.SUSPENDED, reason=reason)
+    record = ("purchase_order", receipt.order_line.order_id)
+    for role in ("SQ", "PUR_MGR"):
+        tell_role(act, role, f"{supplier.name} is suspended: {reason}", key=f"{receipt.id}:hold:{role}", record=record)
+
+
+@registry.step("chase_nonconformance")
+def chase_nonconformance(act: Act, work: Work) -> None:
+    """A35: nobody decided what becomes of rejected goods."""
+    receipt = _receipt(act, work)
+    record = ("purchase_order", receipt.order_line.order_id)
+    tell_role(
+        act, "QA_ENG", f"{receipt.number} still waits for its disposition", key=f"{receipt.id}:ncr", record=record
+    )
+
+
+@registry.step("apply_disposition")
+def apply_disposition(act: Act, work: Work) -> Mapping[str, Any]:
+    """A35: rejected goods go back, are reworked at the supplier, or are scrapped; the line is open for their replacement."""
+    words = {"send_back": Disposition.RETURN, "rework": Disposition.REWORK, "scrap": Disposition.SCRAP}
+    reason = _reason(work, "Decided by quality")
+    return _tried(
+        act, lambda: inspecting.dispose(act, _receipt(act, work), words[_verdict(work)], reason=reason).number
+    )
+
+
+@registry.step("use_goods")
+def use_goods(act: Act, work: Work) -> Mapping[str, Any]:
+    """A35: engineering signed that the goods are used as they are."""
+    receipt = _receipt(act, work)
+    signature = _signature(act, receipt.record_type, receipt.id)
+    reason = _reason(work, "Material review")
+    return _tried(act, lambda: inspecting.use_as_is(act, receipt, signature, reason=reason).number)
+
+
+@registry.step("judge_certificate")
+def judge_certificate(act: Act, work: Work) -> Mapping[str, Any]:
+    """A34: verified against the order under the signature of the task, or rejected."""
+    certificate = existing(act.session, Certificate, work["certificate"]["id"])
+    if _verdict(work) == "reject":
+        certification.reject_certificate(act, certificate, reason=_reason(work, "It does not fit the order"))
+    else:
+        signature = _signature(act, certificate.record_type, certificate.id)
+        certification.verify_signed(act, certificate, signature)
+    return {"certificate": _paper(certificate)}
+
+
+@registry.step("describe_certificate")
+def describe_certificate(act: Act, work: Work) -> Mapping[str, Any]:
+    """A34: what the certificate states, beside what the order asks for."""
+    return {"certificate": _paper(existing(act.session, Certificate, work["certificate"]["id"]))}
+
+
+@registry.step("book_receipt")
+def book_receipt(act: Act, work: Work) -> Mapping[str, Any]:
+    """A31: a receipt from the ERP; what cannot be booked is shown to receiving, with the reason."""
+    return _tried(act, lambda: _book(act, work))
+
+
+@registry.step("capture_bill")
+def capture_bill(act: Act, work: Work) -> Mapping[str, Any]:
+    """A38: an invoice from outside; what cannot be captured is shown to accounts payable, with the reason."""
+    return _tried(act, lambda: _capture(act, work))
+
+
+@registry.step("keep_certificate")
+def keep_certificate(act: Act, work: Work) -> Mapping[str, Any]:
+    """A36: a certificate from outside; what cannot be kept is shown to supplier quality, with the reason."""
+    return _tried(act, lambda: _keep(act, work))
+
+
+@registry.step("match_bill")
+def match_bill(act: Act, work: Work) -> Mapping[str, Any]:
+    """A38: compare the invoice anew; say whose turn each hold is."""
+    invoice = matching.match(act, existing(act.session, Invoice, work["invoice"]["id"]))
+    holds = matching.open_holds(act, invoice)
+    turns = sorted({matching.TURNS[hold.code] for hold in holds if hold.code in matching.TURNS})
+    return {
+        "invoice": {
+            "id": invoice.id, "number": invoice.number, "supplier": invoice.supplier.name, "total": invoice.total,
+            "currency": invoice.currency, "due_on": invoice.due_on, "status": invoice.status.value,
+            "supplier_invoice_no": invoice.supplier_invoice_no,
+        },
+        "turns": turns,
+        "holds": [
+            {
+                "code": hold.code.value, "line": hold.invoice_line.order_line.number, "expected": hold.expected, "found": hold.found,
+                "turn": matching.TURNS.get(hold.code), "way_out": matching.way_out_of(hold.code),
+            }
+            for hold in holds
+        ],
+        "is_held": invoice.status is InvoiceStatus.HELD,
+        "escalate_at": _warning(act, invoice, int(work["deadlines"]["due_warning"])),
+        "order": _about(_order(act, work)),
+    }  # fmt: skip
+
+
+@registry.step("escalate_bill")
+def escalate_bill(act: Act, work: Work) -> None:
+    """A38: the invoice will soon be due and is still held."""
+    invoice = existing(act.session, Invoice, work["invoice"]["id"])
+    order = _order(act, work)
+    subject = f"{invoice.number} of {invoice.supplier.name} is due on {invoice.due_on} and still held"
+    for role in ("AP", "PUR_LEAD"):
+        tell_role(act, role, subject, key=f"{invoice.id}:due:{role}", record=(order.record_type, order.id))
+
+
+@registry.step("settle_short_close")
+def settle_short_close(act: Act, work: Work) -> None:
+    """A37: the planner confirms that the rest does not come, or refuses."""
+    proposal = existing(act.session, ShortClose, work["short_close"]["id"])
+    if proposal.status is ShortCloseStatus.PROPOSED:
+        confirm = _verdict(work) == "confirm"
+        order_closing.decide_short_close(
+            act, proposal, confirm=confirm, answer=_reason(work, "" if not confirm else "Agreed")
+        )
+
+
+def _warning(act: Act, invoice: Invoice, days: int) -> dt.datetime:
+    """Return the instant so many business days before an invoice is due; a month from now when nobody said when it is."""
+    if invoice.due_on is None:
+        return act.now + dt.timedelta(days=30)
+    site = invoice.lines[0].order_line.order.site
+    closed, day = {holiday.on for holiday in site.holidays}, invoice.due_on
+    while days > 0:
+        day -= dt.timedelta(days=1)
+        days -= is_open(site, closed, day)
+    return dt.datetime.combine(day, dt.time(8), tzinfo=site.zone).astimezone(dt.UTC)
+
+
+def _order(act: Act, work: Work) -> PurchaseOrder:
+    return existing(act.session, PurchaseOrder, work["order"]["id"])
+
+
+def _receipt(act: Act, work: Work) -> Receipt:
+    return existing(act.session, Receipt, work["receipt"]["id"])
+
+
+def _about(order: PurchaseOrder) -> dict[str, Any]:
+    return {**order_variable(order), "key": order_key(order)}
+
+
+def _route(receipt: Receipt) -> str:
+    """Return what goods wait for: over, apart, check, dispose, or nothing more (done)."""
+    if receipt.status is ReceiptStatus.INSPECTION:
+        return "check"
+    if receipt.status is ReceiptStatus.QUARANTINE:
+        return {Quarantine.OVER: "over", Quarantine.CERTIFICATE: "check"}.get(
+            receipt.quarantine or Quarantine.IDENTITY, "apart"
+        )
+    return "dispose" if receipt.status is ReceiptStatus.REJECTED else "done"
+
+
+def _is_critical(receipt: Receipt) -> bool:
+    revision = receipt.order_line.part_revision
+    return revision is not None and revision.part.criticality is not Criticality.STD
+
+
+def _verdict(work: Work) -> str:
+    return str((work.get("decision") or {}).get("verdict") or "")
+
+
+def _reason(work: Work, otherwise: str) -> str:
+    return str((work.get("decision") or {}).get("reason") or work.get("note") or otherwise)
+
+
+def _signature(act: Act, record_type: str, record_id: str) -> Signature | None:
+    wanted = select(Signature).where(
+        Signature.record_type == record_type, Signature.record_id == record_id, Signature.status == SignatureStatus.VALID,
+        Signature.signer_id == act.user_id,
+    )  # fmt: skip
+    return act.session.scalars(wanted.order_by(Signature.signed_at.desc(), Signature.id.desc())).first()
+
+
+def _paper(certificate: Certificate) -> dict[str, Any]:
+    line = certificate.order_line
+    return {
+        "id": certificate.id, "number": certificate.number, "type": certificate.type.value, "issuer": certificate.issuer,
+        "hash": certificate_hash(certificate), "spec": certificate.spec, "spec_rev": certificate.spec_rev,
+        "lots": ", ".join(certificate.lots) or None, "process_date": certificate.process_date, "line": line.number, "item": line.item,
+        "wanted_spec": " rev ".join(filter(None, (line.spec, line.spec_rev))) or None, "status": certificate.status.value,
+        "receipt": certificate.receipt.number if certificate.receipt else None,
+    }  # fmt: skip
+
+
+def _tried(act: Act, work: Callable[[], str]) -> Mapping[str, Any]:
+    """Do it in a savepoint: a refusal becomes the sentence a person reads, and nothing of it stays."""
+    try:
+        with act.attempt():
+            return {"refusal": None, "kept_as": work()}
+    except Refused as refusal:
+        fields = getattr(refusal, "fields", {})
+        more = " ".join(f"{name}: {text}." for name, text in fields.items())
+        return {"refusal": f"{refusal.message} {more}".strip()[:2000], "kept_as": None}
+
+
+def _book(act: Act, work: Work) -> str:
+    given: Mapping[str, Any] = work["message"]
+    booking = receiving.book(
+        act, _line(act, work, given), Delivery(
+            quantity=_number(given, "quantity"), uom=_text(given, "uom") or None, packing_slip=_text(given, "packing_slip"),
+            received_on=_day(given, "received_on"), location=_text(given, "location"), lot=_text(given, "lot"),
+            revision_on_label=_text(given, "revision_on_label") or None, heat=_text(given, "heat"),
+            serials=tuple(str(one) for one in given.get("serials") or ()), performer=_text(given, "received_by"),
+            system=_text(given, "system") or "ERP", event_id=_text(given, "receipt_no") + "/" + _text(given, "line_no"),
+        ),
+    )  # fmt: skip
+    return ", ".join(receipt.number for receipt in booking.receipts)
+
+
+def _capture(act: Act, work: Work) -> str:
+    given: Mapping[str, Any] = work["message"]
+    order, kind = _order(act, work), _text(given, "kind") or InvoiceKind.INVOICE.value
+    if kind not in (InvoiceKind.INVOICE, InvoiceKind.CREDIT_NOTE):
+        raise Invalid(f"Expected INVOICE or CREDIT_NOTE, but found {kind!r:.40}", {"kind": "is unknown"})
+    supplier_no = _text(given, "supplier_no")
+    if supplier_no and supplier_no != order.supplier.supplier_no:
+        raise Invalid(
+            f"Expected an invoice of {order.supplier.name} ({order.supplier.supplier_no}) for {order.number}, "
+            f"but it is of {supplier_no}",
+            {"supplier_no": "is another supplier"}, code="OTHER_SUPPLIER",
+        )  # fmt: skip
+    lines = [
+        BilledLine(
+            _line(act, work, row), _number(row, "quantity"), _number(row, "unit_price"), uom=_text(row, "uom") or None
+        )
+        for row in given.get("lines") or ()
+    ]
+    invoice = invoicing.capture_invoice(
+        act, Bill(
+            order.supplier, _text(given, "invoice_no"), _text(given, "currency") or order.currency,
+            _day(given, "invoiced_on") or order.site.local_day(act.now), lines, system=_text(given, "system") or "EDI",
+            event_id=_text(given, "message_id") or f"{order.supplier.supplier_no}/{_text(given, 'invoice_no')}",
+            due_on=_day(given, "due_on"), kind=InvoiceKind(kind),
+            total=_number(given, "total") if given.get("total") is not None else None,
+        ),
+    )  # fmt: skip
+    return invoice.number
+
+
+def _keep(act: Act, work: Work) -> str:
+    given: Mapping[str, Any] = work["message"]
+    line, lot = _line(act, work, given), _text(given, "lot")
+    kind = _text(given, "type")
+    if kind not in set(CertificateType):
+        raise Invalid(f"Expected one of {', '.join(CertificateType)}, but found {kind!r:.40}", {"type": "is unknown"})
+    try:
+        content = base64.b64decode(_text(given, "content"), validate=True)
+    except binascii.Error as error:
+        raise Invalid("Expected the file as base64, but it is not", {"content": "is not base64"}) from error
+    certificate = certification.present(
+        act, line, Paper(
+            CertificateType(kind), _text(given, "issuer"), content, _text(given, "file_name") or "certificate.pdf",
+            event_id=_text(given, "message_id") or f"{line.number}/{kind}/{lot}", system=_text(given, "system") or "EDI",
+            reference=_text(given, "reference"), spec=_text(given, "spec") or None, spec_rev=_text(given, "spec_rev") or None,
+            lots=(lot,) if lot else (), process_date=_day(given, "process_date"),
+        ),
+    )  # fmt: skip
+    return certificate.number
+
+
+def _line(act: Act, work: Work, given: Mapping[str, Any]) -> PurchaseOrderLine:
+    order, wanted = _order(act, work), given.get("line_no")
+    found = (
+        next((line for line in order.lines if str(line.line_no) == plain(Decimal(str(wanted)))), None)
+        if _is_number(wanted)
+        else None
+    )
+    if found is None:
+        known = ", ".join(str(line.line_no) for line in order.lines)
+        raise Invalid(
+            f"Expected a line of {order.number} ({known}), but found {wanted!r:.40}", {"line_no": "is unknown"}
+        )
+    return found
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    value = given.get(name)
+    if value is None:
+        return ""
+    return plain(value) if isinstance(value, Decimal) else str(value).strip()
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return Decimal(str(value)).is_finite()
+    except InvalidOperation:
+        return False
+
+
+def _number(given: Mapping[str, Any], name: str) -> Decimal:
+    value = given.get(name)
+    if not _is_number(value):
+        raise Invalid(f"Expected a number, but found {value!r:.40}", {name: "is no number"})
+    return Decimal(str(value))
+
+
+def _day(given: Mapping[str, Any], name: str) -> dt.date | None:
+    value = given.get(name)
+    if value is None or isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(str(value)[:10])
+    except ValueError as error:
+        raise Invalid(f"Expected a date such as 2026-11-22, but found {value!r:.40}", {name: "is no date"}) from error
