@@ -197,8 +197,8 @@ def chase_nonconformance(act: Act, work: Work) -> None:
     )
 
 
-@registry.step("apply_disposition")
-def apply_disposition(act: Act, work: Work) -> Mapping[str, Any]:
+@registry.step("dispose_of_goods")
+def dispose_of_goods(act: Act, work: Work) -> Mapping[str, Any]:
     """A35: rejected goods go back, are reworked at the supplier, or are scrapped; the line is open for their replacement."""
     words = {"send_back": Disposition.RETURN, "rework": Disposition.REWORK, "scrap": Disposition.SCRAP}
     reason = _reason(work, "Decided by quality")
