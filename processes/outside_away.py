@@ -18,9 +18,9 @@ from processes.nonconformances import raise_nonconformance
 from processes.notices import tell, tell_role
 from processes.outside_documents import balance_variable, link_of, link_variable, midnight_after, start_of
 from processes.outside_moving import NOT_KEPT, declare_lost
-from processes.outside_rules import judge_link
 from records import outside
 from records.outside import AWAY, LinkStatus, OutsideLink
+from rules.order_consistency import judge_link
 
 registry = Registry()
 

@@ -25,7 +25,6 @@ from processes.outside_documents import (
     supplier_called,
 )
 from processes.outside_moving import ship_findings
-from processes.outside_rules import judge_link
 from processes.outside_watch import remember
 from records import outside
 from records.cost_centre import cost_centre_called
@@ -38,6 +37,7 @@ from records.requisition import move as move_requisition
 from records.supplier import ApprovalSubject, Supplier, SupplierApproval
 from records.units import check_quantity
 from records.work_order import DONE, WorkOrderOperation
+from rules.order_consistency import judge_link
 from rules.supplier_gate import Point
 from rules.supplier_gate import judge as judge_supplier
 

@@ -16,7 +16,6 @@ from engine.act import Act
 from engine.errors import Conflict, Effect, Finding, Forbidden, Invalid, RuleViolation
 from engine.messages import publish
 from processes.outside_receiving import receive_pieces
-from processes.outside_rules import judge_link
 from records import outside
 from records.numbering import next_number
 from records.outside import (
@@ -34,6 +33,7 @@ from records.roles import grants_of
 from records.units import check_quantity
 from records.work_order import OperationStatus, WorkOrderOperation, move_operation
 from rules.law import block
+from rules.order_consistency import judge_link
 from rules.supplier_gate import Point
 from rules.supplier_gate import judge as judge_supplier
 
@@ -126,7 +126,6 @@ def take_back(act: Act, link: OutsideLink, returned: Return) -> list[OutsideMove
         (kind, pieces(link, count, returned.uom), serials, name) for kind, count, serials, name in counts if count
     ]
     counts[0] = (*counts[0][:3], returned.event_id)
-    refuse_findings(judge_link(act.session, link, at="RETURN", now=act.now))
     _refuse_surplus(link, sum((count for _, count, _, _ in counts), Decimal(0)))
     today = returned.received_on or link.site.local_day(act.now)
     made = [

@@ -270,4 +270,6 @@ PAGES: Mapping[str, str] = {
     "supplier": "suppliers.show",
     "work_order": "work_orders.show",
     "instance": "operations.show",
+    "outside_link": "outside.show",
+    "work_order_operation": "outside.operation",
 }

@@ -253,3 +253,9 @@ def _roles(session: Session) -> dict[str, str]:
         g.role_names = dict(session.execute(select(Role.code, Role.name)).all())
     names: dict[str, str] = g.role_names
     return names
+
+
+def bare(value: Decimal) -> str:
+    """Write a number for machines: every digit that says something, with a point."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -16,6 +16,7 @@ from processes.bundle import bundle_files
 from records import demo_people
 from webapp.demo.extract import bring_extract
 from webapp.demo.lots import show_genealogy
+from webapp.demo.outside import send_outside
 from webapp.demo.plant import approve_suppliers, build_plant
 from webapp.demo.work import do_work
 from webapp.demo.work_orders import settle_work
@@ -49,6 +50,8 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
     settle_work(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("lots")
     show_genealogy(installation, today=today, at=lambda moment: _at(installation, moment))
+    tell("parts at outside suppliers")
+    send_outside(installation, today=today, at=lambda moment: _at(installation, moment))
 
 
 @contextmanager

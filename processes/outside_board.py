@@ -1,0 +1,143 @@
+"""The board of outside work: one line for each link, with what has to be done next and by whom."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from processes.outside_receiving import certificate_state
+from records.outside import AWAY, FINAL, LinkStatus, MovementKind, OutsideLink, OutsideMovement
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
+from records.work_order import WorkOrderOperation
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What is to be done next. action: ``ship``, ``return`` or empty when it is not done on the link's pages; owner: role code."""
+
+    action: str
+    words: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One link on the board. days_away: since the first shipment that still counts; late_days: past the day it was due."""
+
+    link: OutsideLink
+    certificates: str
+    days_away: int | None
+    late_days: int
+    next: Next
+
+    @property
+    def is_late(self) -> bool:
+        """Whether pieces are away longer than they should be."""
+        return self.late_days > 0
+
+
+def board(session: Session, *, now: dt.datetime, supplier_id: str = "", state: str = "", query: str = "") -> list[Line]:
+    """Return the lines, what is late first. state: open (the default), late, hold, away, or all."""
+    wanted = select(OutsideLink).options(
+        joinedload(OutsideLink.order_line).joinedload(PurchaseOrderLine.order).joinedload(PurchaseOrder.supplier),
+        joinedload(OutsideLink.operation).joinedload(WorkOrderOperation.work_order),
+        selectinload(OutsideLink.movements),
+    )
+    if state != "all":
+        wanted = wanted.where(OutsideLink.status.not_in(FINAL))
+    if state == "hold":
+        wanted = wanted.where(OutsideLink.status == LinkStatus.HOLD)
+    if state in ("away", "late"):
+        wanted = wanted.where(OutsideLink.at_supplier > 0)
+    found = session.scalars(wanted.order_by(OutsideLink.return_by, OutsideLink.number)).unique().all()
+    lines = [line_of(session, link, now=now) for link in found if _fits(link, supplier_id, query)]
+    if state == "late":
+        lines = [line for line in lines if line.is_late]
+    return sorted(lines, key=lambda line: -line.late_days)
+
+
+def line_of(session: Session, link: OutsideLink, *, now: dt.datetime) -> Line:
+    """Return one link as the board shows it."""
+    today = link.site.local_day(now)
+    left = _left_on(link.movements) if link.at_supplier else None
+    due = link.return_by or link.need_by
+    late = (today - due).days if due is not None and link.at_supplier and today > due else 0
+    certificates = certificate_state(session, link)
+    return Line(link, certificates, (today - left).days if left else None, late, next_of(link, certificates))
+
+
+def next_of(link: OutsideLink, certificates: str) -> Next:
+    """Return what is to be done next about a link, in words and by whom."""
+    if link.status is LinkStatus.HOLD:
+        owner = (link.hold_owner or "role:PLANNER").partition(":")[2]
+        return Next("return" if link.at_supplier else "", "Settle the hold", owner)
+    if link.status is LinkStatus.READY_TO_SHIP:
+        return Next("ship", "Ship", "SHIPPING")
+    if link.status in AWAY:
+        return Next("return", "Take back", "RECEIVING")
+    return {
+        LinkStatus.PROPOSED: Next("", "Order it", "BUYER"),
+        LinkStatus.PO_LINKED: Next("", "Clear the source", "QA_SP"),
+        LinkStatus.RETURNED: Next("", _verification(certificates), "QA_ENG"),
+        LinkStatus.VERIFIED: Next("", "Match the invoice", "AP"),
+        LinkStatus.RECALLED: Next("ship", "Ship again or call off", "PLANNER"),
+    }.get(link.status, Next("", "Nothing", ""))
+
+
+def suppliers_on(session: Session) -> Sequence[tuple[str, str]]:
+    """Return (id, name) of the suppliers that have open links, by name."""
+    wanted = (
+        select(PurchaseOrder)
+        .join(PurchaseOrderLine, PurchaseOrderLine.order_id == PurchaseOrder.id)
+        .join(OutsideLink, OutsideLink.order_line_id == PurchaseOrderLine.id)
+        .where(OutsideLink.status.not_in(FINAL))
+    )
+    named = {order.supplier_id: order.supplier.name for order in session.scalars(wanted)}
+    return sorted(named.items(), key=lambda pair: pair[1])
+
+
+def called(session: Session, text: str) -> OutsideLink | None:
+    """Return the one link that a scanned or typed text means: its number, a packing list, or a serial number that is away."""
+    wanted = select(OutsideLink).where(OutsideLink.number == text)
+    found = session.scalars(wanted).first()
+    if found is None:
+        listed = select(OutsideMovement).where(OutsideMovement.packing_list_no == text)
+        movement = session.scalars(listed).first()
+        found = movement.link if movement is not None else None
+    return found
+
+
+def _fits(link: OutsideLink, supplier_id: str, query: str) -> bool:
+    if supplier_id and link.order.supplier_id != supplier_id:
+        return False
+    words = (
+        link.number,
+        link.order.number,
+        link.operation.number,
+        link.order.supplier.name,
+        link.operation.work_order.item,
+    )
+    return not query or any(query.lower() in word.lower() for word in words)
+
+
+def _left_on(movements: Sequence[OutsideMovement]) -> dt.date | None:
+    """Return the day on which the first shipment that still counts left."""
+    undone: dict[str, Decimal] = {}
+    for movement in movements:
+        if movement.reverses_id is not None:
+            undone[movement.reverses_id] = undone.get(movement.reverses_id, Decimal(0)) - movement.quantity
+    shipped = [
+        movement.moved_on
+        for movement in movements
+        if movement.kind is MovementKind.SHIP_OUT and movement.quantity > undone.get(movement.id, Decimal(0))
+    ]
+    return min(shipped, default=None)
+
+
+def _verification(certificates: str) -> str:
+    return "Verify" if certificates in ("verified", "none needed") else "Get the certificate"
