@@ -36,15 +36,12 @@ from records.requisition import PurchaseType, Requisition, RequisitionLine, Requ
 from records.requisition import move as move_requisition
 from records.supplier import ApprovalSubject, Supplier, SupplierApproval
 from records.units import check_quantity
-from records.work_order import DONE, WorkOrderOperation
+from records.work_order import DONE, OperationStatus, WorkOrderOperation
 from rules.order_consistency import judge_link
 from rules.supplier_gate import Point
 from rules.supplier_gate import judge as judge_supplier
 
 registry = Registry()
-
-WITHOUT_CONTRACT = frozenset({"CON-06", "CON-08", "CON-14", "CON-02"})
-"""Rules that only waiting, or somebody else's work, can satisfy at the dock."""
 
 
 @registry.step("snapshot_operation")
@@ -219,12 +216,11 @@ def check_contract(act: Act, work: Work) -> Mapping[str, Any]:
         return {"contract": {"state": "left", "findings": []}, "link": link_variable(found)}
     if found.standing in (LinkStatus.PROPOSED, LinkStatus.PO_LINKED):
         outside.move(act, found, LinkStatus.READY_TO_SHIP)
-    stops = [finding for finding in ship_findings(act, found) if finding.effect is not Effect.WARN]
-    state = "wait" if stops or found.status is LinkStatus.HOLD else "go"
-    return {
-        "contract": {"state": state, "findings": sentences(spoken(finding) for finding in stops)},
-        "link": link_variable(found),
-    }
+    waits = [spoken(finding) for finding in ship_findings(act, found) if finding.effect is not Effect.WARN]
+    if found.operation.status is OperationStatus.WAITING:
+        waits.append(f"Expected the operation before {found.operation.number} to be complete, but it is not.")
+    state = "wait" if waits or found.status is LinkStatus.HOLD else "go"
+    return {"contract": {"state": state, "findings": sentences(waits)}, "link": link_variable(found)}
 
 
 @registry.step("finish_outside_work")

@@ -37,6 +37,8 @@ SCOPES = {
     "orders:write": "change draft orders; record what a supplier answered",
     "work_orders:read": "see work orders, their actuals, cost and resources",
     "work_orders:write": "make and move work orders; report events on them",
+    "outside:read": "see links of outside work and what moved",
+    "outside:write": "ship, take back, declare lost and recall pieces",
     "parts:read": "see parts and their revisions",
     "suppliers:read": "see suppliers and what they are approved for",
 }

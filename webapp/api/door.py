@@ -9,14 +9,14 @@ from flask import Response, g, render_template
 from marshmallow import Schema, fields
 
 from records.api_key import SCOPES
-from webapp.api import definitions, instances, messages, orders, parts, requisitions, suppliers, tasks, work_orders
+from webapp.api import definitions, instances, messages, orders, outside, parts, requisitions, suppliers, tasks, work_orders
 from webapp.api.document import document
 from webapp.api.endpoints import ENDPOINTS, blueprint
 from webapp.api.problems import KINDS
 
 __all__ = ["FAMILIES", "blueprint"]
 
-FAMILIES = (definitions, instances, tasks, messages, requisitions, orders, work_orders, parts, suppliers)
+FAMILIES = (definitions, instances, tasks, messages, requisitions, orders, outside, work_orders, parts, suppliers)
 """Imported for the endpoints that they register."""
 
 
