@@ -211,7 +211,7 @@ class OutsideStory(Story):
                 ).first()
                 or _no_link()
             )
-            assert (found.operation.work_order.number, found.order.status, found.movements) is not None
+            assert (found.operation.work_order.item, found.order.status, found.movements) is not None
             return found
 
     @property
@@ -225,7 +225,7 @@ class OutsideStory(Story):
         """The operation that goes outside."""
         with self.installation.reading() as session:
             found = session.get_one(WorkOrderOperation, self.operation_id)
-            assert found.work_order.operations is not None
+            assert (found.work_order.operations, found.work_order.item) is not None
             return found
 
     def following(self) -> WorkOrderOperation:

@@ -4,22 +4,191 @@ from __future__ import annotations
 
 import csv
 import io
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from engine.act import Installation
-from processes.packing_list import data_of, packing_list_pdf
-from records.outside import OutsideMovement
+from processes.packing_list import packing_list_pdf
+from records.outside import LinkStatus, OutsideMovement
 from tests.clock import SettableClock
 from tests.outside import OutsideStory
-from tests.webapp.browser import Browser
+from tests.pdf_text import words_of
+from tests.people import otto, quinn, rita, sam
+from tests.webapp.conftest import People
 
 
 @pytest.fixture
-def outside(plant: Installation, clock: SettableClock) -> OutsideStory:
-    """Stand in a plant, at 2026-11-22 15:00 UTC."""
-    return OutsideStory(plant, clock)
+def outside(house: Installation, clock: SettableClock) -> OutsideStory:
+    """Stand in the plant of the pages."""
+    return OutsideStory(house, clock)
+
+
+def sheet(outside: OutsideStory) -> str:
+    """Return the words of the newest packing list."""
+
+    def ask(session: object) -> bytes:
+        wanted = select(OutsideMovement).order_by(OutsideMovement.id.desc()).limit(1)
+        return packing_list_pdf(session, session.scalars(wanted).one())  # type: ignore[arg-type, attr-defined]
+
+    return words_of(outside.read(ask))
+
+
+def test_a_packing_list_says_what_is_needed_and_neither_price_nor_routing(outside: OutsideStory) -> None:
+    outside.ready(2, serial=True).ship(2, serials=("SN-0001", "SN-0002"))
+    words, link = sheet(outside), outside.link
+    work = outside.operation.work_order
+    for said in (
+        link.order.number, work.number, "operation 30", work.item, "PS-455 rev D", "SN-0001", "SN-0002", "2026-12-11",
+        "Heat treatment certificate", "NorthStar", link.movements[0].packing_list_no, "2 coupons of heat 7781",
+    ):  # fmt: skip
+        assert str(said) in words, said
+    for unsaid in (
+        "18.00",
+        "18.0",
+        "36.00",
+        "USD",
+        "Mill profile",
+        "Saw blank",
+        "Inspect and mark",
+        "operation 40",
+        "74",
+    ):
+        assert unsaid not in words, unsaid
+
+
+def test_the_board_shows_one_line_for_each_link_with_what_is_next(browse: People, outside: OutsideStory) -> None:
+    outside.ready()
+    browser = browse(sam)
+    browser.get("/outside")
+    for said in (outside.link.number, outside.operation.number, "NorthStar", "Ready to ship", "Ship", "Missing"):
+        assert said in browser.text, said
+    assert browser.get(f"/outside?q={outside.link.number}").status_code == 302
+    browser.get("/outside?q=no-such-number")
+    assert "No link fits" in browser.text
+
+
+def test_the_board_is_filtered_by_supplier_lateness_and_hold(browse: People, outside: OutsideStory) -> None:
+    outside.ready().ship()
+    browser, number = browse(sam), outside.link.number
+    assert number in browser.get("/outside?state=away").text
+    assert number not in browser.get("/outside?state=late").text
+    assert number not in browser.get("/outside?state=hold").text
+    assert number in browser.get(f"/outside?supplier={outside.link.order.supplier_id}").text
+    outside.after(days=25)
+    assert number in browse(sam).get("/outside?state=late").text
+
+
+def test_the_board_leaves_as_csv(browse: People, outside: OutsideStory) -> None:
+    outside.ready().ship().take_back(20, 1)
+    answer = browse(sam).get("/outside.csv")
+    [row] = list(csv.DictReader(io.StringIO(answer.text)))
+    counts = {name: row[name] for name in ("allocated", "shipped", "good", "scrap", "lost", "recalled", "at_supplier")}
+    assert counts == {
+        "allocated": "24", "shipped": "24", "good": "20", "scrap": "1", "lost": "0", "recalled": "0", "at_supplier": "3",
+    }  # fmt: skip
+    assert (row["link"], row["status"], row["next"]) == (outside.link.number, "PART_RETURNED", "Take back")
+
+
+def test_the_dock_ships_once_however_often_the_form_is_sent(browse: People, outside: OutsideStory) -> None:
+    outside.ready()
+    browser, path = browse(sam), f"/outside/{outside.link.id}/ship"
+    browser.get(path)
+    given = {
+        "event": browser.field("event"),
+        "quantity": "24",
+        "uom": "EA",
+        "carrier": "Milkrun",
+        "return_by": "2026-12-10",
+    }
+    assert browser.post(path, given).status_code == 303
+    assert browser.post(path, given).status_code == 303
+    assert outside.balance() == (24, 0, 0, 0, 0, 24)
+    browser.get(f"/outside/{outside.link.id}")
+    assert "PL-" in browser.text
+    movement = outside.link.movements[0]
+    assert browser.get(f"/outside/{outside.link.id}/packing-lists/{movement.id}.pdf").data.startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"quantity": "23"}, "say that the rest follows"),
+        ({"quantity": "25"}, "at most 24 EA"),
+        ({"quantity": "24", "uom": "KGM"}, "CON-12"),
+        ({"quantity": "many"}, "Expected a number"),
+        ({"quantity": "24", "event": ""}, "names no event"),
+    ],
+)
+def test_what_does_not_fit_is_refused_on_the_form_with_nothing_moved(
+    browse: People, outside: OutsideStory, given: dict[str, str], said: str
+) -> None:
+    outside.ready()
+    browser, path = browse(sam), f"/outside/{outside.link.id}/ship"
+    browser.get(path)
+    answer = browser.post(path, {"event": "one", "uom": "EA", "carrier": "kept"} | given)
+    assert answer.status_code in (409, 422)
+    assert said in browser.text
+    assert browser.field("carrier") == "kept"
+    assert outside.balance()[0] == 0
+
+
+def test_scanned_serial_numbers_are_counted_and_strangers_refused(browse: People, outside: OutsideStory) -> None:
+    outside.ready(3, serial=True)
+    browser, path = browse(sam), f"/outside/{outside.link.id}"
+    assert browser.post(f"{path}/ship", {"event": "s", "serials": "A1\r\nA2\r\nA3\r\n"}).status_code == 303
+    assert browser.post(f"{path}/return", {"event": "r", "serials": "A1\nB9"}).status_code == 409
+    assert "B9 did not" in browser.text
+    assert browser.post(f"{path}/return", {"event": "r", "serials": "A1\nA2", "scrap_serials": "A3"}).status_code == 303
+    assert outside.balance() == (3, 2, 1, 0, 0, 0)
+
+
+def test_only_shipping_ships_and_the_page_says_why(browse: People, outside: OutsideStory) -> None:
+    outside.ready()
+    path = f"/outside/{outside.link.id}"
+    browser = browse(otto)
+    browser.get(path)
+    assert "does this" in browser.text
+    assert browser.post(f"{path}/ship", {"event": "x", "quantity": "24"}).status_code == 403
+    assert browser.get("/outside/01990000-0000-7000-8000-000000000000").status_code == 404
+    assert browser.get("/outside/not-an-id").status_code == 404
+
+
+def test_losses_recalls_notices_and_undoing_are_booked_on_the_page(browse: People, outside: OutsideStory) -> None:
+    outside.ready().ship()
+    path = f"/outside/{outside.link.id}"
+    planner = browse(rita)
+    assert planner.post(f"{path}/lost", {"event": "l", "quantity": "2", "statement": " "}).status_code == 422
+    assert planner.post(f"{path}/lost", {"event": "l", "quantity": "2", "statement": "Letter 7"}).status_code == 303
+    assert (
+        planner.post(f"{path}/recall", {"event": "c", "quantity": "4", "reason": "Engineering asks"}).status_code == 303
+    )
+    assert outside.balance() == (24, 0, 0, 2, 4, 18)
+    quality = browse(quinn)
+    given = {"event": "n", "kind": "NONCONFORMANCE", "text": "Quench delayed by 40 s"}
+    assert quality.post(f"{path}/notice", given).status_code == 303
+    outside.settle()
+    assert (outside.link.status, outside.link.hold_rule) == (LinkStatus.HOLD, "AS-8.4.3")
+    assert "decide_notice" in outside.steps
+    outside.as_("quinn").decide("decide_notice", "accept", answer="Go on")
+    assert outside.link.status is LinkStatus.PART_RETURNED
+
+
+def test_a_shipment_is_undone_while_the_carrier_has_not_come(browse: People, outside: OutsideStory) -> None:
+    outside.ready().ship()
+    path, movement = f"/outside/{outside.link.id}", outside.link.movements[0]
+    browser = browse(sam)
+    given = {"event": "u", "movement": movement.id, "reason": "Wrong pallet"}
+    assert browser.post(f"{path}/undo", given).status_code == 303
+    outside.settle().settle()
+    assert (outside.balance(), outside.link.status) == ((0, 0, 0, 0, 0, 0), LinkStatus.READY_TO_SHIP)
+    assert (outside.steps, outside.incidents) == (["ship_parts"], [])
+
+
+def test_every_tab_of_a_link_and_the_operations_page_open(browse: People, outside: OutsideStory) -> None:
+    outside.ready().ship().take_back(24)
+    browser = browse(rita)
+    for tab in ("summary", "process", "papers", "discussion", "history"):
+        assert browser.get(f"/outside/{outside.link.id}?tab={tab}").status_code == 200
+    browser.get(f"/outside/operations/{outside.operation_id}")
+    assert outside.link.number in browser.text

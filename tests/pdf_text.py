@@ -1,0 +1,75 @@
+"""Read the words of a PDF that typst wrote, through its fonts' own tables of characters."""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+OBJECT = re.compile(rb"(\d+) 0 obj(.*?)endobj", re.DOTALL)
+STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+PAIR = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>")
+SHOWN = re.compile(rb"/(\w+)\s+[\d.]+\s+Tf|<([0-9A-Fa-f]+)>|\((?:\\.|[^\\)])*\)|ET", re.DOTALL)
+
+
+def words_of(pdf: bytes) -> str:
+    """Return the text of every page, with a space after each block; good enough to look for words."""
+    bodies = {int(number): body for number, body in OBJECT.findall(pdf)}
+    streams = {number: _unpacked(body) for number, body in bodies.items()}
+    _add_packed(bodies, streams)
+    fonts = {name: _characters(bodies, streams, int(ref)) for name, ref in _fonts(bodies)}
+    pages = [content for content in streams.values() if content and b" Tf" in content and b"BT" in content]
+    return re.sub(r"\s+", " ", " ".join(_shown(content, fonts) for content in pages))
+
+
+def _unpacked(body: bytes) -> bytes:
+    found = STREAM.search(body)
+    if found is None:
+        return b""
+    try:
+        return zlib.decompress(found[1])
+    except zlib.error:
+        return found[1]
+
+
+def _add_packed(bodies: dict[int, bytes], streams: dict[int, bytes]) -> None:
+    for number, body in list(bodies.items()):
+        if b"/ObjStm" not in body:
+            continue
+        content, first = streams[number], int(re.search(rb"/First (\d+)", body)[1])  # type: ignore[index]
+        heads = [int(word) for word in content[:first].split()]
+        places = list(zip(heads[::2], heads[1::2], strict=True))
+        for (inner, start), following in zip(places, [*[at for _, at in places[1:]], len(content)], strict=True):
+            bodies[inner] = content[first + start : first + following]
+
+
+def _fonts(bodies: dict[int, bytes]) -> list[tuple[bytes, bytes]]:
+    return [pair for body in bodies.values() for block in re.findall(rb"/Font\s*<<(.*?)>>", body, re.DOTALL)
+            for pair in re.findall(rb"/(\w+)\s+(\d+) 0 R", block)]  # fmt: skip
+
+
+def _characters(bodies: dict[int, bytes], streams: dict[int, bytes], font: int) -> dict[bytes, str]:
+    found = re.search(rb"/ToUnicode (\d+) 0 R", bodies.get(font, b""))
+    table = streams.get(int(found[1]), b"") if found else b""
+    blocks = re.findall(rb"beginbfchar(.*?)endbfchar", table, re.DOTALL)
+    return {
+        code.upper(): bytes.fromhex(text.decode()).decode("utf-16-be", "replace")
+        for block in blocks
+        for code, text in PAIR.findall(block)
+    }
+
+
+def _shown(content: bytes, fonts: dict[bytes, dict[bytes, str]]) -> str:
+    said, font = [], dict[bytes, str]()
+    for found in SHOWN.finditer(content):
+        if found[1] is not None:
+            font = fonts.get(found[1], {})
+        elif found[2] is not None:
+            code = found[2].upper()
+            said.append("".join(font.get(code[at : at + 4], "") for at in range(0, len(code), 4)))
+        elif found[0] == b"ET":
+            said.append(" ")
+        else:
+            raw = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8) & 255]), found[0][1:-1])
+            raw = re.sub(rb"\\(.)", rb"\1", raw, flags=re.DOTALL).hex().upper().encode()
+            said.append("".join(font.get(raw[at : at + 4], "") for at in range(0, len(raw), 4)))
+    return "".join(said)
