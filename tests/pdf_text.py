@@ -8,6 +8,9 @@ import zlib
 OBJECT = re.compile(rb"(\d+) 0 obj(.*?)endobj", re.DOTALL)
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 PAIR = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>")
+ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
+CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+TRIPLE = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>")
 SHOWN = re.compile(rb"/(\w+)\s+[\d.]+\s+Tf|<([0-9A-Fa-f]+)>|\((?:\\.|[^\\)])*\)|ET", re.DOTALL)
 
 
@@ -50,12 +53,17 @@ def _fonts(bodies: dict[int, bytes]) -> list[tuple[bytes, bytes]]:
 def _characters(bodies: dict[int, bytes], streams: dict[int, bytes], font: int) -> dict[bytes, str]:
     found = re.search(rb"/ToUnicode (\d+) 0 R", bodies.get(font, b""))
     table = streams.get(int(found[1]), b"") if found else b""
-    blocks = re.findall(rb"beginbfchar(.*?)endbfchar", table, re.DOTALL)
-    return {
+    found_in = {
         code.upper(): bytes.fromhex(text.decode()).decode("utf-16-be", "replace")
-        for block in blocks
+        for block in re.findall(rb"beginbfchar(.*?)endbfchar", table, re.DOTALL)
         for code, text in PAIR.findall(block)
     }
+    for block in re.findall(rb"beginbfrange(.*?)endbfrange", table, re.DOTALL):
+        for first, last, text in TRIPLE.findall(block):
+            begins = int.from_bytes(bytes.fromhex(text.decode()), "big")
+            for at, code in enumerate(range(int(first, 16), int(last, 16) + 1)):
+                found_in[f"{code:04X}".encode()] = chr(begins + at)
+    return found_in
 
 
 def _shown(content: bytes, fonts: dict[bytes, dict[bytes, str]]) -> str:
@@ -69,7 +77,11 @@ def _shown(content: bytes, fonts: dict[bytes, dict[bytes, str]]) -> str:
         elif found[0] == b"ET":
             said.append(" ")
         else:
-            raw = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8) & 255]), found[0][1:-1])
-            raw = re.sub(rb"\\(.)", rb"\1", raw, flags=re.DOTALL).hex().upper().encode()
+            raw = ESCAPE.sub(_plain, found[0][1:-1]).hex().upper().encode()
             said.append("".join(font.get(raw[at : at + 4], "") for at in range(0, len(raw), 4)))
     return "".join(said)
+
+
+def _plain(escape: re.Match[bytes]) -> bytes:
+    sign = escape[1]
+    return bytes([int(sign, 8) & 255]) if sign[:1].isdigit() else CONTROL.get(sign, sign)
