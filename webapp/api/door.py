@@ -9,7 +9,18 @@ from flask import Response, g, render_template
 from marshmallow import Schema, fields
 
 from records.api_key import SCOPES
-from webapp.api import definitions, instances, messages, orders, outside, parts, requisitions, suppliers, tasks, work_orders
+from webapp.api import (
+    definitions,
+    instances,
+    messages,
+    orders,
+    outside,
+    parts,
+    requisitions,
+    suppliers,
+    tasks,
+    work_orders,
+)
 from webapp.api.document import document
 from webapp.api.endpoints import ENDPOINTS, blueprint
 from webapp.api.problems import KINDS
