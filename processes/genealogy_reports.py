@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import select
@@ -95,11 +95,21 @@ def provenance(session: Session, lot: Lot) -> list[Provenance]:
 def provenance_of(session: Session, found: Trace) -> list[Provenance]:
     """Return where everything in a backward trace was bought."""
     fed = {step.target for step in found.steps}
-    roots = [node for node in found.nodes if isinstance(node.record, Lot) and node.id not in fed]
-    return [_bought(session, node.record, -node.depth) for node in roots if isinstance(node.record, Lot)]
+    known: dict[str, Provenance] = {}
+    rows = []
+    for node in found.nodes:
+        if isinstance(node.record, Lot) and node.id not in fed:
+            row = known.get(node.record.source_id or "")
+            if row is None:
+                row = _bought(session, node.record)
+                if row.receipt is not None:
+                    known[row.receipt.id] = row  # Lots of one receipt were bought alike.
+            rows.append(replace(row, lot=node.record, depth=-node.depth))
+    return rows
 
 
-def _bought(session: Session, lot: Lot, depth: int) -> Provenance:
+def _bought(session: Session, lot: Lot) -> Provenance:
+    depth = 0
     receipt = session.get(Receipt, lot.source_id) if lot.source is LotSource.RECEIPT and lot.source_id else None
     if receipt is None:
         return Provenance(lot, depth, None)

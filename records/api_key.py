@@ -40,6 +40,8 @@ SCOPES = {
     "outside:read": "see links of outside work and what moved",
     "outside:write": "ship, take back, declare lost and recall pieces",
     "parts:read": "see parts and their revisions",
+    "lots:read": "see lots, what they were made of and where they went",
+    "lots:write": "report what was issued of a lot and what was made of it; hold lots",
     "suppliers:read": "see suppliers and what they are approved for",
 }
 """What a key may be good for."""

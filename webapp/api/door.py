@@ -12,6 +12,7 @@ from records.api_key import SCOPES
 from webapp.api import (
     definitions,
     instances,
+    lots,
     messages,
     orders,
     outside,
@@ -27,7 +28,7 @@ from webapp.api.problems import KINDS
 
 __all__ = ["FAMILIES", "blueprint"]
 
-FAMILIES = (definitions, instances, tasks, messages, requisitions, orders, outside, work_orders, parts, suppliers)
+FAMILIES = (definitions, instances, tasks, messages, requisitions, orders, outside, work_orders, parts, suppliers, lots)
 """Imported for the endpoints that they register."""
 
 

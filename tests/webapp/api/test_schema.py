@@ -26,7 +26,7 @@ from records.supplier import Supplier
 from tests.clock import SettableClock
 from tests.conftest import folders_under
 from tests.databases import Databases
-from tests.makers import make_order, make_requisition, make_work_order
+from tests.makers import make_order, make_requisition, make_stock, make_work_order
 from tests.people import adam, bea, lena, rita
 from tests.story import PLANT, Story
 from webapp.api.document import document
@@ -129,8 +129,10 @@ def _arranged(story: Story) -> dict[str, str]:
         kinds = {"/parts/": Part, "/suppliers/": Supplier, "/part_revisions/": PartRevision}
         return {word: session.scalars(select(kind.id)).first() or "" for word, kind in kinds.items()}
 
+    lot = story.given(lambda act: make_stock(act, "HEAT-7781").id)
     found: dict[str, str] = story.read(ids)
     return found | {
-        "/orders/": order, "/work-orders/": work_order, "/requisitions/": draft, "/tasks/": task.id, "/instances/": story.instance_id,
+        "/orders/": order, "/work-orders/": work_order, "/requisitions/": draft, "/tasks/": task.id,
+        "/lots/": lot, "/instances/": story.instance_id,
         "/definitions/": story.instance.definition_id,
     }  # fmt: skip
