@@ -53,6 +53,7 @@ from records.work_order import (
 from rules.finding import keep_findings
 from rules.flow_mode import Mode, mode_of
 from rules.law import block
+from rules.order_consistency import links_of_work
 from rules.policy import table_called
 from rules.work_order_release import judge_release, order_lines_for, warnings_of
 
@@ -354,9 +355,11 @@ def cancel(act: Act, order: WorkOrder, *, reason: str) -> WorkOrder:
 
 
 def linked_lines(act: Act, order: WorkOrder) -> list[Any]:
-    """Return the living order lines that name the order or one of its operations."""
+    """Return the living order lines that name the order or one of its operations, or are linked to one."""
     numbers = [order.number, *(operation.number for operation in order.operations)]
-    return [line for number in numbers for line in order_lines_for(act.session, number)]
+    named = [line for number in numbers for line in order_lines_for(act.session, number)]
+    linked = [link.order_line for link in links_of_work(act.session, order)]
+    return list(dict.fromkeys([*named, *linked]))
 
 
 def complete(act: Act, order: WorkOrder) -> WorkOrder:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from engine.errors import Effect, Finding
 from records.approval import slots_of
+from records.outside import LinkStatus, OutsideLink
 from records.part import RevisionStatus
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.routing import InstructionStatus, OperationKind, WorkInstruction, released_instruction
@@ -124,7 +125,7 @@ def _contracts(session: Session, order: WorkOrder, now: dt.datetime) -> Iterator
     for operation in order.operations:
         if operation.kind is OperationKind.INTERNAL or order.contract_ref or _is_over(operation):
             continue
-        if order_lines_for(session, operation.number):
+        if order_lines_for(session, operation.number) or _is_linked(session, operation):
             continue
         begins = operation.planned_start or order.planned_start
         judgement = table_called("outside_lead_time").judge(special=operation.is_special)
@@ -142,6 +143,13 @@ def _contracts(session: Session, order: WorkOrder, now: dt.datetime) -> Iterator
 
 def _is_over(operation: WorkOrderOperation) -> bool:
     return operation.status in {OperationStatus.COMPLETE, OperationStatus.SKIPPED_BY_DEVIATION}
+
+
+def _is_linked(session: Session, operation: WorkOrderOperation) -> bool:
+    wanted = select(OutsideLink.id).where(
+        OutsideLink.operation_id == operation.id, OutsideLink.status != LinkStatus.CANCELLED
+    )
+    return session.scalar(wanted.limit(1)) is not None
 
 
 def order_lines_for(session: Session, number: str) -> list[PurchaseOrderLine]:

@@ -26,6 +26,7 @@ from records.work_order import (
     WorkOrderType,
 )
 from rules.law import becomes, block, law, session_of
+from rules.order_consistency import judge_completion, judge_cost, judge_start, links_of_work
 from rules.work_order_release import judge_release
 
 AWAY = (OperationStatus.AT_SUPPLIER, OperationStatus.RETURNED_PENDING)
@@ -141,6 +142,8 @@ def a_special_process_needs_the_qualified_and_the_calibrated(edit: Edit) -> Iter
             owner=order.hold_owner or "role:PLANNER",
             way_out="Lift the hold." if order.status is WorkOrderStatus.ON_HOLD else "Release the work order.",
         )
+    for finding in judge_start(session, operation, now=now_of(session)):
+        yield replace(finding, effect=Effect.BLOCK) if finding.effect is Effect.HOLD else finding
     if not operation.is_special:
         return
     today = order.site.local_day(now_of(session))
@@ -285,8 +288,11 @@ def a_work_order_is_complete_when_its_operations_are(edit: Edit) -> Iterator[Fin
     order = edit.record
     if edit.operation is not Operation.UPDATE or not becomes(edit, "COMPLETE"):
         return
+    session = session_of(edit)
+    found = [replace(each, effect=Effect.BLOCK) for each in judge_completion(session, order, now=now_of(session))]
+    yield from found
     away = [operation for operation in order.operations if operation.status in AWAY]
-    for operation in away:
+    for operation in away if not found else ():
         yield block(
             "CON-10",
             f"Expected nothing of {order.number} at a supplier, but {operation.number} is {operation.status}.",
@@ -305,7 +311,7 @@ def a_work_order_is_complete_when_its_operations_are(edit: Edit) -> Iterator[Fin
                 owner="role:PLANNER",
                 way_out="Finish it, or skip it under a signed deviation.",
             )
-    yield from _accepted_by_the_performer(session_of(edit), order)
+    yield from _accepted_by_the_performer(session, order)
 
 
 def _accepted_by_the_performer(session: Session, order: WorkOrder) -> Iterator[Finding]:
@@ -336,6 +342,8 @@ def a_work_order_closes_without_gaps(edit: Edit) -> Iterator[Finding]:
     if edit.operation is not Operation.UPDATE or not becomes(edit, "CLOSED"):
         return
     session = session_of(edit)
+    for finding in judge_completion(session, order, now=now_of(session)):
+        yield replace(finding, effect=Effect.BLOCK)
     gaps = material_without_lot(session, order)
     if gaps:
         yield block(
@@ -415,8 +423,9 @@ def nothing_away_is_cancelled(edit: Edit) -> Iterator[Finding]:
     order = edit.record
     if edit.operation is not Operation.UPDATE or not becomes(edit, "CANCELLED", "SPLIT"):
         return
+    linked = {link.operation_id for link in links_of_work(session_of(edit), order) if link.at_supplier > 0}
     for operation in order.operations:
-        if operation.status in AWAY:
+        if operation.status in AWAY or operation.id in linked:
             yield block(
                 "BALANCE_OPEN",
                 f"Expected nothing of {order.number} at a supplier, but {operation.number} is {operation.status}.",
@@ -481,6 +490,18 @@ def outside_cost_names_its_contract(edit: Edit) -> Iterator[Finding]:
         )
 
 
+@law("CON-17", on=Actual)
+def outside_cost_is_the_agreed_price(edit: Edit) -> Iterator[Finding]:
+    """CON-17: a cost booked at another price than the order line's accepted one is told, not refused."""
+    if (
+        edit.operation is Operation.INSERT
+        and edit.record.kind is ActualKind.OUTSIDE
+        and edit.record.reverses_id is None
+    ):
+        session = session_of(edit)
+        yield from judge_cost(session, edit.record, now=now_of(session))
+
+
 LAWS = (
     a_type_has_what_defines_it,
     rework_stays_within_its_authority,
@@ -493,4 +514,5 @@ LAWS = (
     nothing_away_is_cancelled,
     a_quantity_covers_what_is_done,
     outside_cost_names_its_contract,
+    outside_cost_is_the_agreed_price,
 )

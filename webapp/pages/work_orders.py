@@ -33,6 +33,7 @@ from records.work_order import (
     WorkOrderStatus,
     WorkOrderType,
 )
+from rules.order_consistency import links_of_work
 from rules.work_order_release import judge_release, order_lines_for
 from webapp import document_page, filters, formats, listing, reviews, typed, work_order_doors, work_order_form
 from webapp.refusals import status_of
@@ -60,7 +61,10 @@ def index() -> str:
 
 
 def _wanted(query: str, state: str) -> Select[WorkOrder]:
-    wanted = select(WorkOrder).options(selectinload(WorkOrder.operations))
+    wanted = select(WorkOrder).options(
+        selectinload(WorkOrder.operations), selectinload(WorkOrder.resource),
+        selectinload(WorkOrder.part_revision).selectinload(PartRevision.part),
+    )  # fmt: skip
     if query:
         wanted = (
             wanted.outerjoin(PartRevision, WorkOrder.part_revision_id == PartRevision.id)
@@ -395,9 +399,11 @@ def _show(order: WorkOrder, refusal: Refused | None = None, *, tab: str | None =
 
 
 def _links(session: Session, order: WorkOrder) -> list[tuple[str, Any]]:
-    """Return the order lines that name the work order or one of its operations, with that name."""
+    """Return the order lines that name the work order or are linked to one of its operations, each with what it is for."""
     numbers = [order.number, *(operation.number for operation in order.operations)]
-    return [(number, line) for number in numbers for line in order_lines_for(session, number)]
+    named = [(number, line) for number in numbers for line in order_lines_for(session, number)]
+    linked = [(link.operation.number, link.order_line) for link in links_of_work(session, order)]
+    return list(dict.fromkeys([*linked, *named]))
 
 
 def _equipment(session: Session) -> list[tuple[str, str]]:
