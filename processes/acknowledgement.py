@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from engine.act import Act
+from engine.database import LIMIT
 from engine.errors import Conflict, Invalid
 from engine.messages import Publication, publish
 from processes.documents import plain
@@ -27,6 +28,8 @@ from records.purchase_order import (
 NEEDS = {AckCode.IQ: "quantity", AckCode.IP: "unit_price", AckCode.DR: "promised_on"}
 """What a changed line must say."""
 
+CENT = Decimal("0.01")
+
 
 def acknowledge(
     act: Act, order: PurchaseOrder, *, result: str, message_id: str, lines: Sequence[Mapping[str, Any]] = (),
@@ -42,6 +45,8 @@ def acknowledge(
     """
     _refuse_stale(order, revision)
     wrong = dict(_problems(order, result, lines, channel))
+    if charge is not None and not (0 <= charge < LIMIT and charge == charge.quantize(CENT)):
+        wrong["charge"] = f"expected an amount of at least 0 with two decimals, but found {charge:f}"
     if wrong:
         raise Invalid(f"Expected an answer to {order.number}, but {len(wrong)} field(s) of it are wrong", wrong)
     variables = {

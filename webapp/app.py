@@ -13,6 +13,7 @@ from webapp import assets, delivery, filters, gate, refusals, security, visit
 from webapp.api import door
 from webapp.pages import (
     account,
+    amendments,
     approvals,
     inbox,
     lots,
@@ -64,6 +65,7 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
         review,
         requisitions,
         orders,
+        amendments,
         work_orders,
         resources,
         outside,

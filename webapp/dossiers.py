@@ -14,13 +14,14 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 from engine.record import Record
+from records.amendment import PurchaseOrderAmendment
 from records.cost_centre import CostCentre, availability
 from records.part import Criticality, PartRevision
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
 from records.supplier import Supplier, SupplierSite, SupplierStatus
 from records.work_order import WorkOrder, WorkOrderOperation
-from webapp import redline, visit
+from webapp import amendment_page, redline, visit
 from webapp.formats import day, money, plural, quantity, words
 from webapp.redline import Difference, Part
 
@@ -94,6 +95,8 @@ def record_url(record_type: str | None, record_id: str | None) -> str:
 
 def changes(session: Session, record: Any) -> Redline:
     """Return the redline: since the last submission but one, or since the requisition for an order's first."""
+    if isinstance(record, PurchaseOrderAmendment):
+        return Redline(amendment_page.differences(record), f"revision {record.revision - 1} of {record.order.number}")
     kind = KINDS[record.record_type]
     moments = redline.moments_of(session, record, kind.submitted)
     if len(moments) > 1:
@@ -223,6 +226,26 @@ def _work_order(session: Session, record: WorkOrder) -> Dossier:
     )  # fmt: skip
 
 
+def _amendment(session: Session, record: PurchaseOrderAmendment) -> Dossier:
+    how, order = visit.visitor().how, record.order
+    delta = money(record.money_delta, record.currency, how)
+    before, after = (money(total, record.currency, how) for total in (record.total_before, record.total_after))
+    cost = f"{'+' if record.money_delta > 0 else ''}{delta}: {after} instead of {before}"
+    changed = [one.sentence for one in amendment_page.differences(record)]
+    digest = (
+        ("What", " ".join(changed[:4]) + (f" And {len(changed) - 4} more." if len(changed) > 4 else "")),
+        ("Why", f"{words(record.reason_code)}: {record.reason}"),
+        ("Cost", cost),
+        ("Risk", f"Change class {record.change_class}. {record.plan_words}"),
+        ("Impact", record.impact.replace("\n", " ") or "Nothing is received, and no work order waits for it."),
+    )
+    people = {"Supplier": order.supplier.name} | ({"Buyer": order.buyer.name} if order.buyer else {})
+    return Dossier(
+        record, "Amendment", record_url(record.record_type, record.id), digest, "documents/amendment_changes.html",
+        record.status.value, people,
+    )  # fmt: skip
+
+
 def _reasons(order: PurchaseOrder) -> list[str]:
     asked = [line.requisition_line.requisition for line in order.lines if line.requisition_line]
     return [f"{one.number}: {one.justification or one.title or 'no reason given'}" for one in asked]
@@ -261,10 +284,12 @@ KINDS: Mapping[str, Kind] = {
     "requisition": Kind(Requisition, "Requisition", _requisition, "SUBMITTED", RequisitionLine, "requisition_id"),
     "purchase_order": Kind(PurchaseOrder, "Purchase order", _order, "PENDING_APPROVAL", PurchaseOrderLine, "order_id"),
     "work_order": Kind(WorkOrder, "Work order", _work_order, "RELEASED", WorkOrderOperation, "work_order_id"),
+    "purchase_order_amendment": Kind(PurchaseOrderAmendment, "Amendment", _amendment, "PENDING"),
 }
 PAGES: Mapping[str, str] = {
     "requisition": "requisitions.show",
     "purchase_order": "orders.show",
+    "purchase_order_amendment": "amendments.show",
     "part": "parts.show",
     "lot": "lots.show",
     "supplier": "suppliers.show",

@@ -34,6 +34,8 @@ GOOD = frozenset(
         "CONVERTED",
         "COMPLETE",
         "IN_TOLERANCE",
+        "APPLIED",
+        "ACKED",
         "approve",
         "approve_with_condition",
     }
@@ -46,6 +48,7 @@ BAD = frozenset(
         "DISQUALIFIED",
         "WITHDRAWN",
         "SUPPLIER_REJECTED",
+        "SUPPLIER_REFUSED",
         "FAILED",
         "REJECT",
         "BLOCK",

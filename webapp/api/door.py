@@ -10,6 +10,7 @@ from marshmallow import Schema, fields
 
 from records.api_key import SCOPES
 from webapp.api import (
+    amendments,
     definitions,
     instances,
     lots,
@@ -28,7 +29,20 @@ from webapp.api.problems import KINDS
 
 __all__ = ["FAMILIES", "blueprint"]
 
-FAMILIES = (definitions, instances, tasks, messages, requisitions, orders, outside, work_orders, parts, suppliers, lots)
+FAMILIES = (
+    definitions,
+    instances,
+    tasks,
+    messages,
+    requisitions,
+    orders,
+    amendments,
+    outside,
+    work_orders,
+    parts,
+    suppliers,
+    lots,
+)
 """Imported for the endpoints that they register."""
 
 

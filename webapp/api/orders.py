@@ -193,6 +193,12 @@ class Answered(Request):
     reference = text(200, load_default="")
     note = text(4000, load_default="")
     channel = word(AckChannel, load_default=AckChannel.EDI.value)
+    revision = Whole(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Which one is answered; left out, the present one."},
+    )
+    charge = Exact(load_default=None, allow_none=True)
 
 
 class AcknowledgementList(Answer):
@@ -356,13 +362,14 @@ def _line_values(session: Session, given: dict[str, Any], *, is_draft: bool) -> 
     names = DIRECT if is_draft else (*DIRECT, *order_form.LINE_FIELDS)
     found = {name: given[name] for name in names if name in given}
     if "part_revision" in given:
-        revision = _revision(session, given["part_revision"])
+        revision = part_revision_called(session, given["part_revision"])
         # Both: the guard reads the column, the laws read what stands behind it.
         found |= {"part_revision_id": revision.id, "part_revision": revision}
     return found
 
 
-def _revision(session: Session, number: str) -> PartRevision:
+def part_revision_called(session: Session, number: str) -> PartRevision:
+    """Return a part revision by its number. Raises: Invalid."""
     part_no, _, rev = number.rpartition("/")
     wanted = select(PartRevision).join(Part).where(Part.part_no == part_no, PartRevision.rev == rev)
     found = session.scalar(wanted)

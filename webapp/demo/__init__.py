@@ -14,6 +14,7 @@ from engine.act import Installation
 from engine.definitions import deploy_all
 from processes.bundle import bundle_files
 from records import demo_people
+from webapp.demo.amendments import amend_orders
 from webapp.demo.extract import bring_extract
 from webapp.demo.lots import show_genealogy
 from webapp.demo.outside import send_outside
@@ -52,6 +53,8 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
     show_genealogy(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("parts at outside suppliers")
     send_outside(installation, today=today, at=lambda moment: _at(installation, moment))
+    tell("amendments")
+    amend_orders(installation, today=today, at=lambda moment: _at(installation, moment))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
@@ -15,8 +16,10 @@ from engine.database import is_id, new_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from processes import order_sheet, withdrawal
 from processes.acknowledgement import acknowledge as take_answer
+from processes.amendment import CANCELLABLE
 from processes.withdrawal import WITHDRAWABLE
 from records import attachment, comment
+from records.amendment import AmendmentStatus, amendments_of, open_amendment_of, refuse_second
 from records.purchase_order import (
     AckCode,
     AckResult,
@@ -27,12 +30,15 @@ from records.purchase_order import (
 )
 from records.requisition import Requisition
 from records.supplier import Supplier
-from webapp import document_page, dossiers, filters, formats, listing, order_form, typed
+from rules.amending import refuse_status
+from webapp import amendment_page, document_page, dossiers, filters, formats, listing, order_form, typed
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
 
 pages = Blueprint("orders", __name__)
+
+BUYERS = ("BUYER", "PUR_LEAD", "PUR_MGR")
 
 Page = str | tuple[str, int] | Answer
 STEPS = (
@@ -74,6 +80,8 @@ def show(record_id: str) -> str:
 def edit(record_id: str) -> Page:
     """Show the buyer's form of a draft; on POST keep it."""
     order = find(reading(), record_id)
+    if order.status is not OrderStatus.DRAFT and not why_not_amend(order):
+        return _amend_instead(order)
     refuse_edit(order)
     if request.method != "POST":
         return _show_form(order)
@@ -90,6 +98,17 @@ def edit(record_id: str) -> Page:
         return _show_form(find(read_anew(), record_id), refusal), status_of(refusal)
     flash(f"{order.number} is kept.", "good")
     return redirect(url_for("orders.show", record_id=record_id), 303)
+
+
+def _amend_instead(order: PurchaseOrder) -> Page:
+    """Offer what was typed over a frozen order as an amendment; nothing of it is lost."""
+    if request.method != "POST":
+        return redirect(url_for("amendments.amend", record_id=order.id), 303)
+    try:
+        refuse_edit(order)
+    except Conflict as refusal:
+        return amendment_page.show_form(order, request.form, refusal), status_of(refusal)
+    return redirect(url_for("amendments.amend", record_id=order.id), 303)
 
 
 @pages.post("/orders/<record_id>/withdraw")
@@ -121,6 +140,7 @@ def acknowledge(record_id: str) -> Page:
                 act, stored, result=request.form.get("result", ""), lines=lines, channel="PAGE",
                 message_id=request.form.get("message_id", "")[:60] or act.id,
                 reference=request.form.get("reference", "")[:200], note=request.form.get("note", "")[:4000],
+                revision=_answered_revision(), charge=_charge(),
             )  # fmt: skip
     except Refused as refusal:
         return _show_acknowledgement(find(read_anew(), record_id), refusal), status_of(refusal)
@@ -183,6 +203,7 @@ def _show(order: PurchaseOrder, refusal: Refused | None = None) -> str:
         content_hash=content, tab=request.args.get("tab", "summary"), refusal=refusal, may=_may(order),
         requisitions=_requisitions_of(order), today=_today(),
         differences=dossiers.against_requisition(order) if order.status is OrderStatus.DRAFT else (),
+        amendments=[(one, amendment_page.differences(one)) for one in reversed(amendments_of(session, order))],
     )  # fmt: skip
 
 
@@ -213,13 +234,36 @@ def _may(order: PurchaseOrder) -> dict[str, str]:
         "print": ""
         if order.approved_hash == approved_hash(order)
         else "There is a sheet once the order is submitted for approval.",
-        "acknowledge": buyer
-        or ("" if order.status is OrderStatus.TRANSMITTED else f"Only once it is with the supplier; it is {state}."),
+        "acknowledge": buyer or ("" if _awaits_answer(order) else f"Only once it is with the supplier; it is {state}."),
+        "amend": buyer or why_not_amend(order),
+        "cancel": buyer
+        or why_not_amend(order)
+        or ("" if order.status in CANCELLABLE else f"Only while something is still to come; it is {state}."),
     }
 
 
+def why_not_amend(order: PurchaseOrder) -> str:
+    """Return why an order takes no amendment now, or an empty text."""
+    try:
+        refuse_status(order)
+        refuse_second(reading(), order)
+    except Conflict as refusal:
+        return refusal.message
+    if order.status is OrderStatus.COUNTER_OFFER:
+        return f"The counter-offer on {order.number} is answered first, in its task."
+    return ""
+
+
+def _awaits_answer(order: PurchaseOrder) -> bool:
+    """Whether the supplier still has to answer the order, or the amendment that was sent."""
+    amendment = open_amendment_of(reading(), order)
+    return order.status is OrderStatus.TRANSMITTED or (
+        amendment is not None and amendment.status is AmendmentStatus.SENT
+    )
+
+
 def _way_out(order: PurchaseOrder) -> str:
-    return "Withdraw it first." if order.status in WITHDRAWABLE else "A change needs an amendment."
+    return "Withdraw it first." if order.status in WITHDRAWABLE else "Press Amend to change it."
 
 
 def need(*roles: str) -> None:
@@ -254,6 +298,7 @@ def _show_acknowledgement(order: PurchaseOrder, refusal: Refused | None = None) 
         "documents/acknowledgement.html", document=order, refusal=refusal, form=request.form, why_not=_may(order)["acknowledge"],
         errors=refusal.fields if isinstance(refusal, Invalid) else {}, message_id=request.form.get("message_id") or new_id(),
         results=[(one.value, formats.words(one)) for one in AckResult], codes=ACK_CODES,
+        amendment=open_amendment_of(reading(), order),
     )  # fmt: skip
 
 
@@ -276,6 +321,25 @@ def _answered_lines(order: PurchaseOrder) -> list[dict[str, Any]]:
     if errors:
         raise Invalid("Expected what the supplier changed, but some fields do not fit yet", errors)
     return found
+
+
+def _answered_revision() -> int | None:
+    text = request.form.get("revision", "").strip()
+    if not text:
+        return None
+    if not text.isdigit():
+        raise Invalid(
+            "Expected the number of a revision", {"revision": f"Expected a whole number, but found “{text[:20]}”"}
+        )
+    return int(text)
+
+
+def _charge() -> Decimal | None:
+    text = request.form.get("charge", "").strip()
+    try:
+        return typed.decimal(text, visitor().how, decimals=2, at_least=Decimal(0)) if text else None
+    except Unreadable as error:
+        raise Invalid("Expected an amount as the charge, but it cannot be read", {"charge": str(error)}) from error
 
 
 def _value(code: str, at: str, errors: dict[str, str]) -> dict[str, Any]:
