@@ -241,6 +241,13 @@ def title_of(amendment: PurchaseOrderAmendment) -> str:
     return f"{undo}{', '.join(said)}, {sign}{plain(amendment.money_delta)} {amendment.currency}"
 
 
+def _said(change: AmendmentChange) -> str:
+    """Return what a change is about: ``quantity of line 1``."""
+    _, number, column = ("", "", change.path) if "." not in change.path else change.path.split(".")
+    name = "cancellation" if column == "status" else column.removeprefix("is_").replace("_", " ")
+    return f"{name} of line {number}" if number else name
+
+
 def _refuse_unready(act: Act, order: PurchaseOrder, reason: str, *, is_own: bool = False) -> None:
     """Refuse what cannot be amended now. is_own: the flow asks, for an offer that is accepted or a change that is undone."""
     if not reason.strip():

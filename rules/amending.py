@@ -391,4 +391,6 @@ def _is_critical(session: Session, line: PurchaseOrderLine) -> bool:
 
 
 def _shown(text: str | None) -> str:
+    if text is not None and text.startswith("["):
+        return ", ".join(json.loads(text)) or "nothing"
     return "nothing" if text is None else text[:80] or "an empty text"

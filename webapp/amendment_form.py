@@ -88,18 +88,18 @@ def _line(
     at = f"lines.{line.line_no}."
     if form.get(f"{at}cancelled") == "true":
         return LineEdit(line.line_no, is_cancelled=True)
-    given = {name for name in order_form.LINE_FIELDS if f"{at}{name}" in form}
+    given = [name for name in order_form.LINE_FIELDS if f"{at}{name}" in form]
     return LineEdit(line.line_no, _values(form, at, given, known | set(line.quality_clauses), how, errors))
 
 
 def _new(
     session: Session, form: Mapping[str, str], at: str, known: set[str], how: Custom, errors: dict[str, str]
 ) -> dict[str, Any] | None:
-    given = {name for name in NEW_FIELDS if form.get(f"{at}{name}", "").strip()}
+    given = [name for name in NEW_FIELDS if form.get(f"{at}{name}", "").strip()]
     if not given:
         return None
     errors |= {f"{at}{name}": "is needed for a new line" for name in ("quantity", "unit_price") if name not in given}
-    values = _values(form, at, given - {"part_revision"}, known, how, errors)
+    values = _values(form, at, [name for name in given if name != "part_revision"], known, how, errors)
     if "part_revision" in given:
         number = form[f"{at}part_revision"].strip()
         part_no, _, rev = number.rpartition("/")

@@ -241,7 +241,7 @@ def _amendment(session: Session, record: PurchaseOrderAmendment) -> Dossier:
     )
     people = {"Supplier": order.supplier.name} | ({"Buyer": order.buyer.name} if order.buyer else {})
     return Dossier(
-        record, "Amendment", record_url(record.record_type, record.id), digest, "documents/amendment_changes.html",
+        record, "Amendment", record_url(record.record_type, record.id), digest, "documents/amendment_review.html",
         record.status.value, people,
     )  # fmt: skip
 

@@ -79,7 +79,7 @@ def _propose_more(installation: Installation, order_id: str) -> None:
         more = max(Decimal(1), (line.quantity * Decimal("0.02")).to_integral_value())
         edits = Edits(lines=[LineEdit(line.line_no, {"quantity": line.quantity + more})])
         amendment = propose(
-            act, order, edits, reason="Two scrapped in turning; replacements for the same work order.",
+            act, order, edits, reason="More scrap in turning than planned; replacements for the same work order.",
             reason_code=AmendmentReason.DEMAND,
         )  # fmt: skip
         start(act, amendment)
