@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Sequence, Set
+
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid
@@ -62,18 +65,32 @@ def fill_seat(
     return all(each.is_signed for each in seats_of(act, document))
 
 
+def seats_on(session: Session, document: Signable) -> list[ApprovalSlot]:
+    """Return the seats of a document, for pages that only read."""
+    return slots_of(session, document.record_type, document.id, document.approved_hash)
+
+
+def seat_for(session: Session, document: Signable, user_id: str | None, roles: Set[str]) -> ApprovalSlot | None:
+    """Return the seat that a person with these roles could fill, or None, also when they signed already."""
+    seats = seats_on(session, document)
+    if any(seat.signature is not None and seat.signature.signer_id == user_id for seat in seats):
+        return None
+    return next((seat for seat in seats if not seat.is_signed and seat.role in roles), None)
+
+
 def open_seat_of(act: Act, document: Signable) -> ApprovalSlot | None:
     """Return the seat that the acting person could fill, or None."""
-    seats = seats_of(act, document)
-    if any(seat.signature is not None and seat.signature.signer_id == act.user_id for seat in seats):
-        return None
-    held = roles_held(act)
-    return next((seat for seat in seats if not seat.is_signed and seat.role in held), None)
+    return seat_for(act.session, document, act.user_id, roles_held(act))
 
 
 def roles_held(act: Act) -> set[str]:
     """Return the roles that the acting person holds now."""
-    return {grant.role for grant in grants_of(act.session, act.user_id, at=act.now)} if act.user_id else set()
+    return roles_of_user(act.session, act.user_id, at=act.now)
+
+
+def roles_of_user(session: Session, user_id: str | None, *, at: dt.datetime) -> set[str]:
+    """Return the roles that a person holds at an instant."""
+    return {grant.role for grant in grants_of(session, user_id, at=at)} if user_id else set()
 
 
 def _open_seat(act: Act, document: Signable) -> ApprovalSlot:

@@ -275,7 +275,7 @@ def _has_plan(line: Line) -> bool:
 
 
 def _orders_with(session: Session, line: Line) -> list[str]:
-    """Return the numbers of the orders that carry the paragraph of a line, this document included."""
+    """Return the numbers of the orders that carry the paragraph of a line, its own order first."""
     key, text = paragraph_key(line.description), line.description
     document = line.requisition if isinstance(line, RequisitionLine) else line.order
     wanted = (
@@ -287,7 +287,8 @@ def _orders_with(session: Session, line: Line) -> list[str]:
     others = {
         row.id: row.po_no or row.proposal_no for row in session.execute(wanted) if paragraph_key(row.description) == key
     }
-    return [document.number, *sorted(others.values())]
+    own = [document.number] if isinstance(line, PurchaseOrderLine) else []
+    return [*own, *sorted(others.values())]
 
 
 def _finding(line: Line, judgement: Judgement, index: int, read: Reading, orders: Sequence[str]) -> Finding:

@@ -15,6 +15,9 @@ from webapp.pages import (
     account,
     amendments,
     approvals,
+    data_quality,
+    findings,
+    flow_modes,
     inbox,
     lots,
     operations,
@@ -26,11 +29,36 @@ from webapp.pages import (
     review,
     suppliers,
     traces,
+    waivers,
     work_orders,
 )
 
 LARGEST_REQUEST = 8 * 1024 * 1024
 LARGEST_FORM = 500_000
+
+
+SCREENS = (
+    account,
+    inbox,
+    review,
+    requisitions,
+    orders,
+    amendments,
+    work_orders,
+    resources,
+    outside,
+    parts,
+    suppliers,
+    approvals,
+    lots,
+    traces,
+    operations,
+    data_quality,
+    findings,
+    flow_modes,
+    waivers,
+)
+"""Modules of pages, each with a blueprint."""
 
 
 def create_app(installation: Installation, *, secret_key: str | None = None) -> Flask:
@@ -59,23 +87,7 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
     gate.install(app)
     refusals.install(app)
     filters.install(app)
-    for screens in (
-        account,
-        inbox,
-        review,
-        requisitions,
-        orders,
-        amendments,
-        work_orders,
-        resources,
-        outside,
-        parts,
-        suppliers,
-        approvals,
-        lots,
-        traces,
-        operations,
-    ):
+    for screens in SCREENS:
         app.register_blueprint(screens.pages)
     app.register_blueprint(door.blueprint)
     app.add_url_rule("/", view_func=_go_home, endpoint="home")

@@ -297,4 +297,6 @@ PAGES: Mapping[str, str] = {
     "instance": "operations.show",
     "outside_link": "outside.show",
     "work_order_operation": "outside.operation",
+    "waiver": "waivers.show",
+    "mode_switch": "flow_modes.show",
 }

@@ -114,6 +114,9 @@ NAVIGATION = (
     ("resources.index", "Resources", "Making"),
     ("parts.index", "Parts", "Making"),
     ("findings.index", "Findings", "Oversight"),
+    ("waivers.index", "Waivers", "Oversight"),
+    ("data_quality.index", "Data quality", "Oversight"),
+    ("flow_modes.index", "Modes", "Oversight"),
     ("operations.index", "Operations", "Oversight"),
 )
 
