@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select
@@ -10,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.database import Base, Id
+from engine.errors import Effect, Finding
 from engine.record import Record
 from records.columns import Code, Hash, Login, Text, word
 from records.transition import move_along, pairs
@@ -47,6 +50,27 @@ class FlowMode(Record, Base):
 def mode_of(session: Session, flow: str) -> Mode:
     """Return the mode of a flow."""
     return session.scalar(select(FlowMode.mode).where(FlowMode.flow == flow)) or Mode.ENFORCE
+
+
+FLOW_OF = {
+    "purchase_order_amendment": "amend_order",
+    "outside_link": "outside_processing", "outside_movement": "outside_processing", "outside_serial": "outside_processing",
+    "receipt": "order_to_close", "inspection": "order_to_close", "certificate": "order_to_close", "invoice": "order_to_close",
+    "invoice_line": "order_to_close", "match_result": "order_to_close", "match_hold": "order_to_close",
+    "payable": "order_to_close",
+    "work_order": "work_orders", "work_order_operation": "work_orders", "actual": "work_orders",
+}  # fmt: skip
+"""Which flow's mode counts for what the laws say about a kind of record; purchasing's for any other."""
+
+INTEGRITY = frozenset({"ILLEGAL_TRANSITION", "UNSIGNED", "SIGNED"})
+"""Rules that no mode loosens: they keep statuses and signatures true."""
+
+
+def lenient(session: Session, findings: Sequence[Finding], flow: str) -> list[Finding]:
+    """Return findings as the mode of a flow weighs them: whatever is not enforced only warns."""
+    if all(finding.effect is Effect.WARN for finding in findings) or mode_of(session, flow) is Mode.ENFORCE:
+        return list(findings)
+    return [finding if finding.rule in INTEGRITY else replace(finding, effect=Effect.WARN) for finding in findings]
 
 
 class SwitchStatus(StrEnum):

@@ -25,7 +25,7 @@ from rules import duties
 from rules.change_item import ChangeClass, ChangeItem
 from rules.controlled import Control, ControlledFields, current_policy
 from rules.finding import keep_findings
-from rules.flow_mode import Mode, mode_of
+from rules.flow_mode import FLOW_OF, INTEGRITY, Mode, mode_of
 from rules.guarded import DOCUMENTS, LINES, Document, Lines, transitions
 from rules.law import block
 from rules.laws import LAWS
@@ -42,8 +42,6 @@ WAYS_OUT = {
 }
 BY_TABLE: dict[str, Document | Lines] = {guarded.table.name: guarded for guarded in (*DOCUMENTS, *LINES)}
 LISTED = frozenset(transitions())
-INTEGRITY = frozenset({"ILLEGAL_TRANSITION", "UNSIGNED", "SIGNED"})
-"""Rules that no mode loosens: they keep statuses and signatures true."""
 
 
 class LockstepGuard:
@@ -104,8 +102,9 @@ class LockstepGuard:
             if isinstance(guarded, Document):
                 yield from ((finding, flow) for finding in _moves(act, edit, guarded))
             yield from ((finding, flow) for finding in self._controlled(act, edit, guarded))
+        judged_in = FLOW_OF.get(edit.record_type, flow)
         for each in LAWS:
-            yield from ((finding, flow) for finding in each.findings(edit))
+            yield from ((finding, judged_in) for finding in each.findings(edit))
 
     def _controlled(self, act: Act, edit: Edit, guarded: Document | Lines) -> Iterator[Finding]:
         if edit.operation is Operation.UPDATE:

@@ -22,9 +22,10 @@ from records.outside import LinkRole, LinkStatus, OutsideLink
 from records.part import PartRevision, RevisionStatus
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.supplier import Supplier
-from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus
+from records.work_order import OPEN, OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus
 from rules import agreements as agree
 from rules.agreements import Disagreement
+from rules.flow_mode import lenient
 from rules.outside_doors import UNDER_CONTRACT
 from rules.policy import table_called
 from rules.supplier_gate import suppliers_for
@@ -35,14 +36,19 @@ DELIVERS_NOTHING = (
     OrderStatus.SUPPLIER_REJECTED,
 )  # fmt: skip
 NEEDS_NOTHING = (WorkOrderStatus.CANCELLED, WorkOrderStatus.CLOSED)
+NOT_OPEN = tuple(status for status in WorkOrderStatus if status not in OPEN)
 LIVING = (LinkStatus.CANCELLED,)
+FLOW = "outside_processing"
 
 
 def judge_link(session: Session, link: OutsideLink, *, at: str, now: dt.datetime) -> list[Finding]:
-    """Return what the rules say about a link. at: LINK (CON-01 to -05, -07, -12), SHIP (also -06, -08, -09, -14) or RETURN (-08, -10)."""
+    """Return what the rules say about a link.
+
+    at: LINK (CON-01 to -05, -07, -12), SHIP (also -06, -08, -09, -14) or RETURN, where nothing bars what comes home: how much
+    may come is ``judge_return``, and for what ``judge_receipt``.
+    """
     if at == "RETURN":
-        found = [*_work(link), *_balance(link)]
-        return weigh(session, link, found, now=now)
+        return []
     found = [
         *_configuration(session, link),
         *_revision_stands(session, link, now),
@@ -52,7 +58,7 @@ def judge_link(session: Session, link: OutsideLink, *, at: str, now: dt.datetime
         *_dates(link),
     ]
     if at == "SHIP":
-        found += [*_contract(session, link), *_work(link)]
+        found += [*_contract(session, link), *_work(link, over=NOT_OPEN)]
     return weigh(session, link, found, now=now)
 
 
@@ -153,7 +159,7 @@ def weigh(session: Session, record: Record, found: Iterable[Disagreement | None]
                 judged_by=judgement.hash, row=row.number,
             )
         )  # fmt: skip
-    return soften(session, findings, on=today_of(session, now))
+    return lenient(session, soften(session, findings, on=today_of(session, now)), FLOW)
 
 
 def links_of_work(session: Session, work_order: WorkOrder) -> list[OutsideLink]:
@@ -286,12 +292,12 @@ def _amendment(session: Session, link: OutsideLink) -> Iterator[Disagreement | N
         yield agree.no_amendment_is_open(amendment.number, order=link.order.number, status=amendment.status.value)
 
 
-def _work(link: OutsideLink) -> Iterator[Disagreement | None]:
+def _work(link: OutsideLink, *, over: Iterable[WorkOrderStatus] = NEEDS_NOTHING) -> Iterator[Disagreement | None]:
     line, work_order = link.order_line, link.operation.work_order
     if line.status in (LineStatus.CANCELLED, LineStatus.CLOSED) or link.order.status in DELIVERS_NOTHING:
         return
     yield agree.work_goes_on(
-        work_order.status.value, [status.value for status in NEEDS_NOTHING], work=work_order.number, line=line.number
+        work_order.status.value, [status.value for status in over], work=work_order.number, line=line.number
     )
 
 

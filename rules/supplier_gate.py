@@ -27,6 +27,7 @@ from records.supplier import (
     SupplierSite,
 )
 from rules.amounts import on_day
+from rules.flow_mode import lenient
 from rules.policy import Judgement, table_called
 from rules.waiver import soften
 
@@ -95,7 +96,13 @@ def judge(
         findings += [finding for finding in found if finding not in findings]
         limits += [row for row in (part.row, process.row) if row is not None and _is_limited(row) and row not in limits]
     until = max((day for day in days if day is not None), default=None) if None not in days else None
-    return GateJudgement(tuple(soften(session, findings, on=on)), until, tuple(limits))
+    weighed = lenient(session, soften(session, findings, on=on), flow_at(point))
+    return GateJudgement(tuple(weighed), until, tuple(limits))
+
+
+def flow_at(point: Point) -> str:
+    """Return the flow whose mode counts at a point of use."""
+    return "outside_processing" if point is Point.SHIP else "requisition_to_po"
 
 
 def judge_order(session: Session, order: PurchaseOrder, *, point: Point, on: dt.date) -> GateJudgement:

@@ -11,12 +11,16 @@ from engine.errors import Effect, Finding
 from records.purchase_order import PurchaseOrder, approved_hash
 from records.requisition import Requisition
 from rules.blurred_roles import judge_text
+from rules.flow_mode import lenient
 from rules.prices import judge_prices
 from rules.quality import judge_clauses
 from rules.revisions import judge_revisions
 from rules.supplier_gate import Point, judge_order, judge_requisition
 from rules.suspicions import judge_duplicates, judge_split
 from rules.waiver import soften
+
+FLOW = "requisition_to_po"
+"""Whose mode says how strictly what is found here is meant."""
 
 
 def judge_submission(session: Session, requisition: Requisition, *, now: dt.datetime) -> list[Finding]:
@@ -32,7 +36,7 @@ def judge_submission(session: Session, requisition: Requisition, *, now: dt.date
     ]
     found += judge_duplicates(session, requisition, now=now)
     found += judge_requisition(session, requisition, point=Point.SUBMIT, on=today).findings
-    return soften(session, found, on=today)
+    return lenient(session, soften(session, found, on=today), FLOW)
 
 
 def judge_suspicions(session: Session, requisition: Requisition, *, now: dt.datetime) -> list[Finding]:
@@ -49,7 +53,7 @@ def judge_built(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> 
     found += judge_prices(order)
     found += judge_clauses(session, order)
     found += [finding for line in order.lines for finding in judge_text(session, line)]
-    return soften(session, found, on=today)
+    return lenient(session, soften(session, found, on=today), FLOW)
 
 
 def judge_issue(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> list[Finding]:
@@ -73,7 +77,7 @@ def judge_issue(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> 
                 way_out="Withdraw the order and have it approved again.",
             )
         )
-    return soften(session, found, on=today)
+    return lenient(session, soften(session, found, on=today), FLOW)
 
 
 def stops(findings: Sequence[Finding]) -> list[Finding]:

@@ -303,7 +303,7 @@ def test_a_work_order_that_is_over_holds_its_open_line(act: Act) -> None:
     link = link_of(act)
     with act.session.no_autoflush:
         link.operation.work_order.status = WorkOrderStatus.CANCELLED
-        assert judged(act, link, "RETURN") == [("CON-08", Effect.HOLD)]
+        assert judged(act, link, "RETURN") == []
         for findings in (
             judge_receipt(act.session, link.order_line, now=act.now),
             judge_orphans(act.session, link.order, now=act.now),
