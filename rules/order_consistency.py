@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, select
@@ -176,10 +177,12 @@ def _configuration(session: Session, link: OutsideLink) -> Iterator[Disagreement
     ours, theirs = link.operation.work_order.part_revision, link.order_line.part_revision
     if ours is None or theirs is None:
         return
-    yield agree.same_revision(
+    found = agree.same_revision(
         ours.number, theirs.number, work=link.operation.work_order.number, line=link.order_line.number,
         standing=_standing(session, theirs),
     )  # fmt: skip
+    is_one_part = ours.part_id == theirs.part_id
+    yield replace(found, old=ours.rev, new=theirs.rev) if found is not None and is_one_part else found
 
 
 def _standing(session: Session, revision: PartRevision) -> str:
