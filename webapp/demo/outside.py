@@ -68,10 +68,10 @@ class Trip:
 
 NORTHSTAR, QUICKPLATE = "NorthStar Heat Treating", "QuickPlate Finishing"
 TRIPS = (
-    Trip("WO-7101", "WB-2200", "Wing bracket, 4340", 24, "HEAT_TREAT", NORTHSTAR, "18.00", 6, begun=9, shipped=5),
-    Trip("WO-7102", "LG-1410", "Landing gear pin", 40, "HEAT_TREAT", NORTHSTAR, "11.50", -3, begun=16, shipped=12),
+    Trip("WO-7301", "WB-2200", "Wing bracket, 4340", 24, "HEAT_TREAT", NORTHSTAR, "18.00", 6, begun=9, shipped=5),
+    Trip("WO-7302", "LG-1410", "Landing gear pin", 40, "HEAT_TREAT", NORTHSTAR, "11.50", -3, begun=16, shipped=12),
     Trip(
-        "WO-7103",
+        "WO-7303",
         "HS-0830",
         "Housing half, 6061",
         60,
@@ -84,7 +84,7 @@ TRIPS = (
         back=(1, 36, 2),
     ),
     Trip(
-        "WO-7104",
+        "WO-7304",
         "TR-5120",
         "Torque rod",
         16,
@@ -97,9 +97,9 @@ TRIPS = (
         back=(1.2, 16, 0),
     ),
     Trip(
-        "WO-7105", "IM-0071", "Implant stem, blank", 12, "HEAT_TREAT", NORTHSTAR, "41.00", 12, begun=3, has_serials=True
+        "WO-7305", "IM-0071", "Implant stem, blank", 12, "HEAT_TREAT", NORTHSTAR, "41.00", 12, begun=3, has_serials=True
     ),
-    Trip("WO-7106", "CV-3300", "Cover plate", 80, "ANODISE", QUICKPLATE, "3.10", 14, begun=1, is_planned=False),
+    Trip("WO-7306", "CV-3300", "Cover plate", 80, "ANODISE", QUICKPLATE, "3.10", 14, begun=1, is_planned=False),
 )
 SPECS = {"HEAT_TREAT": ("PS-455", "D"), "ANODISE": ("PS-310", "B")}
 SOURCES = (
