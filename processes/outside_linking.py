@@ -14,7 +14,7 @@ from engine.database import new_id
 from engine.errors import Conflict, Effect, Finding, Invalid, RuleViolation
 from engine.instances import link_record
 from engine.registry import Registry, Work
-from processes.documents import requisition_variable, sentences, spoken
+from processes.documents import plain, requisition_variable, sentences, spoken
 from processes.outside_documents import (
     link_of,
     link_variable,
@@ -151,10 +151,11 @@ def create_link(act: Act, work: Work) -> Mapping[str, Any]:
     share = work["share"]
     known = act.session.get(OutsideLink, share["link_id"])
     if known is None:
-        line = act.session.get_one(PurchaseOrderLine, work["line"]["id"])
+        operation = operation_of(act, work)
+        line = _with_room(act, operation, share, line_id=work["line"]["id"])
         known = link(
             act,
-            operation_of(act, work),
+            operation,
             line,
             quantity=share["quantity"],
             need_by=share["need_back_on"],
@@ -371,18 +372,31 @@ def _open_line(act: Act, operation: WorkOrderOperation, share: Mapping[str, Any]
         .where(PurchaseOrderLine.part_revision_id == order.part_revision_id, PurchaseOrderLine.uom == order.uom)
     )
     for line in act.session.scalars(wanted.order_by(PurchaseOrderLine.created_at, PurchaseOrderLine.line_no)):
-        taken = sum(
-            (
-                each.allocated_quantity
-                for each in links_of_line(act.session, line.id)
-                if each.status is not LinkStatus.CANCELLED
-            ),
-            Decimal(0),
-        )
         same = (line.spec, line.spec_rev) == (operation.spec, operation.spec_rev)
-        if same and line.work_order_op in (None, "", operation.number) and line.quantity - taken >= share["quantity"]:
+        if same and line.work_order_op in (None, "", operation.number) and _room(act, line) >= share["quantity"]:
             return line
     return None
+
+
+def _with_room(act: Act, operation: WorkOrderOperation, share: Mapping[str, Any], *, line_id: str) -> PurchaseOrderLine:
+    """Return the line that was found, or another one when somebody has taken its quantity since. Raises: Conflict CON-02."""
+    line = act.session.scalars(select(PurchaseOrderLine).where(PurchaseOrderLine.id == line_id).with_for_update()).one()
+    if _room(act, line) >= share["quantity"]:
+        return line
+    other = _open_line(act, operation, share)
+    if other is None:
+        raise Conflict(
+            f"Expected {plain(share['quantity'])} {line.uom} of {line.number} to be free, but {plain(_room(act, line))} are; "
+            "try again to find or raise another line",
+            code="CON-02", record=(operation.record_type, operation.id),
+        )  # fmt: skip
+    return other
+
+
+def _room(act: Act, line: PurchaseOrderLine) -> Decimal:
+    """Return what of a line no link has taken yet, in the line's unit."""
+    links = [each for each in links_of_line(act.session, line.id) if each.status is not LinkStatus.CANCELLED]
+    return line.quantity - sum((each.allocated_quantity * each.conversion_factor for each in links), Decimal(0))
 
 
 def _line_variable(line: PurchaseOrderLine | None) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
 from engine import instances
@@ -77,7 +77,7 @@ def due_operations(session: Session, now: dt.datetime) -> list[WorkOrderOperatio
         .join(WorkOrder, WorkOrder.id == WorkOrderOperation.work_order_id)
         .where(WorkOrderOperation.kind == OperationKind.OUTSIDE, WorkOrder.status.in_(OPEN))
         .where(WorkOrderOperation.status.in_([OperationStatus.READY, OperationStatus.WAITING]))
-        .where(WorkOrderOperation.id.not_in(taken))
+        .where(cast(WorkOrderOperation.id, String).not_in(taken))
     )
     ahead = int(table_called("timers").judge(priority="NORMAL").row.outputs["outside_lookahead"])
     return [

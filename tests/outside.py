@@ -13,8 +13,10 @@ from engine.act import Act
 from engine.ports import SignatureRequest
 from processes import outside_moving, outside_processing, outside_watch
 from processes.certification import Paper, present, verify_certificate
+from processes.invoicing import Bill, BilledLine, capture_invoice
 from processes.outside_moving import Return, Shipment
 from records.certificate import Certificate, CertificateType
+from records.invoice import Invoice
 from records.outside import OutsideLink
 from records.part import LotControl, PartRevision
 from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
@@ -240,3 +242,17 @@ class OutsideStory(Story):
 
 def _no_link() -> OutsideLink:
     raise AssertionError("Expected a link, but there is none")
+
+
+def bill(story: OutsideStory, quantity: int, price: str = "18.00", *, number: str = "R-1") -> Invoice:
+    """Let ana enter the heat treater's invoice."""
+    with story.installation.acting("user:ana") as act:
+        line = story._link(act).order_line
+        given = Bill(
+            supplier=line.order.supplier, invoice_no=number, currency="USD", invoiced_on=dt.date(2026, 11, 22),
+            due_on=dt.date(2026, 12, 22), event_id=f"bill-{number}", lines=[BilledLine(line, D(quantity), D(price))],
+        )  # fmt: skip
+        made = capture_invoice(act, given)
+    story.settle()
+    story.watch()
+    return made

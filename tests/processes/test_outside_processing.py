@@ -125,7 +125,7 @@ def test_another_revision_on_the_order_leaves_no_link_behind(outside: OutsideSto
     with pytest.raises(RuleViolation, match="in review") as refusal:
         link_up(outside, line_id)
     assert refusal.value.code == "CON-01"
-    assert {refusal.value.findings[0].old, refusal.value.findings[0].new} == {"B", "C"}
+    assert {str(value)[-2:] for value in (refusal.value.findings[0].old, refusal.value.findings[0].new)} == {"/B", "/C"}
     assert outside.links == []
 
 
