@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Effect, Finding
+from processes import gauge_impact
 from processes.nonconformances import raise_nonconformance
 from records.actual import Actual
 from records.nonconformance import Nonconformance
@@ -34,7 +35,8 @@ def open_impact(act: Act, order: WorkOrder) -> Nonconformance | None:
     """Carry the result of a calibration to its gauge.
 
     In tolerance, it is due again after its interval. Out of tolerance, it is taken out of service and a nonconformance names every
-    work order on which it was used since it was last good; each of them shows a hold until quality has looked. Source: domain.md 1.14.
+    work order on which it was used since it was last good; each of them shows a hold, and quality gets the task
+    to assess them. Source: domain.md 1.14.
     """
     gauge = order.resource
     assert gauge is not None
@@ -51,6 +53,7 @@ def open_impact(act: Act, order: WorkOrder) -> Nonconformance | None:
         description=f"Used since {since or 'ever'} on: {', '.join(each.number for each in concerned) or 'no work order'}.",
     )  # fmt: skip
     keep_findings(act, [_held(each, gauge, raised) for each in concerned])
+    gauge_impact.begin(act, raised, gauge, order, orders=concerned, since=since)
     return raised
 
 
