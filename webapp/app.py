@@ -20,6 +20,7 @@ from webapp.pages import (
     flow_modes,
     inbox,
     lots,
+    mismatches,
     operations,
     orders,
     outside,
@@ -57,6 +58,7 @@ SCREENS = (
     findings,
     flow_modes,
     waivers,
+    mismatches,
 )
 """Modules of pages, each with a blueprint."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.database import instant_text
+from processes import mismatches
 from records import notice
 from records.person import Role, User
 from webapp import dossiers, formats, refusals, visit
@@ -114,6 +115,7 @@ NAVIGATION = (
     ("resources.index", "Resources", "Making"),
     ("parts.index", "Parts", "Making"),
     ("findings.index", "Findings", "Oversight"),
+    ("mismatches.index", "Mismatches", "Oversight"),
     ("waivers.index", "Waivers", "Oversight"),
     ("data_quality.index", "Data quality", "Oversight"),
     ("flow_modes.index", "Modes", "Oversight"),
@@ -153,6 +155,7 @@ def install(app: Flask) -> None:
         initials=formats.initials,
         instant=lambda value: formats.instant(value, customs()),
         iso=_iso,
+        mismatch=mismatches.field_words,
         moment=lambda value: formats.moment(value, visit.now(), customs()),
         money=lambda value, currency="", unit_price=False: formats.money(
             value, currency, customs(), unit_price=unit_price

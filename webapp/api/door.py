@@ -15,6 +15,7 @@ from webapp.api import (
     instances,
     lots,
     messages,
+    mismatches,
     orders,
     outside,
     parts,
@@ -42,6 +43,7 @@ FAMILIES = (
     parts,
     suppliers,
     lots,
+    mismatches,
 )
 """Imported for the endpoints that they register."""
 
