@@ -51,6 +51,7 @@ from rules.amending import (
     asked_of,
     classify,
     deepest,
+    links_of,
     operation_of,
     refuse_impossible,
     refuse_status,
@@ -454,6 +455,12 @@ def _impact(act: Act, order: PurchaseOrder, found: Examination) -> list[str]:
     said += [
         f"Line {line.line_no} is for {operation.number}, {operation.description}: {operation.status.value}."
         for line, operation in linked
+    ]
+    said += [
+        f"{link.number}: {plain(link.shipped)} {link.uom} were shipped, {plain(link.at_supplier)} are at the supplier."
+        for line in lines
+        for link in links_of(act.session, line)
+        if link.shipped
     ]
     rate = order.fx_rate or Decimal(1)
     delta = convert(found.weight.total_after - found.weight.total_before, rate, currency=order.site.currency)

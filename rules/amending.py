@@ -10,13 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Boolean, Date, Integer, inspect, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from engine.canonical import canonical
 from engine.database import Scaled, new_id
 from engine.errors import Conflict, Invalid
 from engine.record import Operation, Record
 from records.columns import CodesType, shaped
+from records.outside import LinkStatus, OutsideLink
 from records.part import Criticality, PartRevision
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.work_order import WorkOrder, WorkOrderOperation
@@ -195,7 +196,10 @@ def deepest(classified: Iterable[Classified]) -> ChangeClass:
 
 
 def operation_of(session: Session, line: PurchaseOrderLine) -> WorkOrderOperation | None:
-    """Return the work-order operation that a line names, as ``WO-7001/30``, or None."""
+    """Return the work-order operation that a line is linked with, else the one it names, as ``WO-7001/30``, or None."""
+    link = next(iter(links_of(session, line)), None)
+    if link is not None:
+        return link.operation
     number, _, op_no = (line.work_order_op or "").rpartition("/")
     if not number or not op_no.isdigit():
         return None
@@ -204,6 +208,19 @@ def operation_of(session: Session, line: PurchaseOrderLine) -> WorkOrderOperatio
         .join(WorkOrder)
         .where(WorkOrder.number == number, WorkOrderOperation.op_no == int(op_no))
     ).first()
+
+
+def links_of(session: Session, line: PurchaseOrderLine) -> list[OutsideLink]:
+    """Return the links of a line with operations that were not given up."""
+    wanted = select(OutsideLink).where(OutsideLink.order_line_id == line.id, OutsideLink.status != LinkStatus.CANCELLED)
+    return list(session.scalars(wanted.order_by(OutsideLink.number)))
+
+
+def left_for_the_supplier(line: PurchaseOrderLine) -> Decimal:
+    """Return how much of a line's work has left for its supplier and was not recalled, in the line's unit."""
+    session = object_session(line)
+    links = links_of(session, line) if session is not None else []
+    return sum(((link.shipped - link.recalled) * link.conversion_factor for link in links), Decimal(0))
 
 
 def needed_on(session: Session, line: PurchaseOrderLine) -> dt.date | None:
@@ -269,6 +286,8 @@ def _of_line(line: PurchaseOrderLine, edit: LineEdit, errors: dict[str, str]) ->
     values = {} if edit.is_cancelled else edit.values
     if edit.is_cancelled:
         values = {"quantity": line.quantity_received} if line.quantity_received else {"status": LineStatus.CANCELLED}
+        if not line.quantity_received and (away := left_for_the_supplier(line)):
+            values = {"quantity": away}
     found = list(_changed(line, values, at, errors))
     if found and line.status in ENDED and "status" not in values:
         raise Conflict(
@@ -276,11 +295,14 @@ def _of_line(line: PurchaseOrderLine, edit: LineEdit, errors: dict[str, str]) ->
             code=RULE, record=(line.order.record_type, line.order_id),
         )  # fmt: skip
     for one in found:
-        if one.column == "quantity" and one.value < line.quantity_received:
-            errors[one.path] = (
-                f"Expected at least {line.quantity_received.normalize():f} {line.uom}, which are received already, "
-                f"but found {one.value.normalize():f}"
+        if one.column == "quantity":
+            least, why = max(
+                (line.quantity_received, "received already"), (left_for_the_supplier(line), "shipped to the supplier")
             )
+            if one.value < least:
+                errors[one.path] = (
+                    f"Expected at least {least.normalize():f} {line.uom}, which are {why}, but found {one.value.normalize():f}"
+                )
     return found
 
 

@@ -24,8 +24,8 @@ from records.purchase_order import move as move_order
 from records.signature import SignatureStatus
 from rules.amending import Edits, LineEdit
 from tests.amendments import acknowledged, amend, amendments, answer, go_to, more, newest, redline, sent, within
-from tests.makers import make_grant, make_receipt, make_revision
-from tests.people import bea, carl, ivan, lena, max_
+from tests.makers import ROUTING, make_grant, make_receipt, make_revision, make_work_order
+from tests.people import bea, carl, ivan, lena, max_, pat, rita
 from tests.story import Story
 
 D = Decimal
@@ -537,6 +537,52 @@ def test_items_of_an_amendment_are_not_written_after_it(story: Story) -> None:
                 old_text="40.0000", new_text="1.0000", change_class=ChangeClass.C2,
             )
         )  # fmt: skip
+
+
+def linked(story: Story) -> None:
+    """Have an acknowledged order that the second step of WO-7001 waits for; its third begins on 2026-12-16."""
+    steps = tuple(
+        step | {"planned_start": dt.date(2026, 12, 6 + step["op_no"] // 3)} for step in ROUTING if step["op_no"] < 40
+    )
+    story.given(lambda act: make_work_order(act, number="WO-7001", operations=steps))
+    acknowledged(story, line_fields={"work_order_op": "WO-7001/20"})
+
+
+def test_a_decrease_under_a_work_order_asks_its_planner_and_its_buyer(story: Story) -> None:
+    """Domain 4a: decrease, the buyer, and the planner where a work order is linked."""
+    linked(story)
+    amendment = amend(story, more(90))
+    assert amendment.plan is ApprovalPlan.BUYER_PLANNER
+    assert "Line 1 is for WO-7001/20, Mill profile: " in amendment.impact
+    assert [task.role for task in story.tasks()] == ["PLANNER"]
+    story.as_(rita).decide("decide_slot", "approve")
+    assert story.order.revision == 0
+    story.as_(bea).decide("decide_slot", "approve")
+    assert (story.order.revision, story.order.lines[0].quantity, story.incidents) == (1, D(90), [])
+
+
+def test_a_major_change_under_a_work_order_is_also_put_before_its_planner(story: Story) -> None:
+    linked(story)
+    story.given(lambda act: make_grant(act, "pat", "PLANNER"))
+    amendment = amend(story, more(102))
+    assert (amendment.plan, amendment.change_class) == (ApprovalPlan.LEAD, "C2")
+    with pytest.raises(Refused, match="Rita Okafor requested it"):
+        story.as_(rita).decide("decide_slot", "approve")
+    story.as_(pat).decide("decide_slot", "approve")
+    approve(story)
+    assert story.order.revision == 1
+
+
+@pytest.mark.parametrize(("days", "wanted"), [(2, "C2"), (-2, "C1"), (-4, "C2")])
+def test_a_date_past_the_need_of_the_work_order_or_far_away_is_a_major_change(
+    story: Story, days: int, wanted: str
+) -> None:
+    """Before the acknowledgement: up to 3 days and not past 2026-12-16, when the next step begins, is minor."""
+    steps = tuple(step | {"planned_start": dt.date(2026, 12, 16)} for step in ROUTING)
+    story.given(lambda act: make_work_order(act, number="WO-7001", operations=steps))
+    sent(story, line_fields={"work_order_op": "WO-7001/20", "need_by": dt.date(2026, 12, 16)})
+    day = dt.date(2026, 12, 16) + dt.timedelta(days=days)
+    assert amend(story, Edits(lines=[LineEdit(1, {"need_by": day})])).change_class == wanted
 
 
 def offer(story: Story, **line: Any) -> None:
