@@ -43,10 +43,12 @@ SCOPES = {
     "lots:read": "see lots, what they were made of and where they went",
     "lots:write": "report what was issued of a lot and what was made of it; hold lots",
     "suppliers:read": "see suppliers and what they are approved for",
+    "rules:read": "see findings, waivers, the mode of each flow and the quality of the data",
+    "rules:write": "acknowledge warnings and ask for waivers; never for an adapter",
 }
 """What a key may be good for."""
 
-PERSONAL = frozenset({"tasks:read", "tasks:decide", "definitions:deploy", "requisitions:write"})
+PERSONAL = frozenset({"tasks:read", "tasks:decide", "definitions:deploy", "requisitions:write", "rules:write"})
 """What only a person's key may do: an adapter decides nothing and asks for nothing."""
 
 ANSWERS_KEPT_FOR = dt.timedelta(days=7)

@@ -12,6 +12,7 @@ from records.api_key import SCOPES
 from webapp.api import (
     amendments,
     definitions,
+    findings,
     instances,
     lots,
     messages,
@@ -44,6 +45,7 @@ FAMILIES = (
     suppliers,
     lots,
     mismatches,
+    findings,
 )
 """Imported for the endpoints that they register."""
 
