@@ -186,8 +186,8 @@ def _edges(session: Session, starts: Select[Any], direction: Direction, *, size:
     near = edge.from_node if direction is Direction.FORWARD else edge.to_node
     wanted = (
         select(
-            edge.id, edge.kind, edge.from_node, edge.to_node, edge.parent_id, edge.child_id, edge.work_order_id,
-            edge.operation_id, edge.part_revision_id, edge.quantity, edge.uom, edge.happened_at, edge.event_id,
+            edge.id, edge.kind, edge.from_node, edge.to_node, edge.work_order_id, edge.operation_id, edge.quantity, edge.uom,
+            edge.happened_at,
         )
         .join(bounded, near == bounded.columns["node"])
         .where(edge.kind != EdgeKind.WITHDRAWN, _is_walked(edge))
