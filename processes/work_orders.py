@@ -6,6 +6,7 @@ What happens on its operations is in ``work_order_events``; how one is made, in 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -59,7 +60,7 @@ from rules.work_order_release import judge_release, order_lines_for, warnings_of
 
 __all__ = [
     "Cost", "Event", "Posted", "cancel", "close", "complete", "complete_operation", "cost_of", "create", "find", "firm", "hold",
-    "lift_hold", "linked_lines", "observe", "post_event", "raise_nonconformance", "release", "reverse", "sign", "skip_operation",
+    "lift_hold", "linked_lines", "observe", "post_event", "raise_nonconformance", "release", "replan", "reverse", "sign", "skip_operation",
     "snapshot_of", "split", "start_operation", "warnings_of",
 ]  # fmt: skip
 
@@ -351,6 +352,39 @@ def cancel(act: Act, order: WorkOrder, *, reason: str) -> WorkOrder:
             act, "BUYER", f"{order.number} is cancelled and {lines[0].number} is bought for it (CON-08)", key=f"{order.id}:cancelled",
             record=("purchase_order", lines[0].order_id),
         )  # fmt: skip
+    return order
+
+
+def replan(
+    act: Act,
+    order: WorkOrder,
+    *,
+    planned_start: dt.date | None,
+    planned_finish: dt.date | None,
+    priority: int,
+    reason: str = "",
+) -> WorkOrder:
+    """Move an order in time or importance; its buyers are told when something is bought for it (4c: C0, warns the order).
+
+    Raises: Forbidden to who plans no work; Invalid for an end before the start; RuleViolation UNCONTROLLED_CHANGE once it has ended.
+    """
+    need_planner(act, order=order)
+    if planned_start and planned_finish and planned_finish < planned_start:
+        raise Invalid(
+            f"Expected a day from {planned_start} on, but found {planned_finish}",
+            {"planned_finish": "is before the start"},
+        )
+    moved = (order.planned_start, order.planned_finish) != (planned_start, planned_finish)
+    order.planned_start, order.planned_finish, order.priority = planned_start, planned_finish, priority
+    act.session.flush()
+    if reason.strip():
+        act.note(
+            order.record_type, order.id, "MOVED", field="planned_finish", new=str(planned_finish), reason=reason.strip()
+        )
+    for line in linked_lines(act, order) if moved else ():
+        subject = f"{order.number} is planned for {planned_start or 'no day'} to {planned_finish or 'no day'}: check {line.number}"
+        key = f"{order.id}:{planned_start}:{planned_finish}:{line.id}"
+        tell_role(act, "BUYER", subject, key=key, record=("purchase_order", line.order_id))
     return order
 
 

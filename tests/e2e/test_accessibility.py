@@ -10,7 +10,9 @@ import pytest
 from playwright.sync_api import Page
 
 from engine.act import Installation
+from records.resource import ResourceKind
 from tests.e2e.conftest import Live
+from tests.makers import make_resource, make_work_order
 from tests.people import bea, lena, rita
 from tests.story import Story, open_plant
 
@@ -46,6 +48,14 @@ def test_no_page_keeps_anybody_out(sign_in: Callable[..., Page], live: Live, sch
     judge(page, f"{live.url}/requisitions/new")
     judge(page, f"{live.url}/requisitions/{asked.requisition_id}?tab=history")
     judge(page, f"{live.url}/profile")
+    with live.installation.acting("system:test") as act:
+        order = make_work_order(act)
+        make_resource(act, kind=ResourceKind.GAUGE)
+    judge(page, f"{live.url}/work-orders")
+    judge(page, f"{live.url}/work-orders/{order.id}")
+    judge(page, f"{live.url}/work-orders/{order.id}?tab=cost")
+    judge(page, f"{live.url}/work-orders/new?type=REWORK")
+    judge(page, f"{live.url}/resources")
 
 
 def judge(page: Page, url: str) -> None:

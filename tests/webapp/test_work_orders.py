@@ -277,3 +277,16 @@ def test_a_nonconformance_is_raised_on_the_page(browse: People, story: Story, se
     assert answer.status_code == 303
     assert "NCR-" in browser.get(answer.headers["Location"]).text
     story.given(lambda act: (make_instruction(act), make_nonconformance(act, act.session.get_one(WorkOrder, seven))))
+
+
+def test_a_planner_plans_anew_and_splits(browse: People, story: Story, seven: str) -> None:
+    browser = browse(rita)
+    sent = {"planned_start": "2026-12-01", "planned_finish": "2026-12-24", "priority": "1"}
+    assert browser.post(f"/work-orders/{seven}/plan", sent).status_code == 303
+    assert browser.post(f"/work-orders/{seven}/plan", sent | {"priority": "12"}).status_code == 422
+    assert browser.post(f"/work-orders/{seven}/plan", sent | {"planned_finish": "2026-11-01"}).status_code == 422
+    assert browser.post(f"/work-orders/{seven}/split", {"reason": "4; five"}).status_code == 422
+    assert browser.post(f"/work-orders/{seven}/split", {"reason": "4; 5"}).status_code == 409
+    assert browser.post(f"/work-orders/{seven}/split", {"reason": "4; 6"}).status_code == 303
+    assert "WO-7001-2" in browser.get(f"/work-orders/{seven}").text
+    assert browse(otto).post(f"/work-orders/{seven}/plan", sent).status_code == 403

@@ -225,6 +225,15 @@ class ActGiven(Request):
     reason = text(4000, load_default="")
 
 
+class PlanGiven(Request):
+    """Days and priority; what is left out stays."""
+
+    planned_start = fields.Date(allow_none=True)
+    planned_finish = fields.Date(allow_none=True)
+    priority = Whole(validate=validate.Range(1, 9, error="Expected {min} to {max}, but found {input}"))
+    reason = text(4000, load_default="")
+
+
 class StatusSeen(Request):
     """What the home system shows."""
 
@@ -469,6 +478,20 @@ complete_work_order = _moving(
     "complete", "Accept a work order as complete", "Every operation is complete, another accepts."
 )
 close_work_order = _moving("close", "Close a work order", "No gap, no actual without a cost.")
+
+
+@writes(
+    "PATCH", "/work-orders/<record_id>", scope="work_orders:write", summary="Move a work order in time or importance",
+    body=PlanGiven, answer=WorkOrderDetail, render=_show, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def replan_work_order(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Days and priority are the planner's until it has ended; everything else of a released one is frozen."""
+    order = pages.find(act.session, record_id)
+    bodies.seen_tag(str(order.version))
+    work_order_doors.need(visitor(), "plan", order)
+    kept = {name: getattr(order, name) for name in ("planned_start", "planned_finish", "priority")}
+    work_orders.replan(act, order, **{**kept, **body})
+    return order.id
 
 
 @writes(

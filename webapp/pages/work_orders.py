@@ -26,6 +26,7 @@ from records.part import Part, PartRevision
 from records.resource import Resource, ResourceKind, WorkCentre
 from records.signature import Meaning
 from records.work_order import (
+    ENDED,
     UNRELEASED,
     CalibrationResult,
     WorkOrder,
@@ -149,13 +150,55 @@ MOVES: dict[str, Callable[[Act, WorkOrder, str], Any]] = {
     "hold": lambda act, order, reason: work_orders.hold(act, order, reason=reason),
     "lift": lambda act, order, reason: work_orders.lift_hold(act, order, reason=reason),
     "cancel": lambda act, order, reason: work_orders.cancel(act, order, reason=reason),
+    "split": lambda act, order, reason: work_orders.split(act, order, _parts(reason)),
     "complete": lambda act, order, _: work_orders.complete(act, order),
     "close": lambda act, order, _: work_orders.close(act, order),
 }
 DONE_WORDS = {
     "firm": "is firm", "unfirm": "is a plan again", "release": "is released and its routing frozen", "hold": "is on hold",
-    "lift": "goes on", "cancel": "is cancelled", "complete": "is accepted as complete", "close": "is closed",
+    "lift": "goes on", "split": "is split", "cancel": "is cancelled", "complete": "is accepted as complete", "close": "is closed",
 }  # fmt: skip
+
+
+def _parts(text: str) -> list[Decimal]:
+    """Read the pieces of each part, ``12; 28``. Raises: Invalid."""
+    try:
+        return [
+            typed.decimal(one, visitor().how, decimals=6, above=Decimal(0))
+            for one in text.replace("+", ";").split(";")
+            if one.strip()
+        ]
+    except Unreadable as error:
+        raise Invalid(f"Expected pieces such as 12; 28, but: {error}", {"reason": str(error)}) from error
+
+
+@pages.post("/work-orders/<record_id>/plan")
+def replan(record_id: str) -> Page:
+    """Move a work order in time or importance."""
+    order = find(reading(), record_id)
+    work_order_doors.need(visitor(), "plan", order)
+    try:
+        days = {name: _day(name) for name in ("planned_start", "planned_finish")}
+        priority = request.form.get("priority", "5").strip()
+        if priority not in {str(number) for number in range(1, 10)}:
+            raise Invalid(f"Expected a priority of 1 to 9, but found “{priority[:20]}”", {"priority": "1 to 9"})
+        with acting() as act:
+            work_orders.replan(
+                act, find(act.session, record_id), planned_start=days["planned_start"], planned_finish=days["planned_finish"],
+                priority=int(priority), reason=request.form.get("reason", "")[:4000],
+            )  # fmt: skip
+    except Refused as refusal:
+        return _show(find(read_anew(), record_id), refusal), status_of(refusal)
+    flash(f"{order.number} is planned anew.", "good")
+    return redirect(url_for("work_orders.show", record_id=record_id), 303)
+
+
+def _day(name: str) -> dt.date | None:
+    text = request.form.get(name, "").strip()
+    try:
+        return typed.day(text) if text else None
+    except Unreadable as error:
+        raise Invalid(f"Expected a day, but: {error}", {name: str(error)}) from error
 
 
 @pages.post("/work-orders/<record_id>/operations/<operation_id>/<verb>")
@@ -395,6 +438,7 @@ def _show(order: WorkOrder, refusal: Refused | None = None, *, tab: str | None =
         children=list(session.scalars(select(WorkOrder).where(WorkOrder.parent_id == order.id).order_by(WorkOrder.number))),
         nonconformances=list(session.scalars(select(Nonconformance).where(numbers).order_by(Nonconformance.number))),
         equipment=_equipment(session), results=[(one.value, formats.words(one)) for one in CalibrationResult],
+        may_replan=order.status not in ENDED and visitor().holds(*work_order_doors.roles_for("plan", order)),
     )  # fmt: skip
 
 
@@ -444,7 +488,6 @@ def _show_form(refusal: Refused | None = None) -> str:
                 select(DeviationAuthority).where(DeviationAuthority.status == DeviationStatus.APPROVED).order_by(DeviationAuthority.number)
             )
         ],
-        today=dt.date.today,
     )  # fmt: skip
 
 

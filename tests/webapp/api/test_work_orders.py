@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from records.work_order import WorkOrder
 from tests.makers import make_part, make_resource, make_revision, make_routing, make_work_order
 from tests.people import max_, otto, rita
 from tests.story import Story
@@ -119,7 +118,9 @@ def test_resources_are_listed(calls: Client, story: Story) -> None:
     assert (gauge["code"], gauge["calibration_due"]) == ("G-14", "2027-06-30")
 
 
-def test_an_uncontrolled_change_has_no_door(story: Story, seven: str, calls: Client) -> None:
-    assert calls.patch(seven, {"part_revision": "P-1/C"}).status_code == 405
-    order = story.read(lambda session: session.get_one(WorkOrder, seven.rsplit("/", 1)[1]).snapshot_hash)
-    assert order is None
+def test_days_and_priority_are_the_planners_and_nothing_else_is(calls: Client, calling: Calling, seven: str) -> None:
+    moved = calls.patch(seven, {"planned_finish": "2026-12-30", "priority": 2}, match=calls.tag(seven))
+    assert (moved.status_code, moved.json["planned_finish"], moved.json["priority"]) == (200, "2026-12-30", 2)
+    problem(calls.patch(seven, {"part_revision": "P-1/C"}, match=calls.tag(seven)), 422, "INVALID")
+    problem(calls.patch(seven, {"planned_finish": "2020-01-01"}, match=calls.tag(seven)), 422, "INVALID")
+    problem(calling(otto).patch(seven, {"priority": 1}, match=calls.tag(seven)), 403, "NOT_AUTHORISED")
