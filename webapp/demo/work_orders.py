@@ -192,7 +192,7 @@ def _revision(act: Act, number: str) -> PartRevision:
 
 
 def _production(installation: Installation) -> None:
-    """WO-7201 with its milling done and heat treatment to come, one just released, one closed, one split."""
+    """WO-6901 with its milling done and heat treatment to come, one just released, one closed, one split."""
     with installation.acting("user:rita") as act:
         today = site_called(act.session, MAIN).local_day(act.now)
         plan: dict[str, Any] = {
@@ -207,11 +207,11 @@ def _production(installation: Installation) -> None:
         }
         contract: dict[str, Any] = {"contract_ref": "FC-2026-07"}
         first = work_orders.create(
-            act, WorkOrderType.PRODUCTION, quantity=D(10), system="MES", native_id="WO-7201", standards=STANDARD, project="LOT-7201",
-            description="Brackets for lot 7201", **plan, **contract,
+            act, WorkOrderType.PRODUCTION, quantity=D(10), system="MES", native_id="WO-6901", standards=STANDARD, project="LOT-6901",
+            description="Brackets for lot 6901", **plan, **contract,
         )  # fmt: skip
         second = work_orders.create(
-            act, WorkOrderType.PRODUCTION, quantity=D(60), system="ERP", native_id="WO-7202", priority=3, **late
+            act, WorkOrderType.PRODUCTION, quantity=D(60), system="ERP", native_id="WO-6902", priority=3, **late
         )
         small = tuple(dict(step) for step in ROUTING if step["op_no"] in (10, 40))
         third = work_orders.create(
@@ -219,9 +219,9 @@ def _production(installation: Installation) -> None:
         )
         for order in (first, second, third):
             work_orders.release(act, order)
-        work_orders.create(act, WorkOrderType.PRODUCTION, quantity=D(40), system="ERP", native_id="WO-7204", **late)
+        work_orders.create(act, WorkOrderType.PRODUCTION, quantity=D(40), system="ERP", native_id="WO-6904", **late)
     with installation.acting("adapter:mes") as act:
-        _make_7201(act)
+        _make_6901(act)
         order = work_orders.find(act.session, "WO-6990")
         _say(act, order, "MATERIAL", "mes-6990-m", item="P-180", quantity=D(25), lot="HEAT-8090", unit_cost=D("41.10"))
         _say(act, order, "LABOUR", "mes-6990-l", op_no=10, quantity=D(50), uom="MIN", performer="B-1015")
@@ -231,8 +231,8 @@ def _production(installation: Installation) -> None:
         work_orders.close(act, work_orders.complete(act, work_orders.find(act.session, "WO-6990")))
 
 
-def _make_7201(act: Act) -> None:
-    order = work_orders.find(act.session, "WO-7201")
+def _make_6901(act: Act) -> None:
+    order = work_orders.find(act.session, "WO-6901")
     _say(act, order, "MATERIAL", "mes-90011", item="P-180", quantity=D(10), lot="HEAT-8104", unit_cost=D("42.50"))
     _say(act, order, "OPERATION_STARTED", "mes-90012", op_no=10, performer="B-1015")
     _say(act, order, "OPERATION_COMPLETED", "mes-90013", op_no=10, good=D(10), performer="B-1015")
@@ -269,7 +269,7 @@ def _quality(installation: Installation) -> None:
         brush = {"op_no": 10, "description": "Deburr with alternate brush", "work_centre": "MILL"}
         rework = work_orders.create(
             act, WorkOrderType.REWORK, quantity=D(4), part_revision=housing, nonconformance=act.session.merge(raised), operations=(weld,),
-            system="MES", native_id="WO-7210", priority=2,
+            system="MES", native_id="WO-6910", priority=2,
         )  # fmt: skip
         work_orders.release(act, rework)
         work_orders.create(
@@ -277,11 +277,11 @@ def _quality(installation: Installation) -> None:
             deviation=act.session.merge(leave), operations=(brush,),
         )  # fmt: skip
     with installation.acting("adapter:mes") as act:
-        order = work_orders.find(act.session, "WO-7210")
+        order = work_orders.find(act.session, "WO-6910")
         _say(act, order, "OPERATION_STARTED", "mes-91001", op_no=10, performer="B-1007", resource="W-01")
         _say(act, order, "LABOUR", "mes-91002", op_no=10, quantity=D("1.5"), performer="B-1007")
     with installation.acting("user:quinn") as act:
-        order = work_orders.find(act.session, "WO-7202")
+        order = work_orders.find(act.session, "WO-6902")
         work_orders.hold(
             act, order, reason="Change CO-1042 is being assessed: wait for revision C", owner="role:QA_ENG"
         )
