@@ -43,11 +43,11 @@ MAKES = ("P-2188", "P-2325", "P-2271")
 
 MADE = (
     # work order, its turn among the parts made here, pieces, what it took (lot or heat, quantity)
-    ("WO-7201", 0, 10, (("HEAT-7781", "24"),)),
-    ("WO-7202", 0, 10, (("HEAT-7781", "12"), ("HEAT-7790", "18"))),
-    ("WO-7203", 1, 8, (("HEAT-5512", "42.5"),)),
+    ("WO-7401", 0, 10, (("HEAT-7781", "24"),)),
+    ("WO-7402", 0, 10, (("HEAT-7781", "12"), ("HEAT-7790", "18"))),
+    ("WO-7403", 1, 8, (("HEAT-5512", "42.5"),)),
 )
-ASSEMBLY = "WO-7210"
+ASSEMBLY = "WO-7410"
 SERIALS = 6
 BITS = (("BU-4471", "12"), ("DP-0312", "12"), ("BB-9024", "6"))
 STEPS = (("Saw blank", "WI-10"), ("Mill profile", "WI-20"), ("Deburr and inspect", "WI-40"))
