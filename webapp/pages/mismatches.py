@@ -34,6 +34,7 @@ def index() -> str:
         "mismatches/index.html", page=look_up(filters, request.args.get("after", "").strip()), filters=filters,
         counts=desk.counts(reading()), ages=AGES, states=list(DiscrepancyStatus), kinds=list(DiscrepancyKind),
         severities=list(Severity), field_words=desk.field_words, kind_words=KINDS,
+        tab="mismatches",
     )  # fmt: skip
 
 
