@@ -65,6 +65,7 @@ WARN = frozenset(
     {
         "RETURNED",
         "QUARANTINE",
+        "HELD",
         "ON_HOLD",
         "HOLD",
         "APPROVAL_EXPIRED",
@@ -114,6 +115,7 @@ NAVIGATION = (
     ("lots.index", "Lots", "Making"),
     ("resources.index", "Resources", "Making"),
     ("parts.index", "Parts", "Making"),
+    ("holds.index", "Holds and quarantine", "Oversight"),
     ("findings.index", "Findings", "Oversight"),
     ("mismatches.index", "Mismatches", "Oversight"),
     ("waivers.index", "Waivers", "Oversight"),

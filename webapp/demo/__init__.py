@@ -19,6 +19,7 @@ from webapp.demo.extract import bring_extract
 from webapp.demo.lots import show_genealogy
 from webapp.demo.outside import send_outside
 from webapp.demo.plant import approve_suppliers, build_plant
+from webapp.demo.receipts import receive_goods
 from webapp.demo.work import do_work
 from webapp.demo.work_orders import settle_work
 
@@ -55,6 +56,8 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
     send_outside(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("amendments")
     amend_orders(installation, today=today, at=lambda moment: _at(installation, moment))
+    tell("goods and invoices")
+    receive_goods(installation, today=today, at=lambda moment: _at(installation, moment))
 
 
 @contextmanager

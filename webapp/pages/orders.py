@@ -20,6 +20,7 @@ from processes.amendment import CANCELLABLE
 from processes.withdrawal import WITHDRAWABLE
 from records import attachment, comment
 from records.amendment import AmendmentStatus, amendments_of, open_amendment_of, refuse_second
+from records.invoice import InvoiceLine
 from records.purchase_order import (
     AckCode,
     AckResult,
@@ -28,6 +29,7 @@ from records.purchase_order import (
     PurchaseOrder,
     approved_hash,
 )
+from records.receipt import receipts_of
 from records.requisition import Requisition
 from records.supplier import Supplier
 from rules.amending import refuse_status
@@ -45,6 +47,9 @@ STEPS = (
     OrderStatus.DRAFT, OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED, OrderStatus.APPROVED_NOT_TRANSMITTED,
     OrderStatus.TRANSMITTED, OrderStatus.ACKNOWLEDGED, OrderStatus.RECEIVED, OrderStatus.CLOSED,
 )  # fmt: skip
+
+
+GOODS_COME = frozenset({OrderStatus.TRANSMITTED, OrderStatus.ACKNOWLEDGED, OrderStatus.PARTIALLY_RECEIVED})
 
 
 @pages.get("/orders")
@@ -201,10 +206,22 @@ def _show(order: PurchaseOrder, refusal: Refused | None = None) -> str:
     return render_template(
         "documents/order.html", document=order, beside=document_page.beside(session, order, content), steps=steps,
         content_hash=content, tab=request.args.get("tab", "summary"), refusal=refusal, may=_may(order),
-        requisitions=_requisitions_of(order), today=_today(),
+        requisitions=_requisitions_of(order), today=_today(), received=_received(session, order),
         differences=dossiers.against_requisition(order) if order.status is OrderStatus.DRAFT else (),
         amendments=[(one, amendment_page.differences(one)) for one in reversed(amendments_of(session, order))],
     )  # fmt: skip
+
+
+def _received(session: Session, order: PurchaseOrder) -> list[dict[str, Any]]:
+    """Return each line with its receipts and the invoices on it."""
+    return [
+        {
+            "line": line,
+            "receipts": receipts_of(session, line),
+            "billed": list(session.scalars(select(InvoiceLine).where(InvoiceLine.order_line_id == line.id))),
+        }
+        for line in order.lines
+    ]
 
 
 def _requisitions_of(order: PurchaseOrder) -> list[Requisition]:
@@ -231,6 +248,9 @@ def _may(order: PurchaseOrder) -> dict[str, str]:
     return {
         "edit": buyer or ("" if order.status is OrderStatus.DRAFT else f"Frozen: it is {state}. {_way_out(order)}"),
         "withdraw": buyer or ("" if order.status in WITHDRAWABLE else f"Only before it is issued; it is {state}."),
+        "receive": ""
+        if visitor().holds("RECEIVING") and order.status in GOODS_COME
+        else "Nothing is received on it now.",
         "print": ""
         if order.approved_hash == approved_hash(order)
         else "There is a sheet once the order is submitted for approval.",
