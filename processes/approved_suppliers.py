@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.errors import Forbidden, Invalid
@@ -15,6 +18,7 @@ from engine.ports import SignatureRequest
 from processes.notices import tell_role
 from processes.sourcing import announce_approval
 from processes.supplier_approval import lasting_approval
+from records.purchase_order import OrderStatus, PurchaseOrder
 from records.roles import grants_of
 from records.signature import Meaning
 from records.signing import PasswordSigner
@@ -32,6 +36,7 @@ KEEPERS = ("SQ", "QA_ENG")
 """Roles of quality that keep the list (SUP-15: a buyer does not)."""
 
 APPROVABLE = frozenset({ApprovalStatus.PENDING, ApprovalStatus.CONDITIONAL, ApprovalStatus.SUSPENDED})
+OVER = (OrderStatus.CLOSED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.SUPPLIER_REJECTED)
 SUSPENDABLE = frozenset({ApprovalStatus.APPROVED, ApprovalStatus.CONDITIONAL})
 
 
@@ -95,8 +100,16 @@ def suspend(act: Act, approval: SupplierApproval, *, reason: str) -> SupplierApp
     announce_approval(act, approval)
     subject = f"{approval.supplier.name}: {approval.subject_code} is suspended"
     record = (approval.supplier.record_type, approval.supplier_id)
-    tell_role(act, "BUYER", subject, key=f"suspended:{act.id}", body=reason.strip(), record=record)
+    orders = ", ".join(order.number for order in open_orders(act.session, approval.supplier)) or "none"
+    body = f"{reason.strip()}\n\nOpen orders: {orders}."
+    tell_role(act, "BUYER", subject, key=f"suspended:{act.id}", body=body, record=record)
     return approval
+
+
+def open_orders(session: Session, supplier: Supplier) -> list[PurchaseOrder]:
+    """Return the orders of a supplier that are not over, which a suspension leaves in the air (SUP-09), by number."""
+    wanted = select(PurchaseOrder).where(PurchaseOrder.supplier_id == supplier.id, PurchaseOrder.status.not_in(OVER))
+    return sorted(session.scalars(wanted), key=lambda order: order.number)
 
 
 def approval_hash(approval: SupplierApproval) -> str:

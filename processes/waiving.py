@@ -74,7 +74,7 @@ def sign(act: Act, waiver: Waiver, request: SignatureRequest, *, seen_hash: str,
         move(act, waiver, WaiverStatus.GRANTED, reason=reason or None)
         act.session.flush()
         _tell_requester(act, waiver, f"stands until {waiver.expires_on}")
-        broadcast(act, f"waiver.granted.{waiver.record_id}", {})
+        _wake(act, waiver)
     return waiver
 
 
@@ -134,6 +134,15 @@ def _kinds() -> list[type[Record]]:
         for mapper in Base.registry.mappers
         if issubclass(mapper.class_, Record) and not issubclass(mapper.class_, Waiver)
     ]
+
+
+def _wake(act: Act, waiver: Waiver) -> None:
+    """Let what waits for the suppliers of the document be looked at again: holds at the gate and at issue do."""
+    record = target_of(act.session, waiver.target_type, waiver.record_id)
+    lines = getattr(record, "lines", ())
+    found = {getattr(each, "supplier_id", None) for each in (record, *lines)}
+    for supplier_id in sorted(each for each in found if each is not None):
+        broadcast(act, f"asl.changed.{supplier_id}", {})
 
 
 def _about(waiver: Waiver) -> tuple[str, str]:

@@ -18,8 +18,8 @@ from records.waiver import Waiver, WaiverStatus
 from rules.finding import open_findings
 from rules.waiver import standing_waiver, standing_waivers
 from tests.clock import SettableClock
-from tests.makers import make_order, make_process
-from tests.people import PASSWORD, adam, bea, fred, lena, quinn
+from tests.makers import make_order, make_process, make_supplier
+from tests.people import PASSWORD, adam, bea, fred, lena, quinn, rita
 from tests.story import Story
 
 TODAY = dt.date(2026, 11, 22)
@@ -187,3 +187,16 @@ def test_no_door_grants_a_waiver_without_its_signatures(installation: Installati
         act.session.get_one(Waiver, waiver_id).status = WaiverStatus.GRANTED
     with pytest.raises(RuleViolation, match="expires on"), story.acting() as act:
         act.session.get_one(Waiver, waiver_id).expires_on = dt.date(2027, 11, 22)
+
+
+def test_what_waits_at_the_gate_goes_on_when_its_waivers_stand(story: Story) -> None:
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 40, "120.00")], line_fields={"supplier": make_supplier})
+    story.as_(lena).decide("approve_requisition", "approve")
+    waiting = story.steps
+    requisition = story.requisition
+    assert story.purchase_orders == []
+    for rule in ("SUP-01", "SUP-02"):
+        waiver_id = ask(story, requisition.id, rule=rule, record_type="requisition")
+        grant(story, waiver_id)
+        story.settle()
+    assert (waiting != story.steps, len(story.purchase_orders), story.incidents) == (True, 1, [])

@@ -52,7 +52,7 @@ def test_the_command_prints_the_figures() -> None:
     assert printed.exit_code == 0, printed.output
     assert "frozen: 60 texts" in printed.output
     answered = CliRunner().invoke(main, ["rules", "evaluate", "--json"])
-    assert [each["set"] for each in json.loads(answered.output)] == ["frozen", "development", "extract"]
+    assert [each["set"] for each in json.loads(answered.output)] == ["frozen", "development", "extract", "later"]
 
 
 def test_wrong_labels_are_told(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from rules.flow_mode import switches_of
 from webapp.cli.house import House
 
 TEXTS = Path(__file__).parents[2] / "tests" / "rules" / "texts"
-SETS = ("frozen", "development", "extract")
+SETS = ("frozen", "development", "extract", "later")
 
 
 @click.group("rules")
