@@ -54,6 +54,10 @@ BOOKKEEPING = frozenset({"id", "version", "created_at", "created_by", "changed_a
 """Columns that the house keeps itself; they are not edits."""
 
 
+WRITTEN_BY_TRIGGER = {"written_by": "trigger"}
+"""``info`` of a column that a trigger of the database sets: no act writes it, so that no chain tells of it."""
+
+
 class Operation(StrEnum):
     """What an edit does to its row."""
 

@@ -173,7 +173,11 @@ def fold(rows: list[dict[str, Any]]) -> tuple[dict[str, str | None], dict[str, i
 
 def _texts(record: Chained) -> dict[str, str | None]:
     """Return every field of a record in canonical text, as the chain writes it."""
-    names = [attribute.key for attribute in inspect(type(record)).column_attrs if attribute.key not in BOOKKEEPING]
+    names = [
+        attribute.key
+        for attribute in inspect(type(record)).column_attrs
+        if attribute.key not in BOOKKEEPING and "written_by" not in attribute.columns[0].info
+    ]
     edit = Edit(record, record.__tablename__, Operation.INSERT, {name: (None, getattr(record, name)) for name in names})
     return {name: new for name, _, new in edit.texts()}
 

@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.database import Base, InstantType
-from engine.record import Operation, Record
+from engine.record import WRITTEN_BY_TRIGGER, Operation, Record
 from records.columns import Code, Hash, word
 
 
@@ -64,4 +64,4 @@ class ChangeItem(Record, Base):
     old_text: Mapped[str | None] = mapped_column(Text)
     new_text: Mapped[str | None] = mapped_column(Text)
     change_class: Mapped[ChangeClass] = word(ChangeClass, "change_class")
-    applied_at: Mapped[dt.datetime | None] = mapped_column(InstantType())
+    applied_at: Mapped[dt.datetime | None] = mapped_column(InstantType(), info=WRITTEN_BY_TRIGGER)

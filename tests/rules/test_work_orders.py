@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,9 +12,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.act import Act, Installation
 from engine.errors import RuleViolation
+from engine.record import Operation
+from engine.verification import verify
 from processes import work_orders
 from records.part import RevisionStatus
 from records.work_order import TRANSITIONS, OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus
+from rules.change_item import ChangeClass, ChangeItem
 from tests import makers
 from tests.makers import D
 
@@ -136,3 +141,33 @@ def test_a_skipped_operation_names_a_signed_deviation(installation: Installation
         order = makers.make_work_order(act)
     with pytest.raises(IntegrityError), installation.acting("user:rita") as act:
         act.session.get_one(WorkOrderOperation, order.operations[0].id).status = OperationStatus.SKIPPED_BY_DEVIATION
+
+
+def test_a_signed_change_moves_a_frozen_quantity_once_and_leaves_whole_books(
+    installation: Installation, order: WorkOrder
+) -> None:
+    about = {"change_type": "work_order_change", "change_id": order.id, "change_hash": "cd" * 32}
+    with installation.acting("user:rita") as act:
+        item = ChangeItem(
+            **about, table_name="work_order", row_id=order.id, operation=Operation.UPDATE, column_name="quantity",
+            old_text="10.000000", new_text="12.000000", change_class=ChangeClass.C2,
+        )  # fmt: skip
+        act.session.add(item)
+        act.session.flush()
+        change = SimpleNamespace(record_type=about["change_type"], id=order.id)
+        signature = makers.make_signature(act, change, content_hash=about["change_hash"])
+        makers.make_slot(act, change, record_hash=about["change_hash"], signature_id=signature.id)
+
+    def become(quantity: Decimal) -> None:
+        with installation.acting("user:rita") as act:
+            act.session.get_one(WorkOrder, order.id).quantity = quantity
+
+    with pytest.raises(RuleViolation, match="stay as it was approved"):
+        become(D(13))
+    become(D(12))
+    with pytest.raises(RuleViolation, match="stay as it was approved"):
+        become(D(10))
+    with installation.reading() as session:
+        assert session.get_one(WorkOrder, order.id).quantity == D(12)
+        mine = {"change_item", "work_order", "work_order_operation"}
+        assert [each for each in verify(session) if each.record_type in mine] == []
