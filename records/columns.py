@@ -24,6 +24,7 @@ from engine.canonical import canonical_json
 from engine.database import Base, IdType, InstantType, Scaled, new_id
 from engine.errors import Invalid
 from engine.record import Record
+from records.money import MINOR_UNITS
 
 SMALLEST, LARGEST = -(2**31), 2**31 - 1
 
@@ -46,13 +47,19 @@ def codes(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({unicodedata.normalize("NFC", value) for value in values}))
 
 
+class CurrencyType(String):
+    """A currency this product can round (ISO 4217): a document in another one could not even say its total."""
+
+    cache_ok = True
+
+
 Code = Annotated[str, mapped_column(String(40))]
 Login = Annotated[str, mapped_column(String(60))]
 Name = Annotated[str, mapped_column(String(200))]
 Text = Annotated[str, mapped_column(String(4000))]
 Note = Annotated[str, mapped_column(String(20000))]
 Hash = Annotated[str, mapped_column(String(64))]
-Currency = Annotated[str, mapped_column(String(3))]
+Currency = Annotated[str, mapped_column(CurrencyType(3))]
 Codes = Annotated[tuple[str, ...], mapped_column(CodesType())]
 Day = Annotated[dt.date, mapped_column(Date())]
 
@@ -87,6 +94,8 @@ def shaped(kind: TypeEngine[Any], value: Any) -> Any:
         return _uuid(value)
     if isinstance(kind, Scaled):
         return _decimal(kind, value)
+    if isinstance(kind, CurrencyType):
+        return _currency(value)
     if isinstance(kind, String):
         return _text(value, kind.length)
     if isinstance(kind, InstantType):
@@ -118,6 +127,12 @@ def _text(value: Any, limit: int | None) -> str:
     if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
         raise ValueError("Expected readable text, but found a character that cannot be stored")
     return text
+
+
+def _currency(value: Any) -> str:
+    if _of(str, value, "a currency") not in MINOR_UNITS:
+        raise _not("an ISO 4217 currency", value)
+    return str(value)
 
 
 def _member(kind: Enum, value: Any) -> Any:

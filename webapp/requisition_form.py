@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.errors import Invalid
 from records.cost_centre import CostCentre
-from records.part import Part, PartRevision, PartType, RevisionStatus
+from records.money import MINOR_UNITS
+from records.part import OutsideProcess, Part, PartRevision, PartType, RevisionStatus
 from records.requisition import Priority, Requisition, RequisitionLine
 from records.supplier import Supplier
 from records.units import UNITS, check_quantity
@@ -170,8 +171,8 @@ def _fill_header(requisition: Requisition, header: Mapping[str, str], reading: _
     except ValueError:
         reading.errors["priority"] = f"Expected a priority of the list, but found “{header['priority'][:20]}”"
     currency = header["currency"].strip().upper()
-    if len(currency) != 3 or not currency.isascii() or not currency.isalpha():
-        reading.errors["currency"] = "Expected a currency code of three letters, such as USD"
+    if currency not in MINOR_UNITS:
+        reading.errors["currency"] = f"Expected a currency code such as USD, but found “{currency[:10]}”"
     else:
         requisition.currency = currency
     requisition.need_by = reading.day("need_by", header["need_by"])
@@ -204,6 +205,7 @@ def _fill_line(line: RequisitionLine, given: Mapping[str, str], at: str, reading
     line.is_single_source = given["is_single_source"] == "true"
     for name, longest in PLAIN.items():
         setattr(line, name, reading.words(f"{at}{name}", given[name], longest) or None)
+    _check_process(line, at, reading)
     line.description = reading.words(f"{at}description", given["description"], 20_000)
     _fill_supplier(line, given["supplier"].strip(), at, reading)
 
@@ -214,6 +216,13 @@ def _check_unit(line: RequisitionLine, at: str, reading: _Reading) -> None:
             check_quantity(line.quantity, line.uom)
         except Invalid as refusal:
             reading.errors[f"{at}quantity"] = refusal.message
+
+
+def _check_process(line: RequisitionLine, at: str, reading: _Reading) -> None:
+    code = line.process_code
+    if code and reading.session.scalar(select(OutsideProcess.id).where(OutsideProcess.code == code)) is None:
+        reading.errors[f"{at}process_code"] = f"Expected the code of a known outside process, but found “{code}”"
+        line.process_code = None
 
 
 def _fill_supplier(line: RequisitionLine, number: str, at: str, reading: _Reading) -> None:

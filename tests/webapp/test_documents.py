@@ -110,7 +110,9 @@ def test_a_draft_that_changed_meanwhile_is_not_overwritten(browse: People, story
         ("lines.0.supplier", "S-9999", "Expected the number of a known supplier"),
         ("lines.0.uom", "FURLONG", "Expected a unit such as EA or KG"),
         ("cost_centre", "9999", "Expected a cost centre of the list"),
-        ("currency", "DOLLARS", "Expected a currency code of three letters"),
+        ("currency", "DOLLARS", "Expected a currency code such as USD"),
+        ("currency", "XXX", "Expected a currency code such as USD, but found “XXX”"),
+        ("lines.0.process_code", "NOPE", "Expected the code of a known outside process, but found “NOPE”"),
         ("need_by", "2026-02-30", "Expected a date such as 2026-12-01"),
         ("priority", "YESTERDAY", "Expected a priority of the list"),
         ("title", "x" * 300, "Expected at most 200 characters, but found 300"),
@@ -181,6 +183,34 @@ def test_a_double_click_on_submit_starts_one_process(browse: People, story: Stor
     sent = form(lines__0__id=made.lines[0].id) | {"seen_hash": browser.field("seen_hash")}
     assert browser.post(f"/requisitions/{made.id}/edit", sent).status_code == 303
     assert browser.post(f"/requisitions/{made.id}/edit", sent).status_code == 409
+
+
+@pytest.mark.parametrize("way", ["submit", "keep"])
+def test_a_double_click_on_a_new_requisition_writes_one(browse: People, story: Story, way: str):
+    browser = browse(rita)
+    browser.get("/requisitions/new")
+    sent = form(way=way) | {"form_id": browser.field("form_id")}
+    first, second = browser.post("/requisitions/new", sent), browser.post("/requisitions/new", sent)
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert path_of(first) == path_of(second) == f"/requisitions/{only(story).id}"
+
+
+def test_a_form_that_somebody_went_back_to_keeps_its_text_and_makes_another_requisition(browse: People, story: Story):
+    browser = browse(rita)
+    browser.get("/requisitions/new")
+    sent = form(way="keep") | {"form_id": browser.field("form_id")}
+    browser.post("/requisitions/new", sent)
+    answer = browser.post("/requisitions/new", sent | {"title": "Brackets for lot 7002"})
+    assert (answer.status_code, browser.field("title"), count(story)) == (409, "Brackets for lot 7002", 1)
+    again = sent | {"title": "Brackets for lot 7002", "form_id": browser.field("form_id")}
+    assert browser.post("/requisitions/new", again).status_code == 303
+    assert count(story) == 2
+
+
+def test_a_form_sent_under_somebody_elses_requisition_shows_nothing_of_it(browse: People, story: Story):
+    browse(rita).post("/requisitions/new", form(way="keep"))
+    answer = browse(bea).post("/requisitions/new", form(way="keep") | {"form_id": only(story).id})
+    assert (answer.status_code, answer.headers.get("Location"), count(story)) == (409, None, 1)
 
 
 def test_lines_are_added_and_removed_without_a_script(browse: People, story: Story):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
 
 from engine.act import Act
-from engine.database import is_id
+from engine.database import is_id, new_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from processes import requisition_to_po, submission, withdrawal
 from records.calendar import site_called
@@ -159,6 +159,12 @@ def _handle(requisition: Requisition | None) -> Page:
             stored = _store(act, requisition, typed_now)
             if is_submitted:
                 submit(act, stored)
+    except AlreadyWritten as refusal:
+        made = find(read_anew(), request.form["form_id"])
+        if made.requester_id == visitor().user_id and _is_the_same(made, typed_now):
+            flash(f"{made.number} was written once; pressing twice writes nothing twice.", "good")
+            return redirect(url_for("requisitions.show", record_id=made.id), 303)
+        return _show_form(None, typed_now, refusal), status_of(refusal)
     except Refused as refusal:
         typed_now.errors = refusal.fields if isinstance(refusal, Invalid) else {}
         return _show_form(_again(requisition), typed_now, refusal), status_of(refusal)
@@ -170,7 +176,7 @@ def _handle(requisition: Requisition | None) -> Page:
 def _store(act: Act, requisition: Requisition | None, typed_now: Typed) -> Requisition:
     """Write the form into a new or a known requisition. Raises: Invalid; Conflict when somebody changed it meanwhile."""
     if requisition is None:
-        return write_new(act, typed_now)
+        return write_new(act, typed_now, form_id=request.form.get("form_id", ""))
     stored = find(act.session, requisition.id)
     refuse_edit(stored)
     if request.form.get("seen_hash") != requisition_hash(stored):
@@ -180,13 +186,30 @@ def _store(act: Act, requisition: Requisition | None, typed_now: Typed) -> Requi
     return rewrite(act, stored, typed_now)
 
 
-def write_new(act: Act, typed_now: Typed) -> Requisition:
-    """Write what was typed as a new draft of the visitor's. Raises: Invalid."""
+class AlreadyWritten(Conflict):
+    """The form was sent before: a double click, or a page that somebody went back to."""
+
+    code = "ALREADY_WRITTEN"
+
+
+def write_new(act: Act, typed_now: Typed, *, form_id: str = "") -> Requisition:
+    """Write what was typed as a new draft of the visitor's. form_id: what the form was opened under; it counts once.
+
+    Raises: Invalid; AlreadyWritten.
+    """
     stored = blank(act.session)
+    if is_id(form_id):
+        stored.id = form_id
     stored.number = "(new)"
     with act.session.no_autoflush:
         requisition_form.fill(act.session, stored, typed_now, visitor().how)
         stored.number = next_number(act, "REQ", site=stored.site)
+        # Whoever sends the same form at the same instant waited for that number, and sees here what the first one wrote.
+        if act.session.scalar(select(Requisition.id).where(Requisition.id == stored.id)) is not None:
+            raise AlreadyWritten(
+                "Expected a form that was not sent yet, but this one was, and made a requisition. Your text is still here:"
+                " send it again to ask for it a second time."
+            )
         act.session.add(stored)
     act.session.flush()
     return stored
@@ -214,6 +237,21 @@ def blank(session: Session) -> Requisition:
     return Requisition(site=site, site_id=site.id, requester_id=visitor().user_id, currency=site.currency)
 
 
+def _is_the_same(made: Requisition, typed_now: Typed) -> bool:
+    """Tell whether a stored requisition says what was typed."""
+    session = reading()
+    draft = blank(session)
+    with session.no_autoflush:
+        try:
+            requisition_form.fill(session, draft, typed_now, visitor().how)
+        except Invalid:
+            return False
+        pair = [requisition_form.typed_of(one, filters.plain_number) for one in (made, draft)]
+        session.expunge(draft) if draft in session else None
+    told = [(one.header, [line | {"id": ""} for line in one.lines]) for one in pair]
+    return told[0] == told[1]
+
+
 def _again(requisition: Requisition | None) -> Requisition | None:
     return find(read_anew(), requisition.id) if requisition is not None else None
 
@@ -236,8 +274,16 @@ def _show_form(
         currency_options=[(code, code) for code in sorted({site.currency, *currencies})],
         units=[(code, code) for code in sorted(UNITS)], priority_options=[(one.value, formats.words(one)) for one in Priority],
         seen_hash=request.form.get("seen_hash") or (requisition_hash(requisition) if requisition else ""),
-        line_numbers=_line_numbers(requisition, typed_now), **values,
+        line_numbers=_line_numbers(requisition, typed_now), form_id=_form_id(requisition, refusal), **values,
     )  # fmt: skip
+
+
+def _form_id(requisition: Requisition | None, refusal: Refused | None) -> str:
+    """Return what a new form is opened under: kept while it is filled in, another one once it was sent."""
+    if requisition is not None:
+        return ""
+    given = request.form.get("form_id", "")
+    return given if is_id(given) and not isinstance(refusal, AlreadyWritten) else new_id()
 
 
 def _line_numbers(requisition: Requisition | None, typed_now: Typed) -> list[int]:
