@@ -74,11 +74,15 @@ def attach(
 ) -> Attachment:
     """Add a file to a document.
 
+    The same file under the same name is there once: attached again, it is what was attached before.
     Raises: Invalid when it is empty, too large, of a kind that is not taken, or not what its ending says.
     """
     name = file_name.replace("\\", "/").rsplit("/", 1)[-1].strip()
     media_type = check_kind(name, content)
     digest = hashlib.sha256(content).hexdigest()
+    before = _attached(act, owner, digest, name)
+    if before is not None:
+        return before
     if act.session.get(AttachmentContent, digest) is None:
         act.session.add(AttachmentContent(sha256=digest, content=content, stored_at=act.now))
         act.session.flush()
@@ -88,6 +92,17 @@ def attach(
     )  # fmt: skip
     act.session.add(attachment)
     return attachment
+
+
+def _attached(act: Act, owner: Record, digest: str, name: str) -> Attachment | None:
+    """Return the same file if the document has it. Whoever attaches to the document at the same instant is waited for."""
+    act.session.flush()
+    act.session.refresh(owner, with_for_update=True)
+    wanted = select(Attachment).where(
+        Attachment.owner_type == owner.record_type, Attachment.owner_id == owner.id, Attachment.sha256 == digest,
+        Attachment.file_name == name,
+    )  # fmt: skip
+    return act.session.scalar(wanted)
 
 
 def check_kind(file_name: str, content: bytes) -> str:

@@ -414,6 +414,12 @@ def test_files_are_kept_with_their_hash_and_handed_out_as_downloads(browse: Peop
     assert link is not None
     got = browser.get(link[1])
     assert got.data == b"%PDF-1.7 drawing"
+    again = {"file": (io.BytesIO(b"%PDF-1.7 drawing"), "drawing.pdf")}
+    answer = browser.post(f"/documents/requisition/{made.id}/files", again, content_type="multipart/form-data")
+    assert answer.status_code == 303, "a double click attaches one file and is no mistake of ours"
+    assert (
+        len(set(re.findall(r"/files/[0-9a-f-]{36}", browser.get(f"/requisitions/{made.id}?tab=documents").text))) == 1
+    )
     assert got.headers["Content-Disposition"].startswith("attachment")
 
 
