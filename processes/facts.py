@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from records.calendar import Site
-from records.money import convert
+from records.money import convert, total
 from records.purchase_order import LineStatus, PurchaseOrder
 from records.requisition import Requisition
 from records.sourcing import rate_on
@@ -86,7 +86,8 @@ def _facts(
     rate = rate or rate_on(act.session, currency, company_currency=site.currency, on=site.local_day(act.now))
     amounts = [convert(line.amount, rate, currency=site.currency) for line in lines]
     parts = [part for line in lines if (part := part_of(line)) is not None]
-    amount = sum(amounts, Decimal(0))
+    # The bands are about the document's total at the day's rate; rounding each line first could carry it over an edge.
+    amount = convert(total(line.amount for line in lines), rate, currency=site.currency)
     return {
         "amount": amount,
         "criticality": sorted({part.criticality.value for part in parts}),

@@ -140,6 +140,7 @@ def check_budget(act: Act, work: Work) -> Mapping[str, Any]:
         "amount": judged.amount,
         "over": judged.excess,
         "over_percent": judged.percent,
+        "over_percent_exact": judged.exact_percent,
     }
     digest = content_hash({name: str(value) for name, value in figures.items()} | {"of": requisition_hash(requisition)})
     year = Decimal(requisition.site.local_day(act.now).year)

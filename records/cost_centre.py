@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select
@@ -109,14 +109,16 @@ class Availability:
         """Return by how much an amount is over what is available, at least 0."""
         return max(amount - self.available, Decimal(0))
 
-    def excess_percent(self, amount: Decimal) -> Decimal:
-        """Return the excess in percent of the budget, to two decimals; 100 where there is an excess and no budget."""
+    def exact_percent(self, amount: Decimal) -> Decimal:
+        """Return the excess in percent of the budget, not rounded: a limit is judged by it. 100 without any budget."""
         excess = self.excess(amount)
         if not excess:
-            return Decimal("0.00")
-        if not self.budget:
-            return Decimal("100.00")
-        return (excess * 100 / self.budget).quantize(Decimal("0.01"))
+            return Decimal(0)
+        return excess * 100 / self.budget if self.budget else Decimal(100)
+
+    def excess_percent(self, amount: Decimal) -> Decimal:
+        """Return the excess in percent of the budget as it is shown, to two decimals."""
+        return self.exact_percent(amount).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
 
 
 def cost_centre_called(session: Session, code: str) -> CostCentre:

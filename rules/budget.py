@@ -27,12 +27,17 @@ class BudgetOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BudgetJudgement:
-    """What the budget says. amount, excess: in the cost centre's currency; percent: of the budget. finding: None within."""
+    """What the budget says.
+
+    amount, excess: in the cost centre's currency; percent: of the budget, as it is shown; exact_percent: as it is judged.
+    finding: None within.
+    """
 
     outcome: BudgetOutcome
     amount: Decimal
     excess: Decimal
     percent: Decimal
+    exact_percent: Decimal
     left: Availability
     finding: Finding | None
 
@@ -44,14 +49,11 @@ def judge_budget(session: Session, requisition: Requisition, *, now: dt.datetime
     rate = rate_on(session, requisition.currency, company_currency=centre.currency, on=today)
     amount = convert(requisition.total, rate, currency=centre.currency)
     left = availability(session, centre, fiscal_year=today.year)
-    excess, percent = left.excess(amount), left.excess_percent(amount)
-    if excess and not percent:
-        # A cent over a large budget rounds to 0.00 percent; it is over all the same.
-        percent = Decimal("0.01")
-    judgement = table_called("budget_check").judge(over_percent=percent)
+    excess, percent, exact = left.excess(amount), left.excess_percent(amount), left.exact_percent(amount)
+    judgement = table_called("budget_check").judge(over_percent=exact)
     outcome = BudgetOutcome(judgement.row.outputs["outcome"])
     if outcome is BudgetOutcome.WITHIN:
-        return BudgetJudgement(outcome, amount, excess, percent, left, None)
+        return BudgetJudgement(outcome, amount, excess, percent, exact, left, None)
     finding = Finding(
         "BUDGET",
         Effect.HOLD,
@@ -66,4 +68,4 @@ def judge_budget(session: Session, requisition: Requisition, *, now: dt.datetime
         judged_by=judgement.hash,
         row=judgement.row.number,
     )
-    return BudgetJudgement(outcome, amount, excess, percent, left, finding)
+    return BudgetJudgement(outcome, amount, excess, percent, exact, left, finding)

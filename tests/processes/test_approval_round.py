@@ -14,7 +14,7 @@ from engine.errors import Conflict, NotFound, RuleViolation
 from records.approval import ApprovalSlot
 from records.notice import Notice
 from records.requisition import RequisitionStatus
-from tests.makers import make_absence, make_grant, make_user
+from tests.makers import make_absence, make_grant, make_rate, make_user
 from tests.people import carl, lena, max_, rita
 from tests.story import Story
 
@@ -31,6 +31,14 @@ def test_the_band_begins_at_its_lower_bound(story: Story, quantity: int, signers
     story.as_(rita).start("requisition_to_po", lines=[("P-100", quantity, "50.0000")])
     assert story.requisition.total == D(quantity) * 50
     assert roles(story) == signers
+
+
+def test_the_band_is_that_of_the_total_and_not_of_lines_rounded_one_by_one(story: Story) -> None:
+    """9,090.90 EUR at 1.1 are 9,999.99 USD; its lines, each rounded first, would make 10,000.00."""
+    story.given(lambda act: make_rate(act, "EUR", D("1.1")))
+    lines = [("P-100", 1, "9090.80"), ("P-100", 1, "0.05"), ("P-100", 1, "0.05")]
+    story.as_(rita).start("requisition_to_po", lines=lines, currency="EUR")
+    assert (story.requisition.total, roles(story)) == (D("9090.90"), ["PUR_LEAD"])
 
 
 @pytest.mark.parametrize("order", [(max_, carl), (carl, max_)])
