@@ -28,6 +28,7 @@ def follow(act: Act, order: PurchaseOrder, amendment: PurchaseOrderAmendment) ->
         return
     left = amount
     earlier = [("purchase_order_amendment", amendment.reverts_id)] if amendment.reverts_id else []
+    earlier.append((order.record_type, order.id))
     for document in [*earlier, *dict.fromkeys(("requisition", one.requisition_id) for one in asked)]:
         back = min(left, committed_for(act.session, document))
         if back > Decimal(0):

@@ -18,7 +18,7 @@ from processes.documents import existing, order_of, order_variable, plain, requi
 from processes.drafting import draft
 from processes.facts import order_facts
 from processes.notices import tell
-from processes.recheck import hold_of
+from processes.recheck import hold_of, is_accepted_by_finance, set_aside_rise
 from processes.sourcing import lines_of
 from records.cost_centre import commitments, committed_for, release
 from records.purchase_order import (
@@ -102,6 +102,7 @@ def reopen_order(act: Act, work: Work) -> Mapping[str, Any]:
     """Back to DRAFT for its buyer; every signature on it is superseded."""
     order = order_of(act, work)
     supersede(act, order.record_type, order.id)
+    release(act, document=_record(order))
     act.session.flush()
     if order.status is OrderStatus.ON_HOLD:
         lift_hold(act, order, reason="Withdrawn")
@@ -148,7 +149,9 @@ def recheck_order(act: Act, work: Work) -> Mapping[str, Any]:
     order, requisition = order_of(act, work), requisition_of(act, work)
     if not is_approval_valid(order, act.now):
         raise BpmnError("APPROVAL_EXPIRED", f"The approval of {order.number} ended on {order.approval_expires_at}")
-    found = hold_of(act, order, requisition)
+    before = work.get("hold") or {}
+    is_accepted = is_accepted_by_finance(act, order, requisition, before.get("groups") or ())
+    found = hold_of(act, order, requisition, is_rise_accepted=is_accepted)
     if found is not None:
         if order.status is not OrderStatus.ON_HOLD:
             hold(act, order, reason=" ".join(found.sentences)[:4000], owner=found.owner)
@@ -159,6 +162,7 @@ def recheck_order(act: Act, work: Work) -> Mapping[str, Any]:
     if order.status is OrderStatus.ON_HOLD:
         lift_hold(act, order, reason="Nothing holds it any more")
         act.session.flush()
+    set_aside_rise(act, order, requisition)
     move(act, order, OrderStatus.APPROVED_NOT_TRANSMITTED)
     act.session.flush()
     return {"hold": None, "order": order_variable(order)}
@@ -172,6 +176,7 @@ def drop_order(act: Act, work: Work) -> Mapping[str, Any]:
         move(act, order, OrderStatus.SUPPLIER_REJECTED)
         act.session.flush()
     move(act, order, OrderStatus.CANCELLED, reason="The supplier does not deliver as ordered")
+    release(act, document=_record(order))
     _free_lines(act, order)
     return {"order": None}
 
@@ -184,6 +189,7 @@ def abandon_award(act: Act, work: Work) -> Mapping[str, Any]:
     if work.get("order") is not None:
         order = order_of(act, work)
         _end(act, order)
+        release(act, document=_record(order))
         _free_lines(act, order)
         people += [order.buyer_id] if order.buyer_id else []
     share = _share(act, requisition.record_type, requisition.id, award["total"], requisition.total)
