@@ -78,6 +78,7 @@ def test_a_hold_is_not_acknowledged_but_waived_by_quality(story: Story, browse: 
     finding_id, order_id = kept(story)
     browser = browse(lena)
     browser.get(f"/findings/{finding_id}")
+    assert "=Deburr all edges" in browser.text
     assert browser.post(f"/findings/{finding_id}", {"reason": "fine"}).status_code == 409
     address = f"/waivers/new?rule=BLUR-P2&record_type=purchase_order&record_id={order_id}"
     browser.get(address)
