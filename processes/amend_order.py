@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.act import Act, Installation
 from engine.bpmn import BpmnError
+from engine.errors import Conflict
 from engine.messages import publish
 from engine.record import Operation
 from engine.registry import Registry, Work
@@ -40,7 +41,7 @@ from records.purchase_order import (
 from records.purchase_order import move as move_order
 from records.requisition import give_back
 from records.signing import supersede
-from rules.amending import Edits, LineEdit, value_of
+from rules.amending import Edits, LineEdit, refuse_status, value_of
 from rules.change_item import ChangeClass
 from rules.controlled import current_policy
 
@@ -161,7 +162,7 @@ def read_amendment_back(installation: Installation, work: Work) -> Mapping[str, 
 def send_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     """A40.8: the ERP shows the revision, so the supplier gets the change, with every value before and after."""
     amendment, order = amendment_of(act, work), order_of(act, work)
-    if order.status is OrderStatus.ON_HOLD:
+    if _is_our_hold(order):
         discrepancies.resolve_all(act, order, reason="Read back and equal")
         lift_hold(act, order, reason=f"The ERP shows revision {amendment.revision}")
         act.session.flush()
@@ -230,7 +231,7 @@ def refuse_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     amendment, order = amendment_of(act, work), order_of(act, work)
     reason = str((work.get("decision") or {}).get("reason") or "The supplier refuses the change")
     move(act, amendment, AmendmentStatus.SUPPLIER_REFUSED, reason=reason)
-    if order.status is OrderStatus.ON_HOLD:
+    if _is_our_hold(order):
         lift_hold(act, order, reason=f"{amendment.number} is undone")
         act.session.flush()
     if amendment.kind is AmendmentKind.CANCELLATION:
@@ -291,6 +292,10 @@ def settle_charge(act: Act, work: Work) -> None:
 
 def _overtaken(amendment: PurchaseOrderAmendment, order: PurchaseOrder) -> str | None:
     """Return why an approved amendment no longer fits its order, or None."""
+    try:
+        refuse_status(order)
+    except Conflict as refusal:
+        return refusal.message
     if (order.approved_hash, order.revision + 1) != (amendment.hash_before, amendment.revision):
         return f"{order.number} is at revision {order.revision} meanwhile"
     policy, lines = current_policy(), {line.id: line for line in order.lines}
@@ -311,6 +316,11 @@ def _overtaken(amendment: PurchaseOrderAmendment, order: PurchaseOrder) -> str |
     if amendment.kind is AmendmentKind.CANCELLATION and order.status is OrderStatus.RECEIVED:
         return f"{order.number} is delivered whole meanwhile"
     return None
+
+
+def _is_our_hold(order: PurchaseOrder) -> bool:
+    """Whether the order is held because the ERP shows something else; what others hold is theirs to lift."""
+    return order.status is OrderStatus.ON_HOLD and order.hold_owner == discrepancies.OWNER
 
 
 def _change_lines(act: Act, order: PurchaseOrder, amendment: PurchaseOrderAmendment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 from threading import Barrier, Thread
@@ -19,7 +20,7 @@ from records.amendment import AmendmentStatus, ApprovalPlan, PurchaseOrderAmendm
 from records.calendar import Site
 from records.cost_centre import CostCentre, availability
 from records.external import Discrepancy
-from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, approved_hash
+from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, approved_hash, hold
 from records.purchase_order import move as move_order
 from records.signature import SignatureStatus
 from rules.amending import Edits, LineEdit
@@ -197,6 +198,21 @@ def test_goods_that_arrive_meanwhile_end_an_amendment_that_orders_less(story: St
     assert (amendment.status, story.ended_at) == (AmendmentStatus.WITHDRAWN, "amendment_ended")
     assert "60 EA of line 1 are received meanwhile" in (amendment.ended_reason or "")
     assert (story.order.revision, story.order.lines[0].quantity) == (0, D(100))
+
+
+def test_an_order_that_somebody_holds_meanwhile_takes_no_amendment(story: Story) -> None:
+    acknowledged(story)
+    amend(story, more(102))
+    order_id = story.order.id
+    story.given(
+        lambda act: hold(act, act.session.get_one(PurchaseOrder, order_id), reason="Drift", owner="role:FIN_CTRL")
+    )
+    approve(story)
+    ended = newest(story)
+    assert (ended.status, story.order.status, story.order.revision) == (
+        AmendmentStatus.WITHDRAWN, OrderStatus.ON_HOLD, 0,
+    )  # fmt: skip
+    assert "not to be on hold" in (ended.ended_reason or "")
 
 
 def test_the_price_of_what_is_received_stays(story: Story) -> None:
@@ -519,6 +535,21 @@ def test_an_open_or_rejected_amendment_opens_no_door(story: Story, door: str, st
     assert (story.order.revision, story.order.lines[0].quantity, story.order.approved_hash) == (
         0, before.lines[0].quantity, before.approved_hash,
     )  # fmt: skip
+
+
+def test_a_used_item_opens_its_door_no_second_time(story: Story) -> None:
+    acknowledged(story)
+    amend(story, more(102))
+    approve(story)
+    answer(story, "ACCEPT")
+    engine, order_id = story.installation.database, story.order.id
+    one = 1_000_000 if engine.dialect.name == "sqlite" else 1
+    for quantity in (100, 102, 103):
+        statement = f"UPDATE purchase_order_line SET quantity = {quantity * one} WHERE order_id = '{order_id}'"
+        changing = pytest.raises(Exception, match="UNCONTROLLED_CHANGE") if quantity != 102 else nullcontext()
+        with changing, engine.begin() as raw:
+            raw.execute(text(statement))
+    assert story.order.lines[0].quantity == D(102)
 
 
 def test_items_of_an_amendment_are_not_written_after_it(story: Story) -> None:
