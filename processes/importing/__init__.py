@@ -12,6 +12,7 @@ from engine.errors import Invalid
 from processes.importing.amendments import bring_amendments
 from processes.importing.bringing import Import, Progress, Start
 from processes.importing.invoices import bring_invoices
+from processes.importing.links import bring_links
 from processes.importing.lots import bring_lots
 from processes.importing.mapping import SHIPPED, read_mapping
 from processes.importing.orders import bring_orders
@@ -75,6 +76,7 @@ def _bring_everything(run: Import) -> None:
     bring_work_orders(run, site)
     bring_requisitions(run, site, cost_centre)
     bring_orders(run, site, today=today)
+    bring_links(run)
     bring_amendments(run)
     bring_receipts(run)
     bring_lots(run)

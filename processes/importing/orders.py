@@ -42,6 +42,7 @@ class Line:
     product: str = ""
     work_order: str = ""
     is_counted: bool = False
+    row: int = 0
 
 
 def bring_orders(run: Import, site: Site, *, today: dt.date) -> None:
@@ -99,7 +100,7 @@ def _line_paper(run: Import, position: int, line: Line) -> papers.OrderLine:
     return papers.OrderLine(
         line.native_id, position, item, line.values["service_code"] is not None, line.values["quantity"],
         line.values["uom"], line.values["unit_price"], line.values["description"], revision,
-        line.values["process_code"] or "", line.work_order,
+        line.values["process_code"] or "", line.work_order, line.row,
     )  # fmt: skip
 
 
@@ -197,7 +198,9 @@ def _lines(
         doubt_amount(cells, values["quantity"], values["unit_price"], currency=currency)
         is_good = is_good and cells.is_good
         native = cells.text("id")
-        lines.append(Line(native, values, cells.text("product"), cells.text("work_order"), native in counted))
+        lines.append(
+            Line(native, values, cells.text("product"), cells.text("work_order"), native in counted, row.number)
+        )
     return lines if is_good else None, texts
 
 
@@ -232,8 +235,8 @@ def operation_of(run: Import, work_order: str, process: str | None) -> str | Non
     None where the work order has no operation of the process, or several: which one is for people to say.
     """
     found = run.papers.work_orders.get(work_order)
-    fitting = [each for each in found.operations if each.process and each.process == process] if found else []
-    return f"{found.number}/{fitting[0].op_no}" if found and len(fitting) == 1 else None
+    operation = found.only_operation(process or "") if found else None
+    return f"{found.number}/{operation.op_no}" if found and operation else None
 
 
 def _type(lines: list[Line]) -> PurchaseType:

@@ -15,7 +15,7 @@ from decimal import Decimal
 class OrderLine:
     """One line that buys something. line_no: as here, from 1. process: outside process of a service.
 
-    rev: the revision in the product's code. work_order: the native id of the work order that the ERP links it to.
+    rev: the revision in the product's code. work_order: the native id of the work order that the ERP links it to. row: of the file.
     """
 
     native_id: str
@@ -29,6 +29,7 @@ class OrderLine:
     rev: str = ""
     process: str = ""
     work_order: str = ""
+    row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,11 @@ class WorkOrder:
     quantity: Decimal
     operations: tuple[Operation, ...]
     made: Decimal | None
+
+    def only_operation(self, process: str) -> Operation | None:
+        """Return the operation that a line of a process must be for: the only one of it; None where there is none, or several."""
+        found = [each for each in self.operations if each.process and each.process == process]
+        return found[0] if len(found) == 1 else None
 
 
 @dataclass

@@ -18,6 +18,7 @@ from records.external import Discrepancy, DiscrepancyStatus, Observation
 from records.external import move as move_discrepancy
 from records.invoice import Invoice, InvoiceStatus, Payable
 from records.lot import GenealogyEdge, Lot, LotSource, LotStatus
+from records.outside import LinkStatus, OutsideLink
 from records.part import PartRevision
 from records.purchase_order import LineStatus, PurchaseOrder, PurchaseOrderLine
 from records.receipt import Receipt, ReceiptStatus
@@ -118,6 +119,36 @@ def test_two_operations_of_one_process_leave_open_which_is_meant(
     bring(another_heat_treatment)
     with house.reading() as session:
         assert line_of(session, "7").work_order_op == "1 [CO48391]"
+
+
+RUNNING = cell(PRODUCTION, 0, state="running", effective_date="")
+AT_WORK_OUTSIDE = cell(PRODUCTION, 1, works__state="running")
+
+
+def test_an_open_outside_operation_is_linked_to_the_line_it_is_bought_on(
+    house: Installation, bring: Callable[..., Report]
+) -> None:
+    report = bring(RUNNING, AT_WORK_OUTSIDE)
+    assert (report.errors, report.tallies["links"].new) == ([], 1)
+    with house.reading() as session:
+        made = session.scalars(select(OutsideLink)).one()
+        assert (made.operation.number, made.order_line_id) == ("1/20", line_of(session, "7").id)
+        assert (made.status, made.allocated_quantity, made.shipped) == (LinkStatus.PO_LINKED, D("4"), 0)
+        assert made.operation.status is OperationStatus.READY
+    assert bring(RUNNING, AT_WORK_OUTSIDE).tallies["links"].unchanged == 1
+
+
+def test_a_link_that_the_rules_refuse_is_a_warning_with_its_place(
+    house: Installation, bring: Callable[..., Report]
+) -> None:
+    def half_a_piece(content: dict[str, Rows]) -> None:
+        next(row for row in content[ORDER] if row.get("id") == "7")["lines/quantity"] = "4.5"
+
+    report = bring(RUNNING, AT_WORK_OUTSIDE, half_a_piece)
+    [problem] = [problem for problem in report.warnings if problem.code == "NOT_LINKED"]
+    assert (problem.file, problem.column, problem.value, problem.row > 1) == (ORDER, "lines/production/id", "1", True)
+    with house.reading() as session:
+        assert session.scalars(select(OutsideLink)).all() == []
 
 
 def test_goods_arrive_as_receipts_that_count_on_their_lines(house: Installation, bring: Callable[..., Report]) -> None:

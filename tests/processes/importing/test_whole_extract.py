@@ -31,7 +31,7 @@ def test_the_whole_extract_comes_in_and_a_second_time_changes_nothing(installati
     assert report.errors == []
     assert {kind: tally.new for kind, tally in report.tallies.items()} == {
         "people": 12, "suppliers": 35, "processes": 5, "parts": 223, "revisions": 220, "prices": 499, "work centres": 6,
-        "routings": 42, "machines": 10, "work orders": 120, "requisitions": 300, "orders": 304, "amendments": 80,
+        "routings": 42, "machines": 10, "work orders": 120, "requisitions": 300, "orders": 304, "links": 28, "amendments": 80,
         "receipts": 77, "lots": 58, "genealogy": 68, "invoices": 162, "disagreements": 96,
     }  # fmt: skip
     found = score(reported(report.disagreements), answers())
