@@ -23,10 +23,29 @@ class Judged:
     __tablename__: str
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """An edit that a chain must tell of. field: empty for any field of the row; old, new: canonical text."""
+
+    record_type: str
+    record_id: str
+    operation: str
+    field: str
+    old: str | None
+    new: str | None
+
+    def __str__(self) -> str:
+        return f"{self.operation} of {self.record_type} {self.record_id} {self.field}".rstrip()
+
+
 class Chained(Judged):
     """A judged row whose every edit is chained field by field, under the name of its table."""
 
     id: Mapped[Id]
+
+    def traces(self) -> Mapping[str, Trace]:
+        """Return what each column that a trigger set stands for: the edit that set it off, which another chain tells of."""
+        return {}
 
 
 class Record(Chained, Versioned):
@@ -55,7 +74,7 @@ BOOKKEEPING = frozenset({"id", "version", "created_at", "created_by", "changed_a
 
 
 WRITTEN_BY_TRIGGER = {"written_by": "trigger"}
-"""``info`` of a column that a trigger of the database sets: no act writes it, so that no chain tells of it."""
+"""``info`` of a column that a trigger of the database sets: its own chain says nothing of it; ``traces`` says what does."""
 
 
 class Operation(StrEnum):

@@ -8,6 +8,7 @@ needed.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from engine import audit, decisions
 from engine.audit import GENESIS, AuditEvent
+from engine.canonical import canonical
 from engine.database import Base
 from engine.decisions import Decision
-from engine.record import BOOKKEEPING, Chained, Edit, Operation, Record
+from engine.record import BOOKKEEPING, Chained, Edit, Operation, Record, Trace
 from engine.stored.instance import Instance
 
 BATCH = 500
@@ -75,6 +77,7 @@ def _chained_classes() -> Iterator[type[Chained]]:
 
 def _chains_of_type(session: Session, record_type: str, mapped: type[Chained] | None, tell: Tell) -> Iterator[Break]:
     after, given = "", _given_by_migrations(session, mapped) if mapped is not None else {}
+    stood_for: Counter[Trace] = Counter()
     while ids := list(session.scalars(_next_ids(record_type, after))):
         chains = _rows_by_record(session, record_type, ids)
         records = _records(session, mapped, ids) if mapped is not None else {}
@@ -82,6 +85,7 @@ def _chains_of_type(session: Session, record_type: str, mapped: type[Chained] | 
             yield from _broken_row(record_type, record_id, rows)
             if mapped is not None:
                 yield from _differences(record_type, record_id, rows, records.get(record_id), given)
+                yield from _without_trace(session, records.get(record_id), stood_for)
             if record_type == "instance":
                 yield from _cut_off(session, record_id, rows)
         session.expunge_all()
@@ -150,6 +154,44 @@ def _differences(
             yield Break(record_type, record_id, changed_by.get(name), sentence)
 
 
+def _without_trace(session: Session, record: Chained | None, stood_for: Counter[Trace]) -> Iterator[Break]:
+    """Compare what triggers set in a record with the chains of the edits that it stands for.
+
+    stood_for: how often each edit was claimed so far; one edit sets off one trigger, so that no two records claim the same one.
+    """
+    if record is None:
+        return
+    traces = record.traces()
+    for name in _written_by_trigger(type(record)):
+        value, trace = getattr(record, name), traces.get(name)
+        if value is None:
+            continue
+        if trace is not None:
+            stood_for[trace] += 1
+        if trace is None or _times_told(session, trace) < stood_for[trace]:
+            why = f"no chain tells of the {trace} that would set it" if trace is not None else "nothing sets it"
+            sentence = f"Expected {name} to be empty ({why}), but it is {_said(canonical(value))}."
+            yield Break(record.__tablename__, record.id, None, sentence)
+
+
+def _times_told(session: Session, trace: Trace) -> int:
+    """Return how often the chains tell of an edit."""
+    row = AuditEvent
+    wanted = select(func.count()).where(
+        row.record_type == trace.record_type, row.record_id == trace.record_id, row.action == trace.operation
+    )
+    if trace.field:
+        wanted = wanted.where(
+            row.field == trace.field, row.old.is_not_distinct_from(trace.old), row.new.is_not_distinct_from(trace.new)
+        )
+    return session.scalars(wanted).one()
+
+
+def _written_by_trigger(mapped: type[Chained]) -> list[str]:
+    attributes = inspect(mapped).column_attrs
+    return [attribute.key for attribute in attributes if "written_by" in attribute.columns[0].info]
+
+
 def _given_by_migrations(session: Session, mapped: type[Chained]) -> dict[str, str]:
     """Return the text that a column added by a migration has in every row that was there: its default in the database."""
     columns = inspect(session.connection()).get_columns(mapped.__tablename__)
@@ -173,11 +215,8 @@ def fold(rows: list[dict[str, Any]]) -> tuple[dict[str, str | None], dict[str, i
 
 def _texts(record: Chained) -> dict[str, str | None]:
     """Return every field of a record in canonical text, as the chain writes it."""
-    names = [
-        attribute.key
-        for attribute in inspect(type(record)).column_attrs
-        if attribute.key not in BOOKKEEPING and "written_by" not in attribute.columns[0].info
-    ]
+    unsaid = BOOKKEEPING.union(_written_by_trigger(type(record)))
+    names = [attribute.key for attribute in inspect(type(record)).column_attrs if attribute.key not in unsaid]
     edit = Edit(record, record.__tablename__, Operation.INSERT, {name: (None, getattr(record, name)) for name in names})
     return {name: new for name, _, new in edit.texts()}
 

@@ -7,13 +7,14 @@ and new value in canonical text. An item is approved when every approval slot of
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.database import Base, InstantType
-from engine.record import WRITTEN_BY_TRIGGER, Operation, Record
+from engine.record import WRITTEN_BY_TRIGGER, Operation, Record, Trace
 from records.columns import Code, Hash, word
 
 
@@ -65,3 +66,8 @@ class ChangeItem(Record, Base):
     new_text: Mapped[str | None] = mapped_column(Text)
     change_class: Mapped[ChangeClass] = word(ChangeClass, "change_class")
     applied_at: Mapped[dt.datetime | None] = mapped_column(InstantType(), info=WRITTEN_BY_TRIGGER)
+
+    def traces(self) -> Mapping[str, Trace]:
+        """A used item stands for the edit that used it up."""
+        edit = Trace(self.table_name, self.row_id, self.operation, self.column_name, self.old_text, self.new_text)
+        return {} if self.applied_at is None else {"applied_at": edit}

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.act import Act, Installation
 from engine.errors import RuleViolation
 from engine.record import Operation
-from engine.verification import verify
+from engine.verification import Break, verify
 from processes import work_orders
 from records.part import RevisionStatus
 from records.work_order import TRANSITIONS, OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus
 from rules.change_item import ChangeClass, ChangeItem
+from rules.triggers import remove_guard
 from tests import makers
 from tests.makers import D
 
@@ -143,10 +143,9 @@ def test_a_skipped_operation_names_a_signed_deviation(installation: Installation
         act.session.get_one(WorkOrderOperation, order.operations[0].id).status = OperationStatus.SKIPPED_BY_DEVIATION
 
 
-def test_a_signed_change_moves_a_frozen_quantity_once_and_leaves_whole_books(
-    installation: Installation, order: WorkOrder
-) -> None:
-    about = {"change_type": "work_order_change", "change_id": order.id, "change_hash": "cd" * 32}
+def sign_a_change(installation: Installation, order: WorkOrder, *, change_hash: str = "cd" * 32) -> None:
+    """Let people sign that the order's quantity becomes 12."""
+    about = {"change_type": "work_order_change", "change_id": order.id, "change_hash": change_hash}
     with installation.acting("user:rita") as act:
         item = ChangeItem(
             **about, table_name="work_order", row_id=order.id, operation=Operation.UPDATE, column_name="quantity",
@@ -155,19 +154,50 @@ def test_a_signed_change_moves_a_frozen_quantity_once_and_leaves_whole_books(
         act.session.add(item)
         act.session.flush()
         change = SimpleNamespace(record_type=about["change_type"], id=order.id)
-        signature = makers.make_signature(act, change, content_hash=about["change_hash"])
-        makers.make_slot(act, change, record_hash=about["change_hash"], signature_id=signature.id)
+        signature = makers.make_signature(act, change, content_hash=change_hash)
+        makers.make_slot(act, change, record_hash=change_hash, signature_id=signature.id)
 
-    def become(quantity: Decimal) -> None:
-        with installation.acting("user:rita") as act:
-            act.session.get_one(WorkOrder, order.id).quantity = quantity
 
+def become(installation: Installation, order: WorkOrder, quantity: int) -> None:
+    with installation.acting("user:rita") as act:
+        act.session.get_one(WorkOrder, order.id).quantity = D(quantity)
+
+
+def breaks(installation: Installation) -> list[Break]:
+    mine = {"change_item", "work_order", "work_order_operation"}
+    with installation.reading() as session:
+        return [each for each in verify(session) if each.record_type in mine]
+
+
+def test_a_signed_change_moves_a_frozen_quantity_once_and_leaves_whole_books(
+    installation: Installation, order: WorkOrder
+) -> None:
+    sign_a_change(installation, order)
     with pytest.raises(RuleViolation, match="stay as it was approved"):
-        become(D(13))
-    become(D(12))
+        become(installation, order, 13)
+    become(installation, order, 12)
     with pytest.raises(RuleViolation, match="stay as it was approved"):
-        become(D(10))
+        become(installation, order, 10)
     with installation.reading() as session:
         assert session.get_one(WorkOrder, order.id).quantity == D(12)
-        mine = {"change_item", "work_order", "work_order_operation"}
-        assert [each for each in verify(session) if each.record_type in mine] == []
+    assert breaks(installation) == []
+
+
+@pytest.mark.parametrize("changes", [0, 1])
+def test_a_change_item_that_is_marked_used_without_its_edit_is_found(
+    installation: Installation, order: WorkOrder, changes: int
+) -> None:
+    """One edit uses up one item: neither an unused item nor a second one of the same words may stand for it."""
+    sign_a_change(installation, order)
+    if changes:
+        become(installation, order, 12)
+        sign_a_change(installation, order, change_hash="ef" * 32)
+    assert breaks(installation) == []
+    with installation.database.begin() as connection:
+        remove_guard(connection)
+        connection.execute(
+            update(ChangeItem.__table__).where(ChangeItem.applied_at.is_(None)).values(applied_at=installation.clock())
+        )
+    [found] = breaks(installation)
+    assert "Expected applied_at to be empty" in found.sentence
+    assert f"no chain tells of the UPDATE of work_order {order.id} quantity" in found.sentence
