@@ -126,6 +126,11 @@ class Dock:
             return found
 
     @property
+    def line_number(self) -> str:
+        """Order number and line."""
+        return f"{self.order.po_no}/1"
+
+    @property
     def figures(self) -> tuple[Decimal, Decimal, Decimal]:
         """What is received, accepted and invoiced."""
         line = self.line

@@ -13,7 +13,9 @@ from webapp.api import (
     amendments,
     definitions,
     findings,
+    goods,
     instances,
+    invoices,
     lots,
     messages,
     mismatches,
@@ -46,6 +48,8 @@ FAMILIES = (
     lots,
     mismatches,
     findings,
+    goods,
+    invoices,
 )
 """Imported for the endpoints that they register."""
 
