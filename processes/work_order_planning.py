@@ -34,7 +34,7 @@ from records.work_order import (
 from rules.law import block
 from rules.policy import table_called
 
-SYSTEMS = ("MES", "ERP", "CMMS", LOCKSTEP)
+SYSTEMS = ("MES", "ERP", "CMMS", "TRYTON", LOCKSTEP)
 OPERATION_FIELDS = (
     "op_no", "kind", "description", "work_centre_id", "supplier_id", "process_code", "is_special", "spec", "spec_rev", "instruction",
     "instruction_rev", "setup_minutes", "run_minutes", "is_certificate_required", "is_inspected_after", "planned_start",

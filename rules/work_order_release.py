@@ -135,7 +135,7 @@ def _contracts(session: Session, order: WorkOrder, now: dt.datetime) -> Iterator
                 order, "CON-11", Effect.HOLD,
                 f"Expected an order line for {operation.number} or {days} working days to buy it, but it starts on "
                 f"{begins} and nothing is ordered.",
-                field=f"operations.{operation.op_no}", old=begins.isoformat(), owner="role:BUYER",
+                field=f"operations.{operation.op_no}", owner="role:BUYER",
                 way_out="Order the process and link the line, or plan the operation later.",
                 judged_by=judgement.hash, row=judgement.row.number,
             )  # fmt: skip
