@@ -9,14 +9,17 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select
 
 from engine.act import Act
 from engine.errors import Conflict, Effect, Finding, Forbidden, Invalid, RuleViolation
 from engine.messages import publish
+from processes.nonconformances import raise_nonconformance
 from processes.outside_receiving import receive_pieces
 from records import outside
+from records.nonconformance import Nonconformance
 from records.numbering import next_number
 from records.outside import (
     AWAY,
@@ -224,6 +227,33 @@ def send_back(act: Act, link: OutsideLink, quantity: Decimal, *, reason: str, ev
         move_operation(act, link.operation, OperationStatus.AT_SUPPLIER)
     act.session.flush()
     return movement
+
+
+def scrap_returned(act: Act, link: OutsideLink, quantity: Decimal, *, reason: str, event_id: str) -> OutsideMovement:
+    """Count pieces that came back good as scrap, because quality scrapped them: a negative row and a new one (B23)."""
+    link = locked(act, link)
+    last = [one for one in link.movements if one.kind is MovementKind.RETURN_GOOD and one.quantity >= quantity]
+    if not last:
+        raise Conflict(f"Expected a return of at least {quantity.normalize():f} under {link.number}, but there is none")
+    serials = tuple(serial.serial for serial in last[-1].serials)[: int(quantity)]
+    given: dict[str, Any] = {"moved_on": link.site.local_day(act.now), "serials": serials, "reason": reason}
+    outside.move(act, link, LinkStatus.PART_RETURNED if link.good > quantity else LinkStatus.AT_SUPPLIER)
+    record_movement(
+        act, link, MovementKind.RETURN_GOOD, quantity, event_id=f"{event_id}#back", takes_back=last[-1], **given
+    )
+    made = record_movement(act, link, MovementKind.RETURN_SCRAP, quantity, event_id=event_id, **given)
+    outside.move(act, link, LinkStatus.RETURNED)
+    return made
+
+
+def report_surplus(act: Act, link: OutsideLink, quantity: Decimal, *, serials: str, description: str) -> Nonconformance:
+    """Keep apart what came back and never left: a nonconformance of the link, for quality to investigate (B17)."""
+    require_role(act, RECEIVING, f"report what came under {link.number}")
+    check_quantity(quantity, link.uom)
+    return raise_nonconformance(
+        act, link, quantity, uom=link.uom, title=f"{quantity.normalize():f} {link.uom} came back under {link.number} that never left",
+        description=description, serials=serials, part_revision=link.part_revision,
+    )  # fmt: skip
 
 
 def settle(act: Act, link: OutsideLink) -> None:

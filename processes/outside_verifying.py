@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import select
+
 from engine.act import Act
 from engine.errors import Conflict
 from engine.registry import Registry, Work
 from processes.nonconformances import raise_nonconformance
 from processes.notices import tell, tell_role
 from processes.outside_documents import balance_variable, link_of, link_variable
-from processes.outside_moving import send_back
+from processes.outside_moving import scrap_returned, send_back
 from processes.outside_receiving import (
     accepted_pieces,
     certificates_of_link,
@@ -24,10 +26,15 @@ from processes.outside_receiving import (
 from processes.work_order_events import Event, complete_operation, post_event
 from records import outside
 from records.certificate import CertificateStatus
+from records.nonconformance import Disposition, Nonconformance, NonconformanceStatus
+from records.nonconformance import move as move_nonconformance
 from records.outside import LinkStatus, OutsideLink, links_of_operation
 from records.work_order import OperationStatus
 
 registry = Registry()
+
+LAPSED = "SUP-04"
+"""The rule of a hold that the end of the supplier's approval set."""
 
 
 @registry.step("remind_certificate")
@@ -83,11 +90,21 @@ def weigh_results(act: Act, work: Work) -> Mapping[str, Any]:
 def apply_disposition(act: Act, work: Work) -> Mapping[str, Any]:
     """B23: follow what quality decided; what goes back to the supplier is away again under the same allocation."""
     link = link_of(act, work)
+    decided = _disposed(act, link)
     back = returned_to_supplier(act.session, link)
+    if decided is not None and decided.disposition in (Disposition.RETURN, Disposition.REWORK, Disposition.REPAIR):
+        back = max(back, min(decided.quantity, link.good))
+    if link.status is LinkStatus.HOLD and link.hold_rule == LAPSED:
+        said = decided.disposition.value.lower().replace("_", " ") if decided and decided.disposition else "disposed"
+        outside.lift_hold(act, link, reason=f"{decided.number if decided else 'The nonconformance'}: {said}")
     if back > 0:
-        if link.status is LinkStatus.HOLD:
-            outside.lift_hold(act, link, reason="Quality sends the pieces back to the supplier")
         send_back(act, link, back, reason="Quality sends them back for rework", event_id=f"rework:{act.id}")
+    elif decided is not None and decided.disposition is Disposition.SCRAP and link.good:
+        scrap_returned(
+            act, link, min(decided.quantity, link.good), reason=decided.number, event_id=f"scrap:{decided.id}"
+        )
+    if decided is not None and decided.status is NonconformanceStatus.DISPOSED:
+        move_nonconformance(act, decided, NonconformanceStatus.CLOSED)
     return {"disposition": {"away": link.at_supplier}, "balance": balance_variable(link), "link": link_variable(link)}
 
 
@@ -159,6 +176,15 @@ def close_link(act: Act, work: Work) -> Mapping[str, Any]:
     if link.status is LinkStatus.VERIFIED:
         outside.move(act, link, LinkStatus.CLOSED)
     return {"link": link_variable(link)}
+
+
+def _disposed(act: Act, link: OutsideLink) -> Nonconformance | None:
+    """Return the newest nonconformance of a link that quality has disposed of and nobody has carried out."""
+    wanted = select(Nonconformance).where(
+        Nonconformance.about_type == link.record_type, Nonconformance.about_id == link.id,
+        Nonconformance.status == NonconformanceStatus.DISPOSED,
+    )  # fmt: skip
+    return act.session.scalars(wanted.order_by(Nonconformance.raised_at.desc())).first()
 
 
 def accrue(act: Act, link: OutsideLink) -> None:

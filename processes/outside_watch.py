@@ -35,6 +35,9 @@ LAST_LOOK = "outside processing: last look"
 PAUSE = dt.timedelta(seconds=5)
 """Between two looks of one worker; within it nobody at a bench or a dock notices."""
 
+MOST = 20
+"""Messages that one look tells a flow at most."""
+
 
 @registry.chore("watch_outside_links")
 def watch_outside_links(installation: Installation) -> int:
@@ -59,11 +62,19 @@ def watch_outside_links(installation: Installation) -> int:
 def look(act: Act, link: OutsideLink) -> int:
     """Tell the flow of a link what changed around it, and what it waits for; return how many messages went out."""
     told = _tell_changes(act, link)
-    for message, holds in _conditions(act.session, link):
-        if holds and waits_for(act.session, message, link.id):
-            tell_flow(act, link, message)
-            told += 1
+    while (message := _next_message(act.session, link)) is not None and told < MOST:
+        # One at a time: what a message sets going may undo what another one would have told.
+        tell_flow(act, link, message)
+        act.session.flush()
+        told += 1
     return told
+
+
+def _next_message(session: Session, link: OutsideLink) -> str | None:
+    return next(
+        (message for message, holds in _conditions(session, link) if holds and waits_for(session, message, link.id)),
+        None,
+    )
 
 
 def remember(act: Act, link: OutsideLink) -> None:

@@ -13,11 +13,13 @@ from engine.instances import instances_of
 from processes import outside_away, outside_moving, outside_processing, outside_undoing
 from processes.amendment import propose
 from processes.amendment import start as start_amendment
+from processes.nonconformances import dispose
 from processes.outside_away import NoticeKind
 from processes.outside_linking import link
 from processes.work_orders import cancel as cancel_work
 from records.actual import Actual, ActualKind
 from records.amendment import AmendmentKind, PurchaseOrderAmendment
+from records.nonconformance import Disposition, Nonconformance
 from records.notice import Notice
 from records.outside import LinkStatus, OutsideLink
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
@@ -299,3 +301,33 @@ def test_what_is_due_outside_starts_by_itself_and_once(outside: OutsideStory) ->
     assert [run.process_id for run in runs] == ["outside_processing"]
     outside.instance_id = runs[0].id
     assert outside.steps == ["plan_shares"]
+
+
+def dispose_of(outside: OutsideStory, disposition: Disposition) -> None:
+    """Let quinn decide about the only open nonconformance of the link."""
+    with outside.installation.acting("user:quinn") as act:
+        found = act.session.scalars(select(Nonconformance).where(Nonconformance.about_id == outside.link.id)).one()
+        dispose(act, found, disposition, reason="Material review 14")
+    outside.settle()
+    outside.watch()
+
+
+@pytest.mark.parametrize(
+    ("disposition", "balance", "status"),
+    [
+        (Disposition.USE_AS_IS, (24, 24, 0, 0, 0, 0), LinkStatus.VERIFIED),
+        (Disposition.SCRAP, (24, 0, 24, 0, 0, 0), LinkStatus.VERIFIED),
+        # Away again, and held at once: the supplier is still not approved.
+        (Disposition.REWORK, (24, 0, 0, 0, 0, 24), LinkStatus.HOLD),
+    ],
+)
+def test_what_was_processed_after_the_approval_ended_goes_the_way_quality_decides(
+    outside: OutsideStory, disposition: Disposition, balance: tuple[int, ...], status: LinkStatus
+) -> None:
+    outside.clock.set(dt.datetime(2026, 12, 1, 15, tzinfo=dt.UTC))
+    outside.ready().ship()
+    outside.at(dt.datetime(2026, 12, 17, 15, tzinfo=dt.UTC))
+    outside.take_back(24).certify(process_date=dt.date(2026, 12, 16))
+    assert outside.link.status is LinkStatus.HOLD
+    dispose_of(outside, disposition)
+    assert (outside.incidents, outside.balance(), outside.link.status) == ([], balance, status)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from engine.act import Installation
 from processes.packing_list import packing_list_pdf
+from records.nonconformance import Nonconformance
 from records.outside import LinkStatus, OutsideMovement
 from tests.clock import SettableClock
 from tests.outside import OutsideStory
@@ -172,6 +173,15 @@ def test_losses_recalls_notices_and_undoing_are_booked_on_the_page(browse: Peopl
     assert "decide_notice" in outside.steps
     outside.as_("quinn").decide("decide_notice", "accept", answer="Go on")
     assert outside.link.status is LinkStatus.PART_RETURNED
+
+
+def test_what_never_left_is_reported_and_counts_for_nothing(browse: People, outside: OutsideStory) -> None:
+    outside.ready().ship()
+    browser, path = browse(sam), f"/outside/{outside.link.id}"
+    assert browser.post(f"{path}/surplus", {"quantity": "3", "text": "27 in the box"}).status_code == 303
+    [raised] = outside.read(lambda session: session.scalars(select(Nonconformance)).all())
+    assert (raised.about_number, raised.quantity) == (outside.link.number, 3)
+    assert outside.balance() == (24, 0, 0, 0, 0, 24)
 
 
 def test_a_shipment_is_undone_while_the_carrier_has_not_come(browse: People, outside: OutsideStory) -> None:

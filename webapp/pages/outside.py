@@ -86,7 +86,7 @@ def take_back(record_id: str) -> Page:
     return _form(record_id, "outside/return.html", do)
 
 
-@pages.post("/outside/<record_id>/<any(lost, recall, undo, end, notice):action>")
+@pages.post("/outside/<record_id>/<any(lost, recall, undo, end, notice, surplus):action>")
 def act_on(record_id: str, action: str) -> Page:
     """Declare pieces lost, book recalled ones, undo a shipment, call the work off, or keep what the supplier reports."""
     try:
@@ -202,6 +202,7 @@ def may(link: OutsideLink) -> dict[str, str]:
         "notice": role("BUYER", "SQ", "PLANNER", "QA_ENG")
         or ("" if link.standing in AWAY else "Nothing is at the supplier."),
         "undo": role("SHIPPING") or away,
+        "surplus": role("RECEIVING") or ("" if link.shipped else "Nothing has left under it."),
     }
 
 
@@ -270,6 +271,18 @@ def _end(act: Act, link: OutsideLink) -> str:
     return f"{link.number} is called off; its process undoes what was done."
 
 
+def _surplus(act: Act, link: OutsideLink) -> str:
+    quantity = outside_form.quantity(request.form, "quantity", visitor().how)
+    raised = outside_moving.report_surplus(
+        act,
+        link,
+        quantity,
+        serials=request.form.get("serials", "")[:4000],
+        description=request.form.get("text", "")[:4000],
+    )
+    return f"{raised.number} is open; keep the pieces apart until quality decides."
+
+
 def _notice(act: Act, link: OutsideLink) -> str:
     kind = outside_form.notice_kind(request.form)
     text = request.form.get("text", "")[:4000]
@@ -278,7 +291,7 @@ def _notice(act: Act, link: OutsideLink) -> str:
 
 
 ACTIONS: Mapping[str, Callable[[Act, OutsideLink], str]] = {
-    "lost": _lost, "recall": _recall, "undo": _undo, "end": _end, "notice": _notice,
+    "lost": _lost, "recall": _recall, "undo": _undo, "end": _end, "notice": _notice, "surplus": _surplus,
 }  # fmt: skip
 
 
