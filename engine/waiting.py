@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from dmn import HostFunction
 from engine import definitions, dialect, eligibility, variables, words
+from engine.bundle import Deployed
 from engine.clock import now_of
 from engine.functions import HOUSE
 from engine.spiff import Bundle, Flow
@@ -92,11 +93,18 @@ def live_tokens(session: Session, instance: Instance) -> list[LiveToken]:
             "incident" if wait.token_id in stuck else wait.kind,
             wait.due,
             stuck.get(wait.token_id, wait.incident),
-            wait.attached_to is not None,
+            wait.attached_to is not None or _begins_aside(deployed, wait.process_id, wait.element_id),
             tuple(_inside(flow, around) for around in flow.around(wait.token_id)),
         )
         for wait in flow.waits()
     ]
+
+
+def _begins_aside(deployed: Deployed, process_id: str, element_id: str) -> bool:
+    """Whether an element is an event sub-process: it waits beside the flow until something happens."""
+    process = deployed.bundle.processes.get(process_id)
+    element = process.elements.get(element_id) if process is not None else None
+    return element is not None and element.is_event_subprocess
 
 
 def lineage(session: Session, instance: Instance) -> dict[int, tuple[int, ...]]:
@@ -217,7 +225,10 @@ def _worker(session: Session, instance: Instance, now: dt.datetime) -> str | Non
 
 def _outside(session: Session, instance: Instance, now: dt.datetime) -> str | None:
     query = select(MessageSubscription).where(MessageSubscription.instance_id == instance.id)
-    found = session.scalars(query.order_by(MessageSubscription.id)).first()
+    waiting = list(session.scalars(query.order_by(MessageSubscription.id)))
+    beside = {token.token_id for token in live_tokens(session, instance) if token.is_listener} if waiting[1:] else set()
+    # What the flow itself waits for comes before what may interrupt it.
+    found = next(iter(sorted(waiting, key=lambda one: one.token_id in beside)), None)
     return None if found is None else f"Waiting for the message {found.name} ({found.correlation_key})."
 
 

@@ -13,7 +13,7 @@ from processes.receiving import Delivery, book
 from records.certificate import Certificate, CertificateStatus
 from records.invoice import HoldStatus, InvoiceLine, MatchHold
 from records.outside import MovementKind, OutsideLink, OutsideMovement
-from records.receipt import ACCEPTED, RULED_OUT, WAITING, Receipt, ReceiptStatus
+from records.receipt import ACCEPTED, RULED_OUT, WAITING, Quarantine, Receipt, ReceiptStatus
 
 SYSTEM = "OUTSIDE"
 """The system of receipts that follow from a return."""
@@ -83,7 +83,10 @@ def certificate_state(session: Session, link: OutsideLink) -> str:
 
 def is_inspected(session: Session, link: OutsideLink) -> bool:
     """Whether every receipt of a link is decided; pieces that wait for a certificate alone are as good as inspected."""
-    return all(receipt.status not in WAITING for receipt in receipts_of_link(session, link))
+    return not any(
+        receipt.status in WAITING and receipt.quarantine is not Quarantine.CERTIFICATE
+        for receipt in receipts_of_link(session, link)
+    )
 
 
 def rejected_receipts(session: Session, link: OutsideLink) -> list[Receipt]:

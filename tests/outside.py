@@ -53,21 +53,26 @@ def make_outside_work(
     number: str | None = None,
     revision: PartRevision | None = None,
     serial: bool = False,
+    reached: int = 30,
 ) -> WorkOrder:
-    """Make a work order whose first two steps are done and whose heat treatment, operation 30, is ready."""
+    """Make a work order whose heat treatment, operation 30, is ready. reached: 20 leaves it in the milling before."""
     if revision is None:
         control = LotControl.SERIAL if serial else LotControl.NONE
         revision = makers.make_revision(act, makers.make_part(act, lot_control=control))
-    steps = tuple(
-        step | ({"status": OperationStatus.COMPLETE, "quantity_in": D(quantity), "good": D(quantity)} if step["op_no"] < 30 else {})
-        | ({"status": OperationStatus.READY, "quantity_in": D(quantity)} if step["op_no"] == 30 else {})
-        | ({"planned_start": dt.date(2026, 12, 16)} if step["op_no"] == 40 else {})
-        for step in makers.ROUTING
-    )  # fmt: skip
+    now = OperationStatus.READY if reached == 30 else OperationStatus.STARTED
+    steps = tuple(step | _reached(step["op_no"], reached, D(quantity), now) for step in makers.ROUTING)
     return makers.make_work_order(
         act, revision, operations=steps, quantity=D(quantity), number=number or f"WO-{7000 + next(_turn)}",
         standard_cost=D(quantity) * D("74.00"), status="IN_PROCESS",
     )  # fmt: skip
+
+
+def _reached(op_no: int, reached: int, quantity: Decimal, now: OperationStatus) -> dict[str, Any]:
+    if op_no < reached:
+        return {"status": OperationStatus.COMPLETE, "quantity_in": quantity, "good": quantity}
+    if op_no == reached:
+        return {"status": now, "quantity_in": quantity}
+    return {"planned_start": dt.date(2026, 12, 16)} if op_no == 40 else {}
 
 
 def make_outside_order(

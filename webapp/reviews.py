@@ -301,7 +301,9 @@ def _fill_summary(session: Session, review: Review, sent: Mapping[str, Any] | No
     if not review.dossier:
         how = visit.visitor().how
         review.variables = [
-            (name, value_words(value, how)) for name, value in names.items() if not isinstance(value, dict)
+            (name, value_words(value, how))
+            for name, value in names.items()
+            if value is not None and not isinstance(value, dict)
         ]
     if review.dossier:
         lines = [line.id for line in getattr(review.dossier.record, "lines", ())]

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from engine.act import Act, Installation
 from engine.errors import Conflict, Refused, RuleViolation
+from engine.instances import Instance, live_tokens
 from processes.outside_linking import link
 from processes.work_order_events import start_operation
 from processes.work_orders import complete as complete_work
@@ -170,3 +171,10 @@ def test_pieces_processed_after_the_approval_ended_are_a_nonconformance(outside:
     assert (raised.about_number, raised.quantity) == (outside.link.number, 24)
     assert (outside.link.status, outside.operation.status) == (LinkStatus.HOLD, OperationStatus.RETURNED_PENDING)
     assert outside.incidents == []
+
+
+def test_the_sentence_says_what_the_flow_waits_for_and_not_what_may_interrupt_it(outside: OutsideStory) -> None:
+    outside.ready().ship().take_back(24)
+    assert "outside.certified" in outside.sentence
+    tokens = outside.read(lambda session: live_tokens(session, session.get_one(Instance, outside.instance_id)))
+    assert {token.element_id for token in tokens if not token.is_listener} == {"await_certificate"}
