@@ -97,10 +97,11 @@ def demo_logins(installation: Installation) -> list[Member]:
 @click.pass_obj
 @refusals_told
 def import_command(house: House, folder: Path, mapping: Path | None, is_dry: bool, is_json: bool) -> None:
-    """Bring in an extract of an ERP: suppliers, employees, products, requisitions, purchases.
+    """Bring in an extract of an ERP: suppliers, employees, products, requisitions, purchases, and what followed them.
 
     Without --mapping the shipped one for a Tryton extract is used (processes/importing/tryton.toml). A second import of the
-    same extract changes nothing. Open requisitions start their flow. Exit code 1 when a document was left out.
+    same extract changes nothing. Open requisitions start their flow. What orders, receipts, invoices and work orders of the
+    extract do not agree about is listed, and kept under Mismatches. Exit code 1 when a document was left out.
 
     \b
     Example:
