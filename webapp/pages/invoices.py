@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
@@ -33,6 +33,7 @@ from records.supplier import Supplier
 from rules.goods import barred_releasers
 from rules.matching import NEVER_WAIVED
 from webapp import ledger, listing, signing_fields, typed
+from webapp.csv_file import csv_file
 from webapp.pages import orders
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
@@ -40,6 +41,7 @@ from webapp.visit import acting, now, read_anew, reading, visitor
 
 pages = Blueprint("invoices", __name__)
 
+MOST_EXPORTED = 10_000
 Page = str | tuple[str, int] | Answer
 
 
@@ -48,6 +50,29 @@ def index() -> str:
     """List invoices, newest first."""
     page = look_up(*listing.search())
     return render_template("invoices/index.html", page=page, states=list(InvoiceStatus))
+
+
+@pages.get("/invoices.csv")
+def export() -> Response:
+    """Download the invoices that a search finds, the newest first."""
+    found = look_up(*listing.search(), limit=MOST_EXPORTED).items
+    columns = (
+        "number",
+        "supplier_no",
+        "supplier_invoice_no",
+        "kind",
+        "currency",
+        "total",
+        "invoiced_on",
+        "due_on",
+        "status",
+    )
+    rows = [
+        (one.number, one.supplier.supplier_no, one.supplier_invoice_no, one.kind, one.currency, one.total, one.invoiced_on,
+         one.due_on, one.status)
+        for one in found
+    ]  # fmt: skip
+    return csv_file("invoices", columns, rows)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

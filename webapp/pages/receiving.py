@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
@@ -32,6 +32,7 @@ from records.receipt import (
     remaining_quantity,
 )
 from webapp import formats, ledger, listing, scanning, signing_fields, typed
+from webapp.csv_file import csv_file
 from webapp.pages import orders
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
@@ -41,6 +42,7 @@ pages = Blueprint("receiving", __name__)
 
 Page = str | tuple[str, int] | Answer
 FIELDS = ("line", "quantity", "packing_slip", "lot", "heat", "revision_on_label", "location", "serials", "received_on")
+MOST_EXPORTED = 10_000
 TO_DO = (*WAITING, ReceiptStatus.REJECTED)
 """Statuses of goods about which somebody has to decide."""
 
@@ -77,6 +79,31 @@ def receipts() -> str:
     """List receipts, newest first."""
     page = look_up(*listing.search())
     return render_template("receiving/receipts.html", page=page, states=list(ReceiptStatus))
+
+
+@pages.get("/receipts.csv")
+def export() -> Response:
+    """Download the receipts that a search finds, the newest first."""
+    found = look_up(*listing.search(), limit=MOST_EXPORTED).items
+    columns = (
+        "number",
+        "order_line",
+        "item",
+        "quantity",
+        "uom",
+        "status",
+        "received_on",
+        "packing_slip",
+        "lot",
+        "heat",
+        "received_by",
+    )
+    rows = [
+        (one.number, one.order_line.number, one.order_line.item, one.quantity, one.uom, one.status, one.received_on,
+         one.packing_slip, one.lot_label, one.heat, one.received_by)
+        for one in found
+    ]  # fmt: skip
+    return csv_file("receipts", columns, rows)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
