@@ -83,3 +83,14 @@ def test_the_order_page_names_it_in_words(browse: People, story: Story, mismatch
     page = browse(bea).get(f"/orders/{order}").text
     assert "Billed price, line 1" in page
     assert f"/mismatches/{mismatch}" in page
+
+
+def test_programs_read_both_values(browse: People, mismatch: str) -> None:
+    browser = browse(bea)
+    listed = browser.get("/api/v1/mismatches?kind=PRICE&q=invoice").json
+    assert [(one["field"], one["ours"], one["between_papers"]) for one in listed["items"]] == [
+        ("lines.1.invoice_price", "42.5000", True)
+    ]
+    assert browser.get("/api/v1/mismatches?status=RESOLVED").json["items"] == []
+    assert browser.get(f"/api/v1/mismatches/{mismatch}").json["owner"] == "role:BUYER"
+    assert browser.get("/api/v1/mismatches/nowhere").status_code == 404

@@ -32,6 +32,11 @@ def test_the_shipped_mapping_is_whole() -> None:
         ("'^SV-HT-'", "'^SV-HT-('", "processes[1]"),
         ("[order_states]", "[order_states]\nodd = 5", "order_states"),
         ('file = "purchase.request.csv"', "", "requests"),
+        ('file = "production.csv"', "", "work_orders"),
+        ('order_line = "incoming_moves/origin/id", product', "product", "receipts.moves.order_line"),
+        ("[receipt_states]", "[receipt_stages]", "receipt_states"),
+        ("[billing]", "[bills]", "billing"),
+        (r"'^Finish \(outside", "'^Finish ((outside", "operations[2]"),
     ],
 )
 def test_a_wrong_mapping_is_refused_and_named(tmp_path: Path, old: str, new: str, place: str) -> None:
@@ -42,6 +47,19 @@ def test_a_wrong_mapping_is_refused_and_named(tmp_path: Path, old: str, new: str
     with pytest.raises(Invalid) as refusal:
         read_mapping(path)
     assert place in refusal.value.fields
+
+
+def test_what_follows_an_order_may_be_left_out_with_its_words(tmp_path: Path) -> None:
+    text = SHIPPED.read_text("utf-8").partition("[work_orders]\n")[0]
+    for words in ("work_order", "operation", "move", "receipt", "invoice", "amendment"):
+        before, _, after = text.partition(f"[{words}_states]")
+        text = before + "[" + after.partition("\n[")[2]
+    path = tmp_path / "mine.toml"
+    path.write_text(text, "utf-8")
+    mapping = read_mapping(path)
+    assert "orders" in mapping.sections
+    assert not {"work_orders", "receipts", "lots", "invoices", "amendments"} & mapping.sections.keys()
+    assert "receipt_states" not in mapping.words
 
 
 @pytest.mark.parametrize(
