@@ -44,6 +44,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
     found = [
         *_frozen(speech, policy),
         *_documents(speech),
+        *_issue(speech),
         *_holds(speech),
         *_amendments(speech),
         *(door for mapped in APPEND_ONLY for door in doors.append_only(table_of(mapped))),
@@ -97,6 +98,24 @@ def _documents(speech: Speech) -> Iterator[Door]:
         refused_when="OLD.status <> 'APPROVED' AND NEW.status = 'APPROVED' AND "
         + speech.differ("NEW.approved_hash", "OLD.submitted_hash"),
         sentence="UNSIGNED: Expected a requisition to be approved as it was submitted, but the hashes differ",
+    )
+
+
+def _issue(speech: Speech) -> Iterator[Door]:
+    """An empty plan passes the approval; what goes out is then authorised by nothing but its buyer's own signature."""
+    table = PURCHASE_ORDER.table
+    released = (
+        f"SELECT 1 FROM signature g WHERE g.record_type = {quoted(table.name)} AND g.record_id = "
+        f"{speech.key(table.columns['id'], 'NEW.id')} AND g.content_hash = NEW.approved_hash AND g.status = 'VALID' "
+        "AND g.meaning = 'RELEASED'"
+    )
+    yield Door(
+        name="guard_purchase_order_is_released",
+        table=table,
+        event="UPDATE",
+        columns=("status",),
+        refused_when=f"OLD.status = 'APPROVED' AND NEW.status = 'APPROVED_NOT_TRANSMITTED' AND NOT EXISTS ({released})",
+        sentence="UNSIGNED: Expected a purchase_order to be issued with its buyer's signature on the approved hash, but there is none",
     )
 
 

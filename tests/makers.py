@@ -364,6 +364,12 @@ def make_signature(act: Act, record: Any, *, content_hash: str, signer: str = "l
     )
 
 
+def make_release(act: Act, order: PurchaseOrder) -> Signature:
+    """Make the buyer's signature that an order is issued with."""
+    given = {"signer": "bea", "role": "BUYER", "meaning": Meaning.RELEASED}
+    return make_signature(act, order, content_hash=order.approved_hash or "", **given)
+
+
 def make_slot(act: Act, record: Any, *, record_hash: str, **fields: Any) -> ApprovalSlot:
     given = {"stage": 2, "role": "PUR_LEAD", "position": 1} | fields
     return _add(

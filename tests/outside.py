@@ -104,6 +104,8 @@ def advance_order(act: Act, order: PurchaseOrder, to: str) -> PurchaseOrder:
     for status in PATH[PATH.index(order.status.value) + 1 : PATH.index(to) + 1]:
         if status == "TRANSMITTED":
             order.po_no = order.po_no or f"PO-{5000 + next(_turn)}"
+        if status == "APPROVED_NOT_TRANSMITTED":
+            makers.make_release(act, order)
         move(act, order, OrderStatus(status))
         act.session.flush()
     return order

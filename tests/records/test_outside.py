@@ -50,6 +50,8 @@ def make_transmitted_link(act: Act, quantity: int = 40, **fields: Any) -> Outsid
     for status in ("PENDING_APPROVAL", "APPROVED", "APPROVED_NOT_TRANSMITTED", "TRANSMITTED"):
         if status == "TRANSMITTED":
             order.po_no = f"PO-{next(_turn)}-{new_id()[-6:]}"
+        if status == "APPROVED_NOT_TRANSMITTED":
+            makers.make_release(act, order)
         move_order(act, order, OrderStatus(status))
     act.session.flush()
     for step in (LinkStatus.PO_LINKED, LinkStatus.READY_TO_SHIP):

@@ -15,6 +15,7 @@ from records import part, purchase_order, requisition, supplier
 from records.part import RevisionStatus
 from records.purchase_order import ADVANCES, FINAL, TRANSITIONS, LineStatus, OrderStatus, hold, lift_hold
 from records.requisition import RequisitionStatus, convert, give_back, requisition_hash
+from records.signing import supersede
 from records.supplier import ApprovalStatus, SupplierStatus
 from tests import makers
 from tests.makers import D
@@ -26,6 +27,8 @@ def advance(act: Act, order: purchase_order.PurchaseOrder, *path: str) -> None:
     for status in path:
         if status == "TRANSMITTED":
             order.po_no = order.po_no or "4711"
+        if status == "APPROVED_NOT_TRANSMITTED":
+            makers.make_release(act, order)
         purchase_order.move(act, order, OrderStatus(status))
 
 
@@ -60,7 +63,9 @@ def test_a_leap_is_refused_and_names_what_may_follow(act: Act) -> None:
 
 def test_back_in_draft_nothing_of_an_approval_is_left(act: Act) -> None:
     order = makers.make_order(act)
-    advance(act, order, *PATH, "DRAFT")
+    advance(act, order, *PATH)
+    supersede(act, order.record_type, order.id)
+    advance(act, order, "DRAFT")
     act.session.flush()
     assert (order.approved_hash, order.approved_at, order.approval_expires_at, order.issued_at) == (None,) * 4
 

@@ -142,6 +142,7 @@ class Plant:
     def transmit(self) -> str:
         """Take the order to TRANSMITTED; return the signature's id."""
         signature = self.approve()
+        self.sign("purchase_order", self.order, signer="bea", role="BUYER", meaning=Meaning.RELEASED)
         self.move("APPROVED_NOT_TRANSMITTED", issued_at=NOW)
         self.move("TRANSMITTED", po_no="4500001", transmitted_at=NOW)
         return signature

@@ -16,7 +16,7 @@ from records.approval import ApprovalSlot
 from records.part import PartRevision, ProductDefinitionRef
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
-from records.signature import Signature
+from records.signature import Meaning, Signature
 from rules.change_item import ChangeClass, ChangeItem
 from rules.finding import KeptFinding
 from rules.flow_mode import FlowMode
@@ -98,6 +98,8 @@ def test_a_line_is_frozen_in_every_status_after_draft(plant: Plant, status: str)
     for step in ["APPROVED", "APPROVED_NOT_TRANSMITTED", "TRANSMITTED"]:
         if status in ("PENDING_APPROVAL", "ON_HOLD"):
             break
+        if step == "APPROVED_NOT_TRANSMITTED":
+            plant.sign("purchase_order", plant.order, signer="bea", role="BUYER", meaning=Meaning.RELEASED)
         plant.move(step, **({"po_no": "1", "transmitted_at": NOW} if step == "TRANSMITTED" else {}))
         if step == status:
             break
@@ -105,6 +107,18 @@ def test_a_line_is_frozen_in_every_status_after_draft(plant: Plant, status: str)
         plant.move("ON_HOLD", held_from="PENDING_APPROVAL", hold_reason="x")
     assert plant.fact(PurchaseOrder, plant.order, "status") == status
     refused(plant, update(LINES).values(unit_price=1).where(LINES.c.id == plant.line), "unit_price")
+
+
+def test_nothing_goes_out_on_an_empty_plan_without_its_buyers_signature_on_that_content(plant: Plant) -> None:
+    """Raw SQL could approve a content of its own making, of which nobody ever planned a signature; it stays in the house."""
+    plant.move("PENDING_APPROVAL", approved_hash=HASH)
+    plant.move("APPROVED")
+    issue = update(ORDERS).values(status="APPROVED_NOT_TRANSMITTED").where(ORDERS.c.id == plant.order)
+    refused(plant, issue, "buyer's signature")
+    plant.sign("purchase_order", plant.order, "f" * 64, signer="bea", role="BUYER", meaning=Meaning.RELEASED)
+    refused(plant, issue, "buyer's signature")
+    plant.sign("purchase_order", plant.order, signer="bea", role="BUYER", meaning=Meaning.RELEASED)
+    plant.connection.execute(issue)
 
 
 def test_a_draft_and_a_free_field_change_freely(plant: Plant) -> None:

@@ -29,6 +29,7 @@ from tests.makers import (
     make_approval,
     make_order,
     make_order_line,
+    make_release,
     make_requisition,
     make_revision,
     make_signature,
@@ -49,6 +50,7 @@ def approved_order(act: Act, *, to: OrderStatus = S.APPROVED) -> PurchaseOrder:
     act.session.flush()
     move(act, order, S.APPROVED)
     if to in (S.APPROVED_NOT_TRANSMITTED, S.TRANSMITTED):
+        make_release(act, order)
         move(act, order, S.APPROVED_NOT_TRANSMITTED)
     if to is S.TRANSMITTED:
         order.po_no = "4500001"
