@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -26,6 +27,7 @@ def check_command(paths: tuple[Path, ...], strict: bool, is_json: bool) -> None:
 
     What cannot run is an error, and so is a name that nothing gives, a task for nobody, a join that waits for ever, a table
     whose rows overlap. A missing deadline or an unserved job is a warning. Nothing is deployed and no database is needed.
+    What the given files name and do not bring along is looked up among those of this checkout.
 
     \b
     Example:
@@ -33,7 +35,7 @@ def check_command(paths: tuple[Path, ...], strict: bool, is_json: bool) -> None:
       processes/bpmn/requisition_to_po.bpmn:203: error: correct: Expected …, but …
     """
     files = read_files(paths or tuple(path for path in SHIPPED if path.exists()))
-    found = review(files, registry_of_flows())
+    found = [advice for advice in review(_beside(files) | files, registry_of_flows()) if advice.file in files]
     counts = Counter(advice.severity for advice in found)
     if is_json:
         show_json({"files": len(files), "findings": [_plain(advice) for advice in found]})
@@ -44,6 +46,17 @@ def check_command(paths: tuple[Path, ...], strict: bool, is_json: bool) -> None:
         click.secho(summary, fg="red" if counts[Severity.ERROR] else "yellow" if found else "green", err=True)
     if counts[Severity.ERROR] or (strict and found):
         sys.exit(Exit.FOUND)
+
+
+def _beside(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the checkout's files under the names that none of the given ones bears; they are asked, not judged."""
+    given = {Path(name).name for name in files}
+    known = [path for path in SHIPPED if path.exists()]
+    return {
+        name: content
+        for name, content in (read_files(tuple(known)) if known else {}).items()
+        if Path(name).name not in given
+    }
 
 
 def read_files(paths: tuple[Path, ...]) -> dict[str, bytes]:

@@ -156,6 +156,13 @@ def test_check_finds_the_shipped_files_fit_to_run() -> None:
     assert result.exit_code == 0
 
 
+def test_check_of_some_files_looks_the_others_up_and_judges_only_those(tmp_path: Path) -> None:
+    (tmp_path / "requisition_to_po.bpmn").write_bytes(Path("processes/bpmn/requisition_to_po.bpmn").read_bytes())
+    for path in ("processes/bpmn", "processes/bpmn/requisition_to_po.bpmn", str(tmp_path)):
+        result = CliRunner().invoke(main, ["check", path])
+        assert (result.exit_code, "error:" in result.output) == (0, False), result.output
+
+
 def test_check_names_file_and_line_and_ends_with_one(tmp_path: Path) -> None:
     (tmp_path / "ask.bpmn").write_text(ASK.replace("=size &gt; 2", "=sise &gt; 2"), "utf-8")
     result = CliRunner().invoke(main, ["check", str(tmp_path)])
