@@ -6,7 +6,7 @@ Whoever takes from a lot locks its row first, so that two who want the last piec
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from engine.act import Act
-from engine.errors import Conflict, Finding, Invalid, RuleViolation
+from engine.errors import Conflict, Effect, Finding, Invalid, RuleViolation
 from processes.genealogy_trace import is_reachable
 from records.calendar import MAIN, site_called
 from records.lot import (
@@ -29,9 +29,14 @@ from records.lot import (
 )
 from records.part import LotControl, PartRevision
 from records.units import check_quantity
+from records.work_order import StandardCost
+from rules.finding import keep_findings
+from rules.flow_mode import lenient, mode_of
 from rules.genealogy import judge_consumption
+from rules.waiver import soften
 
 ONE = Decimal(1)
+FLOW = "work_orders"
 LOCK = 0x10C571_07
 """The PostgreSQL advisory lock of steps that could close a circle."""
 
@@ -133,13 +138,12 @@ def consume(
     event: Event,
     operation_id: str | None = None,
     uom: str | None = None,
-    required: Collection[PartRevision] = (),
     part_revision: PartRevision | None = None,
 ) -> GenealogyEdge:
     """Issue material to a work order. A second delivery of the event returns the first one's edge.
 
-    lot: None when nobody knows it; the issue is kept as a gap, and the work order cannot close. required: revisions the
-    bill of materials accepts, empty where it is not known. part_revision: what was issued when no lot is known.
+    lot: None when nobody knows it; the issue is kept as a gap, and the work order cannot close. Its revision is one that the
+    frozen standard of the work order names, where it names any. part_revision: what was issued when no lot is known.
     Raises: RuleViolation CON-16; Conflict NOT_ENOUGH, CIRCLE, or EVENT_REUSED for other content under the same event id;
     Invalid for another unit than the lot's.
     """
@@ -154,7 +158,8 @@ def consume(
             to_node=work_order_id, quantity=quantity, uom=unit, part_revision_id=part_revision.id if part_revision else None,
         )  # fmt: skip
     _lock(act, lot)
-    _refuse(judge_consumption(lot, required=required, on=_today(act)))
+    required = _required(act.session, work_order_id, lot.part_revision)
+    _refuse(act, judge_consumption(lot, required=required, on=_today(act)))
     _check_taking(lot, quantity, uom, at_most=lot.quantity_left)
     _refuse_circle(act, lot, work_order_id)
     edge = _write(
@@ -191,7 +196,7 @@ def transform(
             {"child": "was not made from it"},
         )
     _lock(act, parent)
-    _refuse(judge_consumption(parent, on=_today(act), usable=(LotStatus.AVAILABLE, LotStatus.CONSUMED)))
+    _refuse(act, judge_consumption(parent, on=_today(act), usable=(LotStatus.AVAILABLE, LotStatus.CONSUMED)))
     _check_taking(parent, quantity, uom, at_most=_within_reach(act.session, parent, work_order_id))
     _refuse_circle(act, parent, child.id)
     edge = _write(
@@ -331,9 +336,29 @@ def _check_taking(lot: Lot, quantity: Decimal, uom: str | None, *, at_most: Deci
         )
 
 
-def _refuse(findings: Iterable[Finding]) -> None:
-    if found := list(findings):
-        raise RuleViolation(found)
+def _required(session: Session, work_order_id: str, issued: PartRevision) -> list[str]:
+    """Return the revisions of a part that the components of a work order ask for, ``P-100/B``; empty when they name none."""
+    part_no = issued.part.part_no
+    wanted = select(StandardCost).where(StandardCost.work_order_id == work_order_id)
+    asked = (component.required_revision(part_no) for component in session.scalars(wanted))
+    return [f"{part_no}/{revision}" for revision in asked if revision is not None]
+
+
+def _refuse(act: Act, findings: Iterable[Finding]) -> None:
+    """Refuse what CON-16 finds, unless the flow's mode or a waiver lets it pass; then it is kept as a warning.
+
+    A lot's status is loosened by neither: only an inspection or a signature accepts a lot.
+    """
+    found = list(findings)
+    open_to_waivers = [finding for finding in found if finding.field != "status"]
+    weighed = lenient(act.session, soften(act.session, open_to_waivers, on=_today(act)), FLOW)
+    stops = [each for each in found if each.field == "status"] + [
+        each for each in weighed if each.effect is not Effect.WARN
+    ]
+    if stops:
+        raise RuleViolation(stops)
+    if weighed:
+        keep_findings(act, weighed, mode=mode_of(act.session, FLOW))
 
 
 def _refuse_circle(act: Act, lot: Lot, target: str) -> None:

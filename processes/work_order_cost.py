@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -110,12 +110,22 @@ def cost_of(session: Session, order: WorkOrder) -> Cost:
     for actual in actuals_of(session, order):
         if actual.kind.value in set(CostKind):
             actuals[CostKind(actual.kind.value), actual.item or ""].append(actual)
-    standards = {(each.kind, each.item): each for each in order.standards}
+    standards = {(each.kind, _item(each, actuals)): each for each in order.standards}
     keys = sorted({*actuals, *standards}, key=lambda key: (list(CostKind).index(key[0]), key[1]))
     lines = tuple(_line(key, standards.get(key), actuals.get(key, []), currency) for key in keys)
     standard = order.standard_cost
     cost = Cost(currency, standard, lines)
     return cost if standard is None else Cost(currency, standard, lines, _causes(cost, standards, currency))
+
+
+def _item(standard: StandardCost, actuals: Collection[tuple[CostKind, str]]) -> str:
+    """Return what a component is called in the actuals: they name a part where it names a revision of it, if no other does."""
+    rivals = [each for each in standard.work_order.standards if each.kind is standard.kind]
+    for kind, item in actuals:
+        asking = [each for each in rivals if each.required_revision(item) is not None]
+        if kind is standard.kind and asking == [standard] and all(each.item != item for each in rivals):
+            return item
+    return standard.item
 
 
 def _line(key: tuple[CostKind, str], standard: StandardCost | None, actuals: list[Actual], currency: str) -> CostLine:

@@ -309,8 +309,8 @@ class CostKind(StrEnum):
 class StandardCost(Record, Base):
     """What one component of a work order should take: a quantity of an item at a unit cost.
 
-    item: the part number for material, the work centre for labour and machine time, the process for outside work. unit_cost: in the
-    work order's currency, per piece or hour.
+    item: the part number for material, with a revision where the bill of materials requires one (``P-100/B``); the work centre for
+    labour and machine time, the process for outside work. unit_cost: in the work order's currency, per piece or hour.
     """
 
     __tablename__ = "standard_cost"
@@ -333,6 +333,11 @@ class StandardCost(Record, Base):
     def number(self) -> str:
         """Work order, kind and item."""
         return f"{self.work_order.number} {self.kind.value} {self.item}"
+
+    def required_revision(self, part_no: str) -> str | None:
+        """Return the revision of a part that this component asks for; None when it is another item, or asks for no revision."""
+        number, _, revision = self.item.rpartition("/")
+        return revision if self.kind is CostKind.MATERIAL and number == part_no and revision else None
 
 
 class ServiceRecord(Record, Base):

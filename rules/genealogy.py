@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 
 from engine.errors import Finding
 from records.lot import Lot, LotStatus
-from records.part import PartRevision
 from rules.law import block
 
 RULE = "CON-16"
@@ -20,11 +19,11 @@ WAYS_OUT = {
 
 
 def judge_consumption(
-    lot: Lot, *, required: Collection[PartRevision] = (), on: dt.date, usable: Collection[LotStatus] = ()
+    lot: Lot, *, required: Collection[str] = (), on: dt.date, usable: Collection[LotStatus] = ()
 ) -> Iterator[Finding]:
     """Yield what bars a lot from being used on a site-local day.
 
-    required: the revisions that the bill of materials accepts, empty where it is not known. usable: statuses that pass,
+    required: the revisions that the bill of materials accepts (``P-100/B``), empty where it names none. usable: statuses that pass,
     AVAILABLE when none is given.
     """
     about = (lot.record_type, lot.id)
@@ -36,8 +35,8 @@ def judge_consumption(
             f"Expected an accepted lot to be issued, but {lot.number} is {lot.status}{why}.",
             about, field="status", old=LotStatus.AVAILABLE.value, new=lot.status.value, owner=owner, way_out=way_out,
         )  # fmt: skip
-    if required and lot.part_revision not in required:
-        wanted = " or ".join(revision.number for revision in required)
+    if required and lot.part_revision.number not in required:
+        wanted = " or ".join(sorted(required))
         yield block(
             RULE,
             f"Expected {wanted} as the bill of materials requires, but {lot.number} is {lot.part_revision.number}.",

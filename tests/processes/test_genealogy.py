@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,10 @@ from processes.genealogy import Event, Source, consume, make_lot, reverse, trans
 from processes.genealogy_holds import accept_lot, hold_lot, lot_hash, reject_lot, release_lot
 from records.lot import GenealogyEdge, Lot, LotSource, LotStatus, free_number
 from records.part import LotControl
-from tests.makers import D, make_cast, make_id, make_part, make_revision, make_site, make_stock
+from rules.finding import KeptFinding
+from rules.flow_mode import Mode
+from rules.waiver import Terms
+from tests.makers import D, make_cast, make_id, make_part, make_revision, make_site, make_stock, make_work_order
 from tests.people import PASSWORD
 
 WO = make_id()
@@ -101,14 +105,60 @@ def test_a_lot_that_is_not_accepted_is_not_issued(act: Act, status: str) -> None
     assert (finding.rule, finding.new, bool(finding.owner and finding.way_out)) == ("CON-16", status, True)
 
 
+def build(act: Act, *components: str) -> str:
+    """Have a released work order whose standard names these components; return its id."""
+    one = {"kind": "MATERIAL", "quantity": D(1), "uom": "EA", "unit_cost": D(1)}
+    return make_work_order(act, standards=tuple(one | {"item": item} for item in components)).id
+
+
 def test_another_revision_than_the_bill_of_materials_requires_is_not_issued(act: Act) -> None:
     part = make_part(act)
     lot = make_stock(act, revision=make_revision(act, part, "B"))
-    other = make_revision(act, part, "C", status="DRAFT")
+    make_revision(act, part, "C", status="DRAFT")
     with pytest.raises(RuleViolation) as refused, act.attempt():
-        issue(act, lot, 1, required=[other])
-    assert [finding.rule for finding in refused.value.findings] == ["CON-16"]
-    issue(act, lot, 1, required=[other, lot.part_revision])
+        issue(act, lot, 1, work_order_id=build(act, f"{part.part_no}/C", "OTHER/B"))
+    [finding] = refused.value.findings
+    assert (finding.rule, finding.old, finding.new) == ("CON-16", f"{part.part_no}/C", f"{part.part_no}/B")
+    assert f"Expected {part.part_no}/C" in finding.sentence
+    assert f"{lot.number} is {part.part_no}/B" in finding.sentence
+    for accepting in ([f"{part.part_no}/C", f"{part.part_no}/B"], [part.part_no], ["OTHER/C"], []):
+        issue(act, lot, 1, work_order_id=build(act, *accepting))
+
+
+def test_a_mode_that_observes_lets_another_revision_pass_but_never_a_lot_on_hold(
+    act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rules.flow_mode.mode_of", lambda _session, _flow: Mode.OBSERVE)
+    part = make_part(act)
+    lot = make_stock(act, revision=make_revision(act, part, "B"))
+    order_id = build(act, f"{part.part_no}/C")
+    issue(act, lot, 1, work_order_id=order_id)
+    act.session.flush()
+    [kept] = act.session.scalars(select(KeptFinding).where(KeptFinding.record_id == lot.id))
+    assert (kept.rule, kept.effect, kept.old_text, kept.new_text) == (
+        "CON-16", "WARN", f"{part.part_no}/C", f"{part.part_no}/B",
+    )  # fmt: skip
+    hold_lot(act, lot, reason="Hardness in doubt")
+    with pytest.raises(RuleViolation, match="HOLD"), act.attempt():
+        issue(act, lot, 1, work_order_id=order_id)
+
+
+def test_a_waiver_where_the_house_allows_one_lets_exactly_its_lot_pass(
+    act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rules.waiver.terms_of", lambda _rule: Terms(("QA_ENG",), 30, ""))
+    part = make_part(act)
+    revision = make_revision(act, part, "B")
+    waived, other = make_stock(act, revision=revision), make_stock(act, revision=revision)
+    standing = SimpleNamespace(id=make_id(), number="WAI-1", expires_on=dt.date(2026, 12, 1))
+    monkeypatch.setattr(
+        "rules.waiver.standing_waiver",
+        lambda _session, rule, about, **_when: standing if (rule, about[1]) == ("CON-16", waived.id) else None,
+    )
+    order_id = build(act, f"{part.part_no}/C")
+    issue(act, waived, 1, work_order_id=order_id)
+    with pytest.raises(RuleViolation, match="as the bill of materials requires"), act.attempt():
+        issue(act, other, 1, work_order_id=order_id)
 
 
 def test_material_past_its_shelf_life_is_not_issued(act: Act) -> None:

@@ -583,6 +583,32 @@ def test_outside_cost_without_order_or_contract_is_refused(house: Installation) 
         assert refusal.value.code == "BLUR-W2"
 
 
+def test_material_of_another_revision_is_refused_with_both_and_the_required_one_is_costed_against_its_standard(
+    house: Installation,
+) -> None:
+    with house.acting("system:test") as act:
+        bar = makers.make_part(act, "BAR")
+        for revision in ("A", "B"):
+            makers.make_stock(
+                act,
+                f"L-{revision}",
+                revision=makers.make_revision(act, bar, revision, status=RevisionStatus.SUPERSEDED),
+            )
+        component = {"kind": "MATERIAL", "item": "BAR/B", "quantity": D(2), "uom": "EA", "unit_cost": D(40)}
+        order = makers.make_work_order(act, standards=(component,), standard_cost=D(80))
+        issued = {"item": "BAR", "quantity": D(3), "unit_cost": D(41)}
+        with pytest.raises(RuleViolation) as refusal, act.attempt():
+            say(act, order, "MATERIAL", "m-1", lot="L-A", **issued)
+        [finding] = refusal.value.findings
+        assert (finding.rule, finding.old, finding.new) == ("CON-16", "BAR/B", "BAR/A")
+        say(act, order, "MATERIAL", "m-1", lot="L-B", **issued)
+        cost = work_orders.cost_of(act.session, order)
+        assert [(line.item, line.standard_amount, line.actual_amount) for line in cost.lines] == [
+            ("BAR", D(80), D(123))
+        ]
+        assert (cost.causes["price"], cost.causes["usage"]) == (D(3), D(40))
+
+
 @pytest.mark.parametrize(
     "quantities", [(D("3.333333"), D("7.7777"), D("0.1")), (D(10), D(2), D(10)), (D("0.000001"), D("1.5"), D(999))]
 )
