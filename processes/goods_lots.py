@@ -9,7 +9,7 @@ from sqlalchemy import select
 from engine.act import Act
 from engine.errors import Conflict
 from processes.genealogy import Event, Source, make_lot, withdraw
-from processes.genealogy_holds import accept_lot, hold_lot, reject_lot
+from processes.genealogy_holds import accept_lot, reject_lot
 from records.lot import Lot, LotSource, LotStatus, free_number
 from records.part import LotControl
 from records.receipt import Receipt
@@ -66,13 +66,6 @@ def bar(act: Act, receipt: Receipt, *, reason: str) -> None:
     for lot in lots_of(act, receipt):
         if lot.status in (LotStatus.QUARANTINE, LotStatus.HOLD):
             reject_lot(act, lot, reason=reason)
-
-
-def stop(act: Act, receipt: Receipt, *, reason: str) -> None:
-    """Hold the lots of goods that were accepted and are kept apart again."""
-    for lot in lots_of(act, receipt):
-        if lot.status is LotStatus.AVAILABLE:
-            hold_lot(act, lot, reason=reason)
 
 
 def take_back(act: Act, receipt: Receipt, quantity: Decimal, *, reason: str, event_id: str) -> None:

@@ -12,7 +12,7 @@ from engine.act import Act
 from engine.errors import Conflict, Invalid
 from processes.genealogy import Event, consume, event_called, transform
 from processes.genealogy_gaps import GapKind, gaps_of
-from processes.genealogy_holds import hold_lot
+from processes.genealogy_holds import hold_lot, lot_hash, release_lot
 from processes.genealogy_reports import provenance_of, transformation_of
 from processes.genealogy_trace import DEPTH, MOST, SIZE, Direction, NodeKind, trace
 from processes.work_order_material import lot_called
@@ -26,6 +26,7 @@ from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
+from webapp.api.tasks import SignatureGiven, signature_given
 from webapp.pages import lots as pages
 from webapp.pages.orders import need
 from webapp.visit import reading
@@ -208,6 +209,12 @@ class EdgeAnswer(Answer):
     is_duplicate = fields.Boolean()
 
 
+class Release(Reason):
+    """The end of a hold: why, and quality's signature."""
+
+    signature = fields.Nested(SignatureGiven, required=True)
+
+
 def _kept(subject: dict[str, Any]) -> dict[str, Any]:
     edge = reading().get_one(GenealogyEdge, subject["id"])
     columns = {name: getattr(edge, name) for name in EdgeAnswer().fields if name != "is_duplicate"}
@@ -308,10 +315,23 @@ def report_transformation(act: Act, body: dict[str, Any]) -> dict[str, Any]:
     render=lambda lot_id: pages.find(reading(), lot_id), etag=lambda lot: str(lot.version), match=True, person=True,
 )  # fmt: skip
 def stop_lot(act: Act, body: dict[str, Any], record_id: str) -> str:
-    """Stop it at once, as quality; only a signature on its page releases it."""
+    """Stop it at once, as quality; only a signature releases it."""
     lot = pages.find(act.session, record_id)
     bodies.seen_tag(str(lot.version))
     hold_lot(act, lot, reason=body["reason"])
+    return lot.id
+
+
+@writes(
+    "POST", "/lots/<record_id>/release", scope="lots:write", summary="End the hold of a lot with quality's signature",
+    body=Release, answer=LotDetail, render=lambda lot_id: pages.find(reading(), lot_id),
+    etag=lambda lot: str(lot.version), match=True, person=True,
+)  # fmt: skip
+def release_held_lot(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Sign the lot as it was seen: ``If-Match`` names its version, so that what is signed is what was read."""
+    lot = pages.find(act.session, record_id)
+    bodies.seen_tag(str(lot.version))
+    release_lot(act, lot, signature_given(body["signature"]), reason=body["reason"], seen_hash=lot_hash(lot))
     return lot.id
 
 

@@ -284,7 +284,7 @@ def decide_task(act: Act, body: dict[str, Any], task_id: str) -> str:
     with _Precondition():
         decision = tasks.decide(
             act, task_id, body["verdict"], seen_version=seen, reason=body["reason"], variables=variables,
-            on_behalf_of=body["on_behalf_of"] or None, signature=_signature(body["signature"]),
+            on_behalf_of=body["on_behalf_of"] or None, signature=signature_given(body["signature"]) if body["signature"] else None,
         )  # fmt: skip
     return decision.id
 
@@ -318,9 +318,8 @@ def _variables(task_id: str, body: dict[str, Any]) -> dict[str, Any] | None:
     return task_fields.read(task, body["variables"]) if task.state == TaskState.OPEN else None
 
 
-def _signature(given: dict[str, Any] | None) -> SignatureRequest | None:
-    if given is None:
-        return None
+def signature_given(given: dict[str, Any]) -> SignatureRequest:
+    """Return what a caller sent to sign with."""
     return SignatureRequest(
         meaning=given["meaning"], password=given["password"],
         # A key has no session, so both components are asked for each time: whose key it is, and the password.

@@ -8,7 +8,7 @@ from processes.genealogy import Source, make_lot
 from processes.genealogy_holds import hold_lot
 from records.lot import LotSource, LotStatus
 from tests.makers import D, make_revision, make_stock, make_work_order
-from tests.people import otto, quinn, rita
+from tests.people import PASSWORD, otto, quinn, rita
 from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling
 
@@ -126,3 +126,26 @@ def test_quality_holds_a_lot_it_saw_and_nobody_else_does(calling: Calling, lot_i
     answer = quality.post(path, reason, match=quality.tag(f"/lots/{lot_id}"))
     assert (answer.status_code, answer.json["status"], answer.json["hold_reason"]) == (200, "HOLD", "Hardness in doubt")
     assert calling(otto).post("/consumptions", issue()).status_code == 403
+
+
+def test_quality_ends_a_hold_with_a_signature_on_what_it_saw(calling: Calling, lot_id: str) -> None:
+    quality = calling(quinn)
+    path, lot = f"/lots/{lot_id}/release", f"/lots/{lot_id}"
+    signature = {"meaning": "APPROVED", "password": PASSWORD, "accepts_responsibility": True}
+    signed = {"reason": "Hardness measured again: 38 HRC", "signature": signature}
+    assert quality.post(path, signed, match=quality.tag(lot)).status_code == 409
+    stale = quality.tag(lot)
+    quality.post(f"/lots/{lot_id}/hold", {"reason": "Hardness in doubt"}, match=stale)
+    for body, match, status in (
+        (signed, None, 428),
+        (signed, stale, 412),
+        ({"reason": "It is fine"}, quality.tag(lot), 422),
+        (signed | {"reason": " "}, quality.tag(lot), 422),
+        (signed | {"signature": signature | {"meaning": "REJECTED"}}, quality.tag(lot), 422),
+        (signed | {"signature": signature | {"password": "not this one"}}, quality.tag(lot), 403),
+    ):
+        answer = quality.post(path, body, match=match)
+        assert (answer.status_code, quality.get(lot).json["status"]) == (status, "HOLD"), answer.text
+    assert calling(rita).post(path, signed, match=quality.tag(lot)).status_code == 403
+    answer = quality.post(path, signed, match=quality.tag(lot))
+    assert (answer.status_code, answer.json["status"]) == (200, "AVAILABLE"), answer.text
