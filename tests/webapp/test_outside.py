@@ -53,7 +53,7 @@ def test_a_packing_list_says_what_is_needed_and_neither_price_nor_routing(outsid
         "Saw blank",
         "Inspect and mark",
         "operation 40",
-        "74",
+        "74.00",
     ):
         assert unsaid not in words, unsaid
 
