@@ -21,6 +21,7 @@ from processes.erp import ErpByHand, ErpRefused, ErpUnavailable, document_of
 from processes.erp_adapters import erp_of
 from processes.notices import tell, tell_role
 from processes.transmission import UNAVAILABLE, mail_supplier, read_back, send_sheet
+from processes.work_order_cost import reprice_outside
 from records.amendment import (
     AmendmentChange,
     AmendmentKind,
@@ -247,7 +248,7 @@ def refuse_amendment(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.step("finish_amendment")
 def finish_amendment(act: Act, work: Work) -> Mapping[str, Any]:
-    """A40.10: acknowledged, so it is done; whoever waited for the order to stand still hears of it."""
+    """A40.10: acknowledged, so it is done: the work it was bought for costs what was agreed, and whoever waited hears of it."""
     amendment, order = amendment_of(act, work), order_of(act, work)
     move(act, amendment, AmendmentStatus.APPLIED)
     if amendment.reverts is not None and amendment.reverts.status is AmendmentStatus.SUPPLIER_REFUSED:
@@ -259,6 +260,8 @@ def finish_amendment(act: Act, work: Work) -> Mapping[str, Any]:
         _promise(order, amendment)
         move_order(act, order, OrderStatus.ACKNOWLEDGED, reason=f"{amendment.number} takes the supplier's offer")
     act.session.flush()
+    for line in order.lines:
+        reprice_outside(act, line, because=amendment.number)
     if order.status is OrderStatus.TRANSMITTED and amendment.kind is AmendmentKind.CHANGE:
         # Who accepts the change accepts the order that it changes: the order waits for this answer, too.
         publish(

@@ -165,10 +165,11 @@ def _causes(cost: Cost, standards: dict[tuple[CostKind, str], StandardCost], cur
     return causes
 
 
-def reprice_outside(act: Act, line: PurchaseOrderLine) -> list[Actual]:
+def reprice_outside(act: Act, line: PurchaseOrderLine, *, because: str = "an amendment") -> list[Actual]:
     """Book the outside accruals of an order line again at its present price, when an amendment has changed it.
 
-    Each accrual at another price is taken back and booked anew; closed orders keep what they cost. A repeat books nothing.
+    because: what changed the price, as the work order's history names it. Each accrual at another price is taken back and booked
+    anew; closed orders keep what they cost. A repeat books nothing. Source: domain.md 1.31.
     """
     rows = list(
         act.session.scalars(select(Actual).where(Actual.order_line_id == line.id, Actual.kind == ActualKind.OUTSIDE))
@@ -179,9 +180,17 @@ def reprice_outside(act: Act, line: PurchaseOrderLine) -> list[Actual]:
             continue
         key = f"{row.source_event_id}:r{line.order.revision}"[:190]
         booked += [_copy(act, row, f"{key}:back", row.unit_cost, -1), _copy(act, row, key, line.unit_price, 1)]
+        act.note(
+            "work_order", row.work_order_id, "REPRICED", field=f"price of {line.number}", old=_price(row.unit_cost),
+            new=_price(line.unit_price), reason=f"{because} changed the price of {line.number}",
+        )  # fmt: skip
     act.session.add_all(booked)
     act.session.flush()
     return booked
+
+
+def _price(value: Decimal | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
 
 
 def _copy(act: Act, row: Actual, event_id: str, unit_cost: Decimal | None, sign: int) -> Actual:

@@ -16,6 +16,9 @@ from engine.act import Act
 from engine.errors import Conflict, Invalid, Refused
 from processes import amendment as amending
 from processes.acknowledgement import acknowledge
+from processes.work_order_cost import cost_of
+from processes.work_order_events import Event, post_event
+from processes.work_order_planning import find
 from records.amendment import AmendmentStatus, ApprovalPlan, PurchaseOrderAmendment
 from records.calendar import Site
 from records.cost_centre import CostCentre, availability
@@ -23,6 +26,7 @@ from records.external import Discrepancy
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, approved_hash, hold
 from records.purchase_order import move as move_order
 from records.signature import SignatureStatus
+from records.work_order import CostKind
 from rules.amending import Edits, LineEdit
 from tests.amendments import acknowledged, amend, amendments, answer, go_to, more, newest, redline, sent, within
 from tests.makers import ROUTING, make_grant, make_receipt, make_revision, make_work_order
@@ -590,6 +594,41 @@ def test_a_decrease_under_a_work_order_asks_its_planner_and_its_buyer(story: Sto
     assert story.order.revision == 0
     story.as_(bea).decide("decide_slot", "approve")
     assert (story.order.revision, story.order.lines[0].quantity, story.incidents) == (1, D(90), [])
+
+
+def test_an_amended_price_recosts_the_work_order_that_the_line_is_for(story: Story) -> None:
+    """Domain 1.31: 10 pieces accrued at 40.00 against a standard of 38.00; the amendment makes them 41.50."""
+
+    def book(act: Act, order_line_id: str) -> None:
+        standard = {"kind": "OUTSIDE", "item": "HEAT_TREAT", "quantity": D(10), "uom": "EA", "unit_cost": D(38)}
+        make_work_order(act, number="WO-7003", standards=(standard,), standard_cost=D(380))
+        post_event(
+            act,
+            Event(
+                system="LOCKSTEP", event_id="acc-1", kind="OUTSIDE", work_order="WO-7003", op_no=30, quantity=D(10),
+                item="HEAT_TREAT", order_line_id=order_line_id,
+            ),
+        )  # fmt: skip
+
+    def variance() -> Any:
+        return story.read(
+            lambda session: (
+                (cost := cost_of(session, find(session, "WO-7003"))).total, cost.variance, cost.causes["outside"],
+                sum(cost.causes.values()), cost.of(CostKind.OUTSIDE),
+            )
+        )  # fmt: skip
+
+    acknowledged(story)
+    line_id = story.order.lines[0].id
+    story.given(lambda act: book(act, line_id))
+    assert variance() == (D(400), D(20), D(20), D(20), D(400))
+    amend(story, Edits(lines=[LineEdit(1, {"unit_price": D("41.50")})]))
+    approve(story)
+    assert variance()[0] == D(400), "the supplier has not taken the price yet"
+    answer(story, "ACCEPT", revision=1)
+    assert (story.order.lines[0].unit_price, newest(story).status) == (D("41.50"), AmendmentStatus.APPLIED)
+    assert variance() == (D(415), D(35), D(35), D(35), D(415))
+    assert story.incidents == []
 
 
 def test_a_major_change_under_a_work_order_is_also_put_before_its_planner(story: Story) -> None:
