@@ -32,6 +32,7 @@ from rules.guarded import (
 from rules.lot_doors import lot_doors
 from rules.outside_doors import outside_doors
 from rules.status_transition import StatusTransition
+from rules.work_order_quantity import deepened, quantity_covers_what_is_away
 
 ORDER_LINES = Guarded(
     table_of(PurchaseOrderLine), ("DRAFT",), {}, "requisition_to_po", parent=Parent("order_id", PURCHASE_ORDER.table)
@@ -57,6 +58,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *lot_doors(speech),
         *_sealed(),
         *outside_doors(speech),
+        quantity_covers_what_is_away(),
     ]
     assert len({door.name for door in found}) == len(found)
     return found
@@ -64,7 +66,8 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
 
 def _frozen(speech: Speech, policy: ControlledFields) -> Iterator[Door]:
     for guarded in guarded_tables(policy):
-        yield from doors.frozen_columns(guarded, speech)
+        for door in doors.frozen_columns(guarded, speech):
+            yield deepened(door) if door.name == "guard_work_order_quantity" else door
         yield from doors.fixed_columns(guarded, speech)
         yield from doors.lines_stay(guarded, speech)
 

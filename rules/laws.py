@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from rules import blurred_work, duties, goods, purchasing, work_orders
+from rules import blurred_work, duties, goods, purchasing, work_order_quantity, work_orders
 from rules.law import Law
 
-LAWS: tuple[Law, ...] = (*duties.LAWS, *purchasing.LAWS, *work_orders.LAWS, *goods.LAWS, *blurred_work.LAWS)
+LAWS: tuple[Law, ...] = (
+    *duties.LAWS,
+    *purchasing.LAWS,
+    *work_orders.LAWS,
+    *work_order_quantity.LAWS,
+    *goods.LAWS,
+    *blurred_work.LAWS,
+)

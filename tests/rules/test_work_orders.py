@@ -19,7 +19,9 @@ from records.work_order import TRANSITIONS, OperationStatus, WorkOrder, WorkOrde
 from rules.change_item import ChangeClass, ChangeItem
 from rules.triggers import remove_guard
 from tests import makers
+from tests.clock import SettableClock
 from tests.makers import D
+from tests.outside import OutsideStory
 
 
 @pytest.fixture
@@ -181,6 +183,86 @@ def test_a_signed_change_moves_a_frozen_quantity_once_and_leaves_whole_books(
     with installation.reading() as session:
         assert session.get_one(WorkOrder, order.id).quantity == D(12)
     assert breaks(installation) == []
+
+
+def signed_by(
+    installation: Installation, order: WorkOrder, *roles: str, kind: ChangeClass, old: str = "10", new: str = "12"
+) -> None:
+    """Let these roles sign that the order's quantity becomes another."""
+    content = ("".join(roles) + kind.value + new).encode().hex().ljust(64, "0")[:64]
+    with installation.acting("user:rita") as act:
+        item = ChangeItem(
+            change_type="work_order_change", change_id=order.id, change_hash=content, table_name="work_order", row_id=order.id,
+            operation=Operation.UPDATE, column_name="quantity", old_text=f"{old}.000000", new_text=f"{new}.000000", change_class=kind,
+        )  # fmt: skip
+        act.session.add(item)
+        act.session.flush()
+        change = SimpleNamespace(record_type="work_order_change", id=order.id)
+        for role in roles:
+            signature = makers.make_signature(act, change, content_hash=content, role=role)
+            makers.make_slot(act, change, record_hash=content, signature_id=signature.id, role=role)
+
+
+def link_to_a_line(installation: Installation, order: WorkOrder) -> None:
+    with installation.acting("system:test") as act:
+        operation = act.session.get_one(WorkOrderOperation, order.operations[0].id)
+        makers.make_link(act, operation=operation)
+
+
+def in_sql(database: Engine, quantity: int) -> None:
+    scaled = f"quantity * {quantity} / 10"
+    with database.execution_options(writes=True).begin() as connection:
+        connection.execute(text(f"UPDATE work_order SET quantity = {scaled}, version = version + 1"))
+
+
+@pytest.mark.parametrize(
+    ("roles", "kind"),
+    [
+        (("PLANNER",), ChangeClass.C1), (("PLANNER", "BUYER"), ChangeClass.C1), (("PLANNER",), ChangeClass.C2),
+        (("BUYER", "PUR_LEAD"), ChangeClass.C2),
+    ],
+)  # fmt: skip
+def test_a_quantity_that_is_bought_for_takes_a_major_change_of_both_sides_through_any_door(
+    installation: Installation, database: Engine, order: WorkOrder, roles: tuple[str, ...], kind: ChangeClass
+) -> None:
+    """Domain 4c: C1 by the planner; C2 and both sides once an operation is linked to an order line."""
+    link_to_a_line(installation, order)
+    signed_by(installation, order, *roles, kind=kind)
+    with pytest.raises(RuleViolation, match=r"signed by a planner and by a buyer.*is bought on P") as refusal:
+        become(installation, order, 12)
+    assert refusal.value.code == "UNCONTROLLED_CHANGE"
+    with pytest.raises(DBAPIError, match="UNCONTROLLED_CHANGE"):
+        in_sql(database, 12)
+    signed_by(installation, order, "PLANNER", "BUYER", kind=ChangeClass.C2)
+    become(installation, order, 12)
+    with installation.reading() as session:
+        assert session.get_one(WorkOrder, order.id).quantity == D(12)
+    assert breaks(installation) == []
+
+
+def test_a_quantity_stays_at_least_what_is_away_whoever_signs_less(plant: Installation, clock: SettableClock) -> None:
+    """Domain 4c: 24 pieces are at the heat treater, so 23 is refused, by the law and by the database."""
+    story = OutsideStory(plant, clock)
+    story.ready().ship()
+    work = story.read(lambda session: session.get_one(WorkOrderOperation, story.operation_id).work_order)
+    signed_by(plant, work, "PLANNER", "BUYER", kind=ChangeClass.C2, old="24", new="23")
+    with pytest.raises(RuleViolation, match=r"at least the 24 EA at suppliers \(LNK-.*was to become 23"):
+        become(plant, work, 23)
+    statement = text("UPDATE work_order SET quantity = quantity * 23 / 24, version = version + 1")
+    with (
+        pytest.raises(DBAPIError, match="WO-QUANTITY: Expected a work order to keep"),
+        plant.database.execution_options(writes=True).begin() as connection,
+    ):
+        connection.execute(statement)
+
+
+def test_a_planner_alone_changes_a_quantity_that_nothing_is_bought_for(
+    installation: Installation, order: WorkOrder
+) -> None:
+    signed_by(installation, order, "PLANNER", kind=ChangeClass.C1)
+    become(installation, order, 12)
+    with installation.reading() as session:
+        assert session.get_one(WorkOrder, order.id).quantity == D(12)
 
 
 @pytest.mark.parametrize("changes", [0, 1])
