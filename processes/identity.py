@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from engine.act import Act
+from engine.errors import Effect
 from records.amendment import AmendmentStatus, open_amendment_of
 from records.external import Discrepancy, DiscrepancyStatus, Severity
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.receipt import Quarantine, Receipt
 from records.supplier import SupplierStatus
+from rules.finding import keep_findings
+from rules.flow_mode import mode_of
+from rules.order_consistency import judge_receipt
+from rules.supplier_gate import suspended_scope
 
 UNANSWERED = frozenset({OrderStatus.TRANSMITTED, OrderStatus.COUNTER_OFFER})
 BARRED = frozenset({SupplierStatus.SUSPENDED, SupplierStatus.DISQUALIFIED})
@@ -39,7 +44,29 @@ def doubts_about(act: Act, receipt: Receipt) -> Doubt | None:
             f"CON-08: Expected {order.number} to be open, but its cancellation waits for the supplier's acknowledgement.",
             "The buyer decides with the supplier whether they go back.",
         )
-    return _drift(act, order) or _supplier(order) or _wrong_revision(receipt) or _unanswered(act, order, status)
+    return (
+        _orphan(act, receipt)
+        or _drift(act, order)
+        or _supplier(act, receipt)
+        or _wrong_revision(receipt)
+        or _unanswered(act, order, status)
+    )
+
+
+def _orphan(act: Act, receipt: Receipt) -> Doubt | None:
+    """CON-08: the work they are for is over; what the rules say of the receipt is kept in any case."""
+    line = receipt.order_line
+    found = judge_receipt(act.session, line, now=act.now)
+    keep_findings(act, found, mode=mode_of(act.session, "outside_processing"))
+    stops = [each for each in found if each.rule == "CON-08" and each.effect is not Effect.WARN]
+    if not stops:
+        return None
+    return Doubt(
+        Quarantine.CANCELLATION,
+        "Goods for work that is over",
+        f"CON-08: {stops[0].sentence}",
+        stops[0].way_out,
+    )
 
 
 def _wrong_revision(receipt: Receipt) -> Doubt | None:
@@ -71,13 +98,18 @@ def _unanswered(act: Act, order: PurchaseOrder, status: OrderStatus | None) -> D
     )
 
 
-def _supplier(order: PurchaseOrder) -> Doubt | None:
-    if order.supplier.status not in BARRED:
+def _supplier(act: Act, receipt: Receipt) -> Doubt | None:
+    order, line = receipt.order_line.order, receipt.order_line
+    scope = None if order.supplier.status in BARRED else suspended_scope(act.session, order.supplier, line)
+    if order.supplier.status not in BARRED and scope is None:
         return None
+    standing = (
+        f"its approval for {scope} is SUSPENDED" if scope else f"{order.supplier.name} is {order.supplier.status}"
+    )
     return Doubt(
         Quarantine.SUPPLIER,
         "Goods of a suspended supplier",
-        f"SUP-09: Expected an approved supplier, but {order.supplier.name} is {order.supplier.status}.",
+        f"SUP-09: Expected an approved supplier, but {standing}.",
         "Supplier quality decides what becomes of open deliveries.",
     )
 

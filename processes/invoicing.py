@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import select
 
 from engine.act import Act
-from engine.errors import Invalid
+from engine.errors import Effect, Invalid, RuleViolation
 from processes.documents import plain
 from processes.goods_signature import CLERKS, role_for
 from processes.matching import match
@@ -30,6 +30,10 @@ from records.money import line_amount, minor_unit
 from records.numbering import next_number
 from records.purchase_order import SENT, OrderStatus, PurchaseOrderLine
 from records.supplier import Supplier
+from rules.blurred_roles import is_critical, judge_evidence, read_invoice_text
+from rules.finding import keep_findings
+from rules.flow_mode import lenient, mode_of
+from rules.waiver import soften, today_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,10 @@ class BilledLine:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A bill as it came. invoice_no: the supplier's number. total: as printed, checked against the lines; None when not typed."""
+    """A bill as it came. invoice_no: the supplier's number. total: as printed, checked against the lines; None when not typed.
+
+    reference: what the supplier says it is for, in its own words.
+    """
 
     supplier: Supplier
     invoice_no: str
@@ -58,6 +65,7 @@ class Bill:
     due_on: dt.date | None = None
     total: Decimal | None = None
     comment: str = ""
+    reference: str = ""
 
 
 def capture_invoice(act: Act, bill: Bill) -> Invoice:
@@ -79,6 +87,7 @@ def capture_invoice(act: Act, bill: Bill) -> Invoice:
             f"Expected an invoice that fits its orders, but: {'; '.join(wrong.values())}", wrong,
             code="OTHER_SUPPLIER" if any("is an order of" in text for text in wrong.values()) else "INVALID",
         )  # fmt: skip
+    _judge_reference(act, bill)
     key = invoice_key(bill.invoice_no)
     standing = act.session.scalar(
         select(Invoice).where(
@@ -147,6 +156,21 @@ def _problems(bill: Bill) -> dict[str, str]:
         if exact != bill.total:
             wrong["total"] = f"expected {exact} {bill.currency}, the sum of the lines, but {bill.total} is printed"
     return wrong
+
+
+def _judge_reference(act: Act, bill: Bill) -> None:
+    """BLUR-W3: a bill that cites a work order and no order is refused; its supplier is told to cite the order."""
+    order = bill.lines[0].order_line.order
+    text = " ".join(filter(None, [bill.reference, *(line.description for line in bill.lines)]))
+    found = judge_evidence(
+        order, read_invoice_text(text, number=bill.invoice_no, names_an_order=order.number in text),
+        is_critical=any(is_critical(act.session, line.order_line) for line in bill.lines), owner="role:AP",
+    )  # fmt: skip
+    found = lenient(act.session, soften(act.session, found, on=today_of(act.session, act.now)), "order_to_close")
+    stops = [replace(each, effect=Effect.BLOCK) for each in found if each.effect is not Effect.WARN]
+    if stops:
+        raise RuleViolation(stops)
+    keep_findings(act, found, mode=mode_of(act.session, "order_to_close"))
 
 
 def _line_problems(bill: Bill, line: BilledLine) -> dict[str, str]:

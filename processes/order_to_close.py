@@ -16,6 +16,7 @@ from engine.errors import Invalid, Refused
 from engine.instances import link_record
 from engine.registry import Registry, Work
 from processes import certification, goods_settling, inspecting, invoicing, matching, order_closing, receiving
+from processes.approved_suppliers import open_orders
 from processes.certification import Paper
 from processes.documents import existing, order_variable, plain
 from processes.invoicing import Bill, BilledLine
@@ -183,8 +184,12 @@ def hold_supplier(act: Act, work: Work) -> None:
     if supplier.status in (SupplierStatus.APPROVED, SupplierStatus.CONDITIONAL):
         move_supplier(act, supplier, SupplierStatus.SUSPENDED, reason=reason)
     record = ("purchase_order", receipt.order_line.order_id)
-    for role in ("SQ", "PUR_MGR"):
-        tell_role(act, role, f"{supplier.name} is suspended: {reason}", key=f"{receipt.id}:hold:{role}", record=record)
+    orders = ", ".join(order.number for order in open_orders(act.session, supplier)) or "none"
+    for role in ("SQ", "PUR_MGR", "BUYER"):
+        tell_role(
+            act, role, f"{supplier.name} is suspended: {reason}", key=f"{receipt.id}:hold:{role}", record=record,
+            body=f"{reason}.\n\nOpen orders: {orders}.",
+        )  # fmt: skip
 
 
 @registry.step("chase_nonconformance")
@@ -405,7 +410,11 @@ def _capture(act: Act, work: Work) -> str:
         )  # fmt: skip
     lines = [
         BilledLine(
-            _line(act, work, row), _number(row, "quantity"), _number(row, "unit_price"), uom=_text(row, "uom") or None
+            _line(act, work, row),
+            _number(row, "quantity"),
+            _number(row, "unit_price"),
+            uom=_text(row, "uom") or None,
+            description=_text(row, "description"),
         )
         for row in given.get("lines") or ()
     ]
@@ -416,6 +425,7 @@ def _capture(act: Act, work: Work) -> str:
             event_id=_text(given, "message_id") or f"{order.supplier.supplier_no}/{_text(given, 'invoice_no')}",
             due_on=_day(given, "due_on"), kind=InvoiceKind(kind),
             total=_number(given, "total") if given.get("total") is not None else None,
+            reference=_text(given, "reference"),
         ),
     )  # fmt: skip
     return invoice.number

@@ -35,6 +35,8 @@ from records.part import LotControl
 from records.roles import grants_of
 from records.units import check_quantity
 from records.work_order import OperationStatus, WorkOrderOperation, move_operation
+from rules.finding import keep_findings
+from rules.flow_mode import mode_of
 from rules.law import block
 from rules.order_consistency import judge_link
 from rules.supplier_gate import Point
@@ -93,7 +95,7 @@ def ship(act: Act, link: OutsideLink, shipment: Shipment) -> OutsideMovement:
     _refuse_blocked(link)
     _refuse_wrong_count(link, quantity, is_partial=shipment.is_partial)
     _refuse_unserialised(link, shipment.serials)
-    refuse_findings(ship_findings(act, link))
+    pass_findings(act, ship_findings(act, link))
     if link.status not in AWAY:
         outside.move(act, link, LinkStatus.AT_SUPPLIER)
     today = link.site.local_day(act.now)
@@ -297,6 +299,12 @@ def refuse_findings(findings: Sequence[Finding]) -> None:
     stops = [replace(finding, effect=Effect.BLOCK) for finding in findings if finding.effect is not Effect.WARN]
     if stops:
         raise RuleViolation(stops)
+
+
+def pass_findings(act: Act, findings: Sequence[Finding]) -> None:
+    """Refuse what stops, and keep what only warns with the mode the flow is in. Raises: RuleViolation."""
+    refuse_findings(findings)
+    keep_findings(act, findings, mode=mode_of(act.session, "outside_processing"))
 
 
 def pieces(link: OutsideLink, quantity: Decimal, uom: str) -> Decimal:

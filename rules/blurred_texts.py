@@ -143,6 +143,22 @@ def cites_only_a_work_order(text: str) -> bool:
     return without != text and PURCHASE_ORDER.search(without) is None
 
 
+def work_order_paper(file_name: str, document_no: str, *, site: str = "") -> tuple[str, str]:
+    """Return which paper of a work order a file is, ``traveller`` or ``work order``, and the work order's number where it names one.
+
+    ("", "") for any other file: one that only mentions a work order, such as a drawing made for it, is none.
+    """
+    stem = file_name.rpartition(".")[0] or file_name
+    words = re.sub(r"[_\s]+", " ", stem).strip()
+    named = WORK_ORDER.search(document_no) or WORK_ORDER.search(words)
+    number = named.group().strip().rstrip("-/") if named is not None else ""
+    if any(
+        word.casefold() in words_of(site)["traveller"] for word in re.findall(r"[A-Za-z]+", f"{words} {document_no}")
+    ):
+        return "traveller", number
+    return ("work order", number) if number and number in (words, document_no.strip()) else ("", "")
+
+
 def sends_a_traveller(text: str, *, site: str = "") -> bool:
     """Whether a message sends a work order's traveller in the place of a purchase order."""
     lists = words_of(site)

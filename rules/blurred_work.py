@@ -1,4 +1,4 @@
-"""The laws of blurred roles on work orders and amendments, judged at flush for every door: BLUR-P8, W1, W4, W5, W7."""
+"""The laws of blurred roles on work orders and amendments, judged at flush for every door: BLUR-P8, W1, W3, W4, W5, W7."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.errors import Effect, Finding
 from engine.record import Edit, Operation
 from records.actual import Actual
 from records.amendment import AmendmentChange, PurchaseOrderAmendment
+from records.attachment import Attachment
 from records.origin import Origin
 from records.outside import LinkStatus, OutsideLink
 from records.part import Criticality
-from records.purchase_order import PurchaseOrder
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.routing import OperationKind
 from records.work_order import MAINTENANCE, WorkOrder, WorkOrderOperation
 from rules.blurred_roles import (
@@ -24,7 +26,9 @@ from rules.blurred_roles import (
     judge_evidence,
     leaves_without_link,
     read_operation,
+    sends_document,
 )
+from rules.blurred_texts import work_order_paper
 from rules.law import becomes, law, session_of
 
 CARD = "CARD"
@@ -92,6 +96,37 @@ def an_amendment_is_more_than_technical_text(edit: Edit) -> Iterator[Finding]:
     yield from judge_evidence(order, changes_only_text(amendment.number, changes), is_critical=critical)
 
 
+@law("BLUR-W3", on=Attachment)
+def a_work_order_goes_out_only_with_its_order_line(edit: Edit) -> Iterator[Finding]:
+    """BLUR-W3: a traveller or a work order goes to a supplier only with an order that has a line linked to that work (1.16)."""
+    file = edit.record
+    if edit.operation is not Operation.INSERT or file.owner_type != PurchaseOrder.record_type:
+        return
+    session = session_of(edit)
+    order = session.get_one(PurchaseOrder, file.owner_id)
+    kind, cited = work_order_paper(file.file_name, file.document_no, site=order.site.code)
+    if not kind or _is_linked(session, order, cited):
+        return
+    number = cited or file.file_name
+    found = sends_document(kind, number=number, to=order.supplier.name, is_linked=False)
+    critical = any(is_critical(session, line) for line in order.lines)
+    for finding in judge_evidence(order, found, is_critical=critical, owner="role:BUYER"):
+        yield replace(finding, effect=Effect.BLOCK)
+
+
+def _is_linked(session: Session, order: PurchaseOrder, cited: str) -> bool:
+    """Whether a line of an order is linked to the work order a paper names; to any where it names none."""
+    linked = (
+        select(WorkOrder.number)
+        .join(WorkOrderOperation, WorkOrderOperation.work_order_id == WorkOrder.id)
+        .join(OutsideLink, OutsideLink.operation_id == WorkOrderOperation.id)
+        .join(PurchaseOrderLine, PurchaseOrderLine.id == OutsideLink.order_line_id)
+        .where(PurchaseOrderLine.order_id == order.id, OutsideLink.status != LinkStatus.CANCELLED)
+    )
+    numbers = {number.casefold() for number in session.scalars(linked)}
+    return bool(numbers) if not cited else cited.casefold() in numbers
+
+
 def is_critical_work(operation: WorkOrderOperation) -> bool:
     """Whether an operation is a special process, or works on a part that is not of standard criticality."""
     revision = operation.work_order.part_revision
@@ -108,4 +143,5 @@ LAWS = (
     parts_leave_only_under_a_link,
     maintenance_buys_little_by_card,
     an_amendment_is_more_than_technical_text,
+    a_work_order_goes_out_only_with_its_order_line,
 )

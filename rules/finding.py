@@ -110,9 +110,10 @@ def _key(row: KeptFinding) -> tuple[str, Effect, str, str, str, str]:
 def settle(act: Act, record_type: str, record_id: str, *, rules: frozenset[str], found: Iterable[Finding]) -> None:
     """Write down which open findings hold no more, after a document was judged again.
 
-    rules: families that were judged (``BLUR``, ``SUP``); others are left alone. found: what was found this time.
+    rules: families (``BLUR``, ``SUP``) or single rules (``CON-08``) that were judged; others are left alone. found: what was
+    found this time.
     """
     still = {(each.rule, each.effect, each.sentence, each.record_type, each.record_id, each.field) for each in found}
     for row in open_findings(act.session, record_type, record_id):
-        if row.rule.partition("-")[0] in rules and _key(row) not in still and row.settled_at is None:
+        if {row.rule, row.rule.partition("-")[0]} & rules and _key(row) not in still and row.settled_at is None:
             row.settled_at = act.now

@@ -141,6 +141,21 @@ def suppliers_for(session: Session, line: Line, *, on: dt.date) -> list[Supplier
     return sorted(able, key=lambda supplier: (supplier.name, supplier.supplier_no))
 
 
+def suspended_scope(session: Session, supplier: Supplier, line: Line) -> str | None:
+    """Return the part, commodity or process for which a supplier is suspended where a line needs it (SUP-09), or None.
+
+    Where another approval that covers the line stands, nothing is suspended for it.
+    """
+    subjects = subjects_of(line)
+    rows = [
+        row
+        for row in _approvals(session, supplier)
+        if (row.subject, row.subject_code) in subjects and covers(row, line)
+    ]
+    suspended = [row for row in rows if row.status is ApprovalStatus.SUSPENDED]
+    return suspended[0].subject_code if suspended and not any(row.status in GIVEN for row in rows) else None
+
+
 def part_of(line: Line) -> Part | None:
     """Return the part or service a line is about, or None for free text."""
     return line.part_revision.part if line.part_revision is not None else line.service
