@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 APPROVING = frozenset({"approve", "approve_with_condition"})
 
 
+def binds_meaning(task: Task, verdict: str) -> bool:
+    """Tell whether the signature of a verdict must mean what the task says: of an approval, or of the only thing to do."""
+    return task.signature is not None and (verdict in APPROVING or list(task.outcomes) == [verdict])
+
+
 def record(
     act: Act,
     instance: Instance,
@@ -33,7 +38,7 @@ def record(
     """Append the decision row and have it signed when the task wants that. Raises: Forbidden without the signature."""
     if task.signature and signature is None:
         raise Forbidden(f"Expected a signature with the meaning {task.signature}, but there is none", code="UNSIGNED")
-    if signature is not None and task.signature and verdict in APPROVING and signature.meaning != task.signature:
+    if signature is not None and binds_meaning(task, verdict) and signature.meaning != task.signature:
         raise Invalid(
             f"Expected the meaning {task.signature}, but it is {signature.meaning}", {"meaning": "not the task's"}
         )

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import eligibility, instances, tasks
+from engine import closing, eligibility, instances, tasks
 from engine.database import is_id
 from engine.errors import Finding, NotFound
 from engine.ports import Mandate
@@ -383,9 +383,10 @@ def _next_words(review: Review, verdict: str) -> str:
 
 def _meanings(session: Session, review: Review, verdict: str) -> list[tuple[str, str]]:
     """Return the meanings that fit the verdict and that the visitor's role may give."""
-    wanted = {"reject": ("REJECTED",), "return": ("REJECTED", "REVIEWED")}.get(
-        verdict, (review.task.signature, "REVIEWED")
+    otherwise = (
+        (review.task.signature,) if closing.binds_meaning(review.task, verdict) else (review.task.signature, "REVIEWED")
     )
+    wanted = {"reject": ("REJECTED",), "return": ("REJECTED", "REVIEWED")}.get(verdict, otherwise)
     codes = (
         [role_code(review.task.role)]
         if review.task.role

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from engine import tasks
-from engine.errors import Conflict, RuleViolation
+from engine.errors import Conflict, Invalid, RuleViolation
 from engine.messages import Reception
 from engine.ports import SignatureRequest
 from processes.acknowledgement import acknowledge
@@ -182,3 +182,13 @@ def test_a_supplier_suspended_after_the_approval_holds_the_issue(story: Story) -
     assert story.order.status is OrderStatus.ON_HOLD
     assert "SUP-02" in (story.order.hold_reason or "")
     assert story.steps == ["clear_hold"]
+
+
+def test_an_order_is_issued_with_a_signature_that_means_released(story: Story) -> None:
+    task = approved(story).as_(bea).task("issue_order")
+    reviewed = SignatureRequest("REVIEWED", PASSWORD, user_id="bea", accepts_responsibility=True)
+    with pytest.raises(Invalid, match="Expected the meaning RELEASED"), story.acting() as act:
+        tasks.decide(act, task.id, "issue", seen_version=task.version, signature=reviewed)
+    assert (story.order.status, story.steps) == (OrderStatus.APPROVED, ["issue_order"])
+    story.decide("issue_order", "issue")
+    assert story.order.status is OrderStatus.TRANSMITTED
