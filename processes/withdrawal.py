@@ -54,14 +54,20 @@ def withdraw_order(act: Act, order: PurchaseOrder, *, reason: str) -> None:
     """
     if not reason.strip():
         raise Invalid("Expected a reason to withdraw the order, but there is none", {"reason": "is required"})
-    if order.held_from is None and order.status not in WITHDRAWABLE:
+    if not may_withdraw(order):
+        way = "it is free to be changed" if order.status is OrderStatus.DRAFT else "it needs an amendment"
         raise Conflict(
-            f"Expected {order.number} not to be issued yet, but it is {order.status}; it needs an amendment",
+            f"Expected {order.number} to be submitted and not issued yet, but it is {order.status}; {way}",
             code="ILLEGAL_TRANSITION", record=(order.record_type, order.id),
         )  # fmt: skip
     act.note(order.record_type, order.id, "WITHDRAWN", reason=reason)
     name = user_called(act.session, act.user_id).name if act.user_id else act.actor
     _deliver(act, "order.withdrawn", order, variables={}, name=name)
+
+
+def may_withdraw(order: PurchaseOrder) -> bool:
+    """Tell whether an order may be taken back where it stands, or where a hold stopped it."""
+    return (order.held_from or order.status) in WITHDRAWABLE
 
 
 def refuse_others(act: Act, requisition: Requisition) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from engine.act import Act
 from records.part import Part
-from records.purchase_order import OrderStatus, PurchaseOrder
+from records.purchase_order import OrderStatus, PurchaseOrder, hold
 from records.requisition import Requisition, RequisitionStatus
 from records.supplier import Supplier
 from tests.makers import make_order, make_part, make_price, make_revision
@@ -391,6 +391,20 @@ def test_an_order_is_withdrawn_with_a_reason_by_a_buyer_only(browse: People, sto
     browser = browse(bea)
     assert browser.post(f"/orders/{order.id}/withdraw", {"reason": " "}).status_code == 422
     assert "Expected a reason to withdraw the order" in browser.text
+
+
+def test_a_held_order_is_withdrawn_on_its_page_as_long_as_it_is_not_issued(browse: People, story: Story):
+    order = ordered(story)
+    story.as_(bea).decide("complete_order", "submit")
+
+    def stop(act: Act) -> None:
+        hold(act, act.session.get_one(PurchaseOrder, order.id), reason="price in doubt", owner="role:FIN_CTRL")
+
+    story.given(stop)
+    browser = browse(bea)
+    answer = browser.get(f"/orders/{order.id}?tab=route")
+    assert "On hold" in browser.text
+    assert f"/orders/{order.id}/withdraw" in answer.text
 
 
 def test_an_answer_before_the_order_is_sent_is_not_taken(browse: People, story: Story):

@@ -17,7 +17,6 @@ from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from processes import order_sheet, withdrawal
 from processes.acknowledgement import acknowledge as take_answer
 from processes.amendment import CANCELLABLE
-from processes.withdrawal import WITHDRAWABLE
 from records import attachment, comment
 from records.amendment import AmendmentStatus, amendments_of, open_amendment_of, refuse_second
 from records.invoice import InvoiceLine
@@ -247,7 +246,7 @@ def _may(order: PurchaseOrder) -> dict[str, str]:
     state = formats.words(order.status).lower()
     return {
         "edit": buyer or ("" if order.status is OrderStatus.DRAFT else f"Frozen: it is {state}. {_way_out(order)}"),
-        "withdraw": buyer or ("" if order.status in WITHDRAWABLE else f"Only before it is issued; it is {state}."),
+        "withdraw": buyer or ("" if withdrawal.may_withdraw(order) else f"Only before it is issued; it is {state}."),
         "receive": ""
         if visitor().holds("RECEIVING") and order.status in GOODS_COME
         else "Nothing is received on it now.",
@@ -283,7 +282,7 @@ def _awaits_answer(order: PurchaseOrder) -> bool:
 
 
 def _way_out(order: PurchaseOrder) -> str:
-    return "Withdraw it first." if order.status in WITHDRAWABLE else "Press Amend to change it."
+    return "Withdraw it first." if withdrawal.may_withdraw(order) else "Press Amend to change it."
 
 
 def need(*roles: str) -> None:
