@@ -1,10 +1,12 @@
 // Links with data-opens-dialog load their page's form into the one dialog; without script they are ordinary links.
 import htmx from "htmx.org";
+import { keepTyped } from "./drafts.js";
 
 const dialog = () => document.querySelector("[data-dialog]");
 
 async function open(link) {
   const box = dialog();
+  await keepTyped(); // The dialog shows what was typed beside it, as the server knows it.
   await htmx.ajax("GET", link.href, { target: box, swap: "innerHTML" });
   if (!box.open) box.showModal();
   const field = "input:not([type=hidden], [readonly]), textarea, select";

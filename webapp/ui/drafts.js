@@ -1,12 +1,15 @@
-// Keeps what is typed: every three seconds while it changes, and when a field is left. The server says when it was kept.
+// Keeps what is typed: every three seconds while it changes, when a field is left, and before another page wants to know it.
+// The server says when it was kept.
 import { each } from "./once.js";
 
 const PAUSE = 3000;
+const keepers = new WeakMap();
 
 function keepDraft(form) {
   const said = form.querySelector("[data-saved]");
   let timer = null;
   let kept = "";
+  let last = Promise.resolve();
   const body = () => {
     const data = new FormData(form);
     data.delete("password");
@@ -14,9 +17,7 @@ function keepDraft(form) {
   };
   kept = body().toString();
 
-  async function save() {
-    clearTimeout(timer);
-    timer = null;
+  async function send() {
     const typed = body();
     if (typed.toString() === kept) return;
     try {
@@ -30,6 +31,15 @@ function keepDraft(form) {
     }
   }
 
+  // One after another: two drafts on their way at once might arrive in the wrong order.
+  function save() {
+    clearTimeout(timer);
+    timer = null;
+    last = last.then(send);
+    return last;
+  }
+
+  keepers.set(form, save);
   form.addEventListener("input", () => {
     timer ??= setTimeout(save, PAUSE);
   });
@@ -38,3 +48,5 @@ function keepDraft(form) {
 }
 
 export const bindDrafts = (root) => each(root, "form[data-draft]", keepDraft);
+
+export const keepTyped = () => Promise.all([...document.querySelectorAll("form[data-draft]")].map((form) => keepers.get(form)?.()));
