@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ from typing import Any
 import typst
 
 from records.lot import Lot
+
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\S+")
+"""How the rows of a report tell an instant."""
 
 TEMPLATE = Path(__file__).with_name("genealogy_sheet.typ")
 
@@ -29,9 +34,17 @@ def report_pdf(
         "title": title,
         "facts": [[name, value] for name, value in facts if value],
         "headings": list(columns.values()),
-        "rows": [["" if row[name] is None else str(row[name]) for name in columns] for row in rows],
+        "rows": [[_text(row[name]) for name in columns] for row in rows],
         "cut": cut,
     }
     content = typst.compile(TEMPLATE, sys_inputs={"data": json.dumps(data, ensure_ascii=False)})
     assert isinstance(content, bytes)
     return content
+
+
+def _text(value: object) -> str:
+    """Return a cell as it is printed: an instant to the minute, since paper has no room for more."""
+    text = "" if value is None else str(value)
+    if not INSTANT.fullmatch(text):
+        return text
+    return f"{dt.datetime.fromisoformat(text).astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"

@@ -102,6 +102,9 @@ ACTIVE = frozenset(
         "ask",
     }
 )
+PART_OF = {"traces": "lots"}
+"""Blueprints whose pages are reached through another one's entry."""
+
 NAVIGATION = (
     # endpoint, label, group; an entry without a group stands in the bar itself. Order is the order on the page.
     ("inbox.show", "Inbox", ""),
@@ -191,7 +194,8 @@ def navigation() -> list[Group]:
     groups: dict[str, list[Entry]] = {}
     for endpoint, label, group in NAVIGATION:
         if endpoint in current_app.view_functions:
-            is_here = request.blueprint == endpoint.partition(".")[0]
+            here = request.blueprint or ""
+            is_here = PART_OF.get(here, here) == endpoint.partition(".")[0]
             groups.setdefault(group, []).append(Entry(url_for(endpoint), label, is_here))
     return [Group(name, tuple(entries)) for name, entries in groups.items()]
 

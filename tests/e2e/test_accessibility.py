@@ -10,9 +10,10 @@ import pytest
 from playwright.sync_api import Page
 
 from engine.act import Installation
+from processes.genealogy import Event, consume
 from records.resource import ResourceKind
 from tests.e2e.conftest import Live
-from tests.makers import make_resource, make_work_order
+from tests.makers import D, make_resource, make_stock, make_work_order
 from tests.people import bea, lena, rita
 from tests.story import Story, open_plant
 
@@ -51,11 +52,16 @@ def test_no_page_keeps_anybody_out(sign_in: Callable[..., Page], live: Live, sch
     with live.installation.acting("system:test") as act:
         order = make_work_order(act)
         make_resource(act, kind=ResourceKind.GAUGE)
+        stock = make_stock(act)
+        consume(act, stock, D(4), work_order_id=order.id, event=Event("mes-1", system="MES"))
     judge(page, f"{live.url}/work-orders")
     judge(page, f"{live.url}/work-orders/{order.id}")
     judge(page, f"{live.url}/work-orders/{order.id}?tab=cost")
     judge(page, f"{live.url}/work-orders/new?type=REWORK")
     judge(page, f"{live.url}/resources")
+    judge(page, f"{live.url}/lots")
+    judge(page, f"{live.url}/lots/{stock.id}")
+    judge(page, f"{live.url}/lots/{stock.id}/trace")
 
 
 def judge(page: Page, url: str) -> None:

@@ -14,6 +14,7 @@ from engine.act import Act
 from processes.genealogy import Event, Source, consume, make_lot
 from records.lot import Lot, LotSource, LotStatus
 from tests.makers import D, make_id, make_order_to_receive, make_receipt, make_revision, make_stock, make_work_order
+from tests.pdf_text import words_of
 from tests.people import PASSWORD, bea, quinn
 from tests.story import Story
 from tests.webapp.conftest import People
@@ -88,6 +89,7 @@ def test_a_trace_is_drawn_from_left_to_right_with_every_lot_a_link_and_told_agai
     assert boxes(page) == ["HEAT-7781", "No lot named", "WO-7001", "SN-0002"]
     assert f'href="/lots/{ids["HEAT-7781"]}/trace"' in page
     assert page.count("trace-line-gap") == 1
+    assert re.search(r'aria-current="page"[^>]*>Lots<', page)
     for words in ("-2 HEAT-7781", "-1 WO-7001", "3 EA into WO-7001 at op 10", "the lot itself"):
         assert words in browser.text
     forward = browser.get(f"/lots/{ids['HEAT-7781']}/trace?direction=forward").text
@@ -131,6 +133,9 @@ def test_each_is_a_file_too(browse: People, story: Story, report: str):
     assert any(expected in row for row in table)
     pdf = browser.get(f"/lots/{ids['SN-0001']}/{report}.pdf")
     assert (pdf.mimetype, pdf.data[:5]) == ("application/pdf", b"%PDF-")
+    printed = words_of(pdf.data)
+    assert expected in printed
+    assert re.findall(r"\d+T\d\d:\d\d:", printed) == []
     assert browser.get(f"/lots/{ids['SN-0001']}/{report}.xlsx").status_code == 404
 
 
