@@ -79,6 +79,10 @@ def day(text: str) -> dt.date:
         raise Unreadable(f"Expected a date such as 2026-12-01, but found “{text.strip()[:40]}”") from error
 
 
+YEARS = range(1900, 3000)
+"""The years in which an instant that somebody types may lie."""
+
+
 def local_instant(text: str, how: Custom) -> dt.datetime:
     """Read a local date and time in the person's zone, as an aware UTC instant. Raises: Unreadable."""
     try:
@@ -87,6 +91,9 @@ def local_instant(text: str, how: Custom) -> dt.datetime:
         raise Unreadable(
             f"Expected a date and time such as 2026-12-01 14:30, but found “{text.strip()[:40]}”"
         ) from error
+    # The first and the last day of the calendar have no instant in every zone, and nobody means them.
+    if local.year not in YEARS:
+        raise Unreadable(f"Expected a year from {YEARS[0]} to {YEARS[-1]}, but found {local.year}")
     return (local if local.tzinfo else local.replace(tzinfo=how.zone)).astimezone(dt.UTC)
 
 

@@ -160,6 +160,13 @@ def test_an_absence_that_ends_before_it_begins_says_so_by_the_field(browse: Peop
     assert browser.field("starts_at") == "2026-11-27T08:00"
 
 
+def test_an_absence_at_the_ends_of_the_calendar_says_so_by_the_field(browse: People):
+    browser = browse(max_)
+    form = {"deputy_id": "lena", "starts_at": "0001-01-01T00:00", "ends_at": "9999-12-31T23:59"}
+    assert browser.post("/profile", form).status_code == 422
+    assert "Expected a year from 1900 to 2999, but found 9999" in browser.text
+
+
 def test_somebody_elses_absence_cannot_be_ended(browse: People):
     owner = browse(max_)
     owner.post("/profile", {"deputy_id": "lena", "starts_at": "2026-11-23T08:00", "ends_at": "2026-11-27T17:00"})
