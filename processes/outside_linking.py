@@ -24,7 +24,7 @@ from processes.outside_documents import (
     specification,
     supplier_called,
 )
-from processes.outside_moving import ship_findings
+from processes.outside_moving import keep_judged, ship_findings
 from processes.outside_watch import remember
 from records import outside
 from records.cost_centre import cost_centre_called
@@ -37,8 +37,6 @@ from records.requisition import move as move_requisition
 from records.supplier import ApprovalSubject, Supplier, SupplierApproval
 from records.units import check_quantity
 from records.work_order import DONE, OperationStatus, WorkOrderOperation
-from rules.finding import keep_findings
-from rules.flow_mode import mode_of
 from rules.order_consistency import judge_link
 from rules.supplier_gate import Point
 from rules.supplier_gate import judge as judge_supplier
@@ -164,7 +162,7 @@ def create_link(act: Act, work: Work) -> Mapping[str, Any]:
             link_id=share["link_id"],
         )
     else:
-        _pass(act, judge_link(act.session, known, at="LINK", now=act.now))
+        _pass(act, known, judge_link(act.session, known, at="LINK", now=act.now))
     if work.instance is not None:
         link_record(act, work.instance.id, known.record_type, known.id)
         link_record(act, work.instance.id, known.order.record_type, known.order.id)
@@ -265,7 +263,7 @@ def link(
         )  # fmt: skip
         act.session.add(made)
         act.session.flush()
-        _pass(act, judge_link(act.session, made, at="LINK", now=act.now))
+        _pass(act, made, judge_link(act.session, made, at="LINK", now=act.now))
         outside.move(act, made, LinkStatus.PO_LINKED)
         made.source_until = source_until(act, made)
         remember(act, made)
@@ -301,12 +299,12 @@ def source_until(act: Act, found: OutsideLink) -> dt.date | None:
     return max((row.valid_to for row in rows if row.is_valid_on(today)), default=None)
 
 
-def _pass(act: Act, findings: list[Finding]) -> None:
+def _pass(act: Act, found: OutsideLink, findings: list[Finding]) -> None:
     """Refuse what blocks; what holds or warns is kept until it is mended."""
     blocks = [finding for finding in findings if finding.effect is Effect.BLOCK]
     if blocks:
         raise RuleViolation(blocks)
-    keep_findings(act, findings, mode=mode_of(act.session, "outside_processing"))
+    keep_judged(act, found, findings)
 
 
 def _known_process(act: Act, operation: WorkOrderOperation) -> str | None:

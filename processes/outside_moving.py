@@ -36,6 +36,7 @@ from records.roles import grants_of
 from records.units import check_quantity
 from records.work_order import OperationStatus, WorkOrderOperation, move_operation
 from rules.finding import keep_findings
+from rules.finding import settle as settle_findings
 from rules.flow_mode import mode_of
 from rules.law import block
 from rules.order_consistency import judge_link
@@ -95,7 +96,7 @@ def ship(act: Act, link: OutsideLink, shipment: Shipment) -> OutsideMovement:
     _refuse_blocked(link)
     _refuse_wrong_count(link, quantity, is_partial=shipment.is_partial)
     _refuse_unserialised(link, shipment.serials)
-    pass_findings(act, ship_findings(act, link))
+    pass_findings(act, link, ship_findings(act, link))
     if link.status not in AWAY:
         outside.move(act, link, LinkStatus.AT_SUPPLIER)
     today = link.site.local_day(act.now)
@@ -301,10 +302,16 @@ def refuse_findings(findings: Sequence[Finding]) -> None:
         raise RuleViolation(stops)
 
 
-def pass_findings(act: Act, findings: Sequence[Finding]) -> None:
-    """Refuse what stops, and keep what only warns with the mode the flow is in. Raises: RuleViolation."""
+def pass_findings(act: Act, link: OutsideLink, findings: Sequence[Finding]) -> None:
+    """Refuse what stops, keep what only warns with the mode the flow is in, and settle what holds no more. Raises: RuleViolation."""
     refuse_findings(findings)
+    keep_judged(act, link, findings)
+
+
+def keep_judged(act: Act, link: OutsideLink, findings: Sequence[Finding]) -> None:
+    """Keep what the rules said of a link, with the mode of the flow, and settle what they said before and do not say now."""
     keep_findings(act, findings, mode=mode_of(act.session, "outside_processing"))
+    settle_findings(act, link.record_type, link.id, rules=frozenset({"CON"}), found=findings)
 
 
 def pieces(link: OutsideLink, quantity: Decimal, uom: str) -> Decimal:

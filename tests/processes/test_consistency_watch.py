@@ -12,16 +12,18 @@ from engine.errors import Effect, RuleViolation
 from processes import approved_suppliers, consistency_watch, receiving
 from processes.consistency_watch import watch_consistency
 from processes.daily_stock import take_daily_stock
+from processes.outside_moving import keep_judged
 from processes.receiving import Delivery
 from records import attachment
 from records.notice import Notice
-from records.outside import LinkStatus
+from records.outside import LinkStatus, OutsideLink
 from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.receipt import Quarantine, Receipt
 from records.supplier import SupplierApproval
 from records.work_order import WorkOrder, WorkOrderStatus
 from rules.finding import KeptFinding
 from rules.flow_mode import Mode
+from rules.order_consistency import judge_link
 from tests import makers
 from tests.clock import SettableClock
 from tests.goods import Dock
@@ -102,8 +104,6 @@ def test_work_whose_order_is_over_is_held_until_it_has_another(story: Story) -> 
     assert set(kept(story, "CON-09")) == {("CON-09", Effect.HOLD, "ENFORCE", False)}
 
     def unlink(act: Act) -> None:
-        from records.outside import OutsideLink
-
         link = act.session.scalars(select(OutsideLink).where(OutsideLink.order_line_id == line_id)).one()
         link.status = LinkStatus.CANCELLED
 
@@ -221,3 +221,21 @@ def test_stock_of_the_data_is_taken_once_a_day(story: Story) -> None:
     story.clock.set(story.clock() + dt.timedelta(days=1))
     assert take_daily_stock(story.installation) >= 0
     assert sum(each.settled_at is not None for each in stock()) == 1
+
+
+def test_what_is_said_of_a_link_is_kept_until_it_holds_no_more(story: Story) -> None:
+    def arrange(act: Act) -> str:
+        order = makers.make_order_to_receive(act, (makers.make_revision(act), 10, "18.00"))
+        return makers.make_link(act, order.lines[0], allocated_quantity=D(12)).id
+
+    link_id = str(story.given(arrange))
+
+    def judge(act: Act) -> None:
+        link = act.session.get_one(OutsideLink, link_id)
+        keep_judged(act, link, judge_link(act.session, link, at="LINK", now=act.now))
+
+    story.given(judge)
+    assert kept(story, "CON-02") == [("CON-02", Effect.HOLD, Mode.ENFORCE, False)]
+    story.given(lambda act: setattr(act.session.get_one(OutsideLink, link_id), "allocated_quantity", D(10)))
+    story.given(judge)
+    assert kept(story, "CON-02") == [("CON-02", Effect.HOLD, Mode.ENFORCE, True)]
