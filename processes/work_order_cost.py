@@ -15,6 +15,7 @@ from records.actual import Actual, ActualKind, actuals_of, standing
 from records.money import round_money
 from records.purchase_order import PurchaseOrderLine
 from records.work_order import CostKind, StandardCost, WorkOrder
+from rules.order_consistency import agreed_price
 
 ZERO = Decimal(0)
 CAUSES = ("price", "usage", "rate", "outside", "unassigned")
@@ -168,21 +169,22 @@ def _causes(cost: Cost, standards: dict[tuple[CostKind, str], StandardCost], cur
 def reprice_outside(act: Act, line: PurchaseOrderLine, *, because: str = "an amendment") -> list[Actual]:
     """Book the outside accruals of an order line again at its present price, when an amendment has changed it.
 
-    because: what changed the price, as the work order's history names it. Each accrual at another price is taken back and booked
-    anew; closed orders keep what they cost. A repeat books nothing. Source: domain.md 1.31.
+    because: what changed the price, as the work order's history names it. Each accrual at another price, per the accrual's own
+    unit, is taken back and booked anew; closed orders keep what they cost. A repeat books nothing. Source: domain.md 1.31.
     """
     rows = list(
         act.session.scalars(select(Actual).where(Actual.order_line_id == line.id, Actual.kind == ActualKind.OUTSIDE))
     )
     booked = []
     for row in standing(rows):
-        if row.unit_cost == line.unit_price or row.work_order.closed_at is not None or row.quantity is None:
+        price = agreed_price(act.session, line, row)
+        if price is None or row.unit_cost == price or row.work_order.closed_at is not None or row.quantity is None:
             continue
         key = f"{row.source_event_id}:r{line.order.revision}"[:190]
-        booked += [_copy(act, row, f"{key}:back", row.unit_cost, -1), _copy(act, row, key, line.unit_price, 1)]
+        booked += [_copy(act, row, f"{key}:back", row.unit_cost, -1), _copy(act, row, key, price, 1)]
         act.note(
             "work_order", row.work_order_id, "REPRICED", field=f"price of {line.number}", old=_price(row.unit_cost),
-            new=_price(line.unit_price), reason=f"{because} changed the price of {line.number}",
+            new=_price(price), reason=f"{because} changed the price of {line.number}",
         )  # fmt: skip
     act.session.add_all(booked)
     act.session.flush()

@@ -127,7 +127,7 @@ def judge_cost(session: Session, actual: Actual, *, now: dt.datetime) -> list[Fi
     ):
         return []
     work_order = session.get_one(WorkOrder, actual.work_order_id)
-    agreed = _agreed_price(line, actual)
+    agreed = agreed_price(session, line, actual)
     if agreed is None:
         return []
     found = agree.booked_at_the_price(
@@ -313,8 +313,17 @@ def _balance(link: OutsideLink) -> Iterator[Disagreement | None]:
     )
 
 
-def _agreed_price(line: PurchaseOrderLine, actual: Actual) -> Decimal | None:
-    """Return the price in the unit and currency of the actual, or None where they are others and nothing compares."""
-    if actual.currency not in (None, line.order.currency) or actual.uom not in (None, line.uom):
+def agreed_price(session: Session, line: PurchaseOrderLine, actual: Actual) -> Decimal | None:
+    """Return the price in the unit and currency of the actual, or None where they are others and nothing compares.
+
+    The link between operation and line says how many of the line's units a piece is.
+    """
+    if actual.currency not in (None, line.order.currency):
         return None
-    return line.unit_price
+    wanted = select(OutsideLink.conversion_factor).where(
+        OutsideLink.order_line_id == line.id, OutsideLink.operation_id == actual.operation_id, OutsideLink.uom == actual.uom
+    )  # fmt: skip
+    factor = session.scalar(wanted.limit(1)) if actual.operation_id is not None else None
+    if factor is not None:
+        return (line.unit_price * factor).quantize(Decimal("0.0001"))
+    return line.unit_price if actual.uom in (None, line.uom) else None

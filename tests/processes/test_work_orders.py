@@ -575,6 +575,21 @@ def test_an_amended_price_books_outside_work_again(house: Installation) -> None:
         assert work_order_cost.reprice_outside(act, line) == []
 
 
+def test_work_bought_by_weight_is_repriced_per_piece_and_only_when_its_price_moved(house: Installation) -> None:
+    """A line in kilograms at 18.00, 2.5 kg a piece: a piece costs 45.00."""
+    with house.acting("system:test") as act:
+        order = makers.make_work_order(act)
+        line = makers.make_order(act, (makers.make_revision(act), 25, "18.00")).lines[0]
+        line.uom = "KGM"
+        makers.make_link(act, line, operation=order.operations[2], conversion_factor=D("2.5"), uom="EA")
+        cost = {"order_line_id": line.id, "unit_cost": D("45.00"), "uom": "EA"}
+        say(act, order, "OUTSIDE", "acc-1", op_no=30, quantity=D(10), system="LOCKSTEP", **cost)
+        assert work_order_cost.reprice_outside(act, line) == []
+        line.unit_price = D("20.00")
+        assert len(work_order_cost.reprice_outside(act, line)) == 2
+        assert work_orders.cost_of(act.session, order).outside == D("500.00")
+
+
 def test_outside_cost_without_order_or_contract_is_refused(house: Installation) -> None:
     with house.acting("system:test") as act:
         order = makers.make_work_order(act)
