@@ -19,6 +19,7 @@ from records.nonconformance import Nonconformance
 from records.resource import Resource
 from records.work_order import OPEN, WorkOrder, hold
 from rules.finding import acknowledge, open_findings
+from rules.policy import table_called
 
 PROCESS = "gauge_impact"
 RULE = "WO-GAUGE"
@@ -45,6 +46,7 @@ def begin(
         "id": raised.id, "number": raised.number, "gauge": gauge.code, "calibration": calibration.number,
         "since": since.isoformat() if since is not None else "no day on record", "count": len(orders),
         "orders": ", ".join(order.number for order in orders) or "no work order", "order_ids": [order.id for order in orders],
+        "days": table_called("timers").judge(priority="NORMAL").row.outputs["gauge_impact"],
         "hash": content_hash([raised.number, *(order.id for order in orders)]),
     }  # fmt: skip
     about = [("nonconformance", raised.id), *(("work_order", order.id) for order in orders)]

@@ -7,7 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from engine.act import Act
-from engine.errors import Forbidden, Invalid
+from engine.canonical import content_hash
+from engine.errors import Conflict, Forbidden, Invalid
+from engine.ports import SignatureRequest
+from engine.record import Record
 from processes.notices import tell_role
 from records.calendar import MAIN, Site, site_called
 from records.nonconformance import (
@@ -22,6 +25,7 @@ from records.nonconformance import (
 from records.numbering import next_number
 from records.part import PartRevision
 from records.roles import holds
+from records.signing import PasswordSigner
 from records.units import check_quantity
 
 DISPOSERS = ("QA_ENG", "QA_SP", "ENG_AUTH")
@@ -92,6 +96,40 @@ def dispose(
     return move(act, nonconformance, NonconformanceStatus.DISPOSED, reason=reason)
 
 
+def decide(
+    act: Act,
+    nonconformance: Nonconformance,
+    disposition: Disposition,
+    request: SignatureRequest,
+    *,
+    reason: str,
+    quantity_limit: Decimal | None = None,
+) -> Nonconformance:
+    """Decide what becomes of nonconforming pieces, with the signature of quality on the pieces, the verdict and its reason.
+
+    Raises: as ``dispose`` and ``PasswordSigner``; Conflict for received goods, whose page decides and books them in one.
+    """
+    if nonconformance.about_type == "receipt":
+        raise Conflict(
+            f"Expected {nonconformance.number} to be decided with its goods, on the page of {nonconformance.about_number}",
+            record=("receipt", nonconformance.about_id),
+        )  # fmt: skip
+    role = _need_quality(act, nonconformance.number)
+    if quantity_limit is not None and not 0 < quantity_limit <= nonconformance.quantity:
+        raise Invalid(
+            f"Expected a limit above 0 and at most {nonconformance.quantity:f}, but found {quantity_limit:f}",
+            {"quantity_limit": "does not fit"},
+        )
+    dispose(act, nonconformance, disposition, reason=reason, quantity_limit=quantity_limit)
+    limit = nonconformance.quantity_limit
+    signed = [
+        nonconformance.number, nonconformance.about_type, nonconformance.about_id, f"{nonconformance.quantity:.6f}",
+        f"{limit:.6f}" if limit is not None else None, disposition.value, reason.strip(),
+    ]  # fmt: skip
+    _sign(act, nonconformance, request, signed, role=role, reason=f"{disposition}: {reason}")
+    return nonconformance
+
+
 def permit_deviation(
     act: Act,
     quantity: Decimal,
@@ -102,10 +140,16 @@ def permit_deviation(
     part_revision: PartRevision | None = None,
     uom: str = "EA",
     customer_reference: str | None = None,
+    request: SignatureRequest | None = None,
 ) -> DeviationAuthority:
-    """Give leave to depart from the definition for some pieces until a day; quality or engineering does. Raises: Forbidden, Invalid."""
-    _need_quality(act, "a deviation authority")
+    """Give leave to depart from the definition for some pieces until a day; quality or engineering does.
+
+    request: signs what is permitted; people's doors always ask for it. Raises: Forbidden, Invalid; as ``PasswordSigner``.
+    """
+    role = _need_quality(act, "a deviation authority")
     check_quantity(quantity, uom)
+    if not title.strip():
+        raise Invalid("Expected a title that says what may differ, but there is none", {"title": "is missing"})
     site = site_called(act.session, MAIN)
     if expires_on < site.local_day(act.now):
         raise Invalid(f"Expected a day to come, but found {expires_on}", {"expires_on": "is in the past"})
@@ -117,12 +161,34 @@ def permit_deviation(
     act.session.add(given)
     act.session.flush()
     given.approved_by_id, given.approved_at = act.user_id, act.now
+    if request is not None:
+        signed = [
+            given.number,
+            title,
+            description,
+            f"{quantity:.6f}",
+            uom,
+            expires_on.isoformat(),
+            given.part_revision_id,
+        ]
+        _sign(act, given, request, signed, role=role, reason=title)
     return move_deviation(act, given, DeviationStatus.APPROVED, reason=title)
 
 
-def _need_quality(act: Act, number: str) -> None:
-    if act.user_id is None or not any(holds(act.session, act.user_id, role, at=act.now) for role in DISPOSERS):
-        raise Forbidden(f"Expected quality or engineering to decide on {number}, but {act.actor} is neither.")
+def _need_quality(act: Act, number: str) -> str:
+    """Return the role under which the acting person decides. Raises: Forbidden."""
+    for role in DISPOSERS:
+        if act.user_id is not None and holds(act.session, act.user_id, role, at=act.now):
+            return role
+    raise Forbidden(f"Expected quality or engineering to decide on {number}, but {act.actor} is neither.")
+
+
+def _sign(act: Act, record: Record, request: SignatureRequest, content: list[Any], *, role: str, reason: str) -> None:
+    signer = act.installation.signer
+    assert isinstance(signer, PasswordSigner)
+    signer.sign_record(
+        act, record, request, content_hash=content_hash(content), principal=f"role:{role}", reason=reason[:4000]
+    )
 
 
 def _site_of(act: Act, about: Any) -> Site:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import pytest
 from sqlalchemy import select
 
@@ -50,7 +51,10 @@ def test_quality_assesses_what_was_measured(
     story.instance_id = story.read(
         lambda session: session.scalars(select(Instance.id).where(Instance.process_id == "gauge_impact")).one()
     )
-    assert story.as_(quinn).task("assess_impact").title == "Assess the work measured with G-14, found out of tolerance"
+    task = story.as_(quinn).task("assess_impact")
+    assert task.title == "Assess the work measured with G-14, found out of tolerance"
+    assert task.due_at is not None
+    assert task.due_at.date() == dt.date(2026, 11, 27), "five business days, as the table says"
     story.as_(quinn).decide("assess_impact", verdict, conclusion="Measured again with G-21: all within tolerance")
     order = story.read(lambda session: session.get_one(WorkOrder, measured))
     assert order.status is status

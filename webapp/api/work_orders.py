@@ -225,6 +225,14 @@ class ActGiven(Request):
     reason = text(4000, load_default="")
 
 
+class SplitGiven(Request):
+    """The pieces of each part; together they are all of the order's, without what is scrap or rework."""
+
+    quantities = fields.List(
+        Exact(required=True), required=True, validate=validate.Length(2, 100, error="Expected {min} to {max} parts")
+    )
+
+
 class PlanGiven(Request):
     """Days and priority; what is left out stays."""
 
@@ -478,6 +486,19 @@ complete_work_order = _moving(
     "complete", "Accept a work order as complete", "Every operation is complete, another accepts."
 )
 close_work_order = _moving("close", "Close a work order", "No gap, no actual without a cost.")
+
+
+@writes(
+    "POST", "/work-orders/<record_id>/split", scope="work_orders:write", summary="Split a work order", body=SplitGiven,
+    answer=WorkOrderDetail, render=_show, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def split_work_order(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Divide it into planned ones named after it (``WO-7001-1``), which list it as their parent; it is history then."""
+    order = pages.find(act.session, record_id)
+    bodies.seen_tag(str(order.version))
+    work_order_doors.need(visitor(), "split", order)
+    work_orders.split(act, order, body["quantities"])
+    return order.id
 
 
 @writes(

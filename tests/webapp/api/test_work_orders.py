@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.makers import make_part, make_resource, make_revision, make_routing, make_work_order
@@ -124,3 +126,19 @@ def test_days_and_priority_are_the_planners_and_nothing_else_is(calls: Client, c
     problem(calls.patch(seven, {"part_revision": "P-1/C"}, match=calls.tag(seven)), 422, "INVALID")
     problem(calls.patch(seven, {"planned_finish": "2020-01-01"}, match=calls.tag(seven)), 422, "INVALID")
     problem(calling(otto).patch(seven, {"priority": 1}, match=calls.tag(seven)), 403, "NOT_AUTHORISED")
+
+
+def test_a_planner_splits_one_and_every_piece_goes_on(calls: Client, calling: Calling, seven: str) -> None:
+    def split(*parts: str, client: Client = calls) -> Any:
+        return client.post(f"{seven}/split", {"quantities": list(parts)}, match=calls.tag(seven))
+
+    assert "make up its 10" in problem(split("4", "5"), 409, "WO-SPLIT")["detail"]
+    problem(split("10"), 422, "INVALID")
+    problem(split("10", "0"), 422, "INVALID")
+    problem(split("4", "6", client=calling(otto)), 403, "NOT_AUTHORISED")
+    answer = split("4", "6")
+    assert (answer.status_code, answer.json["status"]) == (200, "SPLIT")
+    parts = calls.get("/work-orders?q=WO-7001-").json["items"]
+    assert sorted((one["number"], one["quantity"], one["status"]) for one in parts) == [
+        ("WO-7001-1", "4.000000", "PLANNED"), ("WO-7001-2", "6.000000", "PLANNED"),
+    ]  # fmt: skip
