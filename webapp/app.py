@@ -23,6 +23,7 @@ from webapp.pages import (
     invoices,
     lots,
     mismatches,
+    nonconformances,
     operations,
     orders,
     outside,
@@ -65,6 +66,7 @@ SCREENS = (
     flow_modes,
     waivers,
     mismatches,
+    nonconformances,
 )
 """Modules of pages, each with a blueprint."""
 

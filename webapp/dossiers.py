@@ -298,5 +298,6 @@ PAGES: Mapping[str, str] = {
     "outside_link": "outside.show",
     "work_order_operation": "outside.operation",
     "waiver": "waivers.show",
+    "nonconformance": "nonconformances.show",
     "mode_switch": "flow_modes.show",
 }

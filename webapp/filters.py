@@ -119,6 +119,7 @@ NAVIGATION = (
     ("resources.index", "Resources", "Making"),
     ("parts.index", "Parts", "Making"),
     ("holds.index", "Holds and quarantine", "Oversight"),
+    ("nonconformances.index", "Nonconformances", "Oversight"),
     ("findings.index", "Findings", "Oversight"),
     ("mismatches.index", "Mismatches", "Oversight"),
     ("waivers.index", "Waivers", "Oversight"),

@@ -15,6 +15,7 @@ from webapp.visit import Visitor
 PLANNERS = ("PLANNER",)
 MAINTAINERS = ("MAINT_PLANNER", "MAINT_MGR")
 QUALITY = ("QA_ENG", "QA_SP", "ENG_AUTH")
+SKIPPERS = ("QA_ENG", "QA_SP")
 S = WorkOrderStatus
 BEFORE = {
     "firm": {S.PLANNED}, "unfirm": {S.FIRM}, "release": {S.PLANNED, S.FIRM}, "hold": OPEN, "lift": {S.ON_HOLD},
@@ -86,6 +87,19 @@ def operation_acts(order: WorkOrder, operation: WorkOrderOperation) -> str:
     if operation.status is OperationStatus.READY and operation.kind == "INTERNAL":
         return "start"
     return "complete" if operation.status in (OperationStatus.STARTED, OperationStatus.RETURNED_PENDING) else ""
+
+
+def skipper(visitor: Visitor) -> str:
+    """Return the role of quality under which the visitor may leave an operation out. Raises: Forbidden."""
+    for role in SKIPPERS:
+        if visitor.holds(role):
+            return role
+    raise Forbidden("Expected quality to leave an operation out under a deviation, but you hold none of its roles.")
+
+
+def may_skip(visitor: Visitor, order: WorkOrder, operation: WorkOrderOperation) -> bool:
+    """Whether the visitor may leave an operation out now."""
+    return order.status in OPEN and operation.status is OperationStatus.READY and visitor.holds(*SKIPPERS)
 
 
 def open_slots(session: Session, visitor: Visitor, order: WorkOrder) -> list[ApprovalSlot]:

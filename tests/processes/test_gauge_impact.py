@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+
 import pytest
 from sqlalchemy import select
 
@@ -54,7 +55,7 @@ def test_quality_assesses_what_was_measured(
     task = story.as_(quinn).task("assess_impact")
     assert task.title == "Assess the work measured with G-14, found out of tolerance"
     assert task.due_at is not None
-    assert task.due_at.date() == dt.date(2026, 11, 27), "five business days, as the table says"
+    assert task.due_at.date() == dt.date(2026, 11, 30), "five business days, one of them Thanksgiving"
     story.as_(quinn).decide("assess_impact", verdict, conclusion="Measured again with G-21: all within tolerance")
     order = story.read(lambda session: session.get_one(WorkOrder, measured))
     assert order.status is status

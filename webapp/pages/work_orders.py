@@ -38,6 +38,7 @@ from rules.order_consistency import links_of_work
 from rules.work_order_release import judge_release, order_lines_for
 from webapp import document_page, filters, formats, listing, reviews, typed, work_order_doors, work_order_form
 from webapp.refusals import status_of
+from webapp.signing_form import errors_of, read_signature, signing_values
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
 
@@ -339,6 +340,45 @@ def sign(record_id: str) -> Page:
     return redirect(url_for("work_orders.show", record_id=record_id), 303)
 
 
+@pages.route("/work-orders/<record_id>/operations/<operation_id>/skip", methods=["GET", "POST"])
+def skip(record_id: str, operation_id: str) -> Page:
+    """Show what leaving an operation out means; on POST leave it out under a deviation that quality signs for."""
+    order = find(reading(), record_id)
+    role = work_order_doors.skipper(visitor())
+    operation = _operation(order, operation_id)
+    if request.method != "POST":
+        return _show_skip(operation)
+    try:
+        with acting() as act:
+            wanted = request.form.get("deviation", "")
+            deviation = act.session.get(DeviationAuthority, wanted) if is_id(wanted) else None
+            if deviation is None:
+                raise Invalid("Expected a deviation authority, but none is chosen", {"deviation": "Choose one"})
+            stored = _operation(find(act.session, record_id), operation_id)
+            work_orders.skip_operation(act, stored, deviation, read_signature(), role=role)
+    except Refused as refusal:
+        return _show_skip(_operation(find(read_anew(), record_id), operation_id), refusal), status_of(refusal)
+    flash(f"{operation.number} is left out; its pieces go on.", "good")
+    return redirect(url_for("work_orders.show", record_id=record_id), 303)
+
+
+def _show_skip(operation: WorkOrderOperation, refusal: Refused | None = None) -> str:
+    order = operation.work_order
+    today = order.site.local_day(now())
+    wanted = select(DeviationAuthority).where(
+        DeviationAuthority.status == DeviationStatus.APPROVED, DeviationAuthority.expires_on >= today,
+        DeviationAuthority.quantity >= (operation.quantity_in or 0),
+    )  # fmt: skip
+    return render_template(
+        "work_orders/skip.html", document=order, operation=operation, refusal=refusal, form=request.form,
+        errors=errors_of(refusal), **signing_values(reading(), Meaning.APPROVED),
+        deviations=[
+            (each.id, f"{each.number} {each.title}, {filters.plain_number(each.quantity)} until {each.expires_on}")
+            for each in reading().scalars(wanted.order_by(DeviationAuthority.number))
+        ],
+    )  # fmt: skip
+
+
 def _signature() -> SignatureRequest:
     return SignatureRequest(
         meaning=Meaning.APPROVED, password=request.form.get("password", ""), user_id=request.form.get("user_id", "").strip().lower(),
@@ -431,6 +471,7 @@ def _show(order: WorkOrder, refusal: Refused | None = None, *, tab: str | None =
         tab=tab or request.args.get("tab", "summary"), refusal=refusal, may=may, gate=gate,
         steps=[(step, _step_tone(order, step)) for step in STEPS], actuals=actuals[::-1], taken=taken,
         cost=work_orders.cost_of(session, order), warnings=work_orders.warnings_of(session, order),
+        may_skip=lambda operation: work_order_doors.may_skip(visitor(), order, operation),
         acts=lambda operation: work_order_doors.operation_acts(order, operation), new_event=new_id,
         can_record=work_order_doors.badge_of(session, visitor().user_id) is not None
         or visitor().holds(*work_order_doors.roles_for("record", order)),
