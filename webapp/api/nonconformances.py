@@ -1,0 +1,103 @@
+"""Nonconformances: list, get, and decide what becomes of the pieces, as a person and with a signature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields
+
+from engine.act import Act
+from processes import nonconformances as desk
+from records.nonconformance import Disposition, Nonconformance, NonconformanceStatus
+from webapp.api import bodies
+from webapp.api.endpoints import reads, writes
+from webapp.api.goods import signature_of
+from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, as_page, maybe, page_of, text, word
+from webapp.api.tasks import SignatureGiven
+from webapp.pages import nonconformances as pages
+from webapp.visit import reading
+
+
+class NonconformanceAnswer(Answer):
+    """Pieces that are not as they must be. about_number: where it was found; quantity_limit: pieces that may be worked on."""
+
+    id = fields.UUID()
+    number = fields.String()
+    about_type = fields.String()
+    about_id = fields.String()
+    about_number = fields.String()
+    title = fields.String()
+    description = fields.String()
+    lot_no = maybe()
+    serials = fields.String()
+    quantity = Exact()
+    uom = fields.String()
+    quantity_limit = Exact(allow_none=True)
+    expires_on = fields.Date(allow_none=True)
+    status = word(NonconformanceStatus)
+    disposition = word(Disposition, allow_none=True)
+    disposition_reason = fields.String()
+    disposed_by_id = maybe()
+    owner = fields.String()
+    raised_at = Instant()
+    version = fields.Integer()
+
+
+class NonconformanceQuery(Listed):
+    """What nonconformances may be listed by. ``q`` is part of a number, a document or the title."""
+
+    status = word(NonconformanceStatus, load_default="")
+
+
+class DispositionGiven(Request):
+    """What becomes of the pieces, why, and the signature of quality or engineering."""
+
+    disposition = word(Disposition, required=True)
+    reason = text(4000, required=True)
+    quantity_limit = Exact(allow_none=True, load_default=None)
+    signature = fields.Nested(SignatureGiven, required=True)
+
+
+NonconformancePage = page_of(NonconformanceAnswer, "NonconformancePage")
+
+
+def _find(record_id: str) -> Nonconformance:
+    return pages.find(reading(), record_id)
+
+
+def tag_of(found: Nonconformance) -> str:
+    """Return the ETag of what is shown."""
+    return str(found.version)
+
+
+@reads(
+    "/nonconformances", scope="rules:read", summary="List nonconformances, newest first", query=NonconformanceQuery,
+    answer=NonconformancePage,
+)  # fmt: skip
+def list_nonconformances(*, q: str, status: str, after: str, limit: int) -> Any:
+    """Search in numbers, documents and titles."""
+    return as_page(pages.look_up(q, status, after, limit=limit))
+
+
+@reads(
+    "/nonconformances/<record_id>", scope="rules:read", summary="Get a nonconformance", answer=NonconformanceAnswer,
+    etag=tag_of,
+)  # fmt: skip
+def get_nonconformance(record_id: str) -> Nonconformance:
+    """Find it by id."""
+    return _find(record_id)
+
+
+@writes(
+    "POST", "/nonconformances/<record_id>/disposition", scope="rules:write", summary="Decide what becomes of nonconforming pieces",
+    body=DispositionGiven, answer=NonconformanceAnswer, render=_find, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def decide_nonconformance(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Quality or engineering signs it; received goods are decided with their receipt."""
+    found = pages.find(act.session, record_id)
+    bodies.seen_tag(str(found.version))
+    signed = signature_of(body["signature"])
+    desk.decide(
+        act, found, Disposition(body["disposition"]), signed, reason=body["reason"], quantity_limit=body["quantity_limit"]
+    )  # fmt: skip
+    return found.id
