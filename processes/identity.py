@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from engine.act import Act
 from engine.errors import Effect
-from records.amendment import AmendmentStatus, open_amendment_of
+from records.amendment import AmendmentStatus, is_being_cancelled, open_amendment_of
 from records.external import Discrepancy, DiscrepancyStatus, Severity
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.receipt import Quarantine, Receipt
@@ -37,11 +37,12 @@ def doubts_about(act: Act, receipt: Receipt) -> Doubt | None:
     """Return the first reason to keep received goods apart, or None when they are what was ordered."""
     order = receipt.order_line.order
     status = order.held_from if order.status is OrderStatus.ON_HOLD else order.status
-    if status is OrderStatus.CANCEL_PENDING:
+    if status is OrderStatus.CANCEL_PENDING or is_being_cancelled(act.session, order):
+        waits = "the supplier's acknowledgement" if status is OrderStatus.CANCEL_PENDING else "its approval"
         return Doubt(
             Quarantine.CANCELLATION,
             "Goods of an order that is being cancelled",
-            f"CON-08: Expected {order.number} to be open, but its cancellation waits for the supplier's acknowledgement.",
+            f"CON-08: Expected {order.number} to be open, but its cancellation waits for {waits}.",
             "The buyer decides with the supplier whether they go back.",
         )
     return (

@@ -16,6 +16,7 @@ from processes.goods_settling import say_settled, settle
 from processes.goods_signature import BUYERS, DISPOSERS, INSPECTORS, RECEIVERS, REVIEWERS, role_for, sign
 from processes.order_progress import lock, settle_statuses, tell_flow
 from processes.receiving import announce, book_back
+from records.amendment import is_being_cancelled
 from records.inspection import Inspection, InspectionResult, inspection_hash
 from records.nonconformance import Disposition, Nonconformance, NonconformanceStatus
 from records.numbering import next_number
@@ -105,7 +106,7 @@ def clear(act: Act, receipt: Receipt, *, reason: str) -> Receipt:
     if receipt.status is not S.QUARANTINE or receipt.quarantine in (Quarantine.OVER, Quarantine.CERTIFICATE):
         raise Conflict(f"Expected {receipt.number} to be in quarantine for a doubt, but it is {_where(receipt)}")
     _require(reason, "letting the goods out")
-    _refuse_standing_doubt(receipt)
+    _refuse_standing_doubt(act, receipt)
     move(act, receipt, S.INSPECTION, reason=reason)
     nonconforming.drop(act, receipt, reason=reason)
     settle(act, receipt)
@@ -312,7 +313,7 @@ def _close_nonconformance(act: Act, receipt: Receipt, disposition: Disposition, 
             nonconforming.dispose_of(act, found, disposition, reason=reason)
 
 
-def _refuse_standing_doubt(receipt: Receipt) -> None:
+def _refuse_standing_doubt(act: Act, receipt: Receipt) -> None:
     order = receipt.order_line.order
     unanswered = order.status in (OrderStatus.TRANSMITTED, OrderStatus.COUNTER_OFFER)
     if receipt.quarantine is Quarantine.NOT_ACKNOWLEDGED and unanswered:
@@ -321,7 +322,7 @@ def _refuse_standing_doubt(receipt: Receipt) -> None:
             "the buyer records the acknowledgement first",
             code="ON_HOLD", record=(order.record_type, order.id),
         )  # fmt: skip
-    if receipt.quarantine is Quarantine.CANCELLATION and order.status is OrderStatus.CANCEL_PENDING:
+    if receipt.quarantine is Quarantine.CANCELLATION and is_being_cancelled(act.session, order):
         raise Conflict(
             f"CON-08: Expected {order.number} to be open, but it is being cancelled; the buyer settles that first",
             code="ON_HOLD", record=(order.record_type, order.id),

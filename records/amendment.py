@@ -13,7 +13,7 @@ from engine.database import Base, Id, Instant, Money
 from engine.errors import Conflict
 from engine.record import Operation, Record
 from records.columns import Code, Currency, Hash, Login, Name, Note, Text, word
-from records.purchase_order import PurchaseOrder, SupplierAcknowledgement
+from records.purchase_order import OrderStatus, PurchaseOrder, SupplierAcknowledgement
 from records.transition import move_along, pairs
 
 
@@ -227,6 +227,13 @@ def open_amendment_of(session: Session, order: PurchaseOrder) -> PurchaseOrderAm
         PurchaseOrderAmendment.order_id == order.id, PurchaseOrderAmendment.status.in_(OPEN)
     )
     return session.scalar(wanted)
+
+
+def is_being_cancelled(session: Session, order: PurchaseOrder) -> bool:
+    """Whether the cancellation of an order is under way: it waits for its approval or for the supplier."""
+    amendment = open_amendment_of(session, order)
+    is_asked = amendment is not None and amendment.kind is AmendmentKind.CANCELLATION
+    return is_asked or order.status is OrderStatus.CANCEL_PENDING
 
 
 def amendments_of(session: Session, order: PurchaseOrder) -> list[PurchaseOrderAmendment]:

@@ -19,7 +19,7 @@ from engine.record import Record
 from records.actual import Actual, ActualKind
 from records.amendment import open_amendment_of
 from records.external import Discrepancy, DiscrepancyStatus, ExternalRef
-from records.outside import LinkRole, LinkStatus, OutsideLink
+from records.outside import LinkRole, LinkStatus, OutsideLink, links_of_line
 from records.part import PartRevision, RevisionStatus
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.supplier import Supplier
@@ -98,7 +98,8 @@ def judge_start(session: Session, operation: WorkOrderOperation, *, now: dt.date
 def judge_receipt(session: Session, line: PurchaseOrderLine, *, now: dt.datetime) -> list[Finding]:
     """Return what holds goods that arrive for a line: CON-08 of the work they are for, CON-18 of its order."""
     found: list[Disagreement | None] = []
-    for link in _links(session, OutsideLink.order_line_id == line.id):
+    # Where every link has ended, the line is still open for the work that they were for.
+    for link in _links(session, OutsideLink.order_line_id == line.id) or links_of_line(session, line.id):
         found += _work(link)
     return weigh(session, line.order, found, now=now) + judge_drift(session, line.order, now=now)
 
