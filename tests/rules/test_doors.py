@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from engine.database import new_id
 from records.approval import ApprovalSlot
+from records.attachment import Attachment, AttachmentContent
 from records.part import PartRevision, ProductDefinitionRef
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
@@ -290,6 +291,19 @@ def test_a_signature_only_ends(plant: Plant) -> None:
     refused(plant, delete(signatures), "kept")
     plant.supersede(signature)
     refused(plant, update(signatures).values(status="VALID", superseded_at=None), "APPEND_ONLY")
+
+
+def test_a_file_stays_as_it_was_attached(plant: Plant) -> None:
+    contents, files = table(AttachmentContent), table(Attachment)
+    plant.connection.execute(insert(contents).values(sha256=HASH, content=b"heat 7781", stored_at=NOW))
+    row = {"id": new_id(), "owner_type": "purchase_order", "owner_id": plant.order, "file_name": "mill.txt", "size": 9,
+           "media_type": "text/plain", "sha256": HASH, "document_no": "", "document_rev": "", "version": 1, "created_at": NOW,
+           "created_by": "user:max", "changed_at": NOW, "changed_by": "user:max"}  # fmt: skip
+    plant.connection.execute(insert(files).values(**row))
+    refused(plant, update(contents).values(content=b"heat 7790"), "APPEND_ONLY")
+    refused(plant, update(files).values(owner_id=new_id()), "APPEND_ONLY")
+    refused(plant, delete(files), "APPEND_ONLY|kept")
+    refused(plant, delete(contents), "APPEND_ONLY|kept")
 
 
 def test_an_order_is_not_born_approved(plant: Plant) -> None:

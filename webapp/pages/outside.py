@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,6 +21,7 @@ from records.part import LotControl
 from records.purchase_order import PurchaseOrderLine
 from records.work_order import WorkOrderOperation
 from webapp import document_page, filters, outside_form
+from webapp.csv_file import csv_file
 from webapp.refusals import status_of
 from webapp.visit import acting, now, read_anew, reading, visitor
 
@@ -50,12 +50,8 @@ def board() -> Page:
 @pages.get("/outside.csv")
 def export() -> Response:
     """Hand the board out as CSV, as it is filtered."""
-    written = io.StringIO()
-    rows = csv.writer(written)
-    rows.writerow(HEADINGS)
-    rows.writerows(_row(line) for line in _lines(request.args.get("q", "").strip()[:100]))
-    told = {"Content-Disposition": "attachment; filename=outside-work.csv"}
-    return Response(written.getvalue(), mimetype="text/csv", headers=told)
+    lines = _lines(request.args.get("q", "").strip()[:100])
+    return csv_file("outside-work", HEADINGS, (_row(line) for line in lines))
 
 
 @pages.get("/outside/<record_id>")

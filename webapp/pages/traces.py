@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from typing import Any
 
@@ -20,6 +19,7 @@ from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Receipt
 from records.supplier import Supplier
 from webapp import trace_graph, trace_rows
+from webapp.csv_file import csv_text
 from webapp.pages import lots
 from webapp.visit import reading
 
@@ -143,12 +143,8 @@ def bought(found: Trace) -> dict[str, Bought]:
 
 
 def as_csv(columns: dict[str, str], rows: list[dict[str, Any]]) -> str:
-    """Return rows as CSV; a cell that a spreadsheet would take for a formula begins with an apostrophe."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(columns.values())
-    writer.writerows([_cell(row[name]) for name in columns] for row in rows)
-    return out.getvalue()
+    """Return rows as CSV."""
+    return csv_text(columns.values(), ([row[name] for name in columns] for row in rows))
 
 
 def as_json(lot: Lot, title: str, found: Trace, rows: list[dict[str, Any]]) -> bytes:
@@ -161,15 +157,6 @@ def as_json(lot: Lot, title: str, found: Trace, rows: list[dict[str, Any]]) -> b
         "rows": rows,
     }
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2, default=canonical)
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    return text.lstrip("-").replace(".", "", 1).isdecimal()
 
 
 def _ascii(name: str) -> str:
