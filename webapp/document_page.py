@@ -40,7 +40,7 @@ def beside(session: Session, record: Any, content_hash: str | None = None) -> Be
     """Gather what stands beside a document. content_hash: whose approval plan is shown."""
     about = (record.record_type, record.id)
     runs = instances.instances_of(session, *about)
-    running = next((run for run in runs if run.status == InstanceStatus.RUNNING), runs[0] if runs else None)
+    running = _leading(session, runs, *about)
     differing = select(Discrepancy).where(Discrepancy.document_type == about[0], Discrepancy.document_id == about[1])
     observed = select(Observation).where(Observation.record_type == about[0], Observation.record_id == about[1])
     return Beside(
@@ -56,6 +56,17 @@ def beside(session: Session, record: Any, content_hash: str | None = None) -> Be
         comment.comments_on(session, *about),
         ledger.ledger_of(session, *about),
     )
+
+
+def _leading(session: Session, runs: list[Any], record_type: str, record_id: str) -> Any | None:
+    """Return the run that somebody has to move: one with an open task on the document, else the newest that runs."""
+    running = [run for run in runs if run.status == InstanceStatus.RUNNING]
+    wanted = select(Task.instance_id).where(
+        Task.record_type == record_type, Task.record_id == record_id, Task.state == TaskState.OPEN
+    )
+    # Another flow may watch the same document; what it waits for is no help to whoever reads the page.
+    moved = set(session.scalars(wanted)) if running[1:] else set()
+    return next((run for run in running if run.id in moved), next(iter(running or runs), None))
 
 
 def _own_tasks(session: Session, record_type: str, record_id: str) -> list[Task]:

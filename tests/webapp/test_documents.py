@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from engine import instances
 from engine.act import Act
 from records.part import Part
 from records.purchase_order import OrderStatus, PurchaseOrder, hold
@@ -339,6 +340,21 @@ def test_an_order_page_shows_its_state_terms_and_route(browse: People, story: St
     for tab in ("route", "answers", "documents", "discussion", "history"):
         assert browser.get(f"/orders/{order.id}?tab={tab}").status_code == 200, tab
     assert "unbroken" in browser.text
+
+
+def test_an_order_that_several_runs_follow_shows_the_one_that_waits_for_a_person(browse: People, story: Story):
+    order, first = ordered(story), only(story).id
+    browse(rita).post("/requisitions/new", form(title="Brackets for lot 7002"))
+
+    def follow(act: Act) -> None:
+        later = act.session.scalars(select(Requisition).where(Requisition.id != first)).one()
+        [run] = instances.instances_of(act.session, later.record_type, later.id)
+        instances.link_record(act, run.id, order.record_type, order.id)
+
+    story.given(follow)
+    browser = browse(bea)
+    browser.get(f"/orders/{order.id}")
+    assert "for Build the order (Bea Castillo)" in browser.text
 
 
 def test_an_approved_order_is_printed_and_a_draft_is_not(browse: People, story: Story):
