@@ -180,16 +180,19 @@ def transform(
     work_order_id: str | None = None,
     operation_id: str | None = None,
     uom: str | None = None,
+    reason: str = "",
+    came_back: bool = False,
 ) -> GenealogyEdge:
     """Say that some of a lot went into exactly this other lot (a serial).
 
     quantity: of the parent, in its unit. It comes out of what was issued to the work order first, the rest out of the
-    lot. Raises as ``consume``; Invalid when the child was received, since nothing here went into it.
+    lot. came_back: the child was received, as pieces that a supplier processed for us. reason: what vouches for the step.
+    Raises as ``consume``; Invalid when the child was received otherwise, since nothing here went into it.
     """
     known = _known(act, event, EdgeKind.TRANSFORMED, parent, quantity, target=child.id)
     if known is not None:
         return known
-    if child.source is LotSource.RECEIPT or child.id == parent.id:
+    if (child.source is LotSource.RECEIPT and not came_back) or child.id == parent.id:
         raise Invalid(
             f"Expected something made here out of {parent.number}, but {child.number} "
             + ("is the same lot" if child.id == parent.id else "was received"),
@@ -202,6 +205,7 @@ def transform(
     edge = _write(
         act, event, kind=EdgeKind.TRANSFORMED, parent_id=parent.id, child_id=child.id, from_node=parent.id,
         to_node=child.id, work_order_id=work_order_id, operation_id=operation_id, quantity=quantity, uom=parent.uom,
+        reason=reason,
     )  # fmt: skip
     _settle(act, parent)
     return edge
@@ -364,10 +368,10 @@ def _refuse(act: Act, findings: Iterable[Finding]) -> None:
 def _refuse_circle(act: Act, lot: Lot, target: str) -> None:
     """Keep the graph free of circles: a lot never goes into what it was made of.
 
-    Nothing leads into goods received, so they close none; steps of other lots follow one another, since two of them could
-    close a circle that neither sees.
+    Nothing leads into goods received, unless they came back from a supplier's process, so they close none; steps of other
+    lots follow one another, since two of them could close a circle that neither sees.
     """
-    if lot.source is LotSource.RECEIPT:
+    if lot.source is LotSource.RECEIPT and not _has_ancestors(act.session, lot):
         return
     if act.session.connection().dialect.name == "postgresql":
         act.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
@@ -377,6 +381,11 @@ def _refuse_circle(act: Act, lot: Lot, target: str) -> None:
             code="CIRCLE",
             record=(lot.record_type, lot.id),
         )
+
+
+def _has_ancestors(session: Session, lot: Lot) -> bool:
+    session.flush()
+    return session.scalar(select(GenealogyEdge.id).where(GenealogyEdge.to_node == lot.id).limit(1)) is not None
 
 
 def _write(act: Act, event: Event, **columns: object) -> GenealogyEdge:

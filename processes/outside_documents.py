@@ -14,7 +14,7 @@ from engine.registry import Work
 from processes.documents import existing, plain
 from records.nonconformance import Nonconformance, NonconformanceStatus
 from records.outside import OutsideLink
-from records.supplier import Supplier
+from records.supplier import ApprovalSubject, Supplier, SupplierApproval
 from records.work_order import WorkOrderOperation
 
 OPEN = (NonconformanceStatus.OPEN, NonconformanceStatus.DISPOSED)
@@ -83,6 +83,21 @@ def link_variable(link: OutsideLink) -> dict[str, Any]:
         "return_by": link.return_by or link.need_by,
         "lapsed": link.hold_rule == "SUP-04",
     }
+
+
+def source_until(act: Act, found: OutsideLink) -> dt.date | None:
+    """Return the last day on which an approval of the supplier covers the process, None where none is needed."""
+    if found.process_code is None:
+        return None
+    rows = act.session.scalars(
+        select(SupplierApproval).where(
+            SupplierApproval.supplier_id == found.order.supplier_id,
+            SupplierApproval.subject == ApprovalSubject.PROCESS,
+            SupplierApproval.subject_code == found.process_code,
+        )
+    ).all()
+    today = found.site.local_day(act.now)
+    return max((row.valid_to for row in rows if row.is_valid_on(today)), default=None)
 
 
 def link_hash(link: OutsideLink) -> str:

@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.database import new_id
 from engine.errors import Conflict, Effect, Finding, Invalid, RuleViolation
-from engine.instances import link_record
+from engine.instances import instances_of, link_record
 from engine.registry import Registry, Work
 from processes.documents import plain, requisition_variable, sentences, spoken
 from processes.outside_documents import (
@@ -21,10 +22,11 @@ from processes.outside_documents import (
     number_of,
     operation_of,
     operation_variable,
+    source_until,
     specification,
     supplier_called,
 )
-from processes.outside_moving import keep_judged, ship_findings
+from processes.outside_moving import keep_judged, require_role, ship_findings
 from processes.outside_watch import remember
 from records import outside
 from records.cost_centre import cost_centre_called
@@ -270,6 +272,50 @@ def link(
     return made
 
 
+def link_by_hand(
+    act: Act,
+    operation: WorkOrderOperation,
+    line: PurchaseOrderLine,
+    *,
+    quantity: Decimal,
+    conversion_factor: Decimal = Decimal(1),
+    need_by: dt.date | None = None,
+) -> OutsideLink:
+    """Link an operation with a line that somebody chose; its flow takes the link up when the planner plans the same share.
+
+    The same pair with the same quantity again returns the link there is. Raises: Forbidden for who neither plans nor buys;
+    Conflict ALREADY_LINKED for another quantity; else as ``link``.
+    """
+    require_role(act, ("PLANNER", "BUYER"), f"link {operation.number} with {line.number}")
+    for known in links_of_operation(act.session, operation.id):
+        if known.order_line_id != line.id or not known.is_open:
+            continue
+        if known.allocated_quantity == quantity:
+            return known
+        raise Conflict(
+            f"Expected {operation.number} and {line.number} not to be linked yet, but {known.number} allocates "
+            f"{plain(known.allocated_quantity)} {known.uom}; cancel that link first",
+            code="ALREADY_LINKED", record=(known.record_type, known.id),
+        )  # fmt: skip
+    return link(act, operation, line, quantity=quantity, conversion_factor=conversion_factor, need_by=need_by)
+
+
+def lines_for(session: Session, operation: WorkOrderOperation) -> list[PurchaseOrderLine]:
+    """Return the open lines that buy an operation's process for its part, newest first; the rules judge each when chosen."""
+    order = operation.work_order
+    if operation.process_code is None or operation.status in DONE:
+        return []
+    wanted = (
+        select(PurchaseOrderLine)
+        .join(PurchaseOrder, PurchaseOrder.id == PurchaseOrderLine.order_id)
+        .where(PurchaseOrder.site_id == order.site_id, PurchaseOrder.status.not_in(FINAL))
+        .where(PurchaseOrderLine.status.in_([LineStatus.OPEN, LineStatus.PART_RCVD]))
+        .where(PurchaseOrderLine.process_code == operation.process_code)
+        .where(PurchaseOrderLine.part_revision_id == order.part_revision_id)
+    )
+    return list(session.scalars(wanted.order_by(PurchaseOrderLine.created_at.desc()).limit(100)))
+
+
 def unlink(act: Act, found: OutsideLink, *, reason: str) -> OutsideLink:
     """Cancel a link from which nothing has left. Raises: Conflict BALANCE_OPEN once pieces did; Invalid without a reason."""
     if not reason.strip():
@@ -282,21 +328,6 @@ def unlink(act: Act, found: OutsideLink, *, reason: str) -> OutsideLink:
     if found.status is LinkStatus.HOLD:
         outside.lift_hold(act, found, reason=reason)
     return outside.move(act, found, LinkStatus.CANCELLED, reason=reason)
-
-
-def source_until(act: Act, found: OutsideLink) -> dt.date | None:
-    """Return the last day on which an approval of the supplier covers the process, None where none is needed."""
-    if found.process_code is None:
-        return None
-    rows = act.session.scalars(
-        select(SupplierApproval).where(
-            SupplierApproval.supplier_id == found.order.supplier_id,
-            SupplierApproval.subject == ApprovalSubject.PROCESS,
-            SupplierApproval.subject_code == found.process_code,
-        )
-    ).all()
-    today = found.site.local_day(act.now)
-    return max((row.valid_to for row in rows if row.is_valid_on(today)), default=None)
 
 
 def _pass(act: Act, found: OutsideLink, findings: list[Finding]) -> None:
@@ -338,7 +369,7 @@ def _share(act: Act, work: Work, row: Mapping[str, Any], turn: int) -> dict[str,
     price = work.get("estimated_price")
     return {
         "number": Decimal(turn),
-        "link_id": new_id(),
+        "link_id": _waiting_link(act, operation_of(act, work), supplier, number_of(row["quantity"])) or new_id(),
         "supplier_id": supplier.id,
         "supplier_name": supplier.name,
         "quantity": number_of(row["quantity"]),
@@ -349,6 +380,19 @@ def _share(act: Act, work: Work, row: Mapping[str, Any], turn: int) -> dict[str,
         else _last_price(act, operation_of(act, work), supplier),
         "planner": (work.get("decision") or {}).get("by") or act.user_id or "",
     }
+
+
+def _waiting_link(act: Act, operation: WorkOrderOperation, supplier: Supplier, quantity: Decimal) -> str | None:
+    """Return the link that was made by hand or brought in for exactly this share and that no flow has taken up."""
+    for found in links_of_operation(act.session, operation.id):
+        if (
+            found.status is LinkStatus.PO_LINKED
+            and found.order.supplier_id == supplier.id
+            and found.allocated_quantity == quantity
+            and not instances_of(act.session, found.record_type, found.id)
+        ):
+            return found.id
+    return None
 
 
 def _last_price(act: Act, operation: WorkOrderOperation, supplier: Supplier) -> Decimal | None:
@@ -412,4 +456,4 @@ def _line_variable(line: PurchaseOrderLine | None) -> dict[str, Any] | None:
     }
 
 
-__all__ = ["link", "links_of_operation", "registry", "source_until", "unlink"]
+__all__ = ["lines_for", "link", "link_by_hand", "links_of_operation", "registry", "source_until", "unlink"]

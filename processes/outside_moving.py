@@ -12,11 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Conflict, Effect, Finding, Forbidden, Invalid, RuleViolation
 from engine.messages import publish
 from processes.nonconformances import raise_nonconformance
+from processes.outside_documents import source_until
 from processes.outside_receiving import receive_pieces
 from records import outside
 from records.nonconformance import Nonconformance
@@ -215,8 +217,13 @@ def undo_shipment(act: Act, movement: OutsideMovement, *, reason: str, event_id:
 
 
 def send_back(act: Act, link: OutsideLink, quantity: Decimal, *, reason: str, event_id: str) -> OutsideMovement:
-    """Send pieces that failed inspection to the supplier again, under the same allocation (B23)."""
+    """Send pieces that failed inspection to the supplier again, under the same allocation (B23).
+
+    Raises: RuleViolation SUP-04 and the other rules of the supplier gate: nothing leaves to whose approval has ended.
+    """
     link = locked(act, link)
+    refuse_findings(lapse_findings(act.session, link, now=act.now))
+    link.source_until = source_until(act, link)
     last = [one for one in link.movements if one.kind is MovementKind.RETURN_GOOD and one.quantity >= quantity]
     if not last:
         raise Conflict(f"Expected a return of at least {quantity.normalize():f} under {link.number}, but there is none")
@@ -287,12 +294,34 @@ def _settle_operation(act: Act, operation: WorkOrderOperation) -> None:
 
 def ship_findings(act: Act, link: OutsideLink) -> list[Finding]:
     """Return what stops pieces of a link from leaving now: the rules of consistency, then the supplier gate."""
-    found = judge_link(act.session, link, at="SHIP", now=act.now)
-    order, today = link.order, link.site.local_day(act.now)
+    return [*judge_link(act.session, link, at="SHIP", now=act.now), *source_findings(act.session, link, now=act.now)]
+
+
+def source_findings(session: Session, link: OutsideLink, *, now: dt.datetime) -> list[Finding]:
+    """Return what the supplier gate says of pieces of a link that leave now."""
+    order, today = link.order, link.site.local_day(now)
     gate = judge_supplier(
-        act.session, order.supplier, [link.order_line], point=Point.SHIP, on=today, site=order.supplier_site
+        session, order.supplier, [link.order_line], point=Point.SHIP, on=today, site=order.supplier_site
     )
-    return [*found, *gate.findings]
+    return list(gate.findings)
+
+
+def lapse_findings(session: Session, link: OutsideLink, *, now: dt.datetime) -> list[Finding]:
+    """Return SUP-04 when the supplier may not get pieces of a link for rework, because its approval has ended."""
+    stops = [finding for finding in source_findings(session, link, now=now) if finding.effect is not Effect.WARN]
+    if not stops:
+        return []
+    supplier = link.order.supplier.name
+    ended = f"ended on {link.source_until}" if link.source_until else "has ended"
+    return [
+        block(
+            "SUP-04",
+            f"Expected the approval of {supplier} for {link.process_code} to stand when pieces of {link.number} go back to it, but "
+            f"it {ended}. {stops[0].sentence}",
+            (link.record_type, link.id), field="supplier", owner="role:SQ",
+            way_out="Supplier quality renews the approval; until then the pieces stay here.",
+        )
+    ]  # fmt: skip
 
 
 def refuse_findings(findings: Sequence[Finding]) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Conflict
@@ -14,7 +15,8 @@ from engine.registry import Registry, Work
 from processes.nonconformances import raise_nonconformance
 from processes.notices import tell, tell_role
 from processes.outside_documents import balance_variable, link_of, link_variable
-from processes.outside_moving import scrap_returned, send_back
+from processes.outside_genealogy import write_genealogy
+from processes.outside_moving import lapse_findings, refuse_findings, scrap_returned, send_back
 from processes.outside_receiving import (
     accepted_pieces,
     certificates_of_link,
@@ -90,10 +92,9 @@ def weigh_results(act: Act, work: Work) -> Mapping[str, Any]:
 def apply_disposition(act: Act, work: Work) -> Mapping[str, Any]:
     """B23: follow what quality decided; what goes back to the supplier is away again under the same allocation."""
     link = link_of(act, work)
-    decided = _disposed(act, link)
-    back = returned_to_supplier(act.session, link)
-    if decided is not None and decided.disposition in (Disposition.RETURN, Disposition.REWORK, Disposition.REPAIR):
-        back = max(back, min(decided.quantity, link.good))
+    decided, back = _disposed(act.session, link), goes_back(act.session, link)
+    if back > 0:
+        refuse_findings(lapse_findings(act.session, link, now=act.now))
     if link.status is LinkStatus.HOLD and link.hold_rule == LAPSED:
         said = decided.disposition.value.lower().replace("_", " ") if decided and decided.disposition else "disposed"
         outside.lift_hold(act, link, reason=f"{decided.number if decided else 'The nonconformance'}: {said}")
@@ -160,6 +161,7 @@ def complete_outside(act: Act, work: Work) -> Mapping[str, Any]:
     if link.status is LinkStatus.RETURNED:
         outside.move(act, link, LinkStatus.VERIFIED)
     accrue(act, link)
+    write_genealogy(act, link)
     _complete_operation(act, link)
     return {"claim": _claim(link), "link": link_variable(link)}
 
@@ -178,13 +180,21 @@ def close_link(act: Act, work: Work) -> Mapping[str, Any]:
     return {"link": link_variable(link)}
 
 
-def _disposed(act: Act, link: OutsideLink) -> Nonconformance | None:
+def goes_back(session: Session, link: OutsideLink) -> Decimal:
+    """Return how many pieces of a link quality wants the supplier to work on again, in the link's unit."""
+    back, decided = returned_to_supplier(session, link), _disposed(session, link)
+    if decided is not None and decided.disposition in (Disposition.RETURN, Disposition.REWORK, Disposition.REPAIR):
+        back = max(back, min(decided.quantity, link.good))
+    return back
+
+
+def _disposed(session: Session, link: OutsideLink) -> Nonconformance | None:
     """Return the newest nonconformance of a link that quality has disposed of and nobody has carried out."""
     wanted = select(Nonconformance).where(
         Nonconformance.about_type == link.record_type, Nonconformance.about_id == link.id,
         Nonconformance.status == NonconformanceStatus.DISPOSED,
     )  # fmt: skip
-    return act.session.scalars(wanted.order_by(Nonconformance.raised_at.desc())).first()
+    return session.scalars(wanted.order_by(Nonconformance.raised_at.desc())).first()
 
 
 def accrue(act: Act, link: OutsideLink) -> None:
@@ -250,4 +260,4 @@ def piece_value(link: OutsideLink) -> Decimal:
     return (order.standard_cost / order.quantity).quantize(Decimal("0.0001"))
 
 
-__all__ = ["accrue", "piece_value", "registry"]
+__all__ = ["accrue", "goes_back", "piece_value", "registry"]

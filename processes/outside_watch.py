@@ -20,8 +20,9 @@ from engine.messages import publish
 from engine.registry import Registry
 from engine.stored.instance import Instance, InstanceRecord, InstanceStatus
 from engine.stored.wait import MessageSubscription
-from processes.outside_moving import NOT_KEPT, tell_flow
+from processes.outside_moving import NOT_KEPT, lapse_findings, tell_flow
 from processes.outside_receiving import is_inspected, is_invoiced, missing_types, rejected_receipts
+from processes.outside_verifying import goes_back
 from records.amendment import open_amendment_of
 from records.nonconformance import Nonconformance, NonconformanceStatus
 from records.outside import FINAL, LinkStatus, OutsideLink, OutsideSight
@@ -62,7 +63,7 @@ def watch_outside_links(installation: Installation) -> int:
 def look(act: Act, link: OutsideLink) -> int:
     """Tell the flow of a link what changed around it, and what it waits for; return how many messages went out."""
     told = _tell_changes(act, link)
-    while (message := _next_message(act.session, link)) is not None and told < MOST:
+    while (message := _next_message(act.session, link, act.now)) is not None and told < MOST:
         # One at a time: what a message sets going may undo what another one would have told.
         tell_flow(act, link, message)
         act.session.flush()
@@ -70,9 +71,13 @@ def look(act: Act, link: OutsideLink) -> int:
     return told
 
 
-def _next_message(session: Session, link: OutsideLink) -> str | None:
+def _next_message(session: Session, link: OutsideLink, now: dt.datetime) -> str | None:
     return next(
-        (message for message, holds in _conditions(session, link) if holds and waits_for(session, message, link.id)),
+        (
+            message
+            for message, holds in _conditions(session, link, now)
+            if holds and waits_for(session, message, link.id)
+        ),
         None,
     )
 
@@ -94,7 +99,7 @@ def waits_for(session: Session, message: str, key: str) -> bool:
 def _look_at(installation: Installation, link_id: str) -> int:
     with installation.reading() as session:
         link = session.get(OutsideLink, link_id)
-        if link is None or not _is_news(session, link):
+        if link is None or not _is_news(session, link, installation.clock()):
             return 0
     try:
         with installation.acting("system:outside") as act:
@@ -105,11 +110,11 @@ def _look_at(installation: Installation, link_id: str) -> int:
         return 0
 
 
-def _is_news(session: Session, link: OutsideLink) -> bool:
+def _is_news(session: Session, link: OutsideLink, now: dt.datetime) -> bool:
     sight = session.get(OutsideSight, link.id)
     if sight is None or sight.seen != _sight(session, link):
         return True
-    return any(holds and waits_for(session, message, link.id) for message, holds in _conditions(session, link))
+    return any(holds and waits_for(session, message, link.id) for message, holds in _conditions(session, link, now))
 
 
 def _tell_changes(act: Act, link: OutsideLink) -> int:
@@ -154,7 +159,7 @@ def _sight(session: Session, link: OutsideLink) -> str:
 _DELIVERING = ("TRANSMITTED", "ACKNOWLEDGED", "PARTIALLY_RECEIVED", "RECEIVED")
 
 
-def _conditions(session: Session, link: OutsideLink) -> list[tuple[str, bool]]:
+def _conditions(session: Session, link: OutsideLink, now: dt.datetime) -> list[tuple[str, bool]]:
     """Return what a flow may wait for, and whether it has come."""
     back = link.standing in (LinkStatus.RETURNED, LinkStatus.VERIFIED)
     if not back:
@@ -163,9 +168,16 @@ def _conditions(session: Session, link: OutsideLink) -> list[tuple[str, bool]]:
         ("outside.moved", True),
         ("outside.certified", not missing_types(session, link)),
         ("outside.inspected", is_inspected(session, link)),
-        ("outside.disposed", not rejected_receipts(session, link) and not _open_nonconformance(session, link)),
+        ("outside.disposed", _is_disposed(session, link, now)),
         ("outside.invoiced", is_invoiced(session, link)),
     ]
+
+
+def _is_disposed(session: Session, link: OutsideLink, now: dt.datetime) -> bool:
+    """Whether quality has decided and it can be done; rework waits until its supplier is approved again."""
+    if rejected_receipts(session, link) or _open_nonconformance(session, link):
+        return False
+    return not goes_back(session, link) or not lapse_findings(session, link, now=now)
 
 
 def _open_nonconformance(session: Session, link: OutsideLink) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from engine.act import Act, Installation
-from engine.errors import Conflict
+from engine.errors import Conflict, RuleViolation
 from engine.instances import instances_of
 from processes import outside_away, outside_moving, outside_processing, outside_undoing
 from processes.amendment import propose
@@ -19,11 +19,12 @@ from processes.outside_linking import link
 from processes.work_orders import cancel as cancel_work
 from records.actual import Actual, ActualKind
 from records.amendment import AmendmentKind, PurchaseOrderAmendment
+from records.lot import EdgeKind, GenealogyEdge
 from records.nonconformance import Disposition, Nonconformance
 from records.notice import Notice
 from records.outside import LinkStatus, OutsideLink
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
-from records.supplier import Supplier
+from records.supplier import ApprovalBasis, ApprovalSubject, Supplier
 from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation
 from rules.amending import Edits, LineEdit
 from rules.triggers import install_guard, remove_guard
@@ -245,6 +246,38 @@ def test_pieces_that_are_away_are_recalled_before_anything_is_undone(outside: Ou
     assert outside.balance() == (24, 0, 0, 0, 24, 0)
 
 
+@pytest.mark.parametrize("serials", [("SN-1", "SN-2"), ()])
+def test_what_came_back_descends_from_what_left_with_the_certificates_that_vouch_for_it(
+    outside: OutsideStory, serials: tuple[str, ...]
+) -> None:
+    """B22: an edge for each serial, or for the lot that came back under its own number."""
+    outside.ready(2, serial=bool(serials))
+
+    def stock(act: Act) -> None:
+        revision = outside._link(act).part_revision
+        for serial in serials:
+            makers.make_stock(act, serial, revision, quantity=D(1), quantity_left=D(1), is_serial=True)
+        if not serials:
+            makers.make_stock(act, "L-9", revision, quantity=D(2), quantity_left=D(2))
+
+    outside.given(stock)
+    outside.ship(2, serials=serials).take_back(2, serials=serials, lot="" if serials else "L-9")
+    certificate = outside.certify()
+    assert (outside.link.status, outside.incidents) == (LinkStatus.VERIFIED, [])
+    edges = outside.read(
+        lambda session: [
+            (edge.parent.number, edge.child.number, edge.quantity, edge.operation_id, certificate.id in edge.reason)
+            for edge in session.scalars(select(GenealogyEdge).order_by(GenealogyEdge.created_at))
+            if edge.kind is EdgeKind.TRANSFORMED
+        ]
+    )
+    operation = outside.operation_id
+    expected = [(each, f"{each}-2", D(1), operation, True) for each in serials] or [
+        ("L-9", "L-9-2", D(2), operation, True)
+    ]
+    assert sorted(edges) == expected
+
+
 def end_work(outside: OutsideStory) -> None:
     """Let the MES cancel the work order."""
     with outside.installation.acting("system:arrange") as act:
@@ -317,8 +350,8 @@ def dispose_of(outside: OutsideStory, disposition: Disposition) -> None:
     [
         (Disposition.USE_AS_IS, (24, 24, 0, 0, 0, 0), LinkStatus.VERIFIED),
         (Disposition.SCRAP, (24, 0, 24, 0, 0, 0), LinkStatus.VERIFIED),
-        # Away again, and held at once: the supplier is still not approved.
-        (Disposition.REWORK, (24, 0, 0, 0, 0, 24), LinkStatus.HOLD),
+        # Nothing leaves to a supplier whose approval has ended: the pieces stay, on hold.
+        (Disposition.REWORK, (24, 24, 0, 0, 0, 0), LinkStatus.HOLD),
     ],
 )
 def test_what_was_processed_after_the_approval_ended_goes_the_way_quality_decides(
@@ -331,3 +364,30 @@ def test_what_was_processed_after_the_approval_ended_goes_the_way_quality_decide
     assert outside.link.status is LinkStatus.HOLD
     dispose_of(outside, disposition)
     assert (outside.incidents, outside.balance(), outside.link.status) == ([], balance, status)
+
+
+def test_rework_after_the_approval_ended_leaves_when_it_is_renewed_and_not_before(outside: OutsideStory) -> None:
+    outside.clock.set(dt.datetime(2026, 12, 1, 15, tzinfo=dt.UTC))
+    outside.ready().ship()
+    outside.at(dt.datetime(2026, 12, 17, 15, tzinfo=dt.UTC))
+    outside.take_back(24).certify(process_date=dt.date(2026, 12, 16))
+    dispose_of(outside, Disposition.REWORK)
+    assert (outside.balance(), outside.link.hold_rule) == ((24, 24, 0, 0, 0, 0), "SUP-04")
+    with (
+        pytest.raises(RuleViolation, match="ended on 2026-12-15"),
+        outside.installation.acting("system") as act,
+    ):
+        outside_moving.send_back(act, outside._link(act), D(24), reason="Rework", event_id="again")
+
+    def renew(act: Act) -> None:
+        makers.make_approval(
+            act, outside._link(act).order.supplier, "HEAT_TREAT", subject=ApprovalSubject.PROCESS, basis=ApprovalBasis.NADCAP,
+            nadcap_certificate_no="N-4712", nadcap_commodity="Heat Treating", specs=("PS-455 D",),
+            valid_from=dt.date(2026, 12, 16), valid_to=dt.date(2027, 12, 15),
+        )  # fmt: skip
+
+    outside.given(renew)
+    outside.watch()
+    assert (outside.balance(), outside.link.status, outside.incidents) == (
+        (24, 0, 0, 0, 0, 24), LinkStatus.AT_SUPPLIER, [],
+    )  # fmt: skip

@@ -1,0 +1,93 @@
+"""Genealogy of pieces that came back (B22): the lot or serial that left went into the one that was received."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sqlalchemy import select
+
+from engine.act import Act
+from processes.genealogy import Event, event_called, transform
+from processes.goods_lots import lots_of
+from processes.notices import tell_role
+from processes.outside_receiving import certificates_of_link, receipts_of_link
+from records.certificate import CertificateStatus
+from records.lot import EdgeKind, GenealogyEdge, Lot, LotStatus
+from records.outside import OutsideLink
+from records.receipt import ACCEPTED, Receipt
+
+USABLE = (LotStatus.AVAILABLE, LotStatus.CONSUMED)
+
+
+def write_genealogy(act: Act, link: OutsideLink) -> list[GenealogyEdge]:
+    """Write an edge from each lot or serial that was processed to the one it came back as, once; return the new ones.
+
+    The edge names the verified certificates by id. Pieces that came back without a lot or serial of ours leave none; one that
+    cannot be written is told to the planner and stops nothing.
+    """
+    papers = [each for each in certificates_of_link(act.session, link) if each.status is CertificateStatus.VERIFIED]
+    reason = f"{link.number}, certificates: {', '.join(f'{each.number} ({each.id})' for each in papers) or 'none'}"
+    made = []
+    for receipt in receipts_of_link(act.session, link):
+        if receipt.status not in ACCEPTED:
+            continue
+        for label, child in _labelled(act, receipt):
+            event = Event(f"outside:{link.id}:{child.id}")
+            parent = _sent(act, link, label, child)
+            if parent is None or event_called(act.session, event.id) is not None:
+                continue
+            if parent.status not in USABLE or parent.quantity_left < child.quantity or parent.uom != child.uom:
+                _tell_planner(act, link, parent, child)
+                continue
+            made.append(
+                transform(
+                    act, parent, child, quantity=child.quantity, event=event, work_order_id=link.operation.work_order_id,
+                    operation_id=link.operation_id, reason=reason, came_back=True,
+                )
+            )  # fmt: skip
+    return made
+
+
+def _labelled(act: Act, receipt: Receipt) -> list[tuple[str, Lot]]:
+    """Return the lots of a receipt, each with the number under which its pieces were sent out and came back."""
+    lots = {lot.number: lot for lot in lots_of(act, receipt)}
+    if not any(lot.is_serial for lot in lots.values()):
+        return [(receipt.lot_label, lot) for lot in lots.values() if receipt.lot_label]
+    taken: list[tuple[str, Lot]] = []
+    for serial in receipt.serials:
+        number = next((each for each in lots if each == serial or _is_turn_of(each, serial)), None)
+        if number is not None:
+            taken.append((serial, lots.pop(number)))
+    return taken
+
+
+def _is_turn_of(number: str, serial: str) -> bool:
+    """Whether a lot's number is a serial with the count that keeps it apart from an earlier lot: ``SN-1-2``."""
+    head, _, turn = number.rpartition("-")
+    return head == serial and turn.isdecimal()
+
+
+def _sent(act: Act, link: OutsideLink, label: str, child: Lot) -> Lot | None:
+    """Return the lot that left under a number: the newest one that its pieces were received as since, or itself."""
+    wanted = select(Lot).where(Lot.part_revision_id == link.part_revision_id, Lot.number == label, Lot.id != child.id)
+    found = act.session.scalar(wanted)
+    seen: set[str] = set()
+    while found is not None and found.id not in seen and found.quantity_left == Decimal(0):
+        seen.add(found.id)
+        onward = (
+            select(Lot)
+            .join(GenealogyEdge, GenealogyEdge.child_id == Lot.id)
+            .where(GenealogyEdge.parent_id == found.id, GenealogyEdge.kind == EdgeKind.TRANSFORMED)
+            .where(Lot.part_revision_id == link.part_revision_id, Lot.id != child.id, Lot.quantity_left > 0)
+            .order_by(Lot.created_at.desc())
+        )
+        found = act.session.scalars(onward).first() or found
+    return found
+
+
+def _tell_planner(act: Act, link: OutsideLink, parent: Lot, child: Lot) -> None:
+    subject = (
+        f"Genealogy of {child.number} is missing: Expected {child.quantity.normalize():f} {child.uom} of {parent.number} to be "
+        f"usable, but it is {parent.status.value.lower()} with {parent.quantity_left.normalize():f} {parent.uom} left"
+    )
+    tell_role(act, "PLANNER", subject, key=f"{link.id}:genealogy:{child.id}", record=(link.record_type, link.id))
