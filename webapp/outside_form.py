@@ -27,7 +27,7 @@ def shipment(form: Mapping[str, str], link: OutsideLink, how: Custom) -> Shipmen
     numbers = serials(form, "serials")
     return Shipment(
         quantity=_counted(form, "quantity", numbers, how), uom=form.get("uom") or link.uom, event_id=event(form), serials=numbers,
-        carrier=form.get("carrier", "").strip()[:200], return_by=_day(form, "return_by"),
+        carrier=form.get("carrier", "").strip()[:200], return_by=day(form, "return_by"),
         is_partial=form.get("is_partial") == "true", documents=serials(form, "documents"),
     )  # fmt: skip
 
@@ -38,7 +38,7 @@ def returned(form: Mapping[str, str], link: OutsideLink, how: Custom) -> Return:
     return Return(
         good=_counted(form, "good", good, how, may_be_empty=True), scrap=_counted(form, "scrap", scrap, how, may_be_empty=True),
         uom=form.get("uom") or link.uom, event_id=event(form), serials=good, scrap_serials=scrap,
-        packing_slip=form.get("packing_slip", "").strip()[:200], received_on=_day(form, "received_on"),
+        packing_slip=form.get("packing_slip", "").strip()[:200], received_on=day(form, "received_on"),
         location=form.get("location", "").strip()[:200], revision=form.get("revision", "").strip()[:40] or None,
         lot=form.get("lot", "").strip()[:200], certificates=serials(form, "certificates"),
     )  # fmt: skip
@@ -81,7 +81,8 @@ def _counted(
     return _read(form, name, lambda given: typed.decimal(given, how, decimals=6, at_least=Decimal(0)))
 
 
-def _day(form: Mapping[str, str], name: str) -> dt.date | None:
+def day(form: Mapping[str, str], name: str) -> dt.date | None:
+    """Read a day, None for an empty field. Raises: Invalid."""
     return _read(form, name, typed.day) if form.get(name, "").strip() else None
 
 

@@ -12,6 +12,7 @@ from engine.act import Installation
 from processes.packing_list import packing_list_pdf
 from records.nonconformance import Nonconformance
 from records.outside import LinkStatus, OutsideMovement
+from records.purchase_order import PurchaseOrderLine
 from tests.clock import SettableClock
 from tests.outside import OutsideStory
 from tests.pdf_text import words_of
@@ -202,3 +203,19 @@ def test_every_tab_of_a_link_and_the_operations_page_open(browse: People, outsid
         assert browser.get(f"/outside/{outside.link.id}?tab={tab}").status_code == 200
     browser.get(f"/outside/operations/{outside.operation_id}")
     assert outside.link.number in browser.text
+
+
+def test_an_operation_is_linked_with_a_line_on_its_page(browse: People, outside: OutsideStory) -> None:
+    outside.begin()
+    path = f"/outside/operations/{outside.operation_id}"
+    line_id = outside.read(lambda session: session.scalars(select(PurchaseOrderLine.id)).one())
+    assert "Link with an order line" not in browse(otto).get(path).text
+    browser = browse(rita)
+    assert "Link with an order line" in browser.get(path).text
+    given = {"order_line": line_id, "quantity": "24"}
+    assert browser.post(f"{path}/link", given | {"quantity": "some"}).status_code == 422
+    assert browser.post(f"{path}/link", given | {"order_line": "x"}).status_code == 422
+    assert outside.links == []
+    assert browser.post(f"{path}/link", given).status_code == 303
+    assert browser.post(f"{path}/link", given).status_code == 303
+    assert [link.status for link in outside.links] == [LinkStatus.PO_LINKED]

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from engine.act import Act
-from engine.errors import Invalid
-from processes import outside_board, outside_moving
+from engine.database import is_id
+from engine.errors import Invalid, NotFound
+from processes import outside_board, outside_linking, outside_moving
 from processes.outside_moving import Return, Shipment
 from records.outside import LinkStatus, MovementKind, OutsideLink, OutsideMovement
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
@@ -83,6 +84,16 @@ class LinkDetail(LinkSummary):
     """A link with every movement, oldest first."""
 
     movements = fields.List(fields.Nested(MovementAnswer))
+
+
+class LinkRequest(Request):
+    """Which operation and order line belong together. quantity: in the work order's unit."""
+
+    operation_id = text(36, required=True)
+    order_line_id = text(36, required=True)
+    quantity = Exact(required=True)
+    conversion_factor = Exact(load_default=Decimal(1))
+    need_by = fields.Date(load_default=None, allow_none=True)
 
 
 class ShipRequest(Request):
@@ -196,6 +207,23 @@ def list_outside_links(*, q: str, status: str, after: str, limit: int) -> Any:
 def get_outside_link(record_id: str) -> dict[str, Any]:
     """Find it by id, with its movements."""
     return _show(record_id)
+
+
+@writes(
+    "POST", "/outside-links", scope="outside:write", summary="Link an outside operation with an order line",
+    body=LinkRequest, answer=LinkDetail, render=_show,
+)  # fmt: skip
+def link_outside(act: Act, body: dict[str, Any]) -> str:
+    """Allocate pieces by hand, as a planner or buyer; the same pair again is answered. 409 CON-01 to CON-04, CON-12."""
+    operation = pages.find_operation(act.session, body["operation_id"])
+    line = act.session.get(PurchaseOrderLine, body["order_line_id"]) if is_id(body["order_line_id"]) else None
+    if line is None:
+        raise NotFound("Expected an order line with this id, but there is none.")
+    made = outside_linking.link_by_hand(
+        act, operation, line, quantity=_above(body, "quantity"), conversion_factor=_above(body, "conversion_factor"),
+        need_by=body["need_by"],
+    )  # fmt: skip
+    return made.id
 
 
 @writes(

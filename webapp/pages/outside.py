@@ -13,8 +13,16 @@ from werkzeug.wrappers import Response as Answer
 
 from engine.act import Act
 from engine.database import is_id, new_id
-from engine.errors import NotFound, Refused
-from processes import outside_away, outside_board, outside_moving, outside_processing, outside_undoing, packing_list
+from engine.errors import Invalid, NotFound, Refused
+from processes import (
+    outside_away,
+    outside_board,
+    outside_linking,
+    outside_moving,
+    outside_processing,
+    outside_undoing,
+    packing_list,
+)
 from processes.outside_receiving import certificates_of_link, receipts_of_link
 from records.outside import AWAY, LinkStatus, OutsideLink, OutsideMovement, links_of_operation, serials_away
 from records.part import LotControl
@@ -122,6 +130,24 @@ def start(record_id: str) -> Page:
     return redirect(url_for("outside.operation", record_id=record_id), 303)
 
 
+@pages.post("/outside/operations/<record_id>/link")
+def link(record_id: str) -> Page:
+    """Link an operation with an order line that the planner or the buyer chose, once for the pair."""
+    try:
+        with acting() as act:
+            quantity = outside_form.quantity(request.form, "quantity", visitor().how)
+            line = find_line(act.session, request.form.get("order_line", ""))
+            found = find_operation(act.session, record_id)
+            made = outside_linking.link_by_hand(
+                act, found, line, quantity=quantity, need_by=outside_form.day(request.form, "need_by")
+            )
+            number, link_id = made.number, made.id
+    except Refused as refusal:
+        return _operation(find_operation(read_anew(), record_id), refusal), status_of(refusal)
+    flash(f"{number} is made; the flow takes it up when the planner confirms the same supplier and quantity.", "good")
+    return redirect(url_for("outside.show", record_id=link_id), 303)
+
+
 def find(session: Session, record_id: str) -> OutsideLink:
     """Return a link. Raises: NotFound."""
     link = session.get(OutsideLink, record_id) if is_id(record_id) else None
@@ -135,6 +161,14 @@ def find_operation(session: Session, record_id: str) -> WorkOrderOperation:
     found = session.get(WorkOrderOperation, record_id) if is_id(record_id) else None
     if found is None:
         raise NotFound("Expected an operation at this address, but there is none.")
+    return found
+
+
+def find_line(session: Session, record_id: str) -> PurchaseOrderLine:
+    """Return an order line. Raises: Invalid, since it is chosen on a form."""
+    found = session.get(PurchaseOrderLine, record_id) if is_id(record_id) else None
+    if found is None:
+        raise Invalid("Expected an order line, but there is none with this id", {"order_line": "choose a line"})
     return found
 
 
@@ -230,7 +264,12 @@ def _operation(found: WorkOrderOperation, refusal: Refused | None = None) -> str
     return render_template(
         "outside/operation.html", document=found, refusal=refusal, beside=document_page.beside(session, found),
         lines=[outside_board.line_of(session, link, now=now()) for link in links_of_operation(session, found.id)],
-        order_lines=session.scalars(wanted).all(),
+        order_lines=session.scalars(wanted).all(), sent=request.form, errors=getattr(refusal, "fields", None),
+        choices=[
+            (line.id, f"{line.number}, {line.order.supplier.name}, {line.quantity.normalize():f} {line.uom}")
+            for line in outside_linking.lines_for(session, found)
+        ],
+        may_link="" if visitor().holds("PLANNER", "BUYER") else "The planner or the buyer links them.",
     )  # fmt: skip
 
 

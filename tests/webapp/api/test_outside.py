@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from engine.act import Installation
+from records.purchase_order import PurchaseOrderLine
 from tests.clock import SettableClock
 from tests.outside import OutsideStory, advance_order
-from tests.people import bea, sam
+from tests.people import bea, rita, sam
 from tests.webapp.api.conftest import UNKNOWN, Calling
 
 
@@ -74,3 +76,31 @@ def test_a_return_comes_in_once_and_only_from_receiving(calling: Calling, outsid
     for _ in range(2):
         assert calling(sam).post(path, {"event_id": "r", "good": "23", "scrap": "1"}).status_code == 200
     assert outside.balance() == (24, 23, 1, 0, 0, 0)
+
+
+def test_an_operation_is_linked_by_hand_once_and_its_flow_takes_the_link_up(
+    calling: Calling, outside: OutsideStory
+) -> None:
+    outside.begin()
+    line_id = outside.read(lambda session: session.scalars(select(PurchaseOrderLine.id)).one())
+    body = {"operation_id": outside.operation_id, "order_line_id": line_id, "quantity": "24"}
+    assert calling(sam).post("/outside-links", body).status_code == 403
+    client = calling(rita)
+    first, again = client.post("/outside-links", body), client.post("/outside-links", body)
+    assert (first.status_code, first.json["status"], again.json["id"]) == (200, "PO_LINKED", first.json["id"])
+    other = client.post("/outside-links", body | {"quantity": "20"})
+    assert (other.status_code, other.json["code"]) == (409, "ALREADY_LINKED")
+    assert client.post("/outside-links", body | {"order_line_id": UNKNOWN}).status_code == 404
+    assert client.post("/outside-links", body | {"quantity": "0"}).status_code == 422
+    outside.plan().release().ship()
+    assert [(each.id, each.shipped) for each in outside.links] == [(first.json["id"], 24)]
+
+
+def test_a_line_that_asks_for_another_specification_is_not_linked_by_hand(
+    calling: Calling, outside: OutsideStory
+) -> None:
+    outside.begin(status="DRAFT", line_fields={"spec_rev": "C"})
+    line_id = outside.read(lambda session: session.scalars(select(PurchaseOrderLine.id)).one())
+    body = {"operation_id": outside.operation_id, "order_line_id": line_id, "quantity": "24"}
+    refused = calling(rita).post("/outside-links", body)
+    assert (refused.status_code, refused.json["code"], outside.links) == (409, "CON-04", [])
