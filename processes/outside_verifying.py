@@ -203,12 +203,14 @@ def accrue(act: Act, link: OutsideLink) -> None:
     if accepted <= 0:
         return
     line, order = link.order_line, link.operation.work_order
+    price = line.company_price
+    piece = None if price is None else (price * link.conversion_factor).quantize(Decimal("0.0001"))
     post_event(
         act,
         Event(
             system=order.system, event_id=f"outside:{link.id}:cost", kind="OUTSIDE", work_order=order.native_id,
             op_no=link.operation.op_no, quantity=accepted, uom=link.uom, item=link.process_code,
-            unit_cost=(line.unit_price * link.conversion_factor), order_line_id=line.id, event_time=act.now,
+            unit_cost=piece, order_line_id=line.id, event_time=act.now,
         ),
     )  # fmt: skip
 

@@ -405,7 +405,7 @@ def _price(act: Act, actual: Actual, event: Event) -> None:
         line = act.session.get(PurchaseOrderLine, event.order_line_id) if event.order_line_id else None
         actual.order_line_id = line.id if line is not None else None
         actual.item = actual.operation.process_code if actual.operation is not None else event.item
-        unit_cost = event.unit_cost if event.unit_cost is not None else line.unit_price if line is not None else None
+        unit_cost = event.unit_cost if event.unit_cost is not None else line.company_price if line is not None else None
     else:
         return
     if unit_cost is not None:

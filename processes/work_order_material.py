@@ -42,7 +42,8 @@ def lot_called(session: Session, part_no: str, number: str) -> Lot | None:
 def receipt_cost(session: Session, lot: Lot) -> Decimal | None:
     """Return what one base unit of a received lot cost, in the company currency; None for a lot that was not bought.
 
-    The price is the order line's at its accepted revision, at the order's exchange rate. Source: domain.md 1.31.
+    The price is the order line's at its accepted revision, at the order's exchange rate; without a rate nobody knows.
+    Source: domain.md 1.31.
     """
     if lot.source is not LotSource.RECEIPT or lot.source_id is None:
         return None
@@ -50,8 +51,8 @@ def receipt_cost(session: Session, lot: Lot) -> Decimal | None:
     if receipt is None:
         return None
     line = receipt.order_line
-    rate = line.order.fx_rate if line.order.fx_rate is not None else Decimal(1)
-    return (line.unit_price * rate / line.conversion_factor).quantize(CENT, rounding=ROUND_HALF_UP)
+    price = line.company_price
+    return None if price is None else (price / line.conversion_factor).quantize(CENT, rounding=ROUND_HALF_UP)
 
 
 def issue(act: Act, actual: Actual) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -301,6 +301,13 @@ class PurchaseOrderLine(Record, Base):
     def amount(self) -> Decimal:
         """Quantity × price, rounded to the minor unit."""
         return line_amount(self.quantity, self.unit_price, currency=self.order.currency)
+
+    @property
+    def company_price(self) -> Decimal | None:
+        """The price per ``uom`` in the site's currency at the order's rate, to four decimals; None where a rate is missing."""
+        if self.order.fx_rate is not None:
+            return (self.unit_price * self.order.fx_rate).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+        return self.unit_price if self.order.currency == self.order.site.currency else None
 
     @property
     def open_quantity(self) -> Decimal:

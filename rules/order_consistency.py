@@ -315,16 +315,17 @@ def _balance(link: OutsideLink) -> Iterator[Disagreement | None]:
 
 
 def agreed_price(session: Session, line: PurchaseOrderLine, actual: Actual) -> Decimal | None:
-    """Return the price in the unit and currency of the actual, or None where they are others and nothing compares.
+    """Return the price in the unit of the actual and the site's currency, or None where nothing compares.
 
     The link between operation and line says how many of the line's units a piece is.
     """
-    if actual.currency not in (None, line.order.currency):
+    price = line.company_price
+    if price is None or actual.currency not in (None, line.order.site.currency):
         return None
     wanted = select(OutsideLink.conversion_factor).where(
         OutsideLink.order_line_id == line.id, OutsideLink.operation_id == actual.operation_id, OutsideLink.uom == actual.uom
     )  # fmt: skip
     factor = session.scalar(wanted.limit(1)) if actual.operation_id is not None else None
     if factor is not None:
-        return (line.unit_price * factor).quantize(Decimal("0.0001"))
-    return line.unit_price if actual.uom in (None, line.uom) else None
+        return (price * factor).quantize(Decimal("0.0001"))
+    return price.quantize(Decimal("0.0001")) if actual.uom in (None, line.uom) else None

@@ -590,6 +590,23 @@ def test_work_bought_by_weight_is_repriced_per_piece_and_only_when_its_price_mov
         assert work_orders.cost_of(act.session, order).outside == D("500.00")
 
 
+def test_work_bought_in_another_currency_costs_what_it_is_at_the_order_s_rate(house: Installation) -> None:
+    """18.00 EUR at 1.08 are 19.44 USD a piece; without a rate nobody knows what it costs."""
+    with house.acting("system:test") as act:
+        order = makers.make_work_order(act)
+        bought = makers.make_order(act, (makers.make_revision(act), 10, "18.00"), currency="EUR", fx_rate=D("1.08"))
+        line = bought.lines[0]
+        say(act, order, "OUTSIDE", "acc-1", op_no=30, quantity=D(10), order_line_id=line.id, system="LOCKSTEP")
+        assert work_orders.cost_of(act.session, order).outside == D("194.40")
+        assert work_order_cost.reprice_outside(act, line) == []
+        line.unit_price = D("20.00")
+        assert len(work_order_cost.reprice_outside(act, line)) == 2
+        assert work_orders.cost_of(act.session, order).outside == D("216.00")
+        bought.fx_rate = None
+        assert line.company_price is None
+        assert work_order_cost.reprice_outside(act, line) == []
+
+
 def test_outside_cost_without_order_or_contract_is_refused(house: Installation) -> None:
     with house.acting("system:test") as act:
         order = makers.make_work_order(act)

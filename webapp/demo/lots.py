@@ -176,8 +176,10 @@ def _assemble(act: Act, revision: PartRevision, people: Mapping[str, Resource]) 
         for part in (made[0] if turn < SERIALS - 2 else made[1], made[2]):
             assert part is not None
             event = Event(f"demo:{serial.number}:{part.number}", system="MES", performer="B-1012")
-            where = {"work_order_id": order.id, "operation_id": order.operations[0].id}
-            transform(act, part, serial, quantity=Decimal(1), event=event, **where)
+            transform(
+                act, part, serial, quantity=Decimal(1), event=event, work_order_id=order.id,
+                operation_id=order.operations[0].id,
+            )  # fmt: skip
     nut = act.session.scalar(select(PartRevision).join(Part).where(Part.part_no == "HW-20437"))
     event = Event(f"demo:{ASSEMBLY}:nut", system="MES", performer="B-1012")
     consume(act, None, Decimal(1), work_order_id=order.id, event=event, part_revision=nut)
