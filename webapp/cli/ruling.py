@@ -18,7 +18,12 @@ SETS = ("frozen", "development", "extract", "later")
 
 @click.group("rules")
 def rules_command() -> None:
-    """Look at the rules: what they find, and how strictly each flow is guarded."""
+    """Look at the rules: what they find, and how strictly each flow is guarded.
+
+    \b
+    Example:
+      lockstep rules evaluate --mistakes
+    """
 
 
 @rules_command.command("evaluate")
