@@ -208,7 +208,9 @@ class SupplierApproval(Originated, Record, Base):
 
     supplier_site_id: None covers every site. valid_from and valid_to are inclusive site-local days. specs:
     specifications the scope is limited to, empty for all. Limits (max_quantity, max_value in company currency) bind
-    CONDITIONAL rows.
+    CONDITIONAL rows. certificate_expires_on: last day of the Nadcap or laboratory certificate, None where it is not known;
+    cycle_months: of the Nadcap accreditation (12, 18 or 24). accreditation_no, accreditation_body, discipline, measuring_range: of a
+    calibration laboratory's ISO/IEC 17025 scope.
     """
 
     __tablename__ = "supplier_approval"
@@ -219,6 +221,7 @@ class SupplierApproval(Originated, Record, Base):
         CheckConstraint("basis <> 'NADCAP' OR nadcap_certificate_no IS NOT NULL", name="nadcap_certificate_is_named"),
         CheckConstraint("max_quantity IS NULL OR max_quantity > 0", name="max_quantity_positive"),
         CheckConstraint("max_value IS NULL OR max_value > 0", name="max_value_positive"),
+        CheckConstraint("cycle_months IS NULL OR cycle_months > 0", name="cycle_positive"),
         Index("ix_supplier_approval_subject", "subject", "subject_code"),
         Index("ix_supplier_approval_supplier_id", "supplier_id"),
     )
@@ -240,6 +243,12 @@ class SupplierApproval(Originated, Record, Base):
     max_quantity: Mapped[Quantity | None]
     max_value: Mapped[Money | None]
     is_one_time: Mapped[bool] = mapped_column(default=False)
+    certificate_expires_on: Mapped[Day | None]
+    cycle_months: Mapped[int | None]
+    accreditation_no: Mapped[Code | None]
+    accreditation_body: Mapped[Name | None]
+    discipline: Mapped[Name | None]
+    measuring_range: Mapped[Name | None]
     approved_signature_id: Mapped[Id | None] = mapped_column(ForeignKey("signature.id"))
 
     supplier: Mapped[Supplier] = relationship(back_populates="approvals")

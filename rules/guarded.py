@@ -34,6 +34,7 @@ from records import (
     routing,
     signature,
     supplier,
+    supplier_knowledge,
     waiver,
     work_order,
 )
@@ -136,6 +137,17 @@ SUPPLIER_APPROVAL = Document(
     flow="requisition_to_po",
     fixed=(*BORN, "origin", "supplier_id"),
 )
+SUB_TIER = Document(
+    supplier_knowledge.SubTier,
+    frozenset(supplier_knowledge.SUB_TIER_TRANSITIONS),
+    drafts=("DECLARED",),
+    flow="requisition_to_po",
+    fixed=tuple(
+        column.name
+        for column in table_of(supplier_knowledge.SubTier).columns
+        if column.name not in {"status", "version", "changed_at", "changed_by", "approved_signature_id"}
+    ),
+)
 WAIVER = Document(
     waiver.Waiver,
     frozenset(waiver.TRANSITIONS),
@@ -184,7 +196,9 @@ AMENDMENT = Document(
     signed_hash="content_hash",
     needs_seat=True,
 )  # fmt: skip
-DOCUMENTS = (PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, WAIVER, MODE_SWITCH, WORK_ORDER, AMENDMENT)
+DOCUMENTS = (
+    PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, SUB_TIER, WAIVER, MODE_SWITCH, WORK_ORDER, AMENDMENT,
+)  # fmt: skip
 LINES = (
     Lines(purchase_order.PurchaseOrderLine, PURCHASE_ORDER, "order_id"),
     Lines(requisition.RequisitionLine, REQUISITION, "requisition_id"),
@@ -209,6 +223,7 @@ MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     invoice.MatchHold: frozenset(invoice.HOLD_TRANSITIONS),
     outside.OutsideLink: frozenset(outside.TRANSITIONS),
     lot.Lot: frozenset(lot.TRANSITIONS),
+    supplier_knowledge.ApprovalRecheck: frozenset(supplier_knowledge.RECHECK_TRANSITIONS),
 }
 """Every kind of row whose status moves along listed transitions."""
 
@@ -224,6 +239,10 @@ APPEND_ONLY = (
     outside.OutsideMovement,
     outside.OutsideSerial,
     lot.GenealogyEdge,
+    supplier_knowledge.SupplierScreening,
+    supplier_knowledge.SupplierScore,
+    supplier_knowledge.FirstArticleDecision,
+    supplier_knowledge.SupplierChangeNotice,
 )
 """Rows that are written once."""
 
