@@ -28,8 +28,8 @@ from records.lot import (
     quantity_taken,
 )
 from records.part import LotControl, PartRevision
+from records.standard_cost import StandardCost
 from records.units import check_quantity
-from records.work_order import StandardCost
 from rules.finding import keep_findings
 from rules.flow_mode import lenient, mode_of
 from rules.genealogy import judge_consumption

@@ -14,7 +14,8 @@ from engine.act import Act
 from records.actual import Actual, ActualKind, actuals_of, standing
 from records.money import round_money
 from records.purchase_order import PurchaseOrderLine
-from records.work_order import CostKind, StandardCost, WorkOrder
+from records.standard_cost import CostKind, StandardCost
+from records.work_order import WorkOrder
 from rules.order_consistency import agreed_price
 
 ZERO = Decimal(0)

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Invalid, Refused
-from processes.work_order_events import FIELDS, Event, post_event
+from processes.work_order_event import FIELDS, Event
+from processes.work_order_events import post_event
 from records.work_order import WorkOrder, WorkOrderOperation
 from rules.work_order_release import warnings_of
 

@@ -20,17 +20,9 @@ from records.part import Part, PartRevision
 from records.resource import Resource, WorkCentre
 from records.roles import holds
 from records.routing import OperationKind, RoutingOperation, routing_of
+from records.standard_cost import CostKind, StandardCost
 from records.units import check_quantity
-from records.work_order import (
-    LOCKSTEP,
-    MAINTENANCE,
-    ON_PARTS,
-    CostKind,
-    StandardCost,
-    WorkOrder,
-    WorkOrderOperation,
-    WorkOrderType,
-)
+from records.work_order import LOCKSTEP, MAINTENANCE, ON_PARTS, WorkOrder, WorkOrderOperation, WorkOrderType
 from rules.law import block
 from rules.policy import table_called
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy import Text as LongText
@@ -20,90 +19,31 @@ from records.origin import Originated
 from records.part import PartRevision
 from records.resource import Resource, WorkCentre
 from records.routing import OperationKind
+from records.service_record import ServiceRecord
+from records.standard_cost import StandardCost
 from records.supplier import Supplier
-from records.transition import illegal, move_along, pairs
-
-LOCKSTEP = "LOCKSTEP"
-"""The system of work orders that are planned here."""
-
-
-class WorkOrderType(StrEnum):
-    """What a work order is for."""
-
-    PRODUCTION = "PRODUCTION"
-    REWORK = "REWORK"
-    DEVIATION = "DEVIATION"
-    PREVENTIVE = "PREVENTIVE"
-    CORRECTIVE = "CORRECTIVE"
-    CALIBRATION = "CALIBRATION"
-    QUALIFICATION = "QUALIFICATION"
-    FIELD_SERVICE = "FIELD_SERVICE"
-
-
-ON_PARTS = frozenset({WorkOrderType.PRODUCTION, WorkOrderType.REWORK, WorkOrderType.DEVIATION})
-MAINTENANCE = frozenset(
-    {WorkOrderType.PREVENTIVE, WorkOrderType.CORRECTIVE, WorkOrderType.CALIBRATION, WorkOrderType.QUALIFICATION}
-)
-
-
-class WorkOrderStatus(StrEnum):
-    """The life of a work order (domain.md 2.33)."""
-
-    PLANNED = "PLANNED"
-    FIRM = "FIRM"
-    RELEASED = "RELEASED"
-    IN_PROCESS = "IN_PROCESS"
-    COMPLETE = "COMPLETE"
-    CLOSED = "CLOSED"
-    ON_HOLD = "ON_HOLD"
-    SPLIT = "SPLIT"
-    CANCELLED = "CANCELLED"
-
-
-S = WorkOrderStatus
-TRANSITIONS = pairs(
-    "PLANNED>FIRM|CANCELLED; FIRM>RELEASED|PLANNED|CANCELLED; RELEASED>IN_PROCESS|ON_HOLD|SPLIT|CANCELLED;"
-    " IN_PROCESS>COMPLETE|ON_HOLD|SPLIT|CANCELLED; ON_HOLD>RELEASED|IN_PROCESS|CANCELLED; COMPLETE>CLOSED",
-    WorkOrderStatus,
-)
-UNRELEASED = frozenset({S.PLANNED, S.FIRM})
-OPEN = frozenset({S.RELEASED, S.IN_PROCESS})
-"""Statuses in which work may be performed."""
-ENDED = frozenset({S.CLOSED, S.CANCELLED, S.SPLIT})
-"""Statuses in which nothing is recorded any more."""
-del S
-
-
-class OperationStatus(StrEnum):
-    """The life of an operation (domain.md 2.34)."""
-
-    WAITING = "WAITING"
-    READY = "READY"
-    STARTED = "STARTED"
-    COMPLETE = "COMPLETE"
-    AT_SUPPLIER = "AT_SUPPLIER"
-    RETURNED_PENDING = "RETURNED_PENDING"
-    ON_HOLD = "ON_HOLD"
-    SKIPPED_BY_DEVIATION = "SKIPPED_BY_DEVIATION"
-
-
-OPERATION_TRANSITIONS = pairs(
-    "WAITING>READY; READY>STARTED|AT_SUPPLIER|SKIPPED_BY_DEVIATION|WAITING; STARTED>COMPLETE;"
-    " AT_SUPPLIER>RETURNED_PENDING|READY; RETURNED_PENDING>COMPLETE|ON_HOLD|AT_SUPPLIER|READY; ON_HOLD>RETURNED_PENDING;"
-    " COMPLETE>READY",
+from records.transition import illegal, move_along
+from records.work_order_status import (
+    DONE,
+    ENDED,
+    LOCKSTEP,
+    MAINTENANCE,
+    ON_PARTS,
+    OPEN,
+    OPERATION_TRANSITIONS,
+    TRANSITIONS,
+    UNRELEASED,
+    CalibrationResult,
     OperationStatus,
+    WorkOrderStatus,
+    WorkOrderType,
 )
-"""AT_SUPPLIER>READY undoes a ship-out or recalls every piece unprocessed; COMPLETE>READY and READY>WAITING come with a
-reversing record."""
 
-DONE = frozenset({OperationStatus.COMPLETE, OperationStatus.SKIPPED_BY_DEVIATION})
-
-
-class CalibrationResult(StrEnum):
-    """How a gauge was found."""
-
-    IN_TOLERANCE = "IN_TOLERANCE"
-    OUT_OF_TOLERANCE = "OUT_OF_TOLERANCE"
+__all__ = [
+    "DONE", "ENDED", "LOCKSTEP", "MAINTENANCE", "ON_PARTS", "OPEN", "OPERATION_TRANSITIONS", "TRANSITIONS", "UNRELEASED",
+    "CalibrationResult", "OperationStatus", "WorkOrder", "WorkOrderOperation", "WorkOrderStatus", "WorkOrderType", "hold", "lift_hold",
+    "move", "move_operation",
+]  # fmt: skip
 
 
 class WorkOrder(Originated, Record, Base):
@@ -295,70 +235,6 @@ class WorkOrderOperation(Record, Base):
     def open_quantity(self) -> Decimal:
         """Pieces that reached the operation and are not accounted for yet."""
         return (self.quantity_in or Decimal(0)) - self.good - self.scrap - self.rework
-
-
-class CostKind(StrEnum):
-    """What an amount was spent on."""
-
-    MATERIAL = "MATERIAL"
-    LABOUR = "LABOUR"
-    MACHINE = "MACHINE"
-    OUTSIDE = "OUTSIDE"
-
-
-class StandardCost(Record, Base):
-    """What one component of a work order should take: a quantity of an item at a unit cost.
-
-    item: the part number for material, with a revision where the bill of materials requires one (``P-100/B``); the work centre for
-    labour and machine time, the process for outside work. unit_cost: in the work order's currency, per piece or hour.
-    """
-
-    __tablename__ = "standard_cost"
-    __table_args__ = (
-        UniqueConstraint("work_order_id", "kind", "item"),
-        CheckConstraint("quantity >= 0", name="quantity_not_negative"),
-        CheckConstraint("unit_cost >= 0", name="unit_cost_not_negative"),
-    )
-
-    work_order_id: Mapped[Id] = mapped_column(ForeignKey("work_order.id"))
-    kind: Mapped[CostKind] = word(CostKind, "kind")
-    item: Mapped[Code]
-    quantity: Mapped[Quantity]
-    uom: Mapped[Code]
-    unit_cost: Mapped[Money]
-
-    work_order: Mapped[WorkOrder] = relationship(back_populates="standards")
-
-    @property
-    def number(self) -> str:
-        """Work order, kind and item."""
-        return f"{self.work_order.number} {self.kind.value} {self.item}"
-
-    def required_revision(self, part_no: str) -> str | None:
-        """Return the revision of a part that this component asks for; None when it is another item, or asks for no revision."""
-        number, _, revision = self.item.rpartition("/")
-        return revision if self.kind is CostKind.MATERIAL and number == part_no and revision else None
-
-
-class ServiceRecord(Record, Base):
-    """What was done at a customer's: what must be known before a service order closes (QMSR 820.35(b))."""
-
-    __tablename__ = "service_record"
-    __table_args__ = (UniqueConstraint("work_order_id"),)
-
-    work_order_id: Mapped[Id] = mapped_column(ForeignKey("work_order.id"))
-    udi: Mapped[Name] = mapped_column(default="")
-    serviced_on: Mapped[Day | None]
-    performed_by: Mapped[Name] = mapped_column(default="")
-    work_done: Mapped[Note] = mapped_column(default="")
-    test_data: Mapped[Note] = mapped_column(default="")
-
-    work_order: Mapped[WorkOrder] = relationship(back_populates="service_record")
-
-    @property
-    def number(self) -> str:
-        """The work order it belongs to."""
-        return self.work_order.number
 
 
 def move(act: Act, order: WorkOrder, to: WorkOrderStatus, *, reason: str | None = None) -> WorkOrder:

@@ -33,6 +33,7 @@ from records import (
     requisition,
     routing,
     signature,
+    standard_cost,
     supplier,
     supplier_knowledge,
     waiver,
@@ -204,7 +205,7 @@ LINES = (
     Lines(requisition.RequisitionLine, REQUISITION, "requisition_id"),
     Lines(part.ProductDefinitionRef, PART_REVISION, "part_revision_id"),
     Lines(work_order.WorkOrderOperation, WORK_ORDER, "work_order_id"),
-    Lines(work_order.StandardCost, WORK_ORDER, "work_order_id"),
+    Lines(standard_cost.StandardCost, WORK_ORDER, "work_order_id"),
     Lines(amendment.AmendmentChange, AMENDMENT, "amendment_id"),
 )
 MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {

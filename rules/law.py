@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session, object_session
 
 from engine.errors import Effect, Finding
-from engine.record import Edit, Judged
+from engine.record import Edit, Judged, Record
 
 Judge = Callable[[Edit], Iterable[Finding]]
 
@@ -36,6 +36,11 @@ def law(rule: str, *, on: type[Judged]) -> Callable[[Judge], Law]:
 def block(rule: str, sentence: str, about: tuple[str, str] = ("", ""), **more: Any) -> Finding:
     """Return a finding that refuses. about: record type and id."""
     return Finding(rule, Effect.BLOCK, sentence, about[0], about[1], **more)
+
+
+def subject_of(record: Record) -> tuple[str, str]:
+    """Return the subject of a finding: the record's type and id."""
+    return (record.record_type, record.id)
 
 
 def session_of(edit: Edit) -> Session:

@@ -51,6 +51,24 @@ def a_linked_quantity_is_changed_by_both_sides(edit: Edit) -> Iterator[Finding]:
     )
 
 
+@law("WO-QUANTITY", on=WorkOrder)
+def a_quantity_covers_what_is_done(edit: Edit) -> Iterator[Finding]:
+    """The quantity of a released work order is not lowered below what has reached an operation (domain.md 4c)."""
+    order = edit.record
+    if edit.operation is not Operation.UPDATE or "quantity" not in edit.changes:
+        return
+    most = max((operation.quantity_in or Decimal(0) for operation in order.operations), default=Decimal(0))
+    if order.status not in (WorkOrderStatus.PLANNED, WorkOrderStatus.FIRM) and order.quantity < most:
+        yield block(
+            "WO-QUANTITY",
+            f"Expected {order.number} to keep at least the {most:f} pieces in work, but its quantity was to become {order.quantity:f}.",
+            (order.record_type, order.id),
+            field="quantity",
+            owner="role:PLANNER",
+            way_out="Split the order, or scrap the pieces.",
+        )
+
+
 def _below_what_is_away(order: WorkOrder, links: list[OutsideLink]) -> Iterator[Finding]:
     away: dict[str, Decimal] = {}
     for link in links:
@@ -120,4 +138,4 @@ def _links(columns: str) -> str:
     )
 
 
-LAWS = (a_linked_quantity_is_changed_by_both_sides,)
+LAWS = (a_quantity_covers_what_is_done, a_linked_quantity_is_changed_by_both_sides)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -37,9 +38,9 @@ def judge_release(session: Session, order: WorkOrder, *, now: dt.datetime) -> li
 
 
 def _finding(
-    order: WorkOrder, rule: str, effect: Effect, sentence: str, *, owner: str, way_out: str, **more: object
+    order: WorkOrder, rule: str, effect: Effect, sentence: str, *, owner: str, way_out: str, **more: Any
 ) -> Finding:
-    return Finding(rule, effect, sentence, order.record_type, order.id, owner=owner, way_out=way_out, **more)  # type: ignore[arg-type]
+    return Finding(rule, effect, sentence, order.record_type, order.id, owner=owner, way_out=way_out, **more)
 
 
 def _revision(order: WorkOrder, today: dt.date) -> Iterator[Finding]:

@@ -60,6 +60,7 @@ from records.resource import Qualification, Resource, ResourceKind, WorkCentre
 from records.routing import InstructionStatus, OperationKind, RoutingOperation, WorkInstruction
 from records.signature import Meaning, Signature, SignatureStatus
 from records.sourcing import ExchangeRate, SourcingKind, SourcingRef
+from records.standard_cost import StandardCost
 from records.supplier import (
     ApprovalBasis,
     ApprovalStatus,
@@ -70,14 +71,7 @@ from records.supplier import (
     SupplierSite,
     SupplierStatus,
 )
-from records.work_order import (
-    OperationStatus,
-    StandardCost,
-    WorkOrder,
-    WorkOrderOperation,
-    WorkOrderStatus,
-    WorkOrderType,
-)
+from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus, WorkOrderType
 from tests.people import settle_cast
 
 D = Decimal

@@ -35,6 +35,8 @@ from webapp.pages import (
     suppliers,
     traces,
     waivers,
+    work_order_floor,
+    work_order_signing,
     work_orders,
 )
 
@@ -53,6 +55,8 @@ SCREENS = (
     holds,
     amendments,
     work_orders,
+    work_order_floor,
+    work_order_signing,
     resources,
     outside,
     parts,

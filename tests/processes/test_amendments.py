@@ -26,7 +26,7 @@ from records.external import Discrepancy
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, approved_hash, hold
 from records.purchase_order import move as move_order
 from records.signature import SignatureStatus
-from records.work_order import CostKind
+from records.standard_cost import CostKind
 from rules.amending import Edits, LineEdit
 from tests.amendments import acknowledged, amend, amendments, answer, go_to, more, newest, redline, sent, within
 from tests.makers import ROUTING, make_grant, make_receipt, make_revision, make_work_order

@@ -24,8 +24,10 @@ from webapp.api import (
     outside,
     parts,
     requisitions,
+    resources,
     suppliers,
     tasks,
+    work_order_events,
     work_orders,
 )
 from webapp.api.document import document
@@ -44,6 +46,8 @@ FAMILIES = (
     amendments,
     outside,
     work_orders,
+    work_order_events,
+    resources,
     parts,
     suppliers,
     lots,
