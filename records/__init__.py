@@ -37,6 +37,9 @@ from records import (
     invoice as invoice,
 )
 from records import (
+    legal_hold as legal_hold,
+)
+from records import (
     lot as lot,
 )
 from records import (

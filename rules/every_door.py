@@ -29,6 +29,7 @@ from rules.guarded import (
     guarded_tables,
     table_of,
 )
+from rules.hold_doors import hold_doors
 from rules.lot_doors import lot_doors
 from rules.outside_doors import outside_doors
 from rules.status_transition import StatusTransition
@@ -56,6 +57,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *_modes(speech),
         *goods_doors(speech),
         *lot_doors(speech),
+        *hold_doors(speech),
         *_sealed(),
         *outside_doors(speech),
         quantity_covers_what_is_away(),

@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from engine.audit import AuditEvent
 from engine.database import Base
 from engine.decisions import Decision
+from engine.stored.checkpoint import Checkpoint, CheckpointKey, CheckpointLeaf
 from records import (
     actual,
     amendment,
@@ -23,6 +24,7 @@ from records import (
     cost_centre,
     external,
     invoice,
+    legal_hold,
     lot,
     nonconformance,
     outside,
@@ -225,11 +227,15 @@ MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     outside.OutsideLink: frozenset(outside.TRANSITIONS),
     lot.Lot: frozenset(lot.TRANSITIONS),
     supplier_knowledge.ApprovalRecheck: frozenset(supplier_knowledge.RECHECK_TRANSITIONS),
+    legal_hold.LegalHold: frozenset(legal_hold.TRANSITIONS),
 }
 """Every kind of row whose status moves along listed transitions."""
 
 APPEND_ONLY = (
     AuditEvent,
+    Checkpoint,
+    CheckpointKey,
+    CheckpointLeaf,
     Decision,
     person.Certification,
     attachment.Attachment,
