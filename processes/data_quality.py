@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session, selectinload
 from engine.act import Act
 from engine.errors import Effect, Finding
 from engine.record import Record
+from records.calendar import MAIN
+from records.daily_stock import lock_day
 from records.outside import LinkStatus, OutsideLink
 from records.part import Part, PartRevision, PartType, RevisionStatus
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
@@ -62,7 +64,11 @@ def defects_of(session: Session, *, now: dt.datetime) -> list[Defect]:
 
 
 def take_stock(act: Act) -> list[Defect]:
-    """Keep what is missing today as findings, and settle those that are mended: from these rows the trend is read."""
+    """Keep what is missing today as findings, and settle those that are mended: from these rows the trend is read.
+
+    Whoever takes stock at the same moment waits for the other, so that nothing is kept twice.
+    """
+    lock_day(act, MAIN, today_of(act.session, act.now))
     defects = defects_of(act.session, now=act.now)
     findings = [_as_finding(defect) for defect in defects]
     keep_findings(act, findings, mode="OBSERVE")

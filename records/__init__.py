@@ -28,6 +28,9 @@ from records import (
     cost_centre as cost_centre,
 )
 from records import (
+    daily_stock as daily_stock,
+)
+from records import (
     external as external,
 )
 from records import (

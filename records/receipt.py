@@ -58,6 +58,7 @@ class Quarantine(StrEnum):
     DRIFT = "DRIFT"
     CERTIFICATE = "CERTIFICATE"
     NONCONFORMING = "NONCONFORMING"
+    DATE = "DATE"
 
 
 class OverDecision(StrEnum):
