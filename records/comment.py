@@ -1,15 +1,17 @@
-"""Comments: what people say about a document, beside its decisions."""
+"""Comments: what people say about a document or one line of it, beside its decisions; one may block until it is resolved."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Index, func, select
-from sqlalchemy.orm import Mapped, Session
+from collections.abc import Iterable
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from engine.act import Act
-from engine.database import Base
-from engine.errors import Invalid
+from engine.database import Base, Id, Instant
+from engine.errors import Conflict, Forbidden, Invalid
 from engine.record import Record
-from records.columns import Code, Login, Text
+from records.columns import Code, Login, Name, Text
 
 LONGEST = 4000
 
@@ -17,7 +19,9 @@ LONGEST = 4000
 class Comment(Record, Base):
     """One remark. Never changed, never deleted; who wrote it and when is its bookkeeping.
 
-    about_type, about_id: the document. line_no: the line it is about, or None for the whole.
+    about_type, about_id: the document. path: of the line or field it is about, as ``engine.redline`` spells it, or None for the
+    whole; place: the same in words, as they were then. line_no: the same for remarks made before there were paths.
+    blocks_since: since when it keeps the document from being approved, until it is resolved; None for a remark that does not.
     """
 
     __tablename__ = "comment"
@@ -30,29 +34,111 @@ class Comment(Record, Base):
     about_id: Mapped[Login]
     line_no: Mapped[int | None]
     text: Mapped[Text]
+    path: Mapped[Name | None]
+    place: Mapped[Name | None]
+    blocks_since: Mapped[Instant | None]
+
+    resolution: Mapped[CommentResolution | None] = relationship(back_populates="comment")
 
     @property
     def number(self) -> str:
         """What the remark is about."""
         return f"comment on {self.about_type} {self.about_id}"
 
+    @property
+    def author_id(self) -> str:
+        """The user id of whoever wrote it."""
+        return self.created_by.removeprefix("user:")
 
-def comment(act: Act, about: tuple[str, str], text: str, *, line_no: int | None = None) -> Comment:
-    """Say something about a document. about: (type, id). Raises: Invalid when it is empty or too long."""
+    @property
+    def is_blocking(self) -> bool:
+        """Whether it keeps the document from being approved now."""
+        return self.blocks_since is not None and self.resolution is None
+
+
+class CommentResolution(Record, Base):
+    """The end of a blocking remark: who lifted it, when, and in which words. Written once."""
+
+    __tablename__ = "comment_resolution"
+    __table_args__ = (UniqueConstraint("comment_id"),)
+
+    comment_id: Mapped[Id] = mapped_column(ForeignKey("comment.id"))
+    text: Mapped[Text] = mapped_column(default="")
+
+    comment: Mapped[Comment] = relationship(back_populates="resolution")
+
+    @property
+    def number(self) -> str:
+        """The remark that it resolves."""
+        return f"resolution of a {self.comment.number}"
+
+
+def comment(
+    act: Act,
+    about: tuple[str, str],
+    text: str,
+    *,
+    line_no: int | None = None,
+    path: str | None = None,
+    place: str | None = None,
+    is_blocking: bool = False,
+) -> Comment:
+    """Say something about a document or a line of it. about: (type, id). Raises: Invalid when it is empty or too long."""
+    words = _words(text, "comment")
+    said = Comment(
+        about_type=about[0], about_id=about[1], text=words, line_no=line_no, path=path, place=place,
+        blocks_since=act.now if is_blocking else None,
+    )  # fmt: skip
+    act.session.add(said)
+    return said
+
+
+def resolve(act: Act, said: Comment, text: str = "", *, leads: Iterable[str] = ()) -> CommentResolution:
+    """Lift a blocking comment. leads: user ids of others than its author who may.
+
+    Raises: Conflict when it does not block; Forbidden to anybody else.
+    """
+    if not said.is_blocking:
+        how = "was resolved before" if said.resolution is not None else "blocks nothing"
+        raise Conflict(f"Expected a comment that blocks, but this one {how}", code="NOT_BLOCKING")
+    if act.user_id != said.author_id and act.user_id not in set(leads):
+        raise Forbidden(
+            f"Expected {said.author_id}, who wrote the comment, or somebody whom the policy names to resolve it,"
+            f" but {act.user_id or act.actor} is neither",
+            code="NOT_YOUR_COMMENT",
+        )
+    done = CommentResolution(comment=said, text=_words(text, "resolution") if text.strip() else "")
+    act.session.add(done)
+    act.session.flush()
+    return done
+
+
+def _words(text: str, field: str) -> str:
     words = text.strip()
     if not words or len(words) > LONGEST:
         raise Invalid(
             f"Expected a comment of 1 to {LONGEST:,} characters, but found {len(words):,}",
-            {"comment": f"needs 1 to {LONGEST:,} characters"},
+            {field: f"needs 1 to {LONGEST:,} characters"},
         )
-    said = Comment(about_type=about[0], about_id=about[1], text=words, line_no=line_no)
-    act.session.add(said)
-    return said
+    return words
 
 
 def comments_on(session: Session, record_type: str, record_id: str) -> list[Comment]:
     """Return what was said about a document, oldest first."""
     wanted = select(Comment).where(Comment.about_type == record_type, Comment.about_id == record_id)
+    return list(session.scalars(wanted.order_by(Comment.created_at, Comment.id)))
+
+
+def blocking_on(session: Session, record_type: str, record_id: str) -> list[Comment]:
+    """Return the comments that keep a document from being approved, oldest first."""
+    wanted = (
+        select(Comment)
+        .outerjoin(CommentResolution)
+        .where(
+            Comment.about_type == record_type, Comment.about_id == record_id, Comment.blocks_since.is_not(None),
+            CommentResolution.id.is_(None),
+        )
+    )  # fmt: skip
     return list(session.scalars(wanted.order_by(Comment.created_at, Comment.id)))
 
 

@@ -21,6 +21,7 @@ from records import (
     approval,
     attachment,
     certificate,
+    comment,
     cost_centre,
     external,
     invoice,
@@ -250,6 +251,8 @@ APPEND_ONLY = (
     supplier_knowledge.SupplierScore,
     supplier_knowledge.FirstArticleDecision,
     supplier_knowledge.SupplierChangeNotice,
+    comment.Comment,
+    comment.CommentResolution,
 )
 """Rows that are written once."""
 
