@@ -1,0 +1,60 @@
+"""Two wordings of a text, word by word: what stayed, what went, what came."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from engine.redline import Kind
+
+WORD = re.compile(r"\d+(?:[.,]\d+)*|\w+|\s+|[^\w\s]")
+MOST_WORDS = 3_000
+"""Comparing takes up to the square of the words: a longer text is compared without the part that begins and ends alike."""
+ALIKE = 0.34
+"""Two texts that share less of their words than this read better whole, one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of words. kind: None for what stayed."""
+
+    kind: Kind | None
+    text: str
+
+
+def in_words(old: str, new: str) -> list[Piece]:
+    """Return the pieces of two wordings in reading order; what went stands before what came in its place."""
+    before, after = WORD.findall(old), WORD.findall(new)
+    head = _common(before, after)
+    tail = _common(before[head:][::-1], after[head:][::-1])
+    inner = before[head : len(before) - tail], after[head : len(after) - tail]
+    pieces = [(None, before[:head]), *_inner(*inner), (None, before[len(before) - tail :])]
+    found = [Piece(kind, "".join(words)) for kind, words in pieces if words]
+    shared = sum(len(one.text.strip()) for one in found if one.kind is None)
+    if shared < ALIKE * min(len(old.strip()), len(new.strip())):
+        return [Piece(kind, text) for kind, text in ((Kind.REMOVED, old), (Kind.ADDED, new)) if text]
+    return found
+
+
+def _common(before: Sequence[str], after: Sequence[str]) -> int:
+    count = 0
+    for one, other in zip(before, after, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _inner(before: Sequence[str], after: Sequence[str]) -> list[tuple[Kind | None, Sequence[str]]]:
+    if len(before) > MOST_WORDS or len(after) > MOST_WORDS:
+        return [(Kind.REMOVED, before), (Kind.ADDED, after)]
+    found: list[tuple[Kind | None, Sequence[str]]] = []
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for tag, first, last, start, end in matcher.get_opcodes():
+        if tag == "equal":
+            found.append((None, before[first:last]))
+        else:
+            found += [(Kind.REMOVED, before[first:last]), (Kind.ADDED, after[start:end])]
+    return found
