@@ -18,7 +18,7 @@ from records.person import User
 
 
 class WorkCentre(Record, Base):
-    """A group of equally qualified machines or benches. labour_rate, machine_rate: per hour, in ``currency``.
+    """A group of equally qualified machines or benches. labour_rate, machine_rate: per hour, in ``currency``, until the first dated one.
 
     Moving work between the machines of one centre is clerical; moving it to another centre is a change of the routing.
     """
@@ -38,11 +38,44 @@ class WorkCentre(Record, Base):
     is_active: Mapped[bool] = mapped_column(default=True)
 
     site: Mapped[Site] = relationship()
+    rates: Mapped[list[WorkCentreRate]] = relationship(
+        back_populates="work_centre", order_by="WorkCentreRate.valid_from"
+    )
 
     @property
     def number(self) -> str:
         """The code."""
         return self.code
+
+    def rates_on(self, day: dt.date) -> tuple[Decimal, Decimal]:
+        """Return the labour and the machine rate of a day, per hour; before the first dated one, those it began with."""
+        dated = [rate for rate in self.rates if rate.valid_from <= day]
+        return (dated[-1].labour_rate, dated[-1].machine_rate) if dated else (self.labour_rate, self.machine_rate)
+
+
+class WorkCentreRate(Record, Base):
+    """What an hour of a work centre costs from a day on; written once, so that hours booked before keep their rate.
+
+    labour_rate, machine_rate: per hour, in the work centre's currency.
+    """
+
+    __tablename__ = "work_centre_rate"
+    __table_args__ = (
+        UniqueConstraint("work_centre_id", "valid_from"),
+        CheckConstraint("labour_rate >= 0 AND machine_rate >= 0", name="rates_not_negative"),
+    )
+
+    work_centre_id: Mapped[Id] = mapped_column(ForeignKey("work_centre.id"))
+    valid_from: Mapped[Day]
+    labour_rate: Mapped[Money]
+    machine_rate: Mapped[Money]
+
+    work_centre: Mapped[WorkCentre] = relationship(back_populates="rates")
+
+    @property
+    def number(self) -> str:
+        """The centre and the day."""
+        return f"{self.work_centre.code} from {self.valid_from}"
 
 
 class ResourceKind(StrEnum):

@@ -53,7 +53,8 @@ class WorkOrder(Originated, Record, Base):
     which. snapshot: canonical JSON of what was frozen at release; snapshot_hash its SHA-256; approved_hash what maintenance
     signatures are bound to, the same content. standard_cost: in the site's currency, frozen with it. held_from: the status a hold
     goes back to. due_rule: what makes recurring work due, in words. crew_supplier_id, contract_ref: a contracted crew, and the
-    frame contract it works under where no order line does.
+    frame contract it works under where no order line does. continues_parent: of the parts of a divided order, the one that goes on
+    with what was begun; the others begin anew. change_order_id: the change order under which it was converted to its revision.
     """
 
     __tablename__ = "work_order"
@@ -116,6 +117,8 @@ class WorkOrder(Originated, Record, Base):
     project: Mapped[Name | None]
     planned_order_ref: Mapped[Name | None]
     parent_id: Mapped[Id | None] = mapped_column(ForeignKey("work_order.id"))
+    continues_parent: Mapped[bool] = mapped_column(default=False)
+    change_order_id: Mapped[Id | None]
     nonconformance_id: Mapped[Id | None] = mapped_column(ForeignKey("nonconformance.id"))
     deviation_id: Mapped[Id | None] = mapped_column(ForeignKey("deviation_authority.id"))
     due_rule: Mapped[Name] = mapped_column(default="")

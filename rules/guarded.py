@@ -34,6 +34,7 @@ from records import (
     purchase_order,
     receipt,
     requisition,
+    resource,
     routing,
     signature,
     standard_cost,
@@ -41,6 +42,7 @@ from records import (
     supplier_knowledge,
     waiver,
     work_order,
+    work_order_change,
 )
 from rules import change_item, finding, flow_mode, status_transition
 from rules.change_item import ChangeClass
@@ -178,9 +180,25 @@ WORK_ORDER = Document(
     frozenset(work_order.TRANSITIONS),
     drafts=("PLANNED", "FIRM"),
     flow="work_orders",
-    fixed=(*BORN, "origin", "system", "native_id", "number", "site_id", "type"),
+    fixed=(*BORN, "origin", "system", "native_id", "number", "site_id", "type", "parent_id", "continues_parent"),
     signed_moves=(("FIRM", "RELEASED"),),
     back_moves=(("FIRM", "PLANNED"),),
+)
+WORK_ORDER_CHANGE = Document(
+    work_order_change.WorkOrderChange,
+    frozenset(work_order_change.TRANSITIONS),
+    drafts=("PROPOSED",),
+    flow="",
+    fixed=tuple(
+        column.name
+        for column in table_of(work_order_change.WorkOrderChange).columns
+        if column.name not in {"status", "version", "changed_at", "changed_by", "applied_at", "ended_reason"}
+    ),
+    signed_moves=(("PROPOSED", "APPLIED"),),
+    set_once=("applied_at", "ended_reason"),
+    reopened=("PROPOSED",),
+    signed_hash="content_hash",
+    needs_seat=True,
 )
 AMENDMENT = Document(
     amendment.PurchaseOrderAmendment,
@@ -201,7 +219,8 @@ AMENDMENT = Document(
     needs_seat=True,
 )  # fmt: skip
 DOCUMENTS = (
-    PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, SUB_TIER, WAIVER, MODE_SWITCH, WORK_ORDER, AMENDMENT,
+    PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, SUB_TIER, WAIVER, MODE_SWITCH, WORK_ORDER, WORK_ORDER_CHANGE,
+    AMENDMENT,
 )  # fmt: skip
 LINES = (
     Lines(purchase_order.PurchaseOrderLine, PURCHASE_ORDER, "order_id"),
@@ -243,6 +262,8 @@ APPEND_ONLY = (
     attachment.AttachmentContent,
     cost_centre.BudgetPosting,
     actual.Actual,
+    resource.WorkCentreRate,
+    work_order_change.WorkOrderChangeShare,
     amendment.AmendmentChange,
     outside.OutsideMovement,
     outside.OutsideSerial,

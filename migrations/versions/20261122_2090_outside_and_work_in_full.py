@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
+from engine import database
+
 revision = "20261122_2090"
 down_revision = "20261122_2080"
 branch_labels = None
@@ -9,4 +14,102 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    """Make the tables of changed quantities and of rates by date; a work order knows what it continues and was converted under."""
+    _make_work_order_change()
+    _make_work_centre_rate()
+    op.add_column("work_order", sa.Column("continues_parent", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("work_order", sa.Column("change_order_id", database.IdType(), nullable=True))
+
+
+def _make_work_order_change() -> None:
+    op.create_table(
+        "work_order_change",
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("work_order_id", database.IdType(), nullable=False),
+        sa.Column("change_no", sa.Integer(), nullable=False),
+        sa.Column("change_class", _word("change_class", "C1", "C2"), nullable=False),
+        sa.Column("quantity_before", database.Scaled(6), nullable=False),
+        sa.Column("quantity_after", database.Scaled(6), nullable=False),
+        sa.Column("uom", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.String(length=4000), nullable=False),
+        sa.Column("content_hash", sa.String(length=64), nullable=False),
+        sa.Column("opened_by", sa.String(length=60), nullable=False),
+        sa.Column("status", _word("status", "PROPOSED", "APPLIED", "WITHDRAWN", "REJECTED"), nullable=False),
+        sa.Column("applied_at", database.InstantType(), nullable=True),
+        sa.Column("ended_reason", sa.String(length=4000), nullable=True),
+        *_kept(),
+        sa.CheckConstraint("change_no > 0", name=op.f("ck_work_order_change_change_no_from_one")),
+        sa.CheckConstraint(
+            "quantity_before > 0 AND quantity_after > 0", name=op.f("ck_work_order_change_quantities_positive")
+        ),
+        sa.CheckConstraint("quantity_before <> quantity_after", name=op.f("ck_work_order_change_changes_something")),
+        sa.CheckConstraint("length(reason) > 0", name=op.f("ck_work_order_change_says_why")),
+        sa.CheckConstraint(
+            "(status = 'APPLIED') = (applied_at IS NOT NULL)", name=op.f("ck_work_order_change_applied_says_when")
+        ),
+        sa.ForeignKeyConstraint(["work_order_id"], ["work_order.id"], name=op.f("fk_work_order_change_work_order_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_work_order_change")),
+        sa.UniqueConstraint("work_order_id", "change_no", name=op.f("uq_work_order_change_work_order_id_change_no")),
+    )
+    open_only = sa.text("status = 'PROPOSED'")
+    op.create_index(
+        "uq_work_order_change_open", "work_order_change", ["work_order_id"], unique=True, sqlite_where=open_only,
+        postgresql_where=open_only,
+    )  # fmt: skip
+    op.create_table(
+        "work_order_change_share",
+        sa.Column("change_id", database.IdType(), nullable=False),
+        sa.Column("link_id", database.IdType(), nullable=False),
+        sa.Column("allocated_before", database.Scaled(6), nullable=False),
+        sa.Column("allocated_after", database.Scaled(6), nullable=False),
+        sa.Column("amendment_id", database.IdType(), nullable=True),
+        *_kept(),
+        sa.CheckConstraint(
+            "allocated_before >= 0 AND allocated_after > 0",
+            name=op.f("ck_work_order_change_share_allocations_positive"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["change_id"], ["work_order_change.id"], name=op.f("fk_work_order_change_share_change_id")
+        ),
+        sa.ForeignKeyConstraint(["link_id"], ["outside_link.id"], name=op.f("fk_work_order_change_share_link_id")),
+        sa.ForeignKeyConstraint(
+            ["amendment_id"], ["purchase_order_amendment.id"], name=op.f("fk_work_order_change_share_amendment_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_work_order_change_share")),
+        sa.UniqueConstraint("change_id", "link_id", name=op.f("uq_work_order_change_share_change_id_link_id")),
+    )
+
+
+def _make_work_centre_rate() -> None:
+    op.create_table(
+        "work_centre_rate",
+        sa.Column("work_centre_id", database.IdType(), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("labour_rate", database.Scaled(4), nullable=False),
+        sa.Column("machine_rate", database.Scaled(4), nullable=False),
+        *_kept(),
+        sa.CheckConstraint(
+            "labour_rate >= 0 AND machine_rate >= 0", name=op.f("ck_work_centre_rate_rates_not_negative")
+        ),
+        sa.ForeignKeyConstraint(
+            ["work_centre_id"], ["work_centre.id"], name=op.f("fk_work_centre_rate_work_centre_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_work_centre_rate")),
+        sa.UniqueConstraint("work_centre_id", "valid_from", name=op.f("uq_work_centre_rate_work_centre_id_valid_from")),
+    )
+
+
+def _word(name: str, *allowed: str) -> sa.Enum:
+    return sa.Enum(*allowed, name=name, native_enum=False, create_constraint=True, length=40)
+
+
+def _kept() -> tuple[sa.Column[object], ...]:
+    """Return the columns that every business record has; a column object belongs to one table, so each call makes new ones."""
+    return (
+        sa.Column("id", database.IdType(), nullable=False),
+        sa.Column("created_at", database.InstantType(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("changed_at", database.InstantType(), nullable=False),
+        sa.Column("changed_by", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+    )
