@@ -13,7 +13,7 @@ from engine.messages import publish
 from engine.record import Operation
 from engine.registry import Registry, Work
 from processes import acknowledgement, amendment_budget, discrepancies
-from processes.amendment import PLAN_STALE, amendment_variable, propose, start, title_of
+from processes.amendment import PLAN_STALE, amendment_variable, propose, start
 from processes.amendment_plan import seats_of
 from processes.approval_plan import plan_for
 from processes.documents import existing, order_of, order_variable, plain
@@ -43,6 +43,7 @@ from records.purchase_order import move as move_order
 from records.requisition import give_back
 from records.signing import supersede
 from rules.amending import Edits, LineEdit, refuse_status, value_of
+from rules.amendment_words import said, title_of
 from rules.change_item import ChangeClass
 from rules.controlled import current_policy
 
@@ -308,7 +309,7 @@ def _overtaken(amendment: PurchaseOrderAmendment, order: PurchaseOrder) -> str |
         column = "order_id" if change.operation is Operation.INSERT else change.column_name
         control = policy.of(change.table_name, column, order.status.value)
         if control is not None and ChangeClass(change.change_class.value) not in control.change_class.sufficient:
-            return f"{order.number} is {order.status} meanwhile, so {change.path} needs change class {control.change_class}"
+            return f"{order.number} is {order.status} meanwhile, so the {said(change.path)} needs change class {control.change_class}"
         line = lines.get(change.row_id)
         if (
             change.column_name == "quantity"

@@ -57,6 +57,7 @@ from rules.amending import (
     refuse_status,
     restoring,
 )
+from rules.amendment_words import title_of
 from rules.blurred_roles import judge_text
 from rules.change_item import ChangeClass, ChangeItem
 from rules.quality import wanted_clauses
@@ -226,27 +227,6 @@ def amendment_variable(amendment: PurchaseOrderAmendment) -> dict[str, Any]:
         "currency": amendment.currency,
         "clock_from": amendment.sent_at,
     }
-
-
-def title_of(amendment: PurchaseOrderAmendment) -> str:
-    """Return what an amendment does, in one line."""
-    if amendment.kind is AmendmentKind.CANCELLATION:
-        return f"cancel what is still to come, {plain(amendment.money_delta)} {amendment.currency}"
-    direct = [
-        change.path for change in amendment.changes if change.column_name and change.operation is Operation.UPDATE
-    ]
-    added = sorted({change.path.split(".")[1] for change in amendment.changes if change.operation is Operation.INSERT})
-    said = [*direct[:3], *(["…"] if len(direct) > 3 else []), *(f"new line {number}" for number in added)]
-    sign = "+" if amendment.money_delta > 0 else ""
-    undo = "restore " if amendment.kind is AmendmentKind.REVERSAL else ""
-    return f"{undo}{', '.join(said)}, {sign}{plain(amendment.money_delta)} {amendment.currency}"
-
-
-def _said(change: AmendmentChange) -> str:
-    """Return what a change is about: ``quantity of line 1``."""
-    _, number, column = ("", "", change.path) if "." not in change.path else change.path.split(".")
-    name = "cancellation" if column == "status" else column.removeprefix("is_").replace("_", " ")
-    return f"{name} of line {number}" if number else name
 
 
 def _refuse_unready(act: Act, order: PurchaseOrder, reason: str, *, is_own: bool = False) -> None:

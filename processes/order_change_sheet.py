@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import typst
-from sqlalchemy.orm import object_session
 
 from engine.record import Operation
 from processes.documents import plain
 from records.amendment import AmendmentChange, AmendmentKind, PurchaseOrderAmendment
-from records.part import PartRevision
+from rules.amendment_words import PRINTED, field_of, label_of, place_of, shown_change
 
 TEMPLATE = Path(__file__).with_name("order_change.typ")
-LABELS = {
-    "quantity": "Quantity", "unit_price": "Unit price", "need_by": "Needed on", "description": "Text", "status": "Delivery",
-    "quality_clauses": "Quality clauses", "certificates": "Certificates", "is_inspection_required": "Inspection",
-    "ship_to": "Deliver to", "bill_to": "Invoice to", "payment_term": "Terms of payment", "incoterm": "Incoterm",
-    "incoterm_place": "Incoterm place", "incoterm_edition": "Incoterm edition", "terms_doc": "General terms",
-    "terms_rev": "General terms, revision", "amount": "Amount", "part_revision_id": "Part revision", "service_code": "Service",
-    "uom": "Unit", "advance_payment": "Advance payment",
-}  # fmt: skip
-"""What a supplier reads of a change; what is not here is the house's own business."""
 
 
 def order_change_pdf(amendment: PurchaseOrderAmendment) -> bytes:
@@ -32,38 +21,6 @@ def order_change_pdf(amendment: PurchaseOrderAmendment) -> bytes:
     content = typst.compile(TEMPLATE, sys_inputs={"data": json.dumps(_data(amendment), ensure_ascii=False)})
     assert isinstance(content, bytes)
     return content
-
-
-def label_of(change: AmendmentChange) -> str:
-    """Return the printed name of what a row of the redline changes, or an empty text for what is not printed."""
-    return LABELS.get(change.path.rpartition(".")[2], "")
-
-
-def place_of(change: AmendmentChange) -> str:
-    """Return where a change is: ``Line 2`` or ``Order``."""
-    return f"Line {change.path.split('.')[1]}" if change.path.startswith("lines.") else "Order"
-
-
-def shown(change: AmendmentChange, text: str | None) -> str:
-    """Return a canonical text as a person reads it."""
-    name = change.path.rpartition(".")[2]
-    if text is None or text == "":
-        return ""
-    if name == "quantity":
-        return f"{Decimal(text):,.6f}".rstrip("0").rstrip(".")
-    if name in ("unit_price", "amount", "advance_payment"):
-        whole, _, rest = f"{Decimal(text):,.4f}".partition(".")
-        return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
-    if name in ("quality_clauses", "certificates"):
-        return ", ".join(json.loads(text)) or "none"
-    if name == "is_inspection_required":
-        return "required" if text == "true" else "not required"
-    if name == "status":
-        return {"CANCELLED": "cancelled"}.get(text, "as ordered")
-    if name == "part_revision_id" and (session := object_session(change)) is not None:
-        found = session.get(PartRevision, text)
-        return found.number if found is not None else text
-    return text
 
 
 def _data(amendment: PurchaseOrderAmendment) -> dict[str, Any]:
@@ -78,7 +35,7 @@ def _data(amendment: PurchaseOrderAmendment) -> dict[str, Any]:
         "supplier": {"name": order.supplier.name, "address": order.supplier_site.address if order.supplier_site else ""},
         "buyer": {"name": order.buyer.name, "email": order.buyer.email} if order.buyer else {"name": "", "email": ""},
         "currency": amendment.currency,
-        "rows": [_row(change) for change in amendment.changes if label_of(change)],
+        "rows": [_row(change) for change in amendment.changes if field_of(change.path) in PRINTED],
         "total_before": f"{amendment.total_before:,.2f}",
         "total_after": f"{amendment.total_after:,.2f}",
         "is_offered": amendment.acknowledgement_id is not None,
@@ -97,8 +54,8 @@ def _row(change: AmendmentChange) -> dict[str, str]:
         else "-"
         if change.new_text is None
         else "~",
-        "place": place_of(change),
-        "what": label_of(change),
-        "old": shown(change, change.old_text),
-        "new": shown(change, change.new_text),
+        "place": place_of(change.path),
+        "what": label_of(change.path).capitalize() if field_of(change.path) != "incoterm" else "Incoterm",
+        "old": shown_change(change, change.old_text),
+        "new": shown_change(change, change.new_text),
     }

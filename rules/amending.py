@@ -21,6 +21,7 @@ from records.outside import LinkStatus, OutsideLink
 from records.part import Criticality, PartRevision
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.work_order import WorkOrder, WorkOrderOperation
+from rules.amendment_words import said
 from rules.change_item import ChangeClass
 from rules.controlled import current_policy
 from rules.policy import table_called
@@ -102,7 +103,7 @@ class Classified:
         """The sentence that refuses it, with the way out; empty when it is possible."""
         if self.is_possible:
             return ""
-        asked, name = self.asked, self.asked.path
+        asked, name = self.asked, f"{said(self.asked.path)} ({self.asked.path})"
         if self.change_class is ChangeClass.REFUSED:
             return f"Expected {name} to stay as it was approved, but it was to become {_shown(asked.new)}. {self.why}"
         return (

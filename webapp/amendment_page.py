@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from engine.errors import Finding, Invalid, Refused
 from processes.amendment import Examination, examine
-from processes.order_change_sheet import LABELS, label_of, place_of, shown
 from records.amendment import AmendmentChange, AmendmentKind, AmendmentReason, PurchaseOrderAmendment, refuse_second
 from records.part import PartRevision
 from records.purchase_order import IncotermCode, PurchaseOrder, approved_hash
-from rules.amending import Edits, refuse_status
+from rules.amending import Asked, Edits, refuse_status
+from rules.amendment_words import Measure, field_of, label_of, place_of, shown, shown_change
 from webapp import amendment_form, filters, formats, visit
 from webapp.redline import Difference, Kind, compare
 
@@ -23,6 +23,11 @@ REASONS = [
     for one in (AmendmentReason.DEMAND, AmendmentReason.PRICE, AmendmentReason.SCHEDULE, AmendmentReason.TERMS,
                 AmendmentReason.CORRECTION)
 ]  # fmt: skip
+
+
+OF_ITSELF = frozenset({"order_id", "line_no", "uom", "is_inspection_required", "amount", "match_level", "tolerance_profile",
+                       "conversion_factor", "tax_code", "status"})  # fmt: skip
+"""What a new line brings along without anybody having said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def preview(session: Session, order: PurchaseOrder, edits: Edits) -> Preview:
         return Preview(trouble=refusal.message)
     changes = [
         Wanted(
-            _difference(session, one.asked.path, one.asked.old, one.asked.new),
+            _difference(session, one.asked.path, one.asked.old, one.asked.new, _measure(order, one.asked, found)),
             one.change_class.value,
             one.why,
             one.refusal,
@@ -95,7 +100,8 @@ def preview(session: Session, order: PurchaseOrder, edits: Edits) -> Preview:
         if not one.asked.path.endswith((".order_id", ".line_no"))
     ]
     changes += [
-        Wanted(_difference(session, path, _text(old), _text(new)), "", "", "") for path, _, old, new in found.amounts
+        Wanted(_difference(session, path, _text(old), _text(new), Measure(currency=order.currency)), "", "", "")
+        for path, _, old, new in found.amounts
     ]
     approvers = [
         Approver(filters.principal_words(f"role:{seat.role}"), _people(session, seat.role, order), "; ".join(seat.why))
@@ -130,11 +136,13 @@ def differences(amendment: PurchaseOrderAmendment) -> list[Difference]:
         if change.operation == "INSERT":
             if change.row_id not in added:
                 added[change.row_id] = []
-                found.append(Difference(Kind.ADDED, place_of(change), "the line", None, change.row_id))
+                found.append(Difference(Kind.ADDED, place_of(change.path), "the line", None, change.row_id))
             added[change.row_id].append(change)
             continue
-        name = label_of(change).lower() or change.path.rpartition(".")[2].replace("_", " ")
-        found.append(compare(place_of(change), name, _shown(change, change.old_text), _shown(change, change.new_text)))
+        name = label_of(change.path)
+        found.append(
+            compare(place_of(change.path), name, _shown(change, change.old_text), _shown(change, change.new_text))
+        )
     return [
         Difference(one.kind, one.place, one.name, None, _whole(added[one.new])) if one.new in added else one
         for one in found
@@ -153,11 +161,9 @@ def title(amendment: PurchaseOrderAmendment) -> str:
 
 def _whole(changes: Sequence[AmendmentChange]) -> str:
     said = [
-        f"{label_of(one).lower()} {text}"
+        f"{label_of(one.path)} {text}"
         for one in changes
-        if label_of(one)
-        and (text := _shown(one, one.new_text))
-        and not one.path.endswith((".is_inspection_required", ".amount"))
+        if field_of(one.path) not in OF_ITSELF and (text := _shown(one, one.new_text))
     ]
     return ", ".join(said)
 
@@ -165,18 +171,23 @@ def _whole(changes: Sequence[AmendmentChange]) -> str:
 def _shown(change: AmendmentChange, text: str | None) -> str | None:
     if change.path == "status":
         return formats.words(text) if text else None
-    return shown(change, text) or None
+    return shown_change(change, text) or None
 
 
-def _difference(session: Session, path: str, old: str | None, new: str | None) -> Difference:
-    row = AmendmentChange(path=path, old_text=old, new_text=new)
-    name = path.rpartition(".")[2]
-    place = place_of(row)
-    if name == "part_revision_id":
-        numbers = [found.number if text and (found := session.get(PartRevision, text)) else text for text in (old, new)]
-        return compare(place, "part revision", *numbers)
-    label = LABELS.get(name, name.replace("_", " ")).lower()
-    return compare(place, label, shown(row, old) or None, shown(row, new) or None)
+def _difference(session: Session, path: str, old: str | None, new: str | None, measure: Measure) -> Difference:
+    numbers = {
+        text: found.number
+        for text in (old, new)
+        if field_of(path) == "part_revision_id" and text and (found := session.get(PartRevision, text)) is not None
+    }
+    texts = [shown(path, text, measure, part_revision=numbers.get(text or "", "")) or None for text in (old, new)]
+    return compare(place_of(path), label_of(path), *texts)
+
+
+def _measure(order: PurchaseOrder, asked: Asked, found: Examination) -> Measure:
+    """Return the unit of a line, or the one that a new line is to have, and the order's currency."""
+    uom = next((line.uom for line in found.after.lines if line.id == asked.row_id), "")
+    return Measure(uom, order.currency)
 
 
 def _text(amount: object) -> str | None:
