@@ -12,7 +12,7 @@ from engine.errors import Conflict
 from engine.messages import publish
 from engine.record import Operation
 from engine.registry import Registry, Work
-from processes import acknowledgement, amendment_budget, discrepancies
+from processes import acknowledgement, amendment_budget, amendment_counterpart, discrepancies
 from processes.amendment import PLAN_STALE, amendment_variable, propose, start
 from processes.amendment_plan import seats_of
 from processes.approval_plan import plan_for
@@ -69,6 +69,7 @@ def plan_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     record = (amendment.record_type, amendment.id, amendment.content_hash)
     plan = plan_for(act, record, seats, cost_centre=_cost_centre(order), barred=barred)
     move(act, amendment, AmendmentStatus.PENDING)
+    amendment_counterpart.look(act, order)
     return {"plan": plan, "approval_record": _approval_record(amendment), "amendment": amendment_variable(amendment)}
 
 
@@ -92,6 +93,7 @@ def close_amendment(act: Act, work: Work) -> Mapping[str, Any]:
             "Nobody decided in time" if verdict == "expired" else f"Returned: {said}",
         )
     move(act, amendment, to, reason=reason)
+    amendment_counterpart.look(act, order)
     _tell_buyer(act, amendment, f"{amendment.number} ended without effect", body=reason)
     return {"amendment": amendment_variable(amendment)}
 
@@ -243,6 +245,7 @@ def refuse_amendment(act: Act, work: Work) -> Mapping[str, Any]:
         reason_code=AmendmentReason.SUPPLIER_REFUSED, reverts=amendment,
     )  # fmt: skip
     start(act, reverting)
+    amendment_counterpart.look(act, order)
     _tell_buyer(act, amendment, f"{amendment.number} was refused; {reverting.number} restores the order", body=reason)
     return {"amendment": amendment_variable(amendment), "order": order_variable(order)}
 
@@ -261,6 +264,7 @@ def finish_amendment(act: Act, work: Work) -> Mapping[str, Any]:
         _promise(order, amendment)
         move_order(act, order, OrderStatus.ACKNOWLEDGED, reason=f"{amendment.number} takes the supplier's offer")
     act.session.flush()
+    amendment_counterpart.look(act, order)
     for line in order.lines:
         reprice_outside(act, line, because=amendment.number)
     if order.status is OrderStatus.TRANSMITTED and amendment.kind is AmendmentKind.CHANGE:
@@ -391,6 +395,7 @@ def _keep_order(act: Act, order: PurchaseOrder, amendment: PurchaseOrderAmendmen
     received = any(line.quantity_received for line in order.lines)
     move_order(act, order, OrderStatus.PARTIALLY_RECEIVED if received else before, reason=f"Not cancelled: {reason}")
     move(act, amendment, AmendmentStatus.REVERTED)
+    amendment_counterpart.look(act, order)
     _tell_buyer(act, amendment, f"{order.supplier.name} refuses the cancellation of {order.number}", body=reason)
     return {"amendment": amendment_variable(amendment), "order": order_variable(order)}
 

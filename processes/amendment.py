@@ -57,6 +57,7 @@ from rules.amending import (
     refuse_status,
     restoring,
 )
+from rules.amendment_counterpart import proposals
 from rules.amendment_words import title_of
 from rules.blurred_roles import judge_text
 from rules.change_item import ChangeClass, ChangeItem
@@ -442,6 +443,7 @@ def _impact(act: Act, order: PurchaseOrder, found: Examination) -> list[str]:
         for link in links_of(act.session, line)
         if link.shipped
     ]
+    said += proposals(act.session, order, [one.asked for one in found.classified], is_cancelled=not found.classified)
     rate = order.fx_rate or Decimal(1)
     delta = convert(found.weight.total_after - found.weight.total_before, rate, currency=order.site.currency)
     if delta:

@@ -41,7 +41,7 @@ from rules.finding import keep_findings
 from rules.finding import settle as settle_findings
 from rules.flow_mode import mode_of
 from rules.law import block
-from rules.order_consistency import judge_link
+from rules.order_consistency import judge_amended, judge_link
 from rules.supplier_gate import Point
 from rules.supplier_gate import judge as judge_supplier
 
@@ -338,9 +338,14 @@ def pass_findings(act: Act, link: OutsideLink, findings: Sequence[Finding]) -> N
 
 
 def keep_judged(act: Act, link: OutsideLink, findings: Sequence[Finding]) -> None:
-    """Keep what the rules said of a link, with the mode of the flow, and settle what they said before and do not say now."""
-    keep_findings(act, findings, mode=mode_of(act.session, "outside_processing"))
-    settle_findings(act, link.record_type, link.id, rules=frozenset({"CON"}), found=findings)
+    """Keep what the rules said of a link, with the mode of the flow, and settle what they said before and do not say now.
+
+    An amendment holds a link from its proposal on, whether or not the step that is judged now asks for it.
+    """
+    amended, _ = judge_amended(act.session, link, now=act.now)
+    found = [*(one for one in findings if one.rule not in {each.rule for each in amended}), *amended]
+    keep_findings(act, found, mode=mode_of(act.session, "outside_processing"))
+    settle_findings(act, link.record_type, link.id, rules=frozenset({"CON"}), found=found)
 
 
 def pieces(link: OutsideLink, quantity: Decimal, uom: str) -> Decimal:

@@ -23,7 +23,7 @@ from engine.stored.wait import MessageSubscription
 from processes.outside_moving import NOT_KEPT, lapse_findings, tell_flow
 from processes.outside_receiving import is_inspected, is_invoiced, missing_types, rejected_receipts
 from processes.outside_verifying import goes_back
-from records.amendment import open_amendment_of
+from records.amendment import standing_on
 from records.nonconformance import Nonconformance, NonconformanceStatus
 from records.outside import FINAL, LinkStatus, OutsideLink, OutsideSight
 from records.work_order import WorkOrderOperation, WorkOrderStatus
@@ -138,7 +138,7 @@ def _tell_changes(act: Act, link: OutsideLink) -> int:
 def _sight(session: Session, link: OutsideLink) -> str:
     """Return what the flow of a link must hear of when it changes: the terms of the order, and how the work order stands."""
     line, order, work_order = link.order_line, link.order, link.operation.work_order
-    amendment = open_amendment_of(session, order)
+    amendment = standing_on(session, line)
     seen = {
         "order": order.status.value, "revision": order.revision, "supplier": order.supplier_id, "line": line.status.value,
         "quantity": str(line.quantity), "part": line.part_revision_id, "spec": line.spec, "spec_rev": line.spec_rev,

@@ -13,7 +13,7 @@ from engine.database import Base, Id, Instant, Money
 from engine.errors import Conflict
 from engine.record import Operation, Record
 from records.columns import Code, Currency, Hash, Login, Name, Note, Text, word
-from records.purchase_order import OrderStatus, PurchaseOrder, SupplierAcknowledgement
+from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine, SupplierAcknowledgement
 from records.transition import move_along, pairs
 
 
@@ -227,6 +227,25 @@ def open_amendment_of(session: Session, order: PurchaseOrder) -> PurchaseOrderAm
         PurchaseOrderAmendment.order_id == order.id, PurchaseOrderAmendment.status.in_(OPEN)
     )
     return session.scalar(wanted)
+
+
+def standing_on(session: Session, line: PurchaseOrderLine) -> PurchaseOrderAmendment | None:
+    """Return the amendment that the work behind a line waits for (domain.md A40.5, A40.10), or None.
+
+    It is under way and touches the line or the whole order; or its supplier refused it, and no later one is applied, so that
+    order and supplier do not agree yet.
+    """
+    held = (*OPEN, AmendmentStatus.SUPPLIER_REFUSED)
+    wanted = select(PurchaseOrderAmendment).where(
+        PurchaseOrderAmendment.order_id == line.order_id,
+        PurchaseOrderAmendment.status.in_((*held, AmendmentStatus.APPLIED)),
+    )
+    for amendment in session.scalars(wanted.order_by(PurchaseOrderAmendment.amend_no.desc())):
+        if amendment.status is AmendmentStatus.APPLIED:
+            return None
+        if {line.id, line.order_id} & {change.row_id for change in amendment.changes}:
+            return amendment
+    return None
 
 
 def is_being_cancelled(session: Session, order: PurchaseOrder) -> bool:

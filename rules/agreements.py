@@ -164,11 +164,14 @@ def only_what_left_returns(
     return Disagreement("CON-13", sentence, "quantity", _n(at_supplier), _n(returning))
 
 
-def no_amendment_is_open(amendment: str | None, *, order: str, status: str = "open") -> Disagreement | None:
-    """CON-14. amendment: the number of the one under way, or None."""
+def no_amendment_is_open(
+    amendment: str | None, *, order: str, status: str = "under way", changes: str = ""
+) -> Disagreement | None:
+    """CON-14. amendment: the number of the one that is waited for, or None; status: in words; changes: what it changes, in words."""
     if amendment is None:
         return None
-    sentence = f"Expected no amendment of {order} under way, but {amendment} is {_status(status)}."
+    what = f" ({changes})" if changes else ""
+    sentence = f"Expected no amendment of {order} to wait for, but {amendment}{what} is {_status(status)}."
     return Disagreement("CON-14", sentence, "amendment", None, amendment)
 
 

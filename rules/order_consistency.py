@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from engine.errors import Effect, Finding
 from engine.record import Record
 from records.actual import Actual, ActualKind
-from records.amendment import open_amendment_of
+from records.amendment import AmendmentStatus, standing_on
 from records.external import Discrepancy, DiscrepancyStatus, ExternalRef
 from records.outside import LinkRole, LinkStatus, OutsideLink, links_of_line
 from records.part import PartRevision, RevisionStatus
@@ -26,6 +26,7 @@ from records.supplier import Supplier
 from records.work_order import OPEN, OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus
 from rules import agreements as agree
 from rules.agreements import Disagreement
+from rules.amendment_words import sentences_of
 from rules.flow_mode import lenient
 from rules.outside_doors import UNDER_CONTRACT
 from rules.policy import table_called
@@ -93,6 +94,12 @@ def judge_start(session: Session, operation: WorkOrderOperation, *, now: dt.date
     for link in _links(session, OutsideLink.operation_id == operation.id):
         found += [*_order_goes_on(link), *_amendment(session, link)]
     return weigh(session, operation.work_order, found, now=now)
+
+
+def judge_amended(session: Session, link: OutsideLink, *, now: dt.datetime) -> tuple[list[Finding], list[Finding]]:
+    """Return CON-14 of a link alone, as it is kept on the link and on its work order."""
+    found = list(_amendment(session, link))
+    return weigh(session, link, found, now=now), weigh(session, link.operation.work_order, found, now=now)
 
 
 def judge_receipt(session: Session, line: PurchaseOrderLine, *, now: dt.datetime) -> list[Finding]:
@@ -291,9 +298,13 @@ def _order_goes_on(link: OutsideLink) -> Iterator[Disagreement | None]:
 
 
 def _amendment(session: Session, link: OutsideLink) -> Iterator[Disagreement | None]:
-    amendment = open_amendment_of(session, link.order)
+    amendment = standing_on(session, link.order_line)
     if amendment is not None:
-        yield agree.no_amendment_is_open(amendment.number, order=link.order.number, status=amendment.status.value)
+        refused = amendment.status is AmendmentStatus.SUPPLIER_REFUSED
+        yield agree.no_amendment_is_open(
+            amendment.number, order=link.order.number, changes="; ".join(sentences_of(amendment)),
+            status="refused by the supplier and not undone yet" if refused else "under way",
+        )  # fmt: skip
 
 
 def _work(link: OutsideLink, *, over: Iterable[WorkOrderStatus] = NEEDS_NOTHING) -> Iterator[Disagreement | None]:
