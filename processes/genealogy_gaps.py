@@ -10,8 +10,8 @@ from enum import StrEnum
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
-from processes.genealogy_trace import reached_from, stands
-from records.lot import EdgeKind, GenealogyEdge, Lot, LotSource
+from processes.genealogy_trace import reached_from
+from records.lot import EdgeKind, GenealogyEdge, Lot, LotSource, stands
 from records.part import PartRevision
 from records.receipt import Receipt
 from records.work_order import WorkOrder

@@ -1,7 +1,8 @@
 """Walk the genealogy: forward to what was made of a lot, backward to what it was made of.
 
 Nodes are lots and work orders. One recursive statement reaches every node once, whatever the number of ways to it. What was
-reversed is not walked, and a lot that went into named lots of a work order is not taken for part of its other products.
+reversed is not walked. Where named products account for all that was issued of a lot to a work order, its other products are
+free of it; where anything is left over, each of them may carry it, and the trace says which is certain (docs/decisions/0032).
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, literal, not_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, not_, or_, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from engine.database import IdType
-from records.lot import EdgeKind, GenealogyEdge, Lot
+from engine.database import IdType, Scaled
+from processes.genealogy_certainty import certain_nodes, products_of, sole_products, unnumbered_of
+from records.lot import EdgeKind, GenealogyEdge, Lot, stands
 from records.part import PartRevision
 from records.work_order import WorkOrder, WorkOrderOperation
 
@@ -48,13 +50,19 @@ class NodeKind(StrEnum):
 
 @dataclass(frozen=True)
 class Node:
-    """One node. depth: steps from the lot that was asked for, negative backward. record: the lot or the work order."""
+    """One node. depth: steps from the lot that was asked for, negative backward. record: the lot or the work order.
+
+    is_certain: it carries the lot (backward: is in it) by named steps alone; else it may. unnumbered: pieces of a work order
+    ahead that have no lot or serial of their own, each of which may carry it.
+    """
 
     id: str
     kind: NodeKind
     number: str
     depth: int
     record: Lot | WorkOrder | None = None
+    is_certain: bool = True
+    unnumbered: Decimal = Decimal(0)
 
 
 @dataclass
@@ -91,6 +99,27 @@ class Trace:
     def lots(self) -> list[Lot]:
         """The lots that were found, nearest first, without the one that was asked for."""
         return [node.record for node in self.nodes if isinstance(node.record, Lot) and node.record is not self.start]
+
+    @property
+    def certain(self) -> list[Lot]:
+        """The lots ahead that carry the one asked for, as named steps say."""
+        return [
+            node.record for node in self.nodes if node.depth > 0 and node.is_certain and isinstance(node.record, Lot)
+        ]
+
+    @property
+    def possible(self) -> list[Lot]:
+        """The lots ahead that may carry it: it was issued to their work order, and nobody said into which pieces."""
+        return [
+            node.record
+            for node in self.nodes
+            if node.depth > 0 and not node.is_certain and isinstance(node.record, Lot)
+        ]
+
+    @property
+    def unnumbered(self) -> list[Node]:
+        """The work orders ahead with pieces that have no number of their own yet."""
+        return [node for node in self.nodes if node.unnumbered > 0]
 
     @property
     def work_orders(self) -> list[WorkOrder]:
@@ -153,24 +182,27 @@ def is_reachable(session: Session, start: str, target: str) -> bool:
     return session.scalar(found) is not None
 
 
-def stands(edge: Any = GenealogyEdge) -> ColumnElement[bool]:
-    """Return the condition that an edge is neither a reversal nor reversed."""
-    back = aliased(GenealogyEdge)
-    # A reversal is what has a negative quantity. Asked by ``reverses_id IS NULL``, which is true of nearly every row, SQLite
-    # takes the index of that column and reads the whole table.
-    return and_(edge.quantity > 0, not_(exists().where(back.reverses_id == edge.id)))
-
-
 def _is_walked(edge: Any) -> ColumnElement[bool]:
-    """Return the condition that a step stands, and that no named product says better where this issue went."""
-    named = aliased(GenealogyEdge)
-    says_better = exists().where(
+    """Return the condition that a step stands, and that something of an issue is not accounted for by named products.
+
+    What is left over went into pieces that nobody named, so that every product of the work order may carry it.
+    """
+    named, taken = aliased(GenealogyEdge), aliased(GenealogyEdge)
+    is_named = exists().where(
         named.parent_id == edge.parent_id,
         named.work_order_id == edge.work_order_id,
         named.kind == EdgeKind.TRANSFORMED,
         stands(named),
     )
-    return and_(stands(edge), not_(and_(edge.kind == EdgeKind.CONSUMED, says_better)))
+    signed = case(
+        (taken.kind == EdgeKind.CONSUMED, taken.quantity), (taken.kind == EdgeKind.TRANSFORMED, -taken.quantity)
+    )
+    left_over = (
+        select(func.sum(signed, type_=Scaled(6)))
+        .where(taken.parent_id == edge.parent_id, taken.work_order_id == edge.work_order_id)
+        .scalar_subquery()
+    )
+    return and_(stands(edge), or_(edge.kind != EdgeKind.CONSUMED, not_(is_named), left_over > 0))
 
 
 def _edges(session: Session, starts: Select[Any], direction: Direction, *, size: int | None) -> Sequence[Row]:
@@ -207,7 +239,13 @@ def _assemble(session: Session, lot: Lot, direction: Direction, rows: Sequence[R
     steps = _steps(kept)
     lots = _load_lots(session, depths)
     orders = _load_orders(session, [node for node in depths if node not in lots])
-    nodes = tuple(_node(node, sign * steps_away, lots, orders) for node, steps_away in depths.items())
+    is_forward = direction is Direction.FORWARD
+    products = products_of(session, orders, [row for row, _ in kept], is_forward=is_forward)
+    sure = certain_nodes(lot.id, kept, sole=sole_products(orders, products), is_forward=is_forward)
+    nodes = tuple(
+        _node(node, sign * steps_away, lots, orders, is_certain=node in sure, made=products if is_forward else {})
+        for node, steps_away in depths.items()
+    )
     operations = _load_operations(session, {each for step in steps for each in step.operations})
     return Trace(lots.get(lot.id, lot), nodes, tuple(steps), operations, _cut_words(direction, reasons, len(nodes)))
 
@@ -256,13 +294,24 @@ def _steps(kept: Iterable[tuple[Row, tuple[str, str]]]) -> list[Step]:
     return list(found.values())
 
 
-def _node(node: str, depth: int, lots: Mapping[str, Lot], orders: Mapping[str, WorkOrder]) -> Node:
+def _node(
+    node: str,
+    depth: int,
+    lots: Mapping[str, Lot],
+    orders: Mapping[str, WorkOrder],
+    *,
+    is_certain: bool,
+    made: Mapping[str, Sequence[Decimal]],
+) -> Node:
     if node in lots:
-        return Node(node, NodeKind.LOT, lots[node].number, depth, lots[node])
+        return Node(node, NodeKind.LOT, lots[node].number, depth, lots[node], is_certain)
     if node.startswith("unknown:"):
-        return Node(node, NodeKind.UNKNOWN, "No lot named", depth)
+        return Node(node, NodeKind.UNKNOWN, "No lot named", depth, is_certain=is_certain)
     order = orders.get(node)
-    return Node(node, NodeKind.WORK_ORDER, order.number if order else "Work order", depth, order)
+    if order is None:
+        return Node(node, NodeKind.WORK_ORDER, "Work order", depth, is_certain=is_certain)
+    left = unnumbered_of(order, made[node]) if node in made else Decimal(0)
+    return Node(node, NodeKind.WORK_ORDER, order.number, depth, order, is_certain, left)
 
 
 def _load_lots(session: Session, ids: Iterable[str]) -> dict[str, Lot]:

@@ -5,9 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 from itertools import chain, count
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, UniqueConstraint, case, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    and_,
+    case,
+    exists,
+    func,
+    not_,
+    select,
+)
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
 
 from engine.act import Act
 from engine.database import Base, Id, Instant, Quantity, Scaled
@@ -203,6 +216,14 @@ def lot_of(session: Session, lot_id: str) -> Lot:
     if found is None:
         raise NotFound("Expected a lot, but there is none with this id")
     return found
+
+
+def stands(edge: Any = GenealogyEdge) -> ColumnElement[bool]:
+    """Return the condition that an edge is neither a reversal nor reversed."""
+    back = aliased(GenealogyEdge)
+    # A reversal is what has a negative quantity. Asked by ``reverses_id IS NULL``, which is true of nearly every row, SQLite
+    # takes the index of that column and reads the whole table.
+    return and_(edge.quantity > 0, not_(exists().where(back.reverses_id == edge.id)))
 
 
 def quantity_taken(session: Session, lot: Lot) -> Decimal:

@@ -134,7 +134,7 @@ def _boxes(found: Trace, *, grouped: bool) -> list[Box]:
         key: object = node.id
         if isinstance(node.record, Lot) and node.record.id != found.start.id:
             lot = node.record
-            key = (lot.part_revision_id, lot.status, lot.source, frozenset(beside[node.id]))
+            key = (lot.part_revision_id, lot.status, lot.source, node.is_certain, frozenset(beside[node.id]))
         elif node.kind is NodeKind.UNKNOWN:
             key = (node.kind, frozenset(beside[node.id]))
         alike.setdefault(key, Box([])).members.append(node)

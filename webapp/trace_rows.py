@@ -25,7 +25,7 @@ REPORTS: Mapping[str, Report] = {
     "trace": Report(
         {
             "depth": "Depth", "kind": "Kind", "number": "Number", "part_revision": "Part revision", "heat": "Heat",
-            "status": "State", "from": "Out of", "quantity": "Quantity", "uom": "Unit", "operations": "Operations",
+            "status": "State", "carries": "Carries it", "from": "Out of", "quantity": "Quantity", "uom": "Unit", "operations": "Operations",
             "first_at": "First on", "events": "Events",
         }
     ),
@@ -89,6 +89,7 @@ def _plain_row(found: Trace, node: Node, step: Step | None, other: Node | None) 
         "part_revision": lot.part_revision.number if lot is not None else "",
         "heat": lot.heat if lot is not None else "",
         "status": node.record.status.value if node.record is not None else "",
+        "carries": certainty(node),
         "from": other.number if other is not None else "",
         "quantity": plain(step.quantity) if step else plain(lot.quantity) if lot is not None else "",
         "uom": step.uom if step else lot.uom if lot is not None else "",
@@ -145,6 +146,24 @@ def performed_row(row: Performed) -> dict[str, Any]:
         "completed_at": row.completed_at.isoformat() if row.completed_at else "",
         "measured": "; ".join(measured),
     }
+
+
+def certainty(node: Node) -> str:
+    """Return how sure it is that a node carries the lot that was asked for, or is in it, in words."""
+    if node.depth == 0:
+        return ""
+    verb = ("carries it", "may carry it") if node.depth > 0 else ("is in it", "may be in it")
+    if node.unnumbered > 0:
+        return f"{plain(node.unnumbered)} pieces without a number may carry it"
+    if isinstance(node.record, WorkOrder):
+        return (
+            "was issued it"
+            if node.depth > 0 and node.is_certain
+            else "made it"
+            if node.is_certain
+            else "may have had it"
+        )
+    return verb[0] if node.is_certain else verb[1]
 
 
 def node_word(node: Node) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections import defaultdict
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -17,6 +19,8 @@ from processes.genealogy_trace import Direction, NodeKind, trace, trace_both
 from records.lot import EdgeKind, GenealogyEdge, Lot, LotSource, LotStatus
 from records.receipt import Receipt
 from records.supplier import ApprovalStatus, move
+from records.work_order import WorkOrderStatus
+from records.work_order import move as move_work
 from tests.clock import SettableClock
 from tests.makers import (
     D,
@@ -123,6 +127,86 @@ def test_a_named_product_is_not_taken_for_part_of_its_neighbours(act: Act) -> No
     assert backward == sorted(["VALVE-2", "BOLTS", order.number])
 
 
+def _recalled(act: Act, lot: Lot) -> tuple[list[str], list[str], list[tuple[str, Decimal]]]:
+    """Return what carries a lot for certain, what may, and the pieces without a number that may."""
+    found = trace(act.session, lot, Direction.FORWARD)
+    return (
+        sorted(one.number for one in found.certain), sorted(one.number for one in found.possible),
+        [(node.number, node.unnumbered) for node in found.unnumbered],
+    )  # fmt: skip
+
+
+def test_a_recall_names_what_carries_a_heat_and_every_piece_that_may(act: Act) -> None:
+    """Ten bars of one heat into ten pieces; two serials are known to hold it, two more exist, six have no number yet."""
+    heat, order = heat_of(act), make_work_order(act, number="WO-7001", quantity=D(10))
+    consume(act, heat, D(10), work_order_id=order.id, event=event())
+    source, revision = Source(LotSource.WORK_ORDER, (order.record_type, order.id)), make_revision(act)
+    serials = [
+        make_lot(act, revision, D(1), number=f"SN-{turn}", source=source, is_serial=True, status=LotStatus.AVAILABLE)
+        for turn in range(1, 5)
+    ]
+    edges = [transform(act, heat, one, quantity=D(1), work_order_id=order.id, event=event()) for one in serials[:2]]
+    assert _recalled(act, heat) == (["SN-1", "SN-2"], ["SN-3", "SN-4"], [("WO-7001", D(6))])
+    assert numbers(act, serials[3], Direction.BACKWARD) == ["HEAT-7781", "WO-7001"]
+    reverse(act, edges[0], reason="Wrong serial", event=event())
+    assert _recalled(act, heat) == (["SN-2"], ["SN-1", "SN-3", "SN-4"], [("WO-7001", D(6))])
+
+
+def test_pieces_are_free_of_a_heat_only_when_all_that_was_issued_is_named(act: Act) -> None:
+    heat, order = heat_of(act), make_work_order(act, number="WO-7001", quantity=D(3))
+    consume(act, heat, D(2), work_order_id=order.id, event=event())
+    source, revision = Source(LotSource.WORK_ORDER, (order.record_type, order.id)), make_revision(act)
+    serials = [
+        make_lot(act, revision, D(1), number=f"SN-{turn}", source=source, is_serial=True, status=LotStatus.AVAILABLE)
+        for turn in range(1, 4)
+    ]
+    for one in serials[:2]:
+        transform(act, heat, one, quantity=D(1), work_order_id=order.id, event=event())
+    assert _recalled(act, heat) == (["SN-1", "SN-2"], [], [])
+    assert numbers(act, serials[2], Direction.BACKWARD) == ["WO-7001"]
+    consume(act, heat, D(1), work_order_id=order.id, event=event())
+    assert _recalled(act, heat) == (["SN-1", "SN-2"], ["SN-3"], [])
+
+
+def test_what_may_carry_a_heat_hands_the_doubt_on_and_a_named_step_keeps_certainty(act: Act) -> None:
+    heat, first, last = heat_of(act), make_work_order(act, quantity=D(2)), make_work_order(act, quantity=D(1))
+    consume(act, heat, D(2), work_order_id=first.id, event=event())
+    source, revision = Source(LotSource.WORK_ORDER, (first.record_type, first.id)), make_revision(act)
+    sure, maybe = (
+        make_lot(act, revision, D(1), number=number, source=source, is_serial=True, status=LotStatus.AVAILABLE)
+        for number in ("SN-1", "SN-2")
+    )
+    transform(act, heat, sure, quantity=D(1), work_order_id=first.id, event=event())
+    pump = make_lot(
+        act, make_revision(act), D(1), number="PUMP-1", is_serial=True, status=LotStatus.AVAILABLE,
+        source=Source(LotSource.WORK_ORDER, (last.record_type, last.id)),
+    )  # fmt: skip
+    consume(act, maybe, D(1), work_order_id=last.id, event=event())
+    assert _recalled(act, heat)[:2] == (["SN-1"], ["PUMP-1", "SN-2"])
+    consume(act, sure, D(1), work_order_id=last.id, event=event())
+    transform(act, sure, pump, quantity=D(1), work_order_id=last.id, event=event())
+    assert _recalled(act, heat)[:2] == (["PUMP-1", "SN-1"], ["SN-2"])
+
+
+def test_the_one_lot_that_a_finished_work_order_made_carries_all_that_was_issued(act: Act) -> None:
+    heat, order = (
+        heat_of(act),
+        make_work_order(act, number="WO-7001", quantity=D(10), status="IN_PROCESS", operations=()),
+    )
+    consume(act, heat, D(10), work_order_id=order.id, event=event())
+    lot = make_lot(
+        act, make_revision(act), D(10), number="LOT-1", status=LotStatus.AVAILABLE,
+        source=Source(LotSource.WORK_ORDER, (order.record_type, order.id)),
+    )  # fmt: skip
+    assert _recalled(act, heat) == ([], ["LOT-1"], []), "more may still be made of it"
+    back = trace(act.session, lot, Direction.BACKWARD)
+    assert {node.number: node.is_certain for node in back.nodes} == {"LOT-1": True, "WO-7001": True, "HEAT-7781": False}
+    move_work(act, order, WorkOrderStatus.COMPLETE)
+    act.session.flush()
+    assert _recalled(act, heat) == (["LOT-1"], [], [])
+    assert all(node.is_certain for node in trace(act.session, lot, Direction.BACKWARD).nodes)
+
+
 def test_what_was_reversed_is_not_walked(act: Act) -> None:
     lot, order = make_stock(act), make_work_order(act)
     edge = consume(act, lot, D(1), work_order_id=order.id, event=event())
@@ -188,11 +272,12 @@ def _made(act: Act, order: str, lot: Lot) -> GenealogyEdge:
 
 def _naive(edges: list[GenealogyEdge], start: str, direction: Direction) -> set[str]:
     """Walk the edges one by one, as the words of the house say it."""
-    named = {(edge.parent_id, edge.work_order_id) for edge in edges if edge.kind is EdgeKind.TRANSFORMED}
+    left: dict[tuple[str | None, str | None], Decimal] = defaultdict(Decimal)
+    for edge in edges:
+        sign = {EdgeKind.CONSUMED: 1, EdgeKind.TRANSFORMED: -1}.get(edge.kind, 0)
+        left[edge.parent_id, edge.work_order_id] += sign * edge.quantity
     walked = [
-        edge
-        for edge in edges
-        if edge.kind is not EdgeKind.CONSUMED or (edge.parent_id, edge.work_order_id) not in named
+        edge for edge in edges if edge.kind is not EdgeKind.CONSUMED or left[edge.parent_id, edge.work_order_id] > 0
     ]
     found, waiting = {start}, [start]
     while waiting:

@@ -25,7 +25,7 @@ from webapp import trace_rows
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
-from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
+from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, Whole, as_page, maybe, page_of, text, word
 from webapp.api.tasks import SignatureGiven, signature_given
 from webapp.pages import lots as pages
 from webapp.pages.orders import need
@@ -79,7 +79,11 @@ class TraceQuery(Request):
 
 
 class TraceNode(Answer):
-    """A lot, a work order, or an issue of which nobody named the lot. depth: negative behind the lot, positive ahead."""
+    """A lot, a work order, or an issue of which nobody named the lot. depth: negative behind the lot, positive ahead.
+
+    is_certain: carries the lot (behind: is in it) for certain, else it may. unnumbered: pieces of a work order ahead that
+    have no lot or serial of their own, each of which may carry it.
+    """
 
     id = fields.String()
     kind = word(NodeKind)
@@ -88,6 +92,8 @@ class TraceNode(Answer):
     status = maybe()
     part_revision = maybe()
     heat = maybe()
+    is_certain = Truth()
+    unnumbered = Exact()
 
 
 class TraceStep(Answer):
@@ -374,6 +380,7 @@ def _node(node: Any) -> dict[str, Any]:
         "id": node.id, "kind": node.kind, "number": node.number, "depth": node.depth,
         "status": node.record.status if node.record is not None else None,
         "part_revision": lot.part_revision.number if lot else None, "heat": lot.heat if lot else None,
+        "is_certain": node.is_certain, "unnumbered": node.unnumbered,
     }  # fmt: skip
 
 

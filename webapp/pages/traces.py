@@ -40,7 +40,7 @@ def show(record_id: str) -> str:
     drawing = trace_graph.draw(found, grouped=grouped)
     return render_template(
         "lots/trace.html", document=lot, found=found, drawing=drawing, way=way, ways=WAYS, depth=request.args.get("depth", ""),
-        grouped=grouped, many=many, bought=bought(found), rows=trace_rows.rows_of(found), size=SIZE,
+        grouped=grouped, many=many, bought=bought(found), rows=trace_rows.rows_of(found), size=SIZE, certainty=trace_rows.certainty,
         operations=found.operations,
     )  # fmt: skip
 
