@@ -74,16 +74,20 @@ def make_lot(
     expires_on: dt.date | None = None,
     operation_id: str | None = None,
     event: Event | None = None,
+    is_in_work: bool = False,
 ) -> Lot:
     """Make a lot, and the edge from the work order that made it.
 
     quantity: in ``uom``, the part's base unit when not given. expires_on: without one, the part's shelf life counts from
-    today. Raises: Invalid naming the field; Conflict LOT_EXISTS when the revision has a lot of that number
+    today. is_in_work: pieces on their way from one work order into another, which have no serials yet.
+    Raises: Invalid naming the field; Conflict LOT_EXISTS when the revision has a lot of that number
     (``records.lot.free_number`` gives one that is free).
     """
     uom = uom or part_revision.part.base_uom
     check_quantity(quantity, uom)
-    _check_birth(part_revision, quantity, number=number, source=source, status=status, is_serial=is_serial)
+    _check_birth(
+        part_revision, quantity, number=number, source=source, status=status, is_serial=is_serial, is_in_work=is_in_work
+    )
     taken = select(Lot.id).where(Lot.part_revision_id == part_revision.id, Lot.number == number)
     if act.session.scalar(taken) is not None:
         raise Conflict(
@@ -110,7 +114,14 @@ def make_lot(
 
 
 def _check_birth(
-    part_revision: PartRevision, quantity: Decimal, *, number: str, source: Source, status: LotStatus, is_serial: bool
+    part_revision: PartRevision,
+    quantity: Decimal,
+    *,
+    number: str,
+    source: Source,
+    status: LotStatus,
+    is_serial: bool,
+    is_in_work: bool,
 ) -> None:
     if not number.strip():
         raise Invalid("Expected a lot or serial number, but there is none", {"number": "is required"})
@@ -120,7 +131,8 @@ def _check_birth(
         )
     if is_serial and quantity != ONE:
         raise Invalid(f"Expected one piece of a serial, but found {quantity}", {"quantity": "a serial is one piece"})
-    if part_revision.part.lot_control is LotControl.SERIAL and source.kind is LotSource.WORK_ORDER and not is_serial:
+    needs_serial = part_revision.part.lot_control is LotControl.SERIAL and not is_in_work
+    if needs_serial and source.kind is LotSource.WORK_ORDER and not is_serial:
         raise Invalid(
             f"Expected serials of {part_revision.number}, which is kept by serial, but found a lot",
             {"is_serial": "the part is kept by serial"},

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.act import Act
-from records.actual import Actual, ActualKind, actuals_of, standing
+from records.actual import Actual, ActualKind, carried_actuals_of, standing
 from records.money import round_money
 from records.purchase_order import PurchaseOrderLine
 from records.standard_cost import CostKind, StandardCost
@@ -109,7 +109,7 @@ def cost_of(session: Session, order: WorkOrder) -> Cost:
     """
     currency = order.site.currency
     actuals: dict[tuple[CostKind, str], list[Actual]] = defaultdict(list)
-    for actual in actuals_of(session, order):
+    for actual in carried_actuals_of(session, order):
         if actual.kind.value in set(CostKind):
             actuals[CostKind(actual.kind.value), actual.item or ""].append(actual)
     standards = {(each.kind, _item(each, actuals)): each for each in order.standards}

@@ -55,6 +55,7 @@ def create(
     standards: Sequence[Mapping[str, Any]] = (),
     standard_cost: Decimal | None = None,
     parent: WorkOrder | None = None,
+    continues_parent: bool = False,
     crew_supplier_id: str | None = None,
     **header: Any,
 ) -> WorkOrder:
@@ -83,10 +84,11 @@ def create(
         type=kind, site_id=site.id, site=site, quantity=quantity, uom=unit, part_revision=part_revision, resource=resource,
         part_revision_id=part_revision.id if part_revision else None, resource_id=resource.id if resource else None,
         nonconformance=nonconformance, nonconformance_id=nonconformance.id if nonconformance else None,
-        deviation=deviation, deviation_id=deviation.id if deviation else None, parent_id=parent.id if parent else None,
+        deviation=deviation, deviation_id=deviation.id if deviation else None, parent_id=parent.id if parent else None, parent=parent,
+        continues_parent=continues_parent,
         crew_supplier_id=crew_supplier_id, **{"currency": site.currency, **header},
     )  # fmt: skip
-    for values in _steps(act.session, part_revision, operations):
+    for values in steps_of(act.session, part_revision, operations):
         order.operations.append(WorkOrderOperation(**values))
     _refuse_equal_numbers(order)
     order.standards.extend(StandardCost(**_standard(values)) for values in standards)
@@ -221,9 +223,10 @@ def _lock_authorities(session: Session, *authorities: Nonconformance | Deviation
             session.refresh(authority, with_for_update=True)
 
 
-def _steps(
-    session: Session, revision: PartRevision | None, given: Sequence[Mapping[str, Any]] | None
+def steps_of(
+    session: Session, revision: PartRevision | None, given: Sequence[Mapping[str, Any]] | None = None
 ) -> Iterable[dict[str, Any]]:
+    """Return the columns of each operation: as given, or copied from the routing of the revision."""
     if given is None:
         return [_copied(step) for step in (routing_of(session, revision) if revision is not None else [])]
     return [_operation(session, values, index) for index, values in enumerate(given)]

@@ -19,7 +19,7 @@ from processes.work_order_mirror import observe
 from processes.work_order_planning import create, find, need_planner
 from processes.work_order_progress import skip_operation
 from processes.work_order_release import firm, release, sign, snapshot_of, unfirm
-from processes.work_order_split import split
+from processes.work_order_split import Part, convert, split
 from records import work_order as records
 from records.signing import supersede
 from records.work_order import (
@@ -31,7 +31,8 @@ from records.work_order import (
 from rules.work_order_release import warnings_of
 
 __all__ = [
-    "Cost", "Event", "Posted", "cancel", "close", "complete", "complete_operation", "cost_of", "create", "find", "firm", "hold",
+    "Cost", "Event", "Part", "Posted", "cancel", "close", "complete", "complete_operation", "convert", "cost_of", "create", "find", "firm",
+    "hold",
     "lift_hold", "linked_lines", "observe", "post_event", "raise_nonconformance", "record_calibration", "record_service", "release",
     "replan", "reverse", "sign", "skip_operation", "snapshot_of", "split", "start_operation", "unfirm", "warnings_of",
 ]  # fmt: skip

@@ -122,6 +122,12 @@ def actuals_of(session: Session, order: WorkOrder) -> list[Actual]:
     return list(session.scalars(wanted.order_by(Actual.event_time, Actual.id)))
 
 
+def carried_actuals_of(session: Session, order: WorkOrder) -> list[Actual]:
+    """Return what was recorded for a work order, and before it for the divided orders that it continues, oldest first."""
+    before = carried_actuals_of(session, order.parent) if order.continues_parent and order.parent is not None else []
+    return [*before, *actuals_of(session, order)]
+
+
 def standing(actuals: list[Actual]) -> list[Actual]:
     """Return the actuals that hold: neither reversed nor reversals."""
     reversed_ids = {each.reverses_id for each in actuals if each.reverses_id is not None}

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from engine.clock import now_of
 from engine.errors import Effect, Finding
 from engine.record import Edit, Operation
-from records.actual import Actual, ActualKind
+from records.actual import Actual, ActualKind, carried_actuals_of
 from records.resource import Resource
 from records.service_record import ServiceRecord
 from records.work_order import (
@@ -137,7 +137,7 @@ def unmatched_actuals(session: Session, order: WorkOrder) -> list[Actual]:
 
 
 def _standing(session: Session, order: WorkOrder, *kinds: ActualKind) -> list[Actual]:
-    rows = session.scalars(select(Actual).where(Actual.work_order_id == order.id, Actual.kind.in_(kinds))).all()
+    rows = [each for each in carried_actuals_of(session, order) if each.kind in kinds]
     undone = {row.reverses_id for row in rows}
     return [row for row in rows if row.reverses_id is None and row.id not in undone]
 

@@ -21,6 +21,7 @@ from records.work_order import (
 )
 from rules import work_order_actuals, work_order_ending, work_order_operations
 from rules.law import becomes, block, law, session_of, subject_of
+from rules.work_order_conversion import strays_from
 from rules.work_order_release import judge_release
 
 NOT_COUNTED = (WorkOrderStatus.CANCELLED, WorkOrderStatus.SPLIT)
@@ -111,8 +112,26 @@ def work_is_released_clean(edit: Edit) -> Iterator[Finding]:
     if edit.changes["status"][0] not in (None, WorkOrderStatus.FIRM):
         return
     session = session_of(edit)
+    if order.continues_parent and order.parent is not None:
+        yield from _goes_on_as_released(order, order.parent)
+        return
     for finding in judge_release(session, order, now=now_of(session)):
         yield replace(finding, effect=Effect.BLOCK) if finding.effect is Effect.HOLD else finding
+
+
+def _goes_on_as_released(order: WorkOrder, parent: WorkOrder) -> Iterator[Finding]:
+    """A part that continues a divided order passes no gate again: it is what its parent was released as."""
+    wrong = strays_from(parent, order)
+    if parent.status is not WorkOrderStatus.SPLIT:
+        wrong.append(f"{parent.number}, which is {parent.status} and not divided")
+    for what in wrong:
+        yield block(
+            "WO-CONTINUES",
+            f"Expected {order.number} to go on as {parent.number} was released, but it differs in {what}.",
+            subject_of(order),
+            owner="role:PLANNER",
+            way_out="Plan it as an order of its own, which passes the gate.",
+        )
 
 
 LAWS = (
