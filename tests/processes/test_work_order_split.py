@@ -42,7 +42,7 @@ NEW_ROUTING: tuple[dict[str, Any], ...] = (
 class Approved:
     """A change order as its board left it."""
 
-    id: str = "0" * 32
+    id: str = "00000000-0000-0000-0000-000000001042"
     number: str = "CO-1042"
     is_approved: bool = True
 
@@ -186,10 +186,7 @@ def test_links_follow_the_pieces(house: Installation) -> None:
         make_heat_treater(act)
         part = makers.make_part(act)
         revision = makers.make_revision(act, part)
-        order = makers.make_work_order(
-            act, revision, quantity=D(40), system="LOCKSTEP", origin="LOCKSTEP", status="PLANNED"
-        )
-        work_orders.release(act, order)
+        order = makers.make_work_order(act, revision, quantity=D(40))
         line = make_outside_order(act, order, quantity=40)
         made = link(act, order.operations[2], line, quantity=D(40))
         first, second = work_orders.split(act, order, [Part(D(12)), Part(D(28))])
