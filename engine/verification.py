@@ -1,27 +1,28 @@
 """Verify: fold every chain and compare every record with what its chain says it is.
 
-What is found is evidence, not prevention: the guard prevents. A chain whose last rows were all cut off is noticed
-where its head is kept elsewhere (instances keep theirs); for other records the checkpoints that leave the host are
-needed.
+What is found is evidence, not prevention: the guard prevents. A chain whose last rows were all cut off, or that was
+written anew with other hashes, folds well: the signed checkpoints tell of it (``engine.checkpoint_check``).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Any
 
-from sqlalchemy import Select, Text, cast, func, inspect, select
+from sqlalchemy import Numeric, Text, cast, func, inspect, select
 from sqlalchemy.orm import Session
 
-from engine import audit, decisions
+from engine import decisions
 from engine.audit import GENESIS, AuditEvent
 from engine.canonical import canonical
-from engine.database import Base
+from engine.chain_reading import ACTION, FIELD, HASH, NEW, SEQ, Chain, Row, first_broken, read_chains
+from engine.database import Base, IdType, Scaled, is_id
 from engine.decisions import Decision
-from engine.record import BOOKKEEPING, Chained, Edit, Operation, Record, Trace
+from engine.record import BOOKKEEPING, Chained, Operation, Record, Trace
 from engine.stored.instance import Instance
 
 BATCH = 500
@@ -60,13 +61,24 @@ def count_chains(session: Session) -> int:
 
 
 def verify(session: Session, *, tell: Tell = lambda count: None) -> Iterator[Break]:
-    """Yield every break: of the audit chains, of the records against them, of the decision chains."""
+    """Yield every break: of the audit chains, of the records against them, of the decision chains.
+
+    Everything is read in one snapshot, so that it may run while people work.
+    """
+    _stand_still(session)
     kinds = {mapped.__tablename__: mapped for mapped in _chained_classes()}
-    for record_type in session.scalars(select(AuditEvent.record_type).distinct().order_by(AuditEvent.record_type)):
-        yield from _chains_of_type(session, record_type, kinds.get(record_type), tell)
+    for record_type, chains in groupby(read_chains(session), key=lambda chain: chain[0][0]):
+        yield from _chains_of_type(session, record_type, chains, kinds.get(record_type), tell)
     for mapped in kinds.values():
         yield from _records_without_history(session, mapped)
     yield from _decision_chains(session)
+
+
+def _stand_still(session: Session) -> None:
+    """Read in one snapshot on PostgreSQL too, where each statement else sees what was committed before it."""
+    bind = session.get_bind()
+    if bind.dialect.name == "postgresql" and not session.in_transaction():
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _chained_classes() -> Iterator[type[Chained]]:
@@ -75,49 +87,67 @@ def _chained_classes() -> Iterator[type[Chained]]:
             yield mapper.class_
 
 
-def _chains_of_type(session: Session, record_type: str, mapped: type[Chained] | None, tell: Tell) -> Iterator[Break]:
-    after, given = "", _given_by_migrations(session, mapped) if mapped is not None else {}
+def _chains_of_type(
+    session: Session, record_type: str, chains: Iterable[Chain], mapped: type[Chained] | None, tell: Tell
+) -> Iterator[Break]:
+    given = _given_by_migrations(session, mapped) if mapped is not None else {}
     stood_for: Counter[Trace] = Counter()
-    while ids := list(session.scalars(_next_ids(record_type, after))):
-        chains = _rows_by_record(session, record_type, ids)
-        records = _records(session, mapped, ids) if mapped is not None else {}
-        for record_id, rows in chains.items():
+    chains = iter(chains)
+    while some := [(about[1], rows) for about, rows in islice(chains, BATCH)]:
+        ids = [record_id for record_id, _ in some]
+        records = _texts_of(session, mapped, ids) if mapped is not None else {}
+        traced = _traced(session, mapped, ids) if mapped is not None else {}
+        for record_id, rows in some:
             yield from _broken_row(record_type, record_id, rows)
             if mapped is not None:
                 yield from _differences(record_type, record_id, rows, records.get(record_id), given)
-                yield from _without_trace(session, records.get(record_id), stood_for)
-            if record_type == "instance":
-                yield from _cut_off(session, record_id, rows)
+                yield from _without_trace(session, traced.get(record_id), stood_for)
+        if record_type == "instance":
+            yield from _cut_off(session, dict(some))
         session.expunge_all()
-        after = ids[-1]
-        tell(len(ids))
+        tell(len(some))
 
 
-def _next_ids(record_type: str, after: str) -> Select[str]:
-    return (
-        select(AuditEvent.record_id)
-        .distinct()
-        .where(AuditEvent.record_type == record_type, AuditEvent.record_id > after)
-        .order_by(AuditEvent.record_id)
-        .limit(BATCH)
-    )
+def _texts_of(session: Session, mapped: type[Chained], ids: Sequence[str]) -> dict[str, dict[str, str | None]]:
+    """Return every field of some records in canonical text, as the chain writes it, by id. No objects are made."""
+    columns = _said_columns(mapped)
+    known = [record_id for record_id in ids if _can_be(mapped, record_id)]
+    rows = session.execute(select(mapped.id, *(column for _, column, _ in columns)).where(mapped.id.in_(known)))
+    return {
+        str(row[0]): {
+            name: canonical(value, scale=scale) for (name, _, scale), value in zip(columns, row[1:], strict=True)
+        }
+        for row in rows
+    }
 
 
-def _rows_by_record(session: Session, record_type: str, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    table = AuditEvent.__table__
-    wanted = select(table).where(table.c.record_type == record_type, table.c.record_id.in_(ids))
-    chains: dict[str, list[dict[str, Any]]] = {record_id: [] for record_id in ids}
-    for row in session.execute(wanted.order_by(table.c.record_id, table.c.seq)).mappings():
-        chains[row["record_id"]].append(dict(row))
-    return chains
+def _said_columns(mapped: type[Chained]) -> list[tuple[str, Any, int | None]]:
+    """Return (field, column, scale) of every field that a chain tells of."""
+    unsaid = BOOKKEEPING.union(_written_by_trigger(mapped))
+    found = []
+    for attribute in inspect(mapped).column_attrs:
+        kind = attribute.columns[0].type
+        scale = kind.scale if isinstance(kind, (Scaled, Numeric)) else None
+        if attribute.key not in unsaid:
+            found.append((attribute.key, attribute.columns[0], scale))
+    return found
 
 
-def _records(session: Session, mapped: type[Chained], ids: Sequence[str]) -> dict[str, Chained]:
-    return {record.id: record for record in session.scalars(select(mapped).where(mapped.id.in_(ids)))}
+def _can_be(mapped: type[Chained], record_id: str) -> bool:
+    """Whether a database may look for this id at all: PostgreSQL refuses a text that is no uuid."""
+    return is_id(record_id) or not isinstance(inspect(mapped).columns["id"].type, IdType)
 
 
-def _broken_row(record_type: str, record_id: str, rows: list[dict[str, Any]]) -> Iterator[Break]:
-    position = audit.verify_chain(rows)
+def _traced(session: Session, mapped: type[Chained], ids: Sequence[str]) -> dict[str, Chained]:
+    """Return the records in which triggers set something, as objects: they say what each such value stands for."""
+    if not _written_by_trigger(mapped):
+        return {}
+    known = [record_id for record_id in ids if _can_be(mapped, record_id)]
+    return {record.id: record for record in session.scalars(select(mapped).where(mapped.id.in_(known)))}
+
+
+def _broken_row(record_type: str, record_id: str, rows: Sequence[Row]) -> Iterator[Break]:
+    position = first_broken(rows)
     if position is not None:
         sentence = "Expected an unbroken chain, but this row was altered, or one before it is missing."
         yield Break(record_type, record_id, position, sentence)
@@ -126,8 +156,8 @@ def _broken_row(record_type: str, record_id: str, rows: list[dict[str, Any]]) ->
 def _differences(
     record_type: str,
     record_id: str,
-    rows: list[dict[str, Any]],
-    record: Chained | None,
+    rows: Sequence[Row],
+    record: Mapping[str, str | None] | None,
     given: Mapping[str, str],
 ) -> Iterator[Break]:
     """Compare a record with the last value that its chain gives each field.
@@ -144,7 +174,7 @@ def _differences(
     if is_deleted:
         yield Break(record_type, record_id, None, "Expected the record to be deleted, but it is there again.")
         return
-    for name, found in _texts(record).items():
+    for name, found in record.items():
         is_given = name not in changed_by and name in given and found == given[name]
         if found != folded.get(name) and not is_given:
             written = (
@@ -199,41 +229,40 @@ def _given_by_migrations(session: Session, mapped: type[Chained]) -> dict[str, s
     return {name: default["text"] for name, default in defaults if default is not None}
 
 
-def fold(rows: list[dict[str, Any]]) -> tuple[dict[str, str | None], dict[str, int], bool, bool]:
-    """Return the last value of each field, the row that wrote it, whether the record was deleted and whether it was edited."""
+EDITS = frozenset(operation.value for operation in Operation)
+
+
+def fold(rows: Iterable[Row]) -> tuple[dict[str, str | None], dict[str, int], bool, bool]:
+    """Return the last value of each field, the row that wrote it, whether the record was deleted and whether it was edited.
+
+    rows: as ``chain_reading`` reads them.
+    """
     values: dict[str, str | None] = {}
     written: dict[str, int] = {}
     is_deleted = is_edited = False
     for row in rows:
-        if row["action"] not in set(Operation):
+        if row[ACTION] not in EDITS:
             continue
-        is_edited, is_deleted = True, row["action"] == Operation.DELETE
-        if row["field"]:
-            values[row["field"]], written[row["field"]] = row["new"], row["seq"]
+        is_edited, is_deleted = True, row[ACTION] == Operation.DELETE
+        if row[FIELD]:
+            values[row[FIELD]], written[row[FIELD]] = row[NEW], row[SEQ]
     return values, written, is_deleted, is_edited
-
-
-def _texts(record: Chained) -> dict[str, str | None]:
-    """Return every field of a record in canonical text, as the chain writes it."""
-    unsaid = BOOKKEEPING.union(_written_by_trigger(type(record)))
-    names = [attribute.key for attribute in inspect(type(record)).column_attrs if attribute.key not in unsaid]
-    edit = Edit(record, record.__tablename__, Operation.INSERT, {name: (None, getattr(record, name)) for name in names})
-    return {name: new for name, _, new in edit.texts()}
 
 
 def _said(text: str | None) -> str:
     return "empty" if text is None else f'"{text}"'
 
 
-def _cut_off(session: Session, instance_id: str, rows: list[dict[str, Any]]) -> Iterator[Break]:
-    """Compare an instance's chain with the head that its row keeps."""
-    instance = session.get(Instance, instance_id)
-    if instance is None or not rows:
-        return
-    head = rows[-1]["seq"], rows[-1]["hash"]
-    if head != (instance.audit_seq, instance.audit_hash):
-        sentence = f"Expected the chain to end with row {instance.audit_seq}, but it ends with row {head[0]}."
-        yield Break("instance", instance_id, head[0], sentence)
+def _cut_off(session: Session, chains: Mapping[str, Sequence[Row]]) -> Iterator[Break]:
+    """Compare the chains of instances with the heads that their rows keep."""
+    wanted = select(Instance.id, Instance.audit_seq, Instance.audit_hash)
+    known = [instance_id for instance_id in chains if is_id(instance_id)]
+    kept = {str(row.id): row for row in session.execute(wanted.where(Instance.id.in_(known)))}
+    for instance_id, rows in chains.items():
+        instance, head = kept.get(instance_id), rows[-1]
+        if instance is not None and (head[SEQ], head[HASH]) != (instance.audit_seq, instance.audit_hash):
+            sentence = f"Expected the chain to end with row {instance.audit_seq}, but it ends with row {head[SEQ]}."
+            yield Break("instance", instance_id, head[SEQ], sentence)
 
 
 def _records_without_history(session: Session, mapped: type[Chained]) -> Iterator[Break]:

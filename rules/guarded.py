@@ -44,7 +44,7 @@ from records import (
     work_order,
     work_order_change,
 )
-from rules import change_item, finding, flow_mode, status_transition
+from rules import change_item, finding, flow_mode, status_transition, table_version
 from rules.change_item import ChangeClass
 from rules.controlled import ControlledFields
 from rules.doors import Guarded, Parent
@@ -268,6 +268,7 @@ APPEND_ONLY = (
     outside.OutsideMovement,
     outside.OutsideSerial,
     lot.GenealogyEdge,
+    table_version.RuleTableVersion,
     supplier_knowledge.SupplierScreening,
     supplier_knowledge.SupplierScore,
     supplier_knowledge.FirstArticleDecision,

@@ -98,6 +98,8 @@ def folders_under(path: Path) -> dict[str, str]:
         "mail_folder": str(path / "mail"),
         "erp_outbox": str(path / "erp" / "outbox"),
         "erp_inbox": str(path / "erp" / "inbox"),
+        "key_folder": str(path / "keys"),
+        "checkpoint_folder": str(path / "checkpoints"),
     }
 
 

@@ -26,6 +26,14 @@ def upgrade() -> None:
         sa.Column("chains", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_unsealed_events")),
     )
+    op.create_table(
+        "rule_table_version",
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("seen_at", database.InstantType(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "hash", name=op.f("pk_rule_table_version")),
+    )
     _make_legal_hold()
 
 

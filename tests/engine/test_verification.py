@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
 from sqlalchemy import text
 
 from engine import verification
 from engine.act import Installation
+from engine.chain_reading import FIELD, Row
 from engine.verification import Break
 from rules.triggers import remove_guard
 from tests.makers import make_cast, make_cost_centre, make_site
@@ -95,8 +96,8 @@ def test_what_a_migration_wrote_into_a_younger_column_is_no_break(
     """Records that are older than a column have no row of their chain about it."""
     whole = verification.fold
 
-    def older(rows: list[dict[str, Any]]) -> tuple[dict[str, str | None], dict[str, int], bool, bool]:
-        return whole([row for row in rows if row["field"] != "mail_wish"])
+    def older(rows: Iterable[Row]) -> tuple[dict[str, str | None], dict[str, int], bool, bool]:
+        return whole(row for row in rows if row[FIELD] != "mail_wish")
 
     monkeypatch.setattr(verification, "fold", older)
     assert found_in(plant) == []

@@ -8,6 +8,7 @@ import click
 
 COMMANDS = {
     "check": "checking",
+    "checkpoint": "checkpoint",
     "demo": "plant",
     "deploy": "defining",
     "events": "events",

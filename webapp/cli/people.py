@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import getpass
+import re
+from difflib import get_close_matches
 from typing import Any
 
 import click
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Conflict, Invalid, NotFound
+from engine.stored.definition import Definition, DefinitionFile, DefinitionStatus
+from records.demo_people import ADMINISTRATION, ROLES
 from records.password import set_password, unlock
-from records.person import User, UserStatus, move
+from records.person import Role, User, UserStatus, move
 from records.roles import grant, grants_of, revoke, user_called
 from webapp.cli.house import House, as_json, refusals_told, show_json
 from webapp.cli.keys import key_command
@@ -33,7 +38,8 @@ def user_command() -> None:
 user_command.add_command(key_command)
 
 
-def _reason() -> str:
+def console_reason() -> str:
+    """Return who sits at the console, as the reason of what is done there."""
     return f"by {getpass.getuser()} at the command line"
 
 
@@ -42,6 +48,27 @@ def _split(role: str) -> tuple[str, str]:
     if not code or code != code.upper():
         raise Invalid(f"Expected a role code such as PUR_LEAD or CC_OWNER@4711, but found {role!r}")
     return code, scope
+
+
+def _known_role(session: Session, role: str) -> tuple[str, str]:
+    """Return code and scope of a role that exists. Raises: Invalid; NotFound with the nearest codes.
+
+    A role exists that is described, or that ships, or that a deployed diagram or table names.
+    """
+    code, scope = _split(role)
+    known = {*session.scalars(select(Role.code)), *(shipped[0] for shipped in (*ROLES, *ADMINISTRATION))}
+    if code not in known and not _is_named(session, code):
+        near = get_close_matches(code, sorted(known), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known))}"
+        raise NotFound(f"Expected a role that exists, but {code} does not; {hint}")
+    return code, scope
+
+
+def _is_named(session: Session, code: str) -> bool:
+    wanted = select(DefinitionFile.content).join(Definition, Definition.id == DefinitionFile.definition_id)
+    word = re.compile(rf"\b{re.escape(code)}\b".encode())
+    files = session.scalars(wanted.where(Definition.status == DefinitionStatus.RELEASED))
+    return any(word.search(content) for content in files)
 
 
 @user_command.command("add")
@@ -61,7 +88,7 @@ def add_command(house: House, /, login: str, password: str | None, roles: tuple[
       lockstep user add carl --name "Carl Jensen" --role CC_OWNER@4711
     """
     secret = password or click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+    with house.open() as installation, installation.acting(CONSOLE, reason=console_reason()) as act:
         if act.session.get(User, login) is not None:
             raise Conflict(f"Expected a new login name, but {login} is taken; ids are never given to another person")
         user = User(id=login, **fields)
@@ -69,7 +96,7 @@ def add_command(house: House, /, login: str, password: str | None, roles: tuple[
         act.session.flush()
         set_password(act, user, secret, must_change=True)
         for role in roles:
-            code, scope = _split(role)
+            code, scope = _known_role(act.session, role)
             grant(act, user, code, scope=scope)
     house.says.print(f"{login} may sign in", markup=False)
 
@@ -124,8 +151,8 @@ def grant_command(house: House, login: str, role: str) -> None:
     Example:
       lockstep user grant carl CC_OWNER@4711
     """
-    code, scope = _split(role)
-    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+    with house.open() as installation, installation.acting(CONSOLE, reason=console_reason()) as act:
+        code, scope = _known_role(act.session, role)
         grant(act, user_called(act.session, login), code, scope=scope)
     house.says.print(f"{login} holds {role}", markup=False)
 
@@ -143,7 +170,7 @@ def revoke_command(house: House, login: str, role: str) -> None:
       lockstep user revoke carl CC_OWNER@4711
     """
     code, scope = _split(role)
-    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+    with house.open() as installation, installation.acting(CONSOLE, reason=console_reason()) as act:
         held = [one for one in grants_of(act.session, login, at=act.now) if (one.role, one.scope) == (code, scope)]
         if not held:
             raise NotFound(f"Expected {login} to hold {role}, but they do not")
@@ -165,7 +192,7 @@ def password_command(house: House, login: str, password: str | None) -> None:
       lockstep user password rita
     """
     secret = password or click.prompt("New password", hide_input=True, confirmation_prompt=True)
-    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+    with house.open() as installation, installation.acting(CONSOLE, reason=console_reason()) as act:
         user = unlock(act, login)
         set_password(act, user, secret, must_change=True)
     house.says.print(f"{login} has a new password", markup=False)
@@ -200,7 +227,7 @@ def enable_command(house: House, login: str) -> None:
 
 
 def _move(house: House, login: str, to: UserStatus) -> None:
-    with house.open() as installation, installation.acting(CONSOLE, reason=_reason()) as act:
+    with house.open() as installation, installation.acting(CONSOLE, reason=console_reason()) as act:
         _change_status(act, login, to)
     house.says.print(f"{login} is {str(to).lower()}", markup=False)
 

@@ -17,19 +17,42 @@ from webapp.cli.house import Exit, House, as_json, refusals_told, show_json
 
 
 @click.command("migrate")
+@click.option(
+    "--web-role",
+    envvar="LOCKSTEP_WEB_ROLE",
+    metavar="ROLE",
+    help="A role of PostgreSQL to give the rights that pages and jobs need.",
+)
 @click.pass_obj
 @refusals_told
-def migrate_command(house: House) -> None:
+def migrate_command(house: House, web_role: str | None) -> None:
     """Bring the database to the newest version, with its guard, in one transaction.
+
+    On PostgreSQL the web role gets its rights with it: it works in every table, but can alter and delete nothing that is written
+    once, such as the audit chain.
 
     \b
     Example:
-      lockstep --database postgresql://owner@db/lockstep migrate
+      lockstep --database postgresql://owner@db/lockstep migrate --web-role web
     """
     from migrations import migrate
 
     version = migrate(house.database_url)
+    if web_role:
+        _grant(house, web_role)
     house.says.print(f"the database is at {version}", markup=False)
+
+
+def _grant(house: House, web_role: str) -> None:
+    from engine.database import connect
+    from rules.grants import grant_to_web_role
+
+    engine = connect(house.database_url)
+    try:
+        with engine.execution_options(writes=True).begin() as connection:
+            grant_to_web_role(connection, web_role)
+    finally:
+        engine.dispose()
 
 
 def migrate_if_behind(house: House) -> None:

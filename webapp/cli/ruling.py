@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 
+from engine.errors import Forbidden
+from records.roles import holds
 from rules.evaluation import TEXT_RULES, Evaluation, Score, evaluate
 from rules.flow_mode import switches_of
-from webapp.cli.house import House
+from rules.table_version import ADOPTED, keep_versions
+from webapp.cli.house import House, in_the_name_of, refusals_told
 
 TEXTS = Path(__file__).parents[2] / "tests" / "rules" / "texts"
 SETS = ("frozen", "development", "extract", "later")
@@ -69,6 +72,25 @@ def modes_command(house: House) -> None:
                     f"    {switch.created_at:%Y-%m-%d %H:%M} {switch.number} {switch.from_mode} to {switch.to_mode}, "
                     f"{switch.status}: {switch.reason}"
                 )
+
+
+@rules_command.command("adopt")
+@in_the_name_of
+@click.option("--reason", required=True, help="Why the tables changed; it stands in their history.")
+@click.pass_obj
+@refusals_told
+def adopt_command(house: House, user: str, reason: str) -> None:
+    """Say that the installed tables are the ones to work by: each that changed is kept, with who, when and why.
+
+    \b
+    Example:
+      lockstep rules adopt --as pat --reason "approval limits of the new fiscal year"
+    """
+    with house.open() as installation, installation.acting(f"user:{user}", reason=reason) as act:
+        if not holds(act.session, user, "PROCESS_ENGINEER", at=act.now):
+            raise Forbidden(f"Expected a PROCESS_ENGINEER to adopt tables, but {user} is none")
+        names = keep_versions(act, ADOPTED, reason=reason)
+    house.says.print(f"adopted: {', '.join(names)}" if names else "nothing changed", markup=False)
 
 
 def _print(found: Evaluation, *, mistakes: bool) -> None:

@@ -1,49 +1,109 @@
-"""``lockstep verify`` says whether the database is still what its history says it is."""
+"""``lockstep verify`` says whether the database is still what its history, and what left the host of it, says it is."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 from rich.progress import Progress
+from sqlalchemy.orm import Session
 
-from engine import verification
+from engine import checkpoint_check, checkpoints, verification
+from engine.act import Installation
+from engine.checkpoint_check import Trust
+from engine.checkpoint_key import is_public_key, key_id, public_keys
+from engine.verification import Break, Tell
+from processes.checkpointing import checkpoint_folder, key_folder, receipts_in
 from webapp.cli.house import Exit, House, as_json, guard_problems, refusals_told, show_json
 
 
 @click.command("verify")
+@click.option(
+    "--receipts",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder where delivered checkpoints lie; else the one they are delivered to.",
+)
+@click.option(
+    "--key", "keys", multiple=True, metavar="KEY", help="A public key you trust, in hex or as a file; may be given several times."
+)  # fmt: skip
 @as_json
 @click.pass_obj
 @refusals_told
-def verify_command(house: House, is_json: bool) -> None:
-    """Fold every chain, compare every record with it, and name the first broken row of each.
+def verify_command(house: House, receipts: Path | None, keys: tuple[str, ...], is_json: bool) -> None:
+    """Fold every chain, compare every record with it, check every checkpoint, and name the first broken row of each.
 
-    The guard itself is compared, too; without it the rest is looked at all the same. Exit code 1 when something is broken.
+    The guard itself is compared, too; without it the rest is looked at all the same. Keys are taken from --key and from the key
+    folder; a database that brings its own keys proves nothing against its owner. Exit code 1 when something is broken.
 
     \b
     Example:
-      lockstep verify
+      lockstep verify --key plant.pub --receipts /mnt/archive/checkpoints
       purchase_order PF-1 row 7: Expected …, but …
     """
     with house.open_as_found() as installation, installation.reading() as session:
         unguarded = guard_problems(installation)
+        trust = _trust(installation, receipts, keys)
         total = verification.count_chains(session)
+        session.rollback()
         with Progress(console=house.says, transient=True, disable=is_json) as progress:
             bar = progress.add_task("chains", total=total)
-            breaks = list(verification.verify(session, tell=lambda count: progress.advance(bar, count)))
+            breaks = list(everything(session, trust, tell=lambda count: progress.advance(bar, count)))
+        remarks = list(_remarks(session, trust))
     if is_json:
-        found = [
-            {"record_type": one.record_type, "record_id": one.record_id, "seq": one.seq, "sentence": one.sentence}
-            for one in breaks
-        ]
-        show_json({"chains": total, "breaks": found, "guard": unguarded})
+        show_json({"chains": total, "breaks": as_plain(breaks), "guard": unguarded, "remarks": remarks})
     else:
-        for problem in unguarded:
-            click.echo(f"guard: {problem}")
-        for one in breaks:
-            click.echo(str(one))
+        for line in (*(f"guard: {problem}" for problem in unguarded), *(str(one) for one in breaks)):
+            click.echo(line)
+        for remark in remarks:
+            click.secho(remark, fg="yellow", err=True)
         verdict = f"{len(breaks)} broken" if breaks else "all unbroken"
         verdict += ", the guard is not whole" if unguarded else ""
         click.secho(f"{total} chains, {verdict}", fg="red" if breaks or unguarded else "green", err=True)
     if breaks or unguarded:
         sys.exit(Exit.FOUND)
+
+
+def everything(session: Session, trust: Trust, *, tell: Tell = lambda count: None) -> Iterator[Break]:
+    """Yield every break of chains, records and checkpoints."""
+    yield from verification.verify(session, tell=tell)
+    yield from checkpoint_check.check(session, trust)
+
+
+def _trust(installation: Installation, receipts: Path | None, given: tuple[str, ...]) -> Trust:
+    keys: dict[str, str] = dict(public_keys(key_folder(installation)))
+    for one in given:
+        text = _key_text(one)
+        keys[key_id(text)] = text
+    return Trust(keys, receipts_in(receipts or checkpoint_folder(installation)))
+
+
+def _key_text(given: str) -> str:
+    path = Path(given)
+    text = (path.read_text("ascii", errors="replace") if path.is_file() else given).strip().lower()
+    if not is_public_key(text):
+        raise click.UsageError(f"Expected a public key of 64 hex digits, or a file with one, but found {given!r:.80}")
+    return text
+
+
+def _remarks(session: Session, trust: Trust) -> Iterator[str]:
+    """Yield what is no break, but limits what the answer proves."""
+    newest, waiting = checkpoints.last(session), checkpoints.unsealed(session)
+    if newest is None:
+        yield "No checkpoint was made yet: nothing outside this database vouches for it. The worker makes them."
+        return
+    if not trust.keys:
+        yield "The keys were taken from the database itself, which its owner could have replaced; give --key."
+    if not trust.receipts:
+        yield "No delivered checkpoint was compared, so that a removed one would not be missed; give --receipts."
+    if waiting.events and waiting.since is not None:
+        yield f"{waiting.events} events since {waiting.since:%Y-%m-%d %H:%M} UTC wait for the next checkpoint."
+
+
+def as_plain(breaks: list[Break]) -> list[Mapping[str, object]]:
+    """Return breaks for machines."""
+    return [
+        {"record_type": one.record_type, "record_id": one.record_id, "seq": one.seq, "sentence": one.sentence}
+        for one in breaks
+    ]
