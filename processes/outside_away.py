@@ -17,7 +17,8 @@ from processes.documents import sentences, spoken
 from processes.nonconformances import raise_nonconformance
 from processes.notices import tell, tell_role
 from processes.outside_documents import balance_variable, link_of, link_variable, midnight_after, start_of
-from processes.outside_moving import NOT_KEPT, declare_lost
+from processes.outside_losses import declare_lost
+from processes.outside_moving import NOT_KEPT
 from records import outside
 from records.outside import AWAY, LinkStatus, OutsideLink
 from rules.order_consistency import judge_link
@@ -97,7 +98,10 @@ def book_loss(act: Act, work: Work) -> Mapping[str, Any]:
     statement = str(work.get("statement") or (work.get("decision") or {}).get("reason") or "")
     serials = tuple(filter(None, (each.strip() for each in str(work.get("lost_serials") or "").split(","))))
     if link.at_supplier:
-        declare_lost(act, link, link.at_supplier, statement=statement, event_id=f"loss:{act.id}", serials=serials)
+        declare_lost(
+            act, link, link.at_supplier, statement=statement, follow_up=work.get("follow_up"), event_id=f"loss:{act.id}",
+            serials=serials,
+        )  # fmt: skip
     return {"balance": balance_variable(link), "link": link_variable(link)}
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from processes.outside_receiving import certificate_state
 from records.outside import AWAY, FINAL, LinkStatus, MovementKind, OutsideLink, OutsideMovement
+from records.outside_loss import open_losses
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.work_order import WorkOrderOperation
 
@@ -68,10 +69,16 @@ def line_of(session: Session, link: OutsideLink, *, now: dt.datetime) -> Line:
     due = link.return_by or link.need_by
     late = (today - due).days if due is not None and link.at_supplier and today > due else 0
     certificates = certificate_state(session, link)
-    return Line(link, certificates, (today - left).days if left else None, late, next_of(link, certificates))
+    return Line(
+        link,
+        certificates,
+        (today - left).days if left else None,
+        late,
+        next_of(link, certificates, is_loss_open=bool(link.lost and open_losses(session, link.id))),
+    )
 
 
-def next_of(link: OutsideLink, certificates: str) -> Next:
+def next_of(link: OutsideLink, certificates: str, *, is_loss_open: bool = False) -> Next:
     """Return what is to be done next about a link, in words and by whom."""
     if link.status is LinkStatus.HOLD:
         owner = (link.hold_owner or "role:PLANNER").partition(":")[2]
@@ -80,6 +87,8 @@ def next_of(link: OutsideLink, certificates: str) -> Next:
         return Next("ship", "Ship", "SHIPPING")
     if link.status in AWAY:
         return Next("return", "Take back", "RECEIVING")
+    if link.status is LinkStatus.VERIFIED and is_loss_open:
+        return Next("", "Sign what follows the loss", "PLANNER")
     return {
         LinkStatus.PROPOSED: Next("", "Order it", "BUYER"),
         LinkStatus.PO_LINKED: Next("", "Clear the source", "QA_SP"),

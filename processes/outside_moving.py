@@ -1,4 +1,4 @@
-"""Move pieces of a link: ship them, take them back, declare them lost, recall them, undo a shipment (B08 to B10, B17, B24).
+"""Move pieces of a link: ship them, take them back, recall them, undo a shipment (B08 to B10, B17).
 
 Every movement is refused whole or made whole, once for an event, and tells the flow that waits for it.
 """
@@ -91,7 +91,7 @@ def ship(act: Act, link: OutsideLink, shipment: Shipment) -> OutsideMovement:
     RuleViolation CON-06 and the other rules of ship-out. A second delivery of an event moves nothing and returns the first.
     """
     if (known := movement_called(act.session, shipment.event_id)) is not None:
-        return _same(known, link)
+        return same_movement(known, link)
     require_role(act, SHIPPING, f"ship {link.number}")
     link = locked(act, link)
     quantity = pieces(link, shipment.quantity, shipment.uom)
@@ -121,7 +121,7 @@ def take_back(act: Act, link: OutsideLink, returned: Return) -> list[OutsideMove
     Raises: Conflict CON-13 when more comes than is away or a serial number never left: nothing moves, and the attempt is kept.
     """
     if (known := movement_called(act.session, returned.event_id)) is not None:
-        return [_same(known, link)]
+        return [same_movement(known, link)]
     require_role(act, RECEIVING, f"take {link.number} back")
     link = locked(act, link)
     counts = [
@@ -151,35 +151,12 @@ def take_back(act: Act, link: OutsideLink, returned: Return) -> list[OutsideMove
     return made
 
 
-def declare_lost(
-    act: Act, link: OutsideLink, quantity: Decimal, *, statement: str, event_id: str, serials: tuple[str, ...] = ()
-) -> OutsideMovement:
-    """Give pieces up that the supplier says it no longer has. statement: the supplier's own, by date and reference (B24)."""
-    if (known := movement_called(act.session, event_id)) is not None:
-        return _same(known, link)
-    require_role(act, PLANNER, f"declare pieces of {link.number} lost")
-    if not statement.strip():
-        raise Invalid(
-            "Expected the supplier's statement about the loss, but there is none",
-            {"statement": "is required: date and reference of what the supplier wrote"},
-        )
-    link = locked(act, link)
-    check_quantity(quantity, link.uom)
-    movement = record_movement(
-        act, link, MovementKind.DECLARED_LOST, quantity, event_id=event_id, moved_on=link.site.local_day(act.now),
-        serials=serials, statement=statement.strip(),
-    )  # fmt: skip
-    settle(act, link)
-    tell_flow(act, link, "outside.moved")
-    return movement
-
-
 def recall(
     act: Act, link: OutsideLink, quantity: Decimal, *, reason: str, event_id: str, serials: tuple[str, ...] = ()
 ) -> OutsideMovement:
     """Book pieces that came home unprocessed; they may be shipped again. Raises: Invalid without a reason; Conflict CON-13."""
     if (known := movement_called(act.session, event_id)) is not None:
-        return _same(known, link)
+        return same_movement(known, link)
     require_role(act, (*PLANNER, *RECEIVING), f"recall pieces of {link.number}")
     if not reason.strip():
         raise Invalid("Expected a reason for the recall, but there is none", {"reason": "is required"})
@@ -198,7 +175,7 @@ def undo_shipment(act: Act, movement: OutsideMovement, *, reason: str, event_id:
     """Take a shipment back that the carrier has not fetched: a negative row, and the pieces are here as before."""
     link = movement.link
     if (known := movement_called(act.session, event_id)) is not None:
-        return _same(known, link)
+        return same_movement(known, link)
     require_role(act, SHIPPING, f"undo a shipment of {link.number}")
     if movement.kind is not MovementKind.SHIP_OUT or movement.reverses_id is not None:
         raise Conflict(f"Expected a shipment to undo, but {movement.number} is none", code="ILLEGAL_TRANSITION")
@@ -388,7 +365,8 @@ def tell_flow(act: Act, link: OutsideLink, message: str, **variables: object) ->
     publish(act, message, correlation_key=link.id, variables=variables, ttl=NOT_KEPT)
 
 
-def _same(known: OutsideMovement, link: OutsideLink) -> OutsideMovement:
+def same_movement(known: OutsideMovement, link: OutsideLink) -> OutsideMovement:
+    """Return the movement that an event told of before. Raises: Conflict when it was another link's."""
     if known.link_id != link.id:
         raise Conflict(
             f"Expected an event of its own, but {known.event_id} told of {known.link.number} already",

@@ -62,7 +62,12 @@ def certificates_of_link(session: Session, link: OutsideLink) -> list[Certificat
 
 
 def missing_types(session: Session, link: OutsideLink) -> list[str]:
-    """Return the certificate types that the order asks for and no verified certificate shows, sorted."""
+    """Return the certificate types that the order asks for and no verified certificate shows, sorted.
+
+    Where nothing good came back, and nothing is to come, there is nothing that a certificate could vouch for.
+    """
+    if link.shipped and not link.good and not link.at_supplier:
+        return []
     shown = {
         each.type.value for each in certificates_of_link(session, link) if each.status is CertificateStatus.VERIFIED
     }
@@ -130,8 +135,10 @@ def is_ruled_out(receipt: Receipt) -> bool:
 
 
 def is_invoiced(session: Session, link: OutsideLink) -> bool:
-    """Whether what was accepted of the line is invoiced and no hold stands on it."""
+    """Whether what was accepted of the line is invoiced and no hold stands on it; nothing is billed where nothing was accepted."""
     line = link.order_line
+    if not link.at_supplier and accepted_pieces(session, link) == 0:
+        return not _holds(session, link)
     if line.quantity_accepted <= 0 or line.quantity_invoiced < line.quantity_accepted:
         return False
     return not _holds(session, link)

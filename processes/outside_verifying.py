@@ -31,6 +31,7 @@ from records.certificate import CertificateStatus
 from records.nonconformance import Disposition, Nonconformance, NonconformanceStatus
 from records.nonconformance import move as move_nonconformance
 from records.outside import LinkStatus, OutsideLink, links_of_operation
+from records.outside_loss import open_losses
 from records.work_order import OperationStatus
 
 registry = Registry()
@@ -168,12 +169,17 @@ def complete_outside(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.step("close_link")
 def close_link(act: Act, work: Work) -> Mapping[str, Any]:
-    """B25: everything is accounted for, paid and claimed."""
+    """B25: everything is accounted for, paid and claimed, and what follows a loss is signed."""
     link = link_of(act, work)
     if link.at_supplier:
         raise Conflict(
             f"Expected nothing of {link.number} to be away, but {link.at_supplier.normalize():f} are", code="BALANCE_OPEN",
             record=(link.record_type, link.id),
+        )  # fmt: skip
+    if waiting := open_losses(act.session, link.id):
+        raise Conflict(
+            f"Expected planner and buyer to have signed what follows {waiting[0].number}, but a signature is missing",
+            code="LOSS_OPEN", record=(link.record_type, link.id),
         )  # fmt: skip
     if link.status is LinkStatus.VERIFIED:
         outside.move(act, link, LinkStatus.CLOSED)

@@ -26,6 +26,7 @@ from processes.outside_verifying import goes_back
 from records.amendment import standing_on
 from records.nonconformance import Nonconformance, NonconformanceStatus
 from records.outside import FINAL, LinkStatus, OutsideLink, OutsideSight
+from records.outside_loss import open_losses
 from records.work_order import WorkOrderOperation, WorkOrderStatus
 
 _log = logging.getLogger(__name__)
@@ -169,7 +170,7 @@ def _conditions(session: Session, link: OutsideLink, now: dt.datetime) -> list[t
         ("outside.certified", not missing_types(session, link)),
         ("outside.inspected", is_inspected(session, link)),
         ("outside.disposed", _is_disposed(session, link, now)),
-        ("outside.invoiced", is_invoiced(session, link)),
+        ("outside.invoiced", is_invoiced(session, link) and not open_losses(session, link.id)),
     ]
 
 

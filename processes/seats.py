@@ -11,13 +11,14 @@ from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
 from records.approval import ApprovalSlot, slots_of
+from records.outside_loss import OutsideLoss
 from records.roles import grants_of
 from records.signature import Meaning
 from records.signing import PasswordSigner
 from records.waiver import Waiver
 from rules.flow_mode import ModeSwitch
 
-Signable = Waiver | ModeSwitch
+Signable = Waiver | ModeSwitch | OutsideLoss
 
 
 def set_seats(act: Act, document: Signable, roles: Sequence[str], *, why: str) -> None:

@@ -58,6 +58,9 @@ from records import (
     outside as outside,
 )
 from records import (
+    outside_loss as outside_loss,
+)
+from records import (
     part as part,
 )
 from records import (

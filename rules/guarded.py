@@ -29,6 +29,7 @@ from records import (
     lot,
     nonconformance,
     outside,
+    outside_loss,
     part,
     person,
     purchase_order,
@@ -175,6 +176,20 @@ MODE_SWITCH = Document(
     ),
     signed_moves=(("PROPOSED", "APPLIED"),),
 )  # fmt: skip
+OUTSIDE_LOSS = Document(
+    outside_loss.OutsideLoss,
+    frozenset(outside_loss.TRANSITIONS),
+    drafts=("DECLARED",),
+    flow="",
+    fixed=(
+        *BORN, "number", "link_id", "movement_id", "work_order_id", "quantity", "uom", "statement", "follow_up", "quantity_before",
+        "quantity_after", "declared_by", "approved_hash",
+    ),
+    signed_moves=(("DECLARED", "SETTLED"),),
+    set_once=("replacement_id",),
+    reopened=("DECLARED",),
+    needs_seat=True,
+)  # fmt: skip
 WORK_ORDER = Document(
     work_order.WorkOrder,
     frozenset(work_order.TRANSITIONS),
@@ -220,7 +235,7 @@ AMENDMENT = Document(
 )  # fmt: skip
 DOCUMENTS = (
     PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, SUB_TIER, WAIVER, MODE_SWITCH, WORK_ORDER, WORK_ORDER_CHANGE,
-    AMENDMENT,
+    AMENDMENT, OUTSIDE_LOSS,
 )  # fmt: skip
 LINES = (
     Lines(purchase_order.PurchaseOrderLine, PURCHASE_ORDER, "order_id"),
@@ -267,6 +282,7 @@ APPEND_ONLY = (
     amendment.AmendmentChange,
     outside.OutsideMovement,
     outside.OutsideSerial,
+    outside_loss.OutsideClaim,
     lot.GenealogyEdge,
     table_version.RuleTableVersion,
     supplier_knowledge.SupplierScreening,

@@ -53,11 +53,15 @@ def a_linked_quantity_is_changed_by_both_sides(edit: Edit) -> Iterator[Finding]:
 
 @law("WO-QUANTITY", on=WorkOrder)
 def a_quantity_covers_what_is_done(edit: Edit) -> Iterator[Finding]:
-    """The quantity of a released work order is not lowered below what has reached an operation (domain.md 4c)."""
+    """The quantity of a released work order is not lowered below what has reached an operation (domain.md 4c).
+
+    What a supplier lost is in work no more: fewer pieces may follow a loss (domain.md 3B, B24).
+    """
     order = edit.record
     if edit.operation is not Operation.UPDATE or "quantity" not in edit.changes:
         return
     most = max((operation.quantity_in or Decimal(0) for operation in order.operations), default=Decimal(0))
+    most -= sum((link.lost for link in links_of_work(session_of(edit), order)), Decimal(0))
     if order.status not in (WorkOrderStatus.PLANNED, WorkOrderStatus.FIRM) and order.quantity < most:
         yield block(
             "WO-QUANTITY",

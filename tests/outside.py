@@ -54,6 +54,7 @@ def make_outside_work(
     revision: PartRevision | None = None,
     serial: bool = False,
     reached: int = 30,
+    **fields: Any,
 ) -> WorkOrder:
     """Make a work order whose heat treatment, operation 30, is ready. reached: 20 leaves it in the milling before."""
     if revision is None:
@@ -63,7 +64,7 @@ def make_outside_work(
     steps = tuple(step | _reached(step["op_no"], reached, D(quantity), now) for step in makers.ROUTING)
     return makers.make_work_order(
         act, revision, operations=steps, quantity=D(quantity), number=number or f"WO-{7000 + next(_turn)}",
-        standard_cost=D(quantity) * D("74.00"), status="IN_PROCESS",
+        standard_cost=D(quantity) * D("74.00"), status="IN_PROCESS", **fields,
     )  # fmt: skip
 
 

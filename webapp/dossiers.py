@@ -296,6 +296,7 @@ PAGES: Mapping[str, str] = {
     "work_order": "work_orders.show",
     "instance": "operations.show",
     "outside_link": "outside.show",
+    "outside_loss": "outside.loss",
     "work_order_operation": "outside.operation",
     "waiver": "waivers.show",
     "nonconformance": "nonconformances.show",

@@ -14,8 +14,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables of changed quantities and of rates by date; a work order knows what it continues and was converted under."""
+    """Make the tables of changed quantities, losses and rates by date; a work order knows what it continues and was converted under."""
     _make_work_order_change()
+    _make_outside_loss()
+    _make_outside_claim()
     _make_work_centre_rate()
     op.add_column("work_order", sa.Column("continues_parent", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("work_order", sa.Column("change_order_id", database.IdType(), nullable=True))
@@ -97,6 +99,68 @@ def _make_work_centre_rate() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_work_centre_rate")),
         sa.UniqueConstraint("work_centre_id", "valid_from", name=op.f("uq_work_centre_rate_work_centre_id_valid_from")),
     )
+
+
+def _make_outside_loss() -> None:
+    op.create_table(
+        "outside_loss",
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("link_id", database.IdType(), nullable=False),
+        sa.Column("movement_id", database.IdType(), nullable=False),
+        sa.Column("work_order_id", database.IdType(), nullable=False),
+        sa.Column("quantity", database.Scaled(6), nullable=False),
+        sa.Column("uom", sa.String(length=40), nullable=False),
+        sa.Column("statement", sa.String(length=4000), nullable=False),
+        sa.Column("follow_up", _word("follow_up", "REDUCE", "REPLENISH"), nullable=False),
+        sa.Column("quantity_before", database.Scaled(6), nullable=True),
+        sa.Column("quantity_after", database.Scaled(6), nullable=True),
+        sa.Column("declared_by", sa.String(length=60), nullable=False),
+        sa.Column("approved_hash", sa.String(length=64), nullable=False),
+        sa.Column("status", _word("status", "DECLARED", "SETTLED", "REPLACED"), nullable=False),
+        sa.Column("replacement_id", database.IdType(), nullable=True),
+        *_kept(),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_outside_loss_quantity_positive")),
+        sa.CheckConstraint("length(statement) > 0", name=op.f("ck_outside_loss_with_a_statement")),
+        sa.CheckConstraint(
+            "(follow_up = 'REDUCE') = (quantity_after IS NOT NULL) AND (quantity_after IS NULL) = (quantity_before IS NULL)",
+            name=op.f("ck_outside_loss_reduced_to_a_quantity"),
+        ),
+        sa.CheckConstraint(
+            "quantity_after IS NULL OR quantity_after > 0", name=op.f("ck_outside_loss_something_is_left")
+        ),
+        sa.ForeignKeyConstraint(["link_id"], ["outside_link.id"], name=op.f("fk_outside_loss_link_id")),
+        sa.ForeignKeyConstraint(["movement_id"], ["outside_movement.id"], name=op.f("fk_outside_loss_movement_id")),
+        sa.ForeignKeyConstraint(["work_order_id"], ["work_order.id"], name=op.f("fk_outside_loss_work_order_id")),
+        sa.ForeignKeyConstraint(["replacement_id"], ["work_order.id"], name=op.f("fk_outside_loss_replacement_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outside_loss")),
+        sa.UniqueConstraint("number", name=op.f("uq_outside_loss_number")),
+    )
+    op.create_index("ix_outside_loss_link_id", "outside_loss", ["link_id"])
+
+
+def _make_outside_claim() -> None:
+    op.create_table(
+        "outside_claim",
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("link_id", database.IdType(), nullable=False),
+        sa.Column("pieces", database.Scaled(6), nullable=False),
+        sa.Column("amount", database.Scaled(4), nullable=False),
+        sa.Column("currency", sa.String(length=40), nullable=False),
+        sa.Column("decision", _word("decision", "CLAIMED", "WAIVED"), nullable=False),
+        sa.Column("reference", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.String(length=4000), nullable=False),
+        sa.Column("decided_by", sa.String(length=60), nullable=False),
+        *_kept(),
+        sa.CheckConstraint("pieces > 0", name=op.f("ck_outside_claim_pieces_positive")),
+        sa.CheckConstraint("amount >= 0", name=op.f("ck_outside_claim_amount_not_negative")),
+        sa.CheckConstraint(
+            "decision <> 'WAIVED' OR length(reason) > 0", name=op.f("ck_outside_claim_waived_for_a_reason")
+        ),
+        sa.ForeignKeyConstraint(["link_id"], ["outside_link.id"], name=op.f("fk_outside_claim_link_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outside_claim")),
+        sa.UniqueConstraint("number", name=op.f("uq_outside_claim_number")),
+    )
+    op.create_index("ix_outside_claim_link_id", "outside_claim", ["link_id"])
 
 
 def _word(name: str, *allowed: str) -> sa.Enum:

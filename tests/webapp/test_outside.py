@@ -161,7 +161,12 @@ def test_losses_recalls_notices_and_undoing_are_booked_on_the_page(browse: Peopl
     path = f"/outside/{outside.link.id}"
     planner = browse(rita)
     assert planner.post(f"{path}/lost", {"event": "l", "quantity": "2", "statement": " "}).status_code == 422
-    assert planner.post(f"{path}/lost", {"event": "l", "quantity": "2", "statement": "Letter 7"}).status_code == 303
+    assert (
+        planner.post(
+            f"{path}/lost", {"event": "l", "quantity": "2", "statement": "Letter 7", "follow_up": "REDUCE"}
+        ).status_code
+        == 303
+    )
     assert (
         planner.post(f"{path}/recall", {"event": "c", "quantity": "4", "reason": "Engineering asks"}).status_code == 303
     )

@@ -12,9 +12,10 @@ from sqlalchemy.orm import joinedload
 from engine.act import Act
 from engine.database import is_id
 from engine.errors import Invalid, NotFound
-from processes import outside_board, outside_linking, outside_moving
+from processes import outside_board, outside_linking, outside_losses, outside_moving
 from processes.outside_moving import Return, Shipment
 from records.outside import LinkStatus, MovementKind, OutsideLink, OutsideMovement
+from records.outside_loss import ClaimDecision, FollowUp, LossStatus, OutsideLoss, claims_of, losses_of
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.work_order import WorkOrder, WorkOrderOperation
 from webapp import listing
@@ -80,10 +81,36 @@ class LinkSummary(Answer):
     version = fields.Integer()
 
 
+class LossAnswer(Answer):
+    """Pieces that were lost and what follows; settled when planner and buyer have signed it."""
+
+    id = fields.UUID()
+    number = fields.String()
+    status = word(LossStatus)
+    quantity = Exact()
+    statement = fields.String()
+    follow_up = word(FollowUp)
+    work_order_quantity_after = Exact(allow_none=True)
+    replacement = maybe()
+
+
+class ClaimAnswer(Answer):
+    """What was claimed from the supplier, or waived, for scrap and lost pieces."""
+
+    number = fields.String()
+    decision = word(ClaimDecision)
+    pieces = Exact()
+    amount = Exact()
+    currency = fields.String()
+    reference = fields.String()
+
+
 class LinkDetail(LinkSummary):
-    """A link with every movement, oldest first."""
+    """A link with every movement, loss and claim, oldest first."""
 
     movements = fields.List(fields.Nested(MovementAnswer))
+    losses = fields.List(fields.Nested(LossAnswer))
+    claims = fields.List(fields.Nested(ClaimAnswer))
 
 
 class LinkRequest(Request):
@@ -127,11 +154,12 @@ class ReturnRequest(Request):
 
 
 class LossRequest(Request):
-    """What the supplier no longer has. statement: date and reference of what it wrote."""
+    """What the supplier no longer has. statement: date and reference of what it wrote; follow_up: fewer pieces, or new ones."""
 
     event_id = fields.String(required=True, validate=ONE_TO_A_HUNDRED)
     quantity = Exact(required=True)
     statement = text(4000, required=True)
+    follow_up = word(FollowUp, required=True)
     serials = fields.List(text(40), load_default=list, validate=validate.Length(max=1000))
 
 
@@ -171,8 +199,21 @@ def _movement(movement: OutsideMovement) -> dict[str, Any]:
 
 
 def _show(record_id: str) -> dict[str, Any]:
-    link = pages.find(reading(), record_id)
-    return _summary(link) | {"movements": [_movement(movement) for movement in link.movements]}
+    session = reading()
+    link = pages.find(session, record_id)
+    return _summary(link) | {
+        "movements": [_movement(movement) for movement in link.movements],
+        "losses": [_loss(loss) for loss in losses_of(session, link.id)],
+        "claims": claims_of(session, link.id),
+    }
+
+
+def _loss(loss: OutsideLoss) -> dict[str, Any]:
+    return {
+        "id": loss.id, "number": loss.number, "status": loss.status, "quantity": loss.quantity, "statement": loss.statement,
+        "follow_up": loss.follow_up, "work_order_quantity_after": loss.quantity_after,
+        "replacement": loss.replacement.number if loss.replacement is not None else None,
+    }  # fmt: skip
 
 
 @reads(
@@ -258,10 +299,10 @@ def return_outside(act: Act, body: dict[str, Any], record_id: str) -> str:
     body=LossRequest, answer=LinkDetail, render=_show,
 )  # fmt: skip
 def declare_outside_loss(act: Act, body: dict[str, Any], record_id: str) -> str:
-    """Give pieces up with the supplier's statement, as a planner."""
+    """Give pieces up with the supplier's statement, as a planner; planner and buyer then sign what follows, on its page."""
     link = pages.find(act.session, record_id)
-    outside_moving.declare_lost(
-        act, link, _above(body, "quantity"), statement=body["statement"], event_id=body["event_id"],
+    outside_losses.declare_lost(
+        act, link, _above(body, "quantity"), statement=body["statement"], follow_up=body["follow_up"], event_id=body["event_id"],
         serials=tuple(body["serials"]),
     )  # fmt: skip
     return link.id

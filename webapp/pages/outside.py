@@ -18,25 +18,33 @@ from processes import (
     outside_away,
     outside_board,
     outside_linking,
+    outside_losses,
     outside_moving,
     outside_processing,
     outside_undoing,
     packing_list,
 )
 from processes.outside_receiving import certificates_of_link, receipts_of_link
+from processes.seats import roles_of_user, seat_for, seats_on
 from records.outside import AWAY, LinkStatus, OutsideLink, OutsideMovement, links_of_operation, serials_away
+from records.outside_loss import FollowUp, LossStatus, OutsideLoss, claims_of, losses_of
 from records.part import LotControl
 from records.purchase_order import PurchaseOrderLine
 from records.work_order import WorkOrderOperation
 from webapp import document_page, filters, outside_form
 from webapp.csv_file import csv_file
 from webapp.refusals import status_of
+from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.visit import acting, now, read_anew, reading, visitor
 
 pages = Blueprint("outside", __name__)
 
 Page = str | tuple[str, int] | Answer
 FILTERS = (("", "Open"), ("away", "At suppliers"), ("late", "Late"), ("hold", "On hold"), ("all", "All"))
+FOLLOW_UPS = (
+    (FollowUp.REDUCE.value, "The work order gets fewer pieces"),
+    (FollowUp.REPLENISH.value, "The pieces are made again"),
+)
 HEADINGS = (
     "link", "work_order", "operation", "part", "supplier", "order", "order_revision", "status", "allocated", "uom", "shipped",
     "good", "scrap", "lost", "recalled", "at_supplier", "return_by", "days_away", "late_days", "certificates", "next", "owner",
@@ -102,6 +110,35 @@ def act_on(record_id: str, action: str) -> Page:
     return redirect(url_for("outside.show", record_id=record_id), 303)
 
 
+@pages.route("/outside/losses/<record_id>", methods=["GET", "POST"])
+def loss(record_id: str) -> Page:
+    """Show a loss and what is to follow; on POST sign the seat that is open to the visitor."""
+    if request.method == "GET":
+        return _show_loss(find_loss(reading(), record_id))
+    try:
+        with acting() as act:
+            found, seen = find_loss(act.session, record_id), request.form.get("seen_hash", "")
+            signed = outside_losses.sign_loss(act, found, read_signature(), seen_hash=seen, reason=read_reason())
+            told = f"Signed. {signed.number} is settled." if signed.status is LossStatus.SETTLED else "Signed."
+    except Refused as refusal:
+        return _show_loss(find_loss(read_anew(), record_id), refusal), status_of(refusal)
+    flash(told, "good")
+    return redirect(url_for("outside.loss", record_id=record_id), 303)
+
+
+@pages.post("/outside/losses/<record_id>/anew")
+def choose_anew(record_id: str) -> Page:
+    """Choose something else to follow a loss that is not signed by both yet."""
+    try:
+        with acting() as act:
+            made = outside_losses.choose_anew(act, find_loss(act.session, record_id), request.form.get("follow_up"))
+            number, made_id = made.number, made.id
+    except Refused as refusal:
+        return _show_loss(find_loss(read_anew(), record_id), refusal), status_of(refusal)
+    flash(f"{number} says what follows now; planner and buyer sign it.", "good")
+    return redirect(url_for("outside.loss", record_id=made_id), 303)
+
+
 @pages.get("/outside/<record_id>/packing-lists/<movement_id>.pdf")
 def sheet(record_id: str, movement_id: str) -> Response:
     """Hand out the packing list of a shipment."""
@@ -156,6 +193,14 @@ def find(session: Session, record_id: str) -> OutsideLink:
     return link
 
 
+def find_loss(session: Session, record_id: str) -> OutsideLoss:
+    """Return a loss. Raises: NotFound."""
+    found = session.get(OutsideLoss, record_id) if is_id(record_id) else None
+    if found is None:
+        raise NotFound("Expected a loss at this address, but there is none.")
+    return found
+
+
 def find_operation(session: Session, record_id: str) -> WorkOrderOperation:
     """Return an operation. Raises: NotFound."""
     found = session.get(WorkOrderOperation, record_id) if is_id(record_id) else None
@@ -206,6 +251,20 @@ def _show(link: OutsideLink, refusal: Refused | None = None) -> str:
         undone={movement.reverses_id for movement in link.movements}, away=serials_away(session, link),
         receipts=receipts_of_link(session, link), certificates=certificates_of_link(session, link),
         kinds=[(kind.value, outside_away.WORDS[kind][2:]) for kind in outside_away.NoticeKind], sent=request.form,
+        losses=losses_of(session, link.id), claims=claims_of(session, link.id), follow_ups=FOLLOW_UPS,
+    )  # fmt: skip
+
+
+def _show_loss(found: OutsideLoss, refusal: Refused | None = None) -> str:
+    session = reading()
+    is_open = found.status is LossStatus.DECLARED
+    roles = roles_of_user(session, visitor().user_id, at=now())
+    seat = seat_for(session, found, visitor().user_id, roles) if is_open else None
+    return render_template(
+        "outside/loss.html", document=found, seats=seats_on(session, found), may_sign=seat is not None, refusal=refusal,
+        may_choose=is_open and visitor().holds("PLANNER"), form=request.form, errors=errors_of(refusal),
+        content_hash=found.approved_hash, follow_ups=FOLLOW_UPS,
+        **signing_values(session, outside_losses.MEANINGS[seat.role] if seat is not None else None),
     )  # fmt: skip
 
 
@@ -283,8 +342,17 @@ def _movement(session: Session, record_id: str, movement_id: str) -> OutsideMove
 def _lost(act: Act, link: OutsideLink) -> str:
     quantity = outside_form.quantity(request.form, "quantity", visitor().how)
     given = {"statement": request.form.get("statement", "")[:4000], "event_id": outside_form.event(request.form)}
-    outside_moving.declare_lost(act, link, quantity, serials=outside_form.serials(request.form, "serials"), **given)
-    return f"{quantity.normalize():f} {link.uom} of {link.number} are declared lost."
+    outside_losses.declare_lost(
+        act,
+        link,
+        quantity,
+        serials=outside_form.serials(request.form, "serials"),
+        follow_up=request.form.get("follow_up"),
+        **given,
+    )
+    return (
+        f"{quantity.normalize():f} {link.uom} of {link.number} are declared lost; planner and buyer sign what follows."
+    )
 
 
 def _recall(act: Act, link: OutsideLink) -> str:

@@ -54,7 +54,12 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "another unit": ("returns", {"good": "1", "uom": "KGM"}, 409, "CON-12"),
     "a negative count": ("returns", {"good": "-1"}, 422, "INVALID"),
     "nothing": ("returns", {}, 422, "INVALID"),
-    "a loss without a statement": ("losses", {"quantity": "1", "statement": " "}, 403, "NOT_AUTHORISED"),
+    "a loss without a statement": (
+        "losses",
+        {"quantity": "1", "statement": " ", "follow_up": "REDUCE"},
+        403,
+        "NOT_AUTHORISED",
+    ),
     "half a piece": ("returns", {"good": "0.5"}, 422, "INVALID"),
     "a recall of nothing": ("recalls", {"quantity": "0", "reason": "why"}, 422, "INVALID"),
 }
