@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from sqlalchemy import select
@@ -55,7 +56,7 @@ def lots_of(act: Act, receipt: Receipt) -> list[Lot]:
 def release(act: Act, receipt: Receipt, *, reason: str) -> None:
     """Let the lots of accepted goods be used; what had been rejected and is used as it is gets a lot of its own."""
     for lot in lots_of(act, receipt):
-        if lot.status is LotStatus.QUARANTINE:
+        if lot.status is LotStatus.QUARANTINE and lot.quantity_left > 0:
             accept_lot(act, lot, reason=reason)
         elif lot.status is LotStatus.REJECTED and lot.quantity_left > 0:
             _replace(act, receipt, lot, reason=reason)
@@ -68,13 +69,16 @@ def bar(act: Act, receipt: Receipt, *, reason: str) -> None:
             reject_lot(act, lot, reason=reason)
 
 
-def take_back(act: Act, receipt: Receipt, quantity: Decimal, *, reason: str, event_id: str) -> None:
+def take_back(
+    act: Act, receipt: Receipt, quantity: Decimal, *, reason: str, event_id: str, serials: Sequence[str] = ()
+) -> None:
     """Take pieces out of the lots of a receipt that is reversed.
 
-    quantity: in the receipt's unit. Raises: Conflict NOT_ENOUGH when they were used already.
+    quantity: in the receipt's unit. serials: which of them, any when empty. Raises: Conflict NOT_ENOUGH when they were used
+    already.
     """
     left = quantity * receipt.order_line.conversion_factor
-    lots = lots_of(act, receipt)
+    lots = [lot for lot in lots_of(act, receipt) if not (serials and lot.is_serial) or _is_called(lot, serials)]
     for number, lot in enumerate(lots, start=1):
         taken = min(left, lot.quantity_left)
         if taken > 0:
@@ -86,6 +90,12 @@ def take_back(act: Act, receipt: Receipt, quantity: Decimal, *, reason: str, eve
             "reverse what used them first",
             code="NOT_ENOUGH", record=(receipt.record_type, receipt.id),
         )  # fmt: skip
+
+
+def _is_called(lot: Lot, serials: Sequence[str]) -> bool:
+    """Say whether a lot is one of these pieces; a number that was taken before carries a turn, ``S-1-2``."""
+    before, _, turn = lot.number.rpartition("-")
+    return lot.number in serials or (turn.isdigit() and before in serials)
 
 
 def _replace(act: Act, receipt: Receipt, rejected: Lot, *, reason: str) -> None:

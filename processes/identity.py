@@ -13,6 +13,7 @@ from records.external import Discrepancy, DiscrepancyStatus, Severity
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.receipt import Quarantine, Receipt
 from records.supplier import SupplierStatus
+from rules.delivery_dates import FLOW, judge_date
 from rules.finding import keep_findings
 from rules.flow_mode import mode_of
 from rules.order_consistency import judge_receipt
@@ -34,8 +35,12 @@ class Doubt:
 
 
 def doubts_about(act: Act, receipt: Receipt) -> Doubt | None:
-    """Return the first reason to keep received goods apart, or None when they are what was ordered."""
+    """Return the first reason to keep received goods apart, or None when they are what was ordered.
+
+    What is to say of their date is kept as a finding in any case.
+    """
     order = receipt.order_line.order
+    untimely = _date(act, receipt)
     status = order.held_from if order.status is OrderStatus.ON_HOLD else order.status
     if status is OrderStatus.CANCEL_PENDING or is_being_cancelled(act.session, order):
         waits = "the supplier's acknowledgement" if status is OrderStatus.CANCEL_PENDING else "its approval"
@@ -51,6 +56,7 @@ def doubts_about(act: Act, receipt: Receipt) -> Doubt | None:
         or _supplier(act, receipt)
         or _wrong_revision(receipt)
         or _unanswered(act, order, status)
+        or untimely
     )
 
 
@@ -113,6 +119,16 @@ def _supplier(act: Act, receipt: Receipt) -> Doubt | None:
         f"SUP-09: Expected an approved supplier, but {standing}.",
         "Supplier quality decides what becomes of open deliveries.",
     )
+
+
+def _date(act: Act, receipt: Receipt) -> Doubt | None:
+    """RCV-EARLY, RCV-LATE: further from its day than the line's profile allows."""
+    found = judge_date(act.session, receipt)
+    keep_findings(act, found, mode=mode_of(act.session, FLOW))
+    stops = [each for each in found if each.effect is not Effect.WARN]
+    if not stops:
+        return None
+    return Doubt(Quarantine.DATE, "Goods off their date", f"{stops[0].rule}: {stops[0].sentence}", stops[0].way_out)
 
 
 def _drift(act: Act, order: PurchaseOrder) -> Doubt | None:

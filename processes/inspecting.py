@@ -97,11 +97,12 @@ def record_inspection(
 
 
 def clear(act: Act, receipt: Receipt, *, reason: str) -> Receipt:
-    """Let goods out of quarantine into inspection: the doubt about them is gone.
+    """Let goods out of quarantine into inspection: the doubt about them is gone. Their date is the buyer's to judge, too.
 
     Raises: Forbidden; Invalid without a reason; Conflict unless they are kept apart for a doubt, or while it stands.
     """
-    role_for(act, DISPOSERS, to="let goods out of quarantine")
+    judges = (*BUYERS, *DISPOSERS) if receipt.quarantine is Quarantine.DATE else DISPOSERS
+    role_for(act, judges, to="let goods out of quarantine")
     lock(act, receipt.order_line.order)
     if receipt.status is not S.QUARANTINE or receipt.quarantine in (Quarantine.OVER, Quarantine.CERTIFICATE):
         raise Conflict(f"Expected {receipt.number} to be in quarantine for a doubt, but it is {_where(receipt)}")
@@ -120,7 +121,7 @@ def reject(act: Act, receipt: Receipt, *, reason: str) -> Receipt:
     role_for(act, DISPOSERS, to="reject goods")
     lock(act, receipt.order_line.order)
     _require(reason, "the rejection")
-    _reject(act, receipt, title=f"{receipt.number} rejected", reason=reason)
+    turn_down(act, receipt, title=f"{receipt.number} rejected", reason=reason)
     settle_statuses(act, receipt.order_line.order)
     tell_flow(act, "goods.cleared", receipt.id, {"outcome": "reject"})
     return receipt
@@ -174,7 +175,7 @@ def decide_excess(act: Act, receipt: Receipt, decision: OverDecision, *, reason:
             move(act, receipt, S.INSPECTION, reason=reason)
             settle(act, receipt)
         else:
-            _reject(act, receipt, title="", reason=reason)
+            turn_down(act, receipt, title="", reason=reason)
             move(act, receipt, S.RETURNED, reason=reason)
             book_back(act, receipt, reason=f"RETURN: {reason}", event_id=f"{receipt.id}:RETURN")
     settle_statuses(act, order)
@@ -228,7 +229,7 @@ def _keep(act: Act, receipt: Receipt, inspection: Inspection) -> Inspection:
     act.session.flush()
     if inspection.result is InspectionResult.FAIL:
         words = f"{inspection.rejects} of {inspection.sample_size} rejected, {inspection.accept_number} allowed"
-        _reject(act, receipt, title=f"Inspection failed: {words}", reason=inspection.findings)
+        turn_down(act, receipt, title=f"Inspection failed: {words}", reason=inspection.findings)
     else:
         settle(act, receipt)
     settle_statuses(act, receipt.order_line.order)
@@ -236,7 +237,8 @@ def _keep(act: Act, receipt: Receipt, inspection: Inspection) -> Inspection:
     return inspection
 
 
-def _reject(act: Act, receipt: Receipt, *, title: str, reason: str) -> None:
+def turn_down(act: Act, receipt: Receipt, *, title: str, reason: str) -> None:
+    """Reject goods and bar their lots. title: of the nonconformance to raise, empty for none."""
     move(act, receipt, S.REJECTED, reason=reason)
     goods_lots.bar(act, receipt, reason=reason)
     if title:
@@ -288,7 +290,7 @@ def _count_excess(act: Act, receipt: Receipt, *, reason: str) -> None:
             code="NO_ROOM", record=(line.order.record_type, line.order_id),
         )  # fmt: skip
     receipt.over_decision = OverDecision.AMEND
-    _reject(act, receipt, title="", reason=reason)
+    turn_down(act, receipt, title="", reason=reason)
     move(act, receipt, S.RETURNED, reason=reason)
     back = book_back(act, receipt, reason=f"AMEND: {reason}", event_id=f"{receipt.id}:AMEND")
     again = Receipt(

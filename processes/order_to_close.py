@@ -15,7 +15,7 @@ from engine.act import Act, Installation
 from engine.errors import Invalid, Refused
 from engine.instances import link_record
 from engine.registry import Registry, Work
-from processes import certification, goods_settling, inspecting, invoicing, matching, order_closing, receiving
+from processes import certification, goods_settling, inspecting, invoicing, matching, order_closing, receiving, sorting
 from processes.approved_suppliers import open_orders
 from processes.certification import Paper
 from processes.documents import existing, order_variable, plain
@@ -60,7 +60,7 @@ def weigh_order(act: Act, work: Work) -> Mapping[str, Any]:
     return {
         "order": _about(order),
         "is_complete": is_complete,
-        "is_over": order.status in FINAL,
+        "was_ended_elsewhere": order.status in FINAL,
         "open_points": reasons,
     }
 
@@ -101,6 +101,7 @@ def look_at_goods(act: Act, work: Work) -> Mapping[str, Any]:
             "hash": inspecting.review_hash(receipt),
             "status": receipt.status.value,
             "reason": receipt.quarantine_reason,
+            "cause": receipt.quarantine.value if receipt.quarantine else None,
             "missing": ", ".join(missing) or None,
             "needs_inspection": receipt.order_line.is_inspection_required
             and not inspected
@@ -142,6 +143,14 @@ def record_inspection(act: Act, work: Work) -> Mapping[str, Any]:
     signature = _signature(act, receipt.record_type, receipt.id)
     rejects, findings = int(work.get("rejects") or 0), str(work.get("findings") or "")
     mark = signature.id if signature else None
+    if work.get("sorted_out"):
+        bad = Decimal(str(work["sorted_out"]))
+        return _tried(
+            act,
+            lambda: (
+                sorting.record_sorting(act, receipt, rejected=bad, findings=findings, signature=signature).passed.number
+            ),
+        )
     return _tried(
         act,
         lambda: (

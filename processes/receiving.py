@@ -151,10 +151,11 @@ def book_back(
     event_id: str,
     system: str = OWN,
     received_by: str | None = None,
+    serials: Sequence[str] = (),
 ) -> Receipt:
     """Write the negative receipt, without asking who acts: a disposition of quality does the same.
 
-    received_by: who takes it back; whoever received the goods when a disposition does.
+    received_by: who takes it back; whoever received the goods when a disposition does. serials: which pieces, any when empty.
     """
     if not reason.strip():
         raise Invalid("Expected a reason for the reversal, but there is none", {"reason": "is required"})
@@ -173,12 +174,12 @@ def book_back(
         over_quantity=-(wanted - counted), uom=receipt.uom, stated_quantity=wanted, stated_uom=receipt.uom,
         order_revision=line.order.revision, packing_slip=receipt.packing_slip, received_on=_today(act, line),
         received_by=received_by or receipt.received_by,
- location=receipt.location, reverses=receipt, reverses_id=receipt.id, reason=reason[:4000],
-        status=ReceiptStatus.REVERSAL, source_system=system, source_event_id=event_id,
+        location=receipt.location, reverses=receipt, reverses_id=receipt.id, reason=reason[:4000],
+        status=ReceiptStatus.REVERSAL, source_system=system, source_event_id=event_id, serials=tuple(serials),
     )  # fmt: skip
     act.session.add(made)
     count_receipts(act, line)
-    goods_lots.take_back(act, receipt, wanted, reason=reason, event_id=f"{system}:{event_id}")
+    goods_lots.take_back(act, receipt, wanted, reason=reason, event_id=f"{system}:{event_id}", serials=serials)
     return made
 
 
@@ -190,7 +191,7 @@ def announce(act: Act, receipt: Receipt) -> None:
         "uom": receipt.uom,
     }  # fmt: skip
     # What the flow will learn of these goods stays with them: names that come with the message are their own.
-    own = dict.fromkeys(("goods", "refusal", "kept_as", "decision", "rejects", "findings", "note"))
+    own = dict.fromkeys(("goods", "refusal", "kept_as", "decision", "rejects", "sorted_out", "findings", "note"))
     tell_flow(act, "goods.received", order_key(line.order), {"receipt": about, **own})
 
 

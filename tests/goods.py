@@ -12,10 +12,11 @@ from sqlalchemy import select
 
 from engine.act import Act, Installation
 from engine.ports import SignatureRequest
-from processes import certification, inspecting, invoicing, receiving
+from processes import certification, inspecting, invoicing, receiving, sorting
 from processes.certification import Paper
 from processes.invoicing import Bill, BilledLine
 from processes.receiving import Booking, Delivery
+from processes.sorting import Sorted
 from records.certificate import Certificate, CertificateType
 from records.demo_people import Member
 from records.inspection import Inspection
@@ -154,3 +155,13 @@ class Dock:
             return list(
                 session.scalars(select(Receipt).where(Receipt.order_line_id == self.line_id).order_by(Receipt.number))
             )
+
+    def sort(self, receipt: Receipt, rejected: int | Decimal, *, by: Member = quinn, **fields: Any) -> Sorted:
+        """Sort goods: so many are rejected, the others accepted."""
+        given = {"findings": "Bore out of size"} | fields
+
+        def work(act: Act, _: PurchaseOrderLine) -> Sorted:
+            goods = act.session.get_one(Receipt, receipt.id)
+            return sorting.sort_out(act, goods, signed(by, "VERIFIED"), rejected=D(rejected), **given)
+
+        return self.act_as(by, work)
