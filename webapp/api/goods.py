@@ -19,8 +19,9 @@ from records.receipt import Receipt, ReceiptStatus
 from webapp.api.endpoints import reads, writes
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
 from webapp.api.tasks import SignatureGiven
+from webapp.pages import goods as pages
 from webapp.pages import orders
-from webapp.pages import receiving as pages
+from webapp.pages import receiving as receiving_pages
 from webapp.visit import reading, visitor
 
 EVENT = validate.Length(1, 200, error="Expected {min} to {max} characters")
@@ -179,7 +180,7 @@ def _booking(subject: dict[str, Any]) -> dict[str, Any]:
 )
 def list_receipts(*, q: str, status: str, after: str, limit: int) -> Any:
     """Search in numbers, packing slips, lots and heats."""
-    found = pages.look_up(q, status, after, limit=limit)
+    found = receiving_pages.look_up(q, status, after, limit=limit)
     return as_page(found) | {"items": [as_answer(one) for one in found.items]}
 
 

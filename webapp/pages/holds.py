@@ -73,7 +73,7 @@ def _goods(session: Session) -> list[Mismatch]:
     wanted = select(Receipt).where(Receipt.status.in_(APART)).order_by(Receipt.changed_at).limit(300)
     return [
         Mismatch(
-            "GOODS", goods.number, url_for("receiving.show", record_id=goods.id),
+            "GOODS", goods.number, url_for("goods.show", record_id=goods.id),
             f"{goods.quantity.normalize():f} {goods.uom} of {goods.order_line.item} on {goods.order_line.number}",
             "goods as ordered", goods.quarantine_reason or goods.status.value.lower(), _owner(goods), goods.created_at,
         )

@@ -166,7 +166,7 @@ def _show(found: Nonconformance, refusal: Refused | None = None) -> str:
 
 def _url(found: Nonconformance) -> str:
     if found.about_type == "receipt":
-        return url_for("receiving.show", record_id=found.about_id)
+        return url_for("goods.show", record_id=found.about_id)
     return dossiers.record_url(found.about_type, found.about_id)
 
 
