@@ -203,7 +203,9 @@ def review_hash(receipt: Receipt) -> str:
 def _inspection(act: Act, receipt: Receipt, *, rejects: int, findings: str) -> Inspection:
     lock(act, receipt.order_line.order)
     if receipt.status is not S.INSPECTION:
-        raise Conflict(f"Expected {receipt.number} to wait for inspection, but it is {_where(receipt)}")
+        raise Conflict(
+            f"Expected {receipt.number} to wait for inspection, but it is {_where(receipt)}", code="ILLEGAL_TRANSITION"
+        )
     if not receipt.order_line.is_inspection_required:
         raise Conflict(f"Expected {receipt.order_line.number} to ask for an inspection, but it does not")
     plan = plan_for(act, receipt)

@@ -36,6 +36,7 @@ from records.invoice import (
     MatchResult,
     Payable,
 )
+from records.outside import LinkStatus, links_of_line
 from records.purchase_order import LINE_TRANSITIONS, LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine, move
 from records.receipt import SHORT_CLOSE_TRANSITIONS, WAITING, Receipt, ReceiptStatus, ShortClose, ShortCloseStatus
 from records.transition import move_along
@@ -54,16 +55,11 @@ def propose_short_close(act: Act, line: PurchaseOrderLine, *, reason: str) -> Sh
     order = lock(act, line.order)
     if not reason.strip():
         raise Invalid("Expected a reason for giving up the rest, but there is none", {"reason": "is required"})
-    rest = outstanding(act, line)
-    if order.status not in (OrderStatus.ACKNOWLEDGED, OrderStatus.PARTIALLY_RECEIVED) or rest <= 0:
-        raise Conflict(
-            f"Expected something to be still to come on {line.number}, but the order is {order.status} and "
-            f"{plain(max(rest, Decimal(0)))} {line.uom} are open"
-        )
-    if any(one.status is ShortCloseStatus.PROPOSED for one in short_closes_of(act.session, line)):
-        raise Conflict(f"Expected no open proposal for {line.number}, but a planner has one to decide")
+    rest, obstacle = rest_of(act.session, line), why_not_short_close(act.session, line)
+    if obstacle:
+        raise Conflict(obstacle, record=(order.record_type, order.id))
     made = ShortClose(
-        order_line=line, order_line_id=line.id, quantity=rest, reason=reason.strip(), impact=_impact(line),
+        order_line=line, order_line_id=line.id, quantity=rest, reason=reason.strip(), impact=impact_of(act.session, line),
         proposed_by=act.user_id or "",
     )  # fmt: skip
     act.session.add(made)
@@ -97,10 +93,10 @@ def decide_short_close(act: Act, proposal: ShortClose, *, confirm: bool, answer:
                 )
             ]
         )
-    if confirm and outstanding(act, line) != proposal.quantity:
+    if confirm and outstanding(act.session, line) != proposal.quantity:
         raise Conflict(
             f"Expected {plain(proposal.quantity)} {line.uom} to be open on {line.number} as proposed, but "
-            f"{plain(outstanding(act, line))} are; propose it anew",
+            f"{plain(outstanding(act.session, line))} are; propose it anew",
         )
     with act.session.no_autoflush:
         wanted = ShortCloseStatus.CONFIRMED if confirm else ShortCloseStatus.REFUSED
@@ -114,6 +110,24 @@ def decide_short_close(act: Act, proposal: ShortClose, *, confirm: bool, answer:
     settle_statuses(act, order)
     tell_flow(act, "short_close.decided", proposal.id)
     return proposal
+
+
+def rest_of(session: Session, line: PurchaseOrderLine) -> Decimal:
+    """Return what is still to come on a line, in its unit, never below 0."""
+    return max(outstanding(session, line), Decimal(0))
+
+
+def why_not_short_close(session: Session, line: PurchaseOrderLine) -> str:
+    """Return why the rest of a line cannot be given up now, or an empty text."""
+    rest, status = rest_of(session, line), line.order.status
+    if status not in (OrderStatus.ACKNOWLEDGED, OrderStatus.PARTIALLY_RECEIVED) or rest <= 0:
+        return (
+            f"Expected something to be still to come on {line.number}, but the order is {status} and "
+            f"{plain(rest)} {line.uom} are open"
+        )
+    if any(one.status is ShortCloseStatus.PROPOSED for one in short_closes_of(session, line)):
+        return f"Expected no open proposal for {line.number}, but a planner has one to decide"
+    return ""
 
 
 def short_closes_of(session: Session, line: PurchaseOrderLine) -> list[ShortClose]:
@@ -218,12 +232,19 @@ def _receipts(session: Session, line: PurchaseOrderLine) -> Sequence[Receipt]:
     return session.scalars(select(Receipt).where(Receipt.order_line_id == line.id).order_by(Receipt.number)).all()
 
 
-def _impact(line: PurchaseOrderLine) -> str:
-    """Say what giving up the rest means for the work that waits for it."""
-    waits = [f"work order operation {line.work_order_op}"] if line.work_order_op else []
+def impact_of(session: Session, line: PurchaseOrderLine) -> str:
+    """Say what giving up the rest of a line means for the work that waits for it, with quantity and day."""
+    waits = [
+        f"{link.number} for work order operation {link.operation.number}, {plain(link.allocated_quantity)} {link.uom}"
+        + (f" needed on {link.need_by.isoformat()}" if link.need_by else "")
+        for link in links_of_line(session, line.id)
+        if link.status is not LinkStatus.CANCELLED
+    ]
+    if line.work_order_op and not waits:
+        waits.append(f"work order operation {line.work_order_op}")
     if line.requisition_line is not None:
         waits.append(f"requisition {line.requisition_line.requisition.number}")
-    return f"Waiting for it: {', '.join(waits)}." if waits else "No work order is linked to this line."
+    return f"Waiting for it: {'; '.join(waits)}." if waits else "No work order is linked to this line."
 
 
 def _records(session: Session, order: PurchaseOrder) -> Iterator[tuple[str, list[Record]]]:

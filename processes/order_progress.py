@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine import motion
 from engine.act import Act
@@ -60,11 +61,11 @@ def lock(act: Act, order: PurchaseOrder) -> PurchaseOrder:
     return found
 
 
-def outstanding(act: Act, line: PurchaseOrderLine) -> Decimal:
+def outstanding(session: Session, line: PurchaseOrderLine) -> Decimal:
     """Return what is still to come on a line: what was rejected must be replaced. Nothing on a line that is closed."""
     if line.status in (LineStatus.CLOSED, LineStatus.CANCELLED):
         return Decimal(0)
-    return line.quantity - line.quantity_received + rejected_quantity(act.session, line)
+    return line.quantity - line.quantity_received + rejected_quantity(session, line)
 
 
 def settle_statuses(act: Act, order: PurchaseOrder) -> PurchaseOrder:
@@ -92,7 +93,7 @@ def _line_status(act: Act, line: PurchaseOrderLine) -> LineStatus:
     if line.status in (LineStatus.CLOSED, LineStatus.CANCELLED):
         return line.status
     short = profile_of(line).under_allowance(line.quantity, line.uom)
-    if outstanding(act, line) <= short and line.quantity_received > 0:
+    if outstanding(act.session, line) <= short and line.quantity_received > 0:
         return LineStatus.RCVD
     return LineStatus.PART_RCVD if line.quantity_received > 0 or line.status is not LineStatus.OPEN else LineStatus.OPEN
 

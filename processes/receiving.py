@@ -236,7 +236,7 @@ def _sort(act: Act, receipts: Sequence[Receipt]) -> list[str]:
 
 def _split(act: Act, line: PurchaseOrderLine, quantity: Decimal) -> list[Share]:
     """Return the receipts a delivery becomes: a little too much within tolerance fits, uncounted and unpaid; more is apart."""
-    room = max(min(outstanding(act, line), line.quantity - line.quantity_received), NONE)
+    room = max(min(outstanding(act.session, line), line.quantity - line.quantity_received), NONE)
     over = max(quantity - room, NONE)
     before = sum((one.over_quantity for one in receipts_of(act.session, line) if one.position == 1), NONE)
     if over + before <= profile_of(line).over_allowance(line.quantity, line.uom) or not over:

@@ -82,7 +82,9 @@ def _refuse(act: Act, receipt: Receipt, rejected: Decimal, findings: str, serial
     lock(act, receipt.order_line.order)
     line = receipt.order_line
     if receipt.status is not ReceiptStatus.INSPECTION:
-        raise Conflict(f"Expected {receipt.number} to wait for inspection, but it is {receipt.status}")
+        raise Conflict(
+            f"Expected {receipt.number} to wait for inspection, but it is {receipt.status}", code="ILLEGAL_TRANSITION"
+        )
     if not line.is_inspection_required:
         raise Conflict(f"Expected {line.number} to ask for an inspection, but it does not")
     left = remaining_quantity(act.session, receipt)

@@ -41,6 +41,8 @@ SCOPES = {
     "outside:write": "ship, take back, declare lost and recall pieces",
     "receipts:read": "see receipts and their inspections",
     "receipts:write": "book goods in and take them back; inspect them as a person",
+    "certificates:read": "see certificates and their files",
+    "certificates:write": "enter certificates; verify and reject them as a person",
     "invoices:read": "see invoices, their match and holds",
     "invoices:write": "enter invoices and match them; release holds as a person",
     "parts:read": "see parts and their revisions",

@@ -130,3 +130,20 @@ def test_what_is_not_there_is_not_found(browse: People, path: str) -> None:
 def _holds(house: Installation) -> list[Any]:
     with house.reading() as session:
         return list(session.scalars(select(MatchHold).options(joinedload(MatchHold.invoice_line))))
+
+
+def test_a_lot_is_sorted_on_its_page(browse: People, dock: Dock) -> None:
+    receipt = dock.book(40).receipts[0]
+    page = browse(quinn)
+    page.get(f"/receipts/{receipt.id}/inspection")
+    assert "Sort the lot" in page.text
+    page.get(f"/receipts/{receipt.id}/sorting")
+    assert "All 40 EA were looked at" in page.text
+    typed = {"rejected": "4", "findings": "Bore out of size", "meaning": "VERIFIED", "user_id": "quinn", **SIGNED}
+    for wrong in ({"rejected": "40"}, {"rejected": "-1"}, {"rejected": "many"}, {"findings": ""}):
+        assert page.post(f"/receipts/{receipt.id}/sorting", typed | wrong).status_code == 422
+    assert len(dock.receipts) == 1
+    assert page.post(f"/receipts/{receipt.id}/sorting", typed).status_code == 303
+    assert [(one.quantity, one.status) for one in dock.receipts] == [
+        (D(40), ReceiptStatus.QUARANTINE), (D(-4), ReceiptStatus.REVERSAL), (D(4), ReceiptStatus.REJECTED),
+    ]  # fmt: skip

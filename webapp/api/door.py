@@ -11,6 +11,7 @@ from marshmallow import Schema, fields
 from records.api_key import SCOPES
 from webapp.api import (
     amendments,
+    certificates,
     definitions,
     findings,
     goods,
@@ -25,6 +26,7 @@ from webapp.api import (
     parts,
     requisitions,
     resources,
+    short_closes,
     suppliers,
     tasks,
     work_order_events,
@@ -55,6 +57,8 @@ FAMILIES = (
     nonconformances,
     findings,
     goods,
+    certificates,
+    short_closes,
     invoices,
 )
 """Imported for the endpoints that they register."""

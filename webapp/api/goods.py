@@ -10,7 +10,7 @@ from marshmallow import fields, validate
 from engine.act import Act
 from engine.errors import Invalid
 from engine.ports import SignatureRequest
-from processes import inspecting, receiving
+from processes import inspecting, receiving, sorting
 from processes.receiving import Delivery
 from records.inspection import InspectionResult, inspections_of
 from records.nonconformance import Disposition
@@ -123,6 +123,22 @@ class GoodsInspected(Request):
     signature = fields.Nested(SignatureGiven, required=True)
 
 
+class GoodsSorted(Request):
+    """What looking at every piece showed, signed VERIFIED. serials: the rejected ones, for goods kept by serial number."""
+
+    rejected = Exact(required=True)
+    findings = text(4000, required=True)
+    serials = fields.List(text(60), load_default=list, validate=validate.Length(max=MOST_SERIALS))
+    signature = fields.Nested(SignatureGiven, required=True)
+
+
+class SortingAnswer(Answer):
+    """What became of a delivery: the part that goes on, and the rejected part, goods of its own."""
+
+    good = fields.Nested(ReceiptDetail)
+    bad = fields.Nested(ReceiptDetail)
+
+
 class GoodsDisposed(Request):
     """What becomes of rejected goods. signature: of engineering, for USE_AS_IS."""
 
@@ -223,6 +239,19 @@ def inspect_receipt(act: Act, body: dict[str, Any], record_id: str) -> str:
     goods = pages.find(act.session, record_id)
     inspecting.inspect(act, goods, signature_of(body["signature"]), rejects=body["rejects"], findings=body["findings"])
     return goods.id
+
+
+@writes(
+    "POST", "/receipts/<record_id>/sorting", scope="receipts:write", summary="Sort goods: accept a part and reject the rest, signed",
+    body=GoodsSorted, answer=SortingAnswer, render=lambda pair: {"good": _detail(pair[0]), "bad": _detail(pair[1])}, person=True,
+)  # fmt: skip
+def sort_receipt(act: Act, body: dict[str, Any], record_id: str) -> list[str]:
+    """After every piece was looked at. What is rejected is reversed and becomes a receipt of its own."""
+    done = sorting.sort_out(
+        act, pages.find(act.session, record_id), signature_of(body["signature"]), rejected=body["rejected"],
+        findings=body["findings"], serials=body["serials"],
+    )  # fmt: skip
+    return [done.good.id, done.bad.id]
 
 
 @writes(

@@ -17,6 +17,7 @@ from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from processes import order_sheet, withdrawal
 from processes.acknowledgement import acknowledge as take_answer
 from processes.amendment import CANCELLABLE
+from processes.order_closing import short_closes_of, why_not_short_close
 from records import attachment, comment
 from records.amendment import AmendmentStatus, amendments_of, open_amendment_of, refuse_second
 from records.invoice import InvoiceLine
@@ -217,6 +218,8 @@ def _received(session: Session, order: PurchaseOrder) -> list[dict[str, Any]]:
         {
             "line": line,
             "receipts": receipts_of(session, line),
+            "short_closes": short_closes_of(session, line),
+            "may_short_close": visitor().holds(*BUYERS) and not why_not_short_close(session, line),
             "billed": list(session.scalars(select(InvoiceLine).where(InvoiceLine.order_line_id == line.id))),
         }
         for line in order.lines

@@ -85,3 +85,23 @@ def test_an_invoice_is_held_paid_in_part_and_released(calling: Calling, dock: Do
     done = clerk.post(f"/holds/{hold['id']}/release", released | {"signature": signature("ana", "REVIEWED")}).json
     assert (done["status"], dock.figures[2]) == ("MATCHED", D(60))
     problem(calling(lena).post("/invoices", bill), 403, "NOT_AUTHORISED")
+
+
+def test_a_lot_is_sorted_by_api(calling: Calling, house: Installation) -> None:
+    dock = Dock(house, is_inspection_required=True, match_level=4)
+    path = f"/receipts/{dock.book(40).receipts[0].id}/sorting"
+    body = {"rejected": "4", "findings": "Bore out of size", "signature": signature("quinn", "VERIFIED")}
+    quality = calling(quinn)
+    problem(calling("adapter:erp").post(path, body), 403, "ADAPTER_KEY")
+    problem(calling(ana).post(path, body | {"signature": signature("ana", "VERIFIED")}), 403, "NOT_AUTHORISED")
+    problem(quality.post(path, body | {"rejected": "40"}), 422, "INVALID")
+    problem(quality.post(path, body | {"serials": ["S-1"]}), 422, "INVALID")
+    assert dock.figures == (D(40), D(0), D(0))
+    done = quality.post(path, body).json
+    assert (done["good"]["status"], done["bad"]["status"], done["bad"]["quantity"]) == (
+        "ACCEPTED",
+        "REJECTED",
+        "4.000000",
+    )
+    assert dock.figures == (D(40), D(36), D(0))
+    problem(quality.post(path, body), 409, "ILLEGAL_TRANSITION")
