@@ -5,6 +5,7 @@ Whoever waits for a supplier hears of every change, so that a flow goes on, or s
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,12 +18,14 @@ from engine.errors import Forbidden, Invalid
 from engine.ports import SignatureRequest
 from processes.notices import tell_role
 from processes.sourcing import announce_approval
-from processes.supplier_approval import lasting_approval
+from processes.supplier_approval import describe_certificate, lasting_approval
+from processes.supplier_standing import keep_goods_apart
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.roles import grants_of
 from records.signature import Meaning
 from records.signing import PasswordSigner
 from records.supplier import (
+    ApprovalBasis,
     ApprovalStatus,
     Supplier,
     SupplierApproval,
@@ -43,12 +46,19 @@ SUSPENDABLE = frozenset({ApprovalStatus.APPROVED, ApprovalStatus.CONDITIONAL})
 def propose(act: Act, supplier: Supplier, given: Mapping[str, Any]) -> SupplierApproval:
     """Add a row that permits nothing yet.
 
-    given: subject, code, scope, specs (list), valid_from, valid_to, basis, certificate_no, site_id, conditions. Raises:
-    Forbidden for anybody but quality; Invalid naming the field.
+    given: subject, code, scope, specs (list), valid_from, valid_to, basis, certificate_no, site_id, conditions; of a certificate
+    nadcap_commodity, cycle_months, certificate_expires_on, and of a laboratory accreditation_no, accreditation_body, discipline,
+    measuring_range. Raises: Forbidden for anybody but quality; Invalid naming the field.
     """
     _keeper(act)
     site = _site(supplier, str(given["site_id"])) if given.get("site_id") else None
     approval = lasting_approval(given, supplier)
+    describe_certificate(approval, given)
+    if approval.basis is ApprovalBasis.NADCAP and site is None and len(supplier.sites) > 1:
+        raise Invalid(
+            f"Expected the site that the Nadcap certificate is of, but {supplier.name} has {len(supplier.sites)}",
+            {"site_id": "is required for Nadcap"},
+        )
     approval.specs = tuple(given.get("specs") or ())
     approval.conditions = str(given.get("conditions") or "")
     approval.supplier_site = site
@@ -89,7 +99,7 @@ def approve(
 
 
 def suspend(act: Act, approval: SupplierApproval, *, reason: str) -> SupplierApproval:
-    """Take a permission away at once; nothing more is issued on it, and the buyers are told.
+    """Take a permission away at once: nothing more is issued on it, goods that wait are kept apart, and the buyers are told.
 
     Raises: Forbidden for anybody but quality; Invalid without a reason; Conflict ILLEGAL_TRANSITION.
     """
@@ -103,6 +113,7 @@ def suspend(act: Act, approval: SupplierApproval, *, reason: str) -> SupplierApp
     orders = ", ".join(order.number for order in open_orders(act.session, approval.supplier)) or "none"
     body = f"{reason.strip()}\n\nOpen orders: {orders}."
     tell_role(act, "BUYER", subject, key=f"suspended:{act.id}", body=body, record=record)
+    keep_goods_apart(act, approval.supplier)
     return approval
 
 
@@ -126,11 +137,24 @@ def approval_hash(approval: SupplierApproval) -> str:
             "valid_to": approval.valid_to.isoformat(),
             "basis": approval.basis.value,
             "certificate": approval.nadcap_certificate_no or approval.customer_reference,
+            "certificate_expires_on": _iso(approval.certificate_expires_on),
+            "cycle_months": approval.cycle_months,
+            "laboratory": [
+                approval.accreditation_no,
+                approval.accreditation_body,
+                approval.discipline,
+                approval.measuring_range,
+            ],
+            "nadcap_commodity": approval.nadcap_commodity,
             "conditions": approval.conditions,
             "max_quantity": None if approval.max_quantity is None else str(approval.max_quantity),
             "max_value": None if approval.max_value is None else str(approval.max_value),
         }
     )
+
+
+def _iso(day: dt.date | None) -> str | None:
+    return day.isoformat() if day is not None else None
 
 
 def _keeper(act: Act) -> str:

@@ -1,4 +1,4 @@
-"""Look again, whoever wrote: what outlives its order or its work (CON-08, CON-09), drift (CON-18), moves without work (BLUR-P7).
+"""Look again, whoever wrote: what outlives its order or its work (CON-08, CON-09), drift (CON-18), moves without work (BLUR-P7, -W6).
 
 A cancellation or an import reaches this by any door, so a chore of the runner looks after something was written. What it finds is
 kept on the document, its owner is told once, and what holds no more is settled.
@@ -18,6 +18,7 @@ from engine.audit import AuditEvent
 from engine.errors import Finding, Refused
 from engine.registry import Registry
 from processes.notices import tell, tell_role
+from processes.supplier_stock import compare_stock, judge_stock, watched_orders
 from records.external import Discrepancy, DiscrepancyStatus
 from records.outside import LinkStatus, OutsideLink
 from records.purchase_order import LineStatus, PurchaseOrder, PurchaseOrderLine
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 registry = Registry()
 
-WATCHED = frozenset({"CON-08", "CON-09", "CON-18", "BLUR-P7"})
+WATCHED = frozenset({"CON-08", "CON-09", "CON-18", "BLUR-P7", "BLUR-W6"})
 """The rules that this module alone keeps and settles on orders and work orders."""
 
 FLOW = "outside_processing"
@@ -58,7 +59,8 @@ def watch_consistency(installation: Installation) -> int:
 def look(act: Act, document: PurchaseOrder | WorkOrder) -> list[Finding]:
     """Keep what the watched rules say of an order or a work order now, tell the owner of what is new, and settle the rest."""
     if isinstance(document, WorkOrder):
-        found = judge_work_order(act.session, document, now=act.now)
+        found = [*judge_work_order(act.session, document, now=act.now), *_stock(act, document)]
+        compare_stock(act, document)
     else:
         found = [
             *judge_orphans(act.session, document, now=act.now),
@@ -91,6 +93,13 @@ def _moves(act: Act, order: PurchaseOrder) -> list[Finding]:
     return list(dict.fromkeys(lenient(act.session, softened, FLOW)))
 
 
+def _stock(act: Act, order: WorkOrder) -> list[Finding]:
+    """BLUR-W6: pieces that some system sees at a supplier must have gone there under a link."""
+    found = judge_stock(act.session, order)
+    softened = soften(act.session, found, on=today_of(act.session, act.now)) if found else []
+    return lenient(act.session, softened, FLOW)
+
+
 def _documents(session: Session) -> Iterator[tuple[str, str]]:
     """Yield what may hold: ends that do not meet, open drift, processed parts that came back; and what is open already."""
     work_over, order_over = WorkOrder.status.in_(NEEDS_NOTHING), PurchaseOrder.status.in_(DELIVERS_NOTHING)
@@ -120,6 +129,8 @@ def _documents(session: Session) -> Iterator[tuple[str, str]]:
     )  # fmt: skip
     for order_id in (*session.scalars(drift), *session.scalars(moved)):
         yield PurchaseOrder.record_type, order_id
+    for work_id in watched_orders(session):
+        yield WorkOrder.record_type, work_id
     standing = select(KeptFinding.record_type, KeptFinding.record_id).where(
         KeptFinding.rule.in_(WATCHED), KeptFinding.settled_at.is_(None), KeptFinding.acknowledged_at.is_(None),
         KeptFinding.record_type.in_([PurchaseOrder.record_type, WorkOrder.record_type]),

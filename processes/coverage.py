@@ -14,7 +14,7 @@ from records.requisition import Requisition, RequisitionStatus, requisition_hash
 from records.signature import Meaning, SignatureStatus
 from records.signing import signatures_on
 
-COME_TO_LIGHT = ("single_source", "new_supplier")
+COME_TO_LIGHT = ("single_source", "new_supplier", "low_score")
 """Facts of the matrix that sourcing may change."""
 
 APPROVED = frozenset({RequisitionStatus.APPROVED, RequisitionStatus.CONVERTED})
@@ -56,7 +56,7 @@ def seats_not_covered(
     front of the requisition's signers.
     """
     before = requisition_facts(act, requisition)
-    if not any(facts[name] and not before[name] for name in COME_TO_LIGHT):
+    if not any(facts.get(name) and not before[name] for name in COME_TO_LIGHT):
         return []
     asked = slots_of(act.session, requisition.record_type, requisition.id, requisition.approved_hash or "")
     signed = {slot.role for slot in asked if slot.is_signed}

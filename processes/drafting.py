@@ -19,6 +19,7 @@ from records.requisition import PurchaseType, Requisition, RequisitionLine, conv
 from records.sourcing import SourcingRef, rate_on
 from records.supplier import CataloguePrice, Supplier
 from rules.quality import wanted_clauses
+from rules.supplier_facts import first_article_report
 from rules.supplier_gate import part_of
 
 EDITION = "2020"
@@ -79,7 +80,7 @@ def _line(
     act: Act, number: int, line: RequisitionLine, *, order: PurchaseOrder, reference: SourcingRef | None
 ) -> PurchaseOrderLine:
     part = part_of(line)
-    flow_down = _flow_down(act, line, order.supplier)
+    flow_down = _flow_down(act, line, order)
     is_inspected = part is not None and part.criticality in INSPECTED
     return PurchaseOrderLine(
         line_no=number, part_revision=line.part_revision, part_revision_id=line.part_revision_id, service=line.service,
@@ -116,13 +117,16 @@ def _price(act: Act, line: RequisitionLine, *, order: PurchaseOrder, reference: 
     return listed if listed is not None else line.estimated_price or Decimal(0)
 
 
-def _flow_down(act: Act, line: RequisitionLine, supplier: Supplier) -> FlowDown:
+def _flow_down(act: Act, line: RequisitionLine, order: PurchaseOrder) -> FlowDown:
+    supplier, today = order.supplier, order.site.local_day(act.now)
     wanted = wanted_clauses(act.session, line, supplier=supplier)
     codes = {clause.code for clause in wanted if clause.code}
     known = act.session.scalars(
         select(QualityClause).where(QualityClause.code.in_(codes), QualityClause.is_active).order_by(QualityClause.rev)
     )
+    asked = {clause.certificate for clause in wanted if clause.certificate}
+    report = first_article_report(act.session, line, supplier, on=today, site=order.supplier_site)
     return FlowDown(
         clauses=sorted({clause.code: clause.number for clause in known}.values()),
-        certificates=sorted({clause.certificate for clause in wanted if clause.certificate}),
+        certificates=sorted(asked | report),
     )

@@ -17,6 +17,7 @@ from records.requisition import Requisition
 from records.sourcing import rate_on
 from records.supplier import Supplier, SupplierStatus
 from rules.quality import is_special
+from rules.supplier_facts import has_low_score
 from rules.supplier_gate import Line, part_of, process_of
 
 LABORATORIES = frozenset({"CALIBRATION", "TEST_LAB"})
@@ -88,11 +89,13 @@ def _facts(
     parts = [part for line in lines if (part := part_of(line)) is not None]
     # The bands are about the document's total at the day's rate; rounding each line first could carry it over an edge.
     amount = convert(total(line.amount for line in lines), rate, currency=site.currency)
+    sources = list(suppliers)
     return {
         "amount": amount,
         "criticality": sorted({part.criticality.value for part in parts}),
         "special_process": any(is_special(act.session, process_of(line)) for line in lines),
-        "new_supplier": any(supplier.status in NOT_PROVEN for supplier in suppliers),
+        "new_supplier": any(supplier.status in NOT_PROVEN for supplier in sources),
+        "low_score": any(has_low_score(act.session, supplier) for supplier in sources),
         "project_line_amount": max(amounts, default=None) if project else None,
         "export_controlled": any(part.export_class is not None for part in parts),
         "customer_directed": any(line.customer_reference for line in lines)

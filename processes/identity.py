@@ -53,7 +53,7 @@ def doubts_about(act: Act, receipt: Receipt) -> Doubt | None:
     return (
         _orphan(act, receipt)
         or _drift(act, order)
-        or _supplier(act, receipt)
+        or doubt_about_supplier(act, receipt)
         or _wrong_revision(receipt)
         or _unanswered(act, order, status)
         or untimely
@@ -105,7 +105,8 @@ def _unanswered(act: Act, order: PurchaseOrder, status: OrderStatus | None) -> D
     )
 
 
-def _supplier(act: Act, receipt: Receipt) -> Doubt | None:
+def doubt_about_supplier(act: Act, receipt: Receipt) -> Doubt | None:
+    """Return SUP-09 when the supplier, or its only scope for what came, is suspended."""
     order, line = receipt.order_line.order, receipt.order_line
     scope = None if order.supplier.status in BARRED else suspended_scope(act.session, order.supplier, line)
     if order.supplier.status not in BARRED and scope is None:

@@ -42,6 +42,36 @@ def lasting_approval(given: Mapping[str, Any], supplier: Supplier) -> SupplierAp
     )  # fmt: skip
 
 
+CYCLES = (12, 18, 24)
+"""Months that a Nadcap accreditation runs for; its holder earns the longer ones by merit."""
+
+
+def describe_certificate(approval: SupplierApproval, given: Mapping[str, Any]) -> None:
+    """Write on a new row what its certificate covers and until when. Raises: Invalid naming the field."""
+    for name in ("nadcap_commodity", "accreditation_no", "accreditation_body", "discipline", "measuring_range"):
+        setattr(approval, name, str(given.get(name) or "").strip() or None)
+    approval.certificate_expires_on = (
+        _day(given, "certificate_expires_on") if given.get("certificate_expires_on") else None
+    )
+    cycle = str(given.get("cycle_months") or "").strip()
+    if cycle and (not cycle.isdigit() or int(cycle) not in CYCLES):
+        raise Invalid(
+            f"Expected a cycle of {', '.join(map(str, CYCLES))} months, but found {cycle:.10}",
+            {"cycle_months": "is no cycle"},
+        )
+    approval.cycle_months = int(cycle) if cycle else None
+    if approval.accreditation_no and not (approval.discipline and approval.measuring_range):
+        lacks = {name: "is required" for name in ("discipline", "measuring_range") if not getattr(approval, name)}
+        raise Invalid(
+            "Expected discipline and range of the laboratory's ISO/IEC 17025 scope, but some is missing", lacks
+        )
+    if approval.accreditation_no and approval.certificate_expires_on is None:
+        raise Invalid(
+            "Expected the last day of the laboratory's accreditation, but there is none",
+            {"certificate_expires_on": "is required"},
+        )
+
+
 def _one_time(
     given: Mapping[str, Any], supplier: Supplier, lines: Sequence[RequisitionLine], *, today: dt.date
 ) -> SupplierApproval:

@@ -1,6 +1,7 @@
-"""The supplier gate: may this supplier deliver this line, at this point of use, on this day? SUP-01 to SUP-07 and SUP-12.
+"""The supplier gate: may this supplier deliver this line, at this point of use, on this day? SUP-01 to SUP-08 and SUP-10 to SUP-14.
 
-The facts are gathered here; what each of them means at which point is the table ``supplier_gate.dmn``.
+What its approvals say is gathered here, and what each of them means at which point is the table ``supplier_gate.dmn``; what else is
+known of a supplier is gathered in ``supplier_facts`` and weighed by the table of that name.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.errors import Effect, Finding
-from records.part import Criticality, OutsideProcess, Part
+from records.part import Criticality, OutsideProcess
 from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
-from records.requisition import Requisition, RequisitionLine
+from records.requisition import Requisition
 from records.supplier import (
     ApprovalBasis,
     ApprovalStatus,
@@ -29,9 +30,15 @@ from records.supplier import (
 from rules.amounts import on_day
 from rules.flow_mode import lenient
 from rules.policy import Judgement, table_called
+from rules.supplier_facts import judge_facts
+from rules.supplier_lines import Line, covers, part_of, process_of, subjects_of
 from rules.waiver import soften
 
-Line = RequisitionLine | PurchaseOrderLine
+__all__ = [
+    "GateJudgement", "Line", "Point", "covers", "flow_at", "judge", "judge_order", "judge_requisition", "part_of", "process_of",
+    "subjects_of", "suppliers_for", "suspended_scope",
+]  # fmt: skip
+
 GIVEN = frozenset({ApprovalStatus.APPROVED, ApprovalStatus.CONDITIONAL})
 ONE_TIME = dt.timedelta(days=30)
 """A one-time approval is used within so many days of its first one (SUP-12)."""
@@ -92,6 +99,10 @@ def judge(
         part, process = _scopes(session, supplier, line, on=on, site=site)
         facts = _facts(session, supplier, line, part, process, on=on) | {"point": str(point)}
         found = list(_findings(session, supplier, line, facts, part, process, on=on))
+        decides = process.row if process.state != "NOT_NEEDED" else part.row
+        found += judge_facts(
+            session, supplier, line, decides, point=point, on=on, promise=_promise(line, on), site=site
+        )
         days += [_opens(finding, part, process) for finding in found if finding.effect is not Effect.WARN]
         findings += [finding for finding in found if finding not in findings]
         limits += [row for row in (part.row, process.row) if row is not None and _is_limited(row) and row not in limits]
@@ -156,27 +167,6 @@ def suspended_scope(session: Session, supplier: Supplier, line: Line) -> str | N
     return suspended[0].subject_code if suspended and not any(row.status in GIVEN for row in rows) else None
 
 
-def part_of(line: Line) -> Part | None:
-    """Return the part or service a line is about, or None for free text."""
-    return line.part_revision.part if line.part_revision is not None else line.service
-
-
-def process_of(line: Line) -> str | None:
-    """Return the outside process a line buys: its own, or that of its service."""
-    part = part_of(line)
-    return line.process_code or (part.process_code if part is not None else None)
-
-
-def subjects_of(line: Line) -> set[tuple[ApprovalSubject, str]]:
-    """Return what an approval must be about to cover a line: its process, or else its part or the part's commodity."""
-    process, part = process_of(line), part_of(line)
-    if process is not None:
-        return {(ApprovalSubject.PROCESS, process)}
-    if part is None:
-        return set()
-    return {(ApprovalSubject.PART, part.part_no), (ApprovalSubject.COMMODITY, part.commodity)}
-
-
 def _scopes(
     session: Session, supplier: Supplier, line: Line, *, on: dt.date, site: SupplierSite | None
 ) -> tuple[Scope, Scope]:
@@ -197,12 +187,6 @@ def _scopes(
 
 def _approvals(session: Session, supplier: Supplier) -> list[SupplierApproval]:
     return list(session.scalars(select(SupplierApproval).where(SupplierApproval.supplier_id == supplier.id)))
-
-
-def covers(row: SupplierApproval, line: Line) -> bool:
-    """Whether an approval's specifications, if it has any, include the line's."""
-    named = {line.spec, f"{line.spec} {line.spec_rev}"}
-    return row.subject is not ApprovalSubject.PROCESS or not row.specs or bool(named & set(row.specs))
 
 
 def _scope(rows: list[SupplierApproval], on: dt.date) -> Scope:

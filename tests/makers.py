@@ -71,6 +71,7 @@ from records.supplier import (
     SupplierSite,
     SupplierStatus,
 )
+from records.supplier_knowledge import ScreeningResult, SupplierScreening
 from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus, WorkOrderType
 from tests.people import settle_cast
 
@@ -203,8 +204,8 @@ def make_service(act: Act, code: str = "SV-HT-01", *, process: str | None = "HEA
     return make_part(act, code, process_code=process, **given)
 
 
-def make_supplier(act: Act, supplier_no: str | None = None, **fields: Any) -> Supplier:
-    """Make an approved supplier with one site."""
+def make_supplier(act: Act, supplier_no: str | None = None, *, is_screened: bool = True, **fields: Any) -> Supplier:
+    """Make an approved supplier with one site, screened the day before the clock's start unless said otherwise."""
     supplier_no = supplier_no or f"S-{next(_turn):04d}"
     given = {
         "name": "NorthStar Heat Treating", "status": SupplierStatus.APPROVED, "currency": "USD", "payment_term": "Net 30",
@@ -213,7 +214,17 @@ def make_supplier(act: Act, supplier_no: str | None = None, **fields: Any) -> Su
     supplier = _add(act, Supplier(supplier_no=supplier_no, **given))
     make_supplier_site(act, supplier, is_default=True)
     act.session.refresh(supplier, ["sites"])
+    if is_screened:
+        make_screening(act, supplier)
     return supplier
+
+
+def make_screening(act: Act, supplier: Supplier, **fields: Any) -> SupplierScreening:
+    given = {
+        "screened_on": dt.date(2026, 11, 21), "result": ScreeningResult.CLEAR, "source": "Consolidated list",
+        "source_system": "LOCKSTEP", "source_event_id": f"screening-{next(_turn)}",
+    } | fields  # fmt: skip
+    return _add(act, SupplierScreening(supplier=supplier, supplier_id=supplier.id, **given))
 
 
 def make_supplier_site(act: Act, supplier: Supplier, **fields: Any) -> SupplierSite:
