@@ -374,6 +374,6 @@ def finish_recheck(
     act: Act, recheck: ApprovalRecheck, to: RecheckStatus, *, done_on: dt.date, note: str
 ) -> ApprovalRecheck:
     """Write down what a re-check found and who looked. Raises: Conflict ILLEGAL_TRANSITION."""
-    recheck.done_by, recheck.done_on, recheck.note = act.user_id, done_on, note
     move_along(act, recheck, to, transitions=RECHECK_TRANSITIONS, reason=note)
+    recheck.done_by, recheck.done_on, recheck.note = act.user_id, done_on, note
     return recheck
