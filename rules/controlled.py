@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from lxml import etree
@@ -33,7 +33,7 @@ class Control:
     words: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ControlledFields:
     """The policy. controls: (record type, field, status) to what is said of it. hash: of the table."""
 
@@ -46,14 +46,19 @@ class ControlledFields:
 
     def fields(self, record_type: str) -> tuple[str, ...]:
         """Return the controlled fields of a record type, in the table's order."""
-        return tuple(dict.fromkeys(field for kind, field, _ in self.controls if kind == record_type))
+        return tuple(self._classes.get(record_type, ()))
 
     def by_class(self, record_type: str, field: str) -> dict[ChangeClass, tuple[str, ...]]:
         """Return the statuses in which a field needs each class."""
-        found: dict[ChangeClass, tuple[str, ...]] = {}
-        for (kind, name, status), control in self.controls.items():
-            if (kind, name) == (record_type, field):
-                found[control.change_class] = (*found.get(control.change_class, ()), status)
+        return self._classes.get(record_type, {}).get(field, {})
+
+    @cached_property
+    def _classes(self) -> dict[str, dict[str, dict[ChangeClass, tuple[str, ...]]]]:
+        """Statuses by record type, field and class: the doors ask for each field several times."""
+        found: dict[str, dict[str, dict[ChangeClass, tuple[str, ...]]]] = {}
+        for (kind, field, status), control in self.controls.items():
+            statuses = found.setdefault(kind, {}).setdefault(field, {})
+            statuses[control.change_class] = (*statuses.get(control.change_class, ()), status)
         return found
 
 

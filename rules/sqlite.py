@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Boolean, Column, Connection, Numeric, Table, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import JSON, TypeEngine
@@ -56,7 +58,7 @@ def replacing_doors(table: Table) -> list[Door]:
     return [*keys_are_new(table, "INSERT"), *keys_are_new(table, "UPDATE")]
 
 
-def statements(doors: list[Door]) -> dict[str, str]:
+def statements(doors: Iterable[Door]) -> dict[str, str]:
     """Return trigger name to the statement that creates it."""
     return {door.name: _trigger(door) for door in doors}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sqlalchemy import Connection, Insert, Table, delete, insert, select, text
 
@@ -24,6 +25,9 @@ from rules.policy import PolicyProblem
 from rules.postgresql import Postgresql
 from rules.sqlite import Sqlite
 from rules.status_transition import StatusTransition
+
+POLICIES = 2
+"""Policies whose triggers are kept as text: the current one, and one that is compared with it."""
 
 
 class GuardMissing(RuntimeError):
@@ -97,15 +101,17 @@ def require_guard(connection: Connection) -> None:
         raise GuardMissing(found)
 
 
-def _sqlite_doors(policy: ControlledFields) -> list[Door]:
+@lru_cache(maxsize=POLICIES)
+def _sqlite_doors(policy: ControlledFields) -> tuple[Door, ...]:
     doors = every_door(Sqlite(), policy)
     tables = sorted({door.table for door in doors}, key=lambda table: table.name)
-    return [*doors, *(door for table in tables for door in sqlite.replacing_doors(table))]
+    return (*doors, *(door for table in tables for door in sqlite.replacing_doors(table)))
 
 
-def _postgresql_triggers(policy: ControlledFields) -> list[postgresql.Trigger]:
+@lru_cache(maxsize=POLICIES)
+def _postgresql_triggers(policy: ControlledFields) -> tuple[postgresql.Trigger, ...]:
     locks: dict[str, Guarded] = {guarded.table.name: guarded for guarded in guarded_tables(policy)} | LOCKS
-    return postgresql.triggers(every_door(Postgresql(), policy), locks)
+    return tuple(postgresql.triggers(every_door(Postgresql(), policy), locks))
 
 
 def _verify_sqlite(connection: Connection, policy: ControlledFields) -> Iterator[str]:

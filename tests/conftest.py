@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from engine.act import Installation
 from engine.database import connect
+from tests import compiled
 from tests.clock import SettableClock
 from tests.databases import Databases, Template, make_run_folder
 
@@ -23,6 +24,7 @@ SLOW = ("tests/processes/", "tests/scenarios/", "tests/webapp/", "tests/e2e/")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run one folder; workers are told the controller's."""
+    compiled.share()
     given = getattr(config, "workerinput", None)
     if given is None:
         config.stash[RUN] = Databases(make_run_folder(), os.getpid())

@@ -14,7 +14,7 @@ from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
 from rules.triggers import GuardMissing, remove_guard
 from tests.people import bea, lena, rita
 from tests.story import Story
-from tests.webapp.conftest import People
+from tests.webapp.browser import Browser
 from webapp import visit
 from webapp.app import create_app
 
@@ -35,8 +35,15 @@ def test_no_server_is_built_on_a_database_whose_guard_was_removed(house: Install
         create_app(house, secret_key="only for tests")
 
 
-def test_what_a_trigger_refuses_is_answered_in_words(app: Flask, browse: People, story: Story) -> None:
-    order = approved(story)
+def application(house: Installation) -> Flask:
+    """Build an application of the test's own, to which it adds a page with a mistake."""
+    app = create_app(house, secret_key="only for tests")
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    return app
+
+
+def test_what_a_trigger_refuses_is_answered_in_words(house: Installation, story: Story) -> None:
+    app, order = application(house), approved(story)
 
     def change_behind_the_flush() -> str:
         with visit.acting() as act:
@@ -48,20 +55,22 @@ def test_what_a_trigger_refuses_is_answered_in_words(app: Flask, browse: People,
         return "changed"
 
     app.add_url_rule("/a-bug-of-ours", view_func=change_behind_the_flush, methods=["POST"])
-    browser = browse(bea)
+    browser = Browser(app).sign_in(bea)
     answer = browser.post("/a-bug-of-ours")
     assert answer.status_code == 409
     assert "Expected purchase_order_line.unit_price to stay as it was approved" in browser.text
     assert story.order.lines[0].unit_price == Decimal("42.5")
 
 
-def test_another_broken_constraint_is_a_mistake_of_ours(app: Flask, browse: People) -> None:
+def test_another_broken_constraint_is_a_mistake_of_ours(house: Installation) -> None:
+    app = application(house)
+
     def add_twice() -> str:
         with visit.acting() as act:
             act.session.connection().execute(insert(User.__table__).values(id="rita"))
         return "added"
 
     app.add_url_rule("/another-bug-of-ours", view_func=add_twice, methods=["POST"])
-    browser = browse(bea)
+    browser = Browser(app).sign_in(bea)
     assert browser.post("/another-bug-of-ours").status_code == 500
     assert "INSERT" not in browser.text

@@ -19,6 +19,9 @@ from webapp.app import create_app
 
 People = Callable[..., Browser]
 
+APPLICATION: list[Flask] = []
+"""The one application of this process, once a test asked for it."""
+
 
 @pytest.fixture
 def house(databases: Databases, clock: SettableClock, tmp_path: Path) -> Iterator[Installation]:
@@ -35,8 +38,14 @@ def story(house: Installation, clock: SettableClock) -> Story:
 
 @pytest.fixture
 def app(house: Installation) -> Flask:
-    """Build the application; a mistake of ours is an answer of 500, as it is for people."""
-    made = create_app(house, secret_key="only for tests")
+    """Put the application on the plant; a mistake of ours is an answer of 500, as it is for people.
+
+    One serves every test of a process: its routes and compiled pages cost more than what most tests ask of them.
+    """
+    if not APPLICATION:
+        APPLICATION.append(create_app(house, secret_key="only for tests"))
+    (made,) = APPLICATION
+    made.extensions["lockstep"] = house
     made.config["PROPAGATE_EXCEPTIONS"] = False
     return made
 

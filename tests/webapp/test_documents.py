@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from engine import instances
-from engine.act import Act
+from engine.act import Act, Installation
 from records.part import Part
 from records.purchase_order import OrderStatus, PurchaseOrder, hold
 from records.requisition import Requisition, RequisitionStatus
@@ -22,6 +22,7 @@ from tests.people import bea, carl, lena, max_, otto, pat, rita
 from tests.story import Story
 from tests.webapp.browser import Browser, path_of
 from tests.webapp.conftest import People
+from webapp.app import create_app
 
 NOWHERE = ("17", "not-an-id", "01a2044d-ad0e-77af-8c24-f2a8c2f2c129", "x" * 36)
 
@@ -539,12 +540,15 @@ def test_notices_are_read_by_their_owner_only(browse: People, story: Story):
     assert browse(carl).get("/notices").status_code == 200
 
 
-def test_a_mistake_of_ours_shows_a_number_and_no_stack(app: Any, browse: People):
+def test_a_mistake_of_ours_shows_a_number_and_no_stack(house: Installation):
+    app = create_app(house, secret_key="only for tests")
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
     @app.get("/broken")
     def broken() -> str:
         raise KeyError("secret detail")
 
-    browser: Browser = browse(rita)
+    browser = Browser(app).sign_in(rita)
     answer = browser.get("/broken")
     assert answer.status_code == 500
     assert "This is a mistake of ours" in browser.text
