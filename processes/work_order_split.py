@@ -16,12 +16,11 @@ from engine.act import Act
 from engine.canonical import canonical_json, content_hash
 from engine.errors import Conflict, Invalid
 from processes import genealogy
-from processes.genealogy_trace import stands
 from processes.notices import tell_role
 from processes.outside_linking import link, unlink
 from processes.work_order_planning import OPERATION_FIELDS, create, need_planner, steps_of
 from processes.work_order_release import FROZEN, snapshot_of
-from records.lot import EdgeKind, GenealogyEdge, LotSource, LotStatus, free_number
+from records.lot import EdgeKind, GenealogyEdge, LotSource, LotStatus, free_number, stands
 from records.outside import BEFORE_SHIPPING, OutsideLink
 from records.part import PartRevision
 from records.signing import supersede

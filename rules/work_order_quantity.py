@@ -6,7 +6,7 @@ it. The law judges at flush, the doors judge whoever writes past it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -36,7 +36,7 @@ def a_linked_quantity_is_changed_by_both_sides(edit: Edit) -> Iterator[Finding]:
         return
     session = session_of(edit)
     links = links_of_work(session, order)
-    yield from _below_what_is_away(order, links)
+    yield from below_what_is_away(order, order.quantity, links)
     if not links or order.status in FREE or _is_signed_by_both(session, edit):
         return
     link = links[0]
@@ -73,17 +73,18 @@ def a_quantity_covers_what_is_done(edit: Edit) -> Iterator[Finding]:
         )
 
 
-def _below_what_is_away(order: WorkOrder, links: list[OutsideLink]) -> Iterator[Finding]:
+def below_what_is_away(order: WorkOrder, quantity: Decimal, links: Sequence[OutsideLink]) -> Iterator[Finding]:
+    """Yield WO-QUANTITY when a quantity is below the pieces that one of the order's operations has at suppliers."""
     away: dict[str, Decimal] = {}
     for link in links:
         away[link.operation_id] = away.get(link.operation_id, Decimal(0)) + link.at_supplier
     most = max(away.values(), default=Decimal(0))
-    if order.quantity < most:
+    if quantity < most:
         named = ", ".join(link.number for link in links if link.at_supplier > 0)
         yield block(
             "WO-QUANTITY",
             f"Expected {order.number} to keep at least the {most.normalize():f} {order.uom} at suppliers ({named}), but its quantity "
-            f"was to become {order.quantity.normalize():f}.",
+            f"was to become {quantity.normalize():f}.",
             (order.record_type, order.id),
             field="quantity",
             owner="role:PLANNER",
