@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from sqlalchemy import select
+
 from engine.act import Act
-from engine.errors import Invalid
+from engine.errors import Conflict, Invalid, NotFound
 from processes.notices import tell_role
 from processes.work_order_planning import need_planner
-from records.work_order import (
-    WorkOrder,
-)
+from records.resource import Resource, ResourceKind, work_centre_called
+from records.work_order import DONE, ENDED, UNRELEASED, WorkOrder, WorkOrderOperation
 from rules.order_consistency import links_of_work
 from rules.work_order_release import order_lines_for
 
@@ -47,6 +48,67 @@ def replan(
         key = f"{order.id}:{planned_start}:{planned_finish}:{line.id}"
         tell_role(act, "BUYER", subject, key=key, record=("purchase_order", line.order_id))
     return order
+
+
+def assign_equipment(act: Act, operation: WorkOrderOperation, code: str) -> WorkOrderOperation:
+    """Give an operation another machine of its work centre, whose machines are equally qualified (4c: C0). code: empty for none.
+
+    Raises: Forbidden to who plans no work; Conflict UNCONTROLLED_CHANGE for a machine of another centre, which is a change of class C3,
+    or ILLEGAL_TRANSITION once the operation is over; Invalid for what is no machine in service.
+    """
+    order = operation.work_order
+    need_planner(act, order=order)
+    if operation.status in DONE or order.status in ENDED:
+        raise Conflict(
+            f"Expected {operation.number} to be open, but it is {operation.status.value.lower().replace('_', ' ')}",
+            code="ILLEGAL_TRANSITION", record=(order.record_type, order.id),
+        )  # fmt: skip
+    machine = _machine(act, code) if code.strip() else None
+    if machine is not None and machine.work_centre_id != operation.work_centre_id:
+        has = machine.work_centre.code if machine.work_centre is not None else "none"
+        raise _another_centre(operation, f"{machine.code} belongs to {has}")
+    operation.equipment, operation.equipment_id = machine, machine.id if machine is not None else None
+    act.session.flush()
+    return operation
+
+
+def move_to_centre(act: Act, operation: WorkOrderOperation, code: str) -> WorkOrderOperation:
+    """Plan an operation at another work centre, while the order is a plan.
+
+    Raises: Conflict UNCONTROLLED_CHANGE once it is released: another group is a change of class C3; Invalid for an unknown centre.
+    """
+    order = operation.work_order
+    need_planner(act, order=order)
+    try:
+        centre = work_centre_called(act.session, code)
+    except NotFound as refusal:
+        raise Invalid(refusal.message, {"work_centre": "is unknown"}) from refusal
+    if centre.id == operation.work_centre_id:
+        return operation
+    if order.status not in UNRELEASED:
+        raise _another_centre(operation, f"it was to be done at {centre.code}")
+    operation.work_centre, operation.work_centre_id = centre, centre.id
+    act.session.flush()
+    return operation
+
+
+def _machine(act: Act, code: str) -> Resource:
+    found = act.session.scalar(select(Resource).where(Resource.code == code.strip()))
+    if found is None or found.kind is not ResourceKind.EQUIPMENT or not found.is_active:
+        raise Invalid(
+            f"Expected a machine in service, but {code.strip()!r:.60} is none",
+            {"equipment": "is no machine in service"},
+        )
+    return found
+
+
+def _another_centre(operation: WorkOrderOperation, found: str) -> Conflict:
+    planned = operation.work_centre.code if operation.work_centre is not None else "its work centre"
+    return Conflict(
+        f"Expected {operation.number} to stay in the qualified group {planned} that it was released for, but {found}: that needs change "
+        f"class C3. Choose a machine of {planned}, or raise a change order.",
+        code="UNCONTROLLED_CHANGE", record=(operation.work_order.record_type, operation.work_order_id),
+    )  # fmt: skip
 
 
 def linked_lines(act: Act, order: WorkOrder) -> list[Any]:

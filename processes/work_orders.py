@@ -11,7 +11,7 @@ from engine.act import Act
 from engine.errors import Forbidden, Invalid
 from processes.nonconformances import raise_nonconformance
 from processes.notices import tell_role
-from processes.work_order_change import linked_lines, replan
+from processes.work_order_change import assign_equipment, linked_lines, move_to_centre, replan
 from processes.work_order_closing import close, complete, record_calibration, record_service
 from processes.work_order_cost import Cost, cost_of
 from processes.work_order_events import Event, Posted, complete_operation, post_event, reverse, start_operation
@@ -31,10 +31,10 @@ from records.work_order import (
 from rules.work_order_release import warnings_of
 
 __all__ = [
-    "Cost", "Event", "Part", "Posted", "cancel", "close", "complete", "complete_operation", "convert", "cost_of", "create", "find", "firm",
-    "hold",
-    "lift_hold", "linked_lines", "observe", "post_event", "raise_nonconformance", "record_calibration", "record_service", "release",
-    "replan", "reverse", "sign", "skip_operation", "snapshot_of", "split", "start_operation", "unfirm", "warnings_of",
+    "Cost", "Event", "Part", "Posted", "assign_equipment", "cancel", "close", "complete", "complete_operation", "convert", "cost_of",
+    "create", "find", "firm", "hold", "lift_hold", "linked_lines", "move_to_centre", "observe", "post_event", "raise_nonconformance",
+    "record_calibration", "record_service", "release", "replan", "reverse", "sign", "skip_operation", "snapshot_of", "split",
+    "start_operation", "unfirm", "warnings_of",
 ]  # fmt: skip
 
 

@@ -137,3 +137,9 @@ def next_change_no(session: Session, order: WorkOrder) -> int:
         WorkOrderChange.work_order_id == order.id
     )
     return int(session.scalar(wanted) or 0) + 1
+
+
+def changes_of(session: Session, order: WorkOrder) -> list[WorkOrderChange]:
+    """Return the changes of a work order's quantity, newest first."""
+    wanted = select(WorkOrderChange).where(WorkOrderChange.work_order_id == order.id)
+    return list(session.scalars(wanted.order_by(WorkOrderChange.change_no.desc())))

@@ -23,6 +23,7 @@ from records.work_order import (
     WorkOrderOperation,
     WorkOrderStatus,
 )
+from records.work_order_change import changes_of
 from rules.order_consistency import links_of_work
 from rules.work_order_release import judge_release, order_lines_for
 from webapp import document_page, formats, work_order_doors
@@ -72,6 +73,7 @@ def show_page(order: WorkOrder, refusal: Refused | None = None, *, tab: str | No
         can_record=work_order_doors.badge_of(session, visitor().user_id) is not None
         or visitor().holds(*work_order_doors.roles_for("record", order)),
         slots=work_order_doors.open_slots(session, visitor(), order), links=_links(session, order),
+        changes=changes_of(session, order), machines=lambda operation: machines_of(session, operation),
         children=list(session.scalars(select(WorkOrder).where(WorkOrder.parent_id == order.id).order_by(WorkOrder.number))),
         nonconformances=list(session.scalars(select(Nonconformance).where(numbers).order_by(Nonconformance.number))),
         equipment=_equipment(session), results=[(one.value, formats.words(one)) for one in CalibrationResult],
@@ -89,6 +91,15 @@ def _links(session: Session, order: WorkOrder) -> list[tuple[str, Any]]:
 
 def _equipment(session: Session) -> list[tuple[str, str]]:
     wanted = select(Resource).where(Resource.kind == ResourceKind.EQUIPMENT, Resource.is_active.is_(True))
+    return [(each.code, f"{each.code} {each.name}") for each in session.scalars(wanted.order_by(Resource.code))]
+
+
+def machines_of(session: Session, operation: WorkOrderOperation) -> list[tuple[str, str]]:
+    """Return the machines of an operation's work centre, as a form offers them."""
+    wanted = select(Resource).where(
+        Resource.kind == ResourceKind.EQUIPMENT, Resource.is_active.is_(True),
+        Resource.work_centre_id == operation.work_centre_id, Resource.work_centre_id.is_not(None),
+    )  # fmt: skip
     return [(each.code, f"{each.code} {each.name}") for each in session.scalars(wanted.order_by(Resource.code))]
 
 

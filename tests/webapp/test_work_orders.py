@@ -285,8 +285,44 @@ def test_a_planner_plans_anew_and_splits(browse: People, story: Story, seven: st
     assert browser.post(f"/work-orders/{seven}/plan", sent).status_code == 303
     assert browser.post(f"/work-orders/{seven}/plan", sent | {"priority": "12"}).status_code == 422
     assert browser.post(f"/work-orders/{seven}/plan", sent | {"planned_finish": "2026-11-01"}).status_code == 422
-    assert browser.post(f"/work-orders/{seven}/split", {"reason": "4; five"}).status_code == 422
-    assert browser.post(f"/work-orders/{seven}/split", {"reason": "4; 5"}).status_code == 409
-    assert browser.post(f"/work-orders/{seven}/split", {"reason": "4; 6"}).status_code == 303
+    assert browser.post(f"/work-orders/{seven}/parts", {"quantity_1": "4", "quantity_2": "five"}).status_code == 422
+    assert browser.post(f"/work-orders/{seven}/parts", {"quantity_1": "4", "quantity_2": "5"}).status_code == 409
+    assert browser.post(f"/work-orders/{seven}/parts", {"quantity_1": "4", "quantity_2": "6"}).status_code == 303
     assert "WO-7001-2" in browser.get(f"/work-orders/{seven}").text
     assert browse(otto).post(f"/work-orders/{seven}/plan", sent).status_code == 403
+
+
+def test_a_quantity_is_proposed_signed_and_applied_on_pages(browse: People, story: Story, seven: str) -> None:
+    browser = browse(rita)
+    assert browser.post(f"/work-orders/{seven}/quantity", {"quantity": "x", "reason": "More"}).status_code == 422
+    refused = browser.post(f"/work-orders/{seven}/quantity", {"quantity": "12", "reason": ""})
+    assert refused.status_code == 422
+    assert 'value="12"' in refused.text
+    proposed = browser.post(f"/work-orders/{seven}/quantity", {"quantity": "12", "reason": "More"})
+    page = proposed.headers["Location"]
+    assert "WO-7001/C1" in browser.get(page).text
+    assert browse(quinn).post(f"{page}/sign", {"meaning": "REVIEWED"}).status_code == 403
+    signed = {"meaning": "REVIEWED", "user_id": "rita", "password": "lockstep-demo", "accepts_responsibility": "true"}
+    assert browser.post(f"{page}/sign", signed | {"password": "wrong"}).status_code in (403, 422)
+    assert browser.post(f"{page}/sign", signed).status_code == 303
+    assert story.read(lambda session: session.get_one(WorkOrder, seven).quantity) == D(12)
+    again = browser.post(f"/work-orders/{seven}/quantity", {"quantity": "14", "reason": "More"}).headers["Location"]
+    assert browser.post(f"{again}/withdraw", {"reason": ""}).status_code == 422
+    assert browser.post(f"{again}/withdraw", {"reason": "No"}).status_code == 303
+    assert browse(otto).get(f"/work-orders/{seven}/quantity").status_code == 403
+
+
+def test_another_machine_comes_from_the_same_group(browse: People, story: Story, seven: str) -> None:
+    def arrange(act: Act) -> str:
+        mill = make_work_centre(act)
+        make_resource(act, "M-2", work_centre_id=mill.id)
+        make_resource(act, "X-9")
+        return act.session.get_one(WorkOrder, seven).operations[0].id
+
+    path = f"/work-orders/{seven}/operations/{story.given(arrange)}/machine"
+    browser = browse(rita)
+    refused = browser.post(path, {"equipment": "X-9"})
+    assert (refused.status_code, "C3" in refused.text) == (409, True)
+    assert browser.post(path, {"equipment": "nothing"}).status_code == 422
+    assert browser.post(path, {"equipment": "M-2"}).status_code == 303
+    assert browse(otto).post(path, {"equipment": "M-2"}).status_code == 403

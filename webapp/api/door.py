@@ -29,6 +29,7 @@ from webapp.api import (
     short_closes,
     suppliers,
     tasks,
+    work_order_changes,
     work_order_events,
     work_orders,
 )
@@ -48,6 +49,7 @@ FAMILIES = (
     amendments,
     outside,
     work_orders,
+    work_order_changes,
     work_order_events,
     resources,
     parts,

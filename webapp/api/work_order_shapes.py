@@ -8,6 +8,7 @@ from processes.work_order_planning import SYSTEMS
 from records.routing import OperationKind
 from records.standard_cost import CostKind
 from records.work_order import OperationStatus, WorkOrderStatus, WorkOrderType
+from records.work_order_change import WorkOrderChangeClass, WorkOrderChangeStatus
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, Whole, maybe, page_of, text, word
 
 
@@ -176,6 +177,65 @@ class SplitGiven(Request):
     quantities = fields.List(
         Exact(required=True), required=True, validate=validate.Length(2, 100, error="Expected {min} to {max} parts")
     )
+    started = Whole(
+        allow_none=True,
+        load_default=None,
+        validate=validate.Range(1, 100, error="Expected {min} to {max}, but found {input}"),
+        metadata={"description": "Which part, from 1, goes on with what is begun, and keeps its actuals."},
+    )
+
+
+class QuantityGiven(Request):
+    """Another quantity, in the order's unit, and why."""
+
+    quantity = Exact(required=True)
+    reason = text(4000, load_default="")
+
+
+class OperationChange(Request):
+    """Another machine of the same work centre (an empty text for none), or another work centre of a plan; what is left out stays."""
+
+    equipment = text(40)
+    work_centre = text(40)
+
+
+class ChangeShareAnswer(Answer):
+    """What a change means for one link."""
+
+    link = fields.String()
+    order_line = fields.String()
+    allocated_before = Exact()
+    allocated_after = Exact()
+    uom = fields.String()
+    amendment = maybe()
+
+
+class QuantityChangeAnswer(Answer):
+    """A change of a work order's quantity. waits_for: the roles whose signature is missing."""
+
+    id = fields.UUID()
+    number = fields.String()
+    work_order_id = fields.UUID()
+    status = word(WorkOrderChangeStatus)
+    change_class = word(WorkOrderChangeClass)
+    quantity_before = Exact()
+    quantity_after = Exact()
+    uom = fields.String()
+    reason = fields.String()
+    content_hash = fields.String()
+    opened_by = fields.String()
+    applied_at = Instant(allow_none=True)
+    ended_reason = maybe()
+    waits_for = fields.List(fields.String())
+    links = fields.List(fields.Nested(ChangeShareAnswer))
+    version = fields.Integer()
+
+
+class QuantityChanges(Answer):
+    """The changes of a work order, newest first."""
+
+    items = fields.List(fields.Nested(QuantityChangeAnswer))
+    next = maybe()
 
 
 class PlanGiven(Request):

@@ -49,7 +49,8 @@ def _step(operation: WorkOrderOperation) -> dict[str, Any]:
     }
 
 
-def _show(record_id: str) -> dict[str, Any]:
+def show_work_order(record_id: str) -> dict[str, Any]:
+    """Return a work order as the API shows it."""
     order = find(reading(), record_id)
     cost = work_orders.cost_of(reading(), order)
     named = {name: getattr(order, name) for name in ("part_revision", "resource", "nonconformance", "deviation")}
@@ -85,12 +86,12 @@ def list_work_orders(*, q: str, status: str, after: str, limit: int) -> Any:
 )
 def get_work_order(record_id: str) -> dict[str, Any]:
     """Find it by id."""
-    return _show(record_id)
+    return show_work_order(record_id)
 
 
 @writes(
     "POST", "/work-orders", scope="work_orders:write", summary="Plan a work order", body=NewWorkOrder, answer=WorkOrderDetail,
-    render=_show, etag=tag_of, status=201,
+    render=show_work_order, etag=tag_of, status=201,
 )  # fmt: skip
 def create_work_order(act: Act, body: dict[str, Any]) -> str:
     """Plan it, or mirror one that another system planned; each type needs what defines it."""
@@ -144,7 +145,7 @@ def _moving(verb: str, summary: str, words: str) -> Callable[..., str]:
     carry_out.__name__, carry_out.__doc__ = f"{verb}_work_order", words
     registered: Callable[..., str] = writes(
         "POST", f"/work-orders/<record_id>/{verb}", scope="work_orders:write", summary=summary, body=ActGiven,
-        answer=WorkOrderDetail, render=_show, etag=tag_of, match=True,
+        answer=WorkOrderDetail, render=show_work_order, etag=tag_of, match=True,
     )(carry_out)  # fmt: skip
     return registered
 
@@ -162,20 +163,24 @@ close_work_order = _moving("close", "Close a work order", "No gap, no actual wit
 
 @writes(
     "POST", "/work-orders/<record_id>/split", scope="work_orders:write", summary="Split a work order", body=SplitGiven,
-    answer=WorkOrderDetail, render=_show, etag=tag_of, match=True, person=True,
+    answer=WorkOrderDetail, render=show_work_order, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def split_work_order(act: Act, body: dict[str, Any], record_id: str) -> str:
     """Divide it into planned ones named after it (``WO-7001-1``), which list it as their parent; it is history then."""
     order = find(act.session, record_id)
     bodies.seen_tag(str(order.version))
     work_order_doors.need(visitor(), "split", order)
-    work_orders.split(act, order, body["quantities"])
+    parts = [
+        work_orders.Part(quantity, is_started=turn == body["started"])
+        for turn, quantity in enumerate(body["quantities"], start=1)
+    ]
+    work_orders.split(act, order, parts)
     return order.id
 
 
 @writes(
     "PATCH", "/work-orders/<record_id>", scope="work_orders:write", summary="Move a work order in time or importance",
-    body=PlanGiven, answer=WorkOrderDetail, render=_show, etag=tag_of, match=True, person=True,
+    body=PlanGiven, answer=WorkOrderDetail, render=show_work_order, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def replan_work_order(act: Act, body: dict[str, Any], record_id: str) -> str:
     """Days and priority are the planner's until it has ended; everything else of a released one is frozen."""
@@ -189,7 +194,7 @@ def replan_work_order(act: Act, body: dict[str, Any], record_id: str) -> str:
 
 @writes(
     "PUT", "/work-orders/<record_id>/status", scope="work_orders:write", summary="Tell what the home system shows",
-    body=StatusSeen, answer=WorkOrderDetail, render=_show, etag=tag_of,
+    body=StatusSeen, answer=WorkOrderDetail, render=show_work_order, etag=tag_of,
 )  # fmt: skip
 def observe_work_order(act: Act, body: dict[str, Any], record_id: str) -> str:
     """Follow it when the gate permits; otherwise the mirror stays and a discrepancy is opened."""

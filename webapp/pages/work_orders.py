@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
@@ -133,26 +132,13 @@ MOVES: dict[str, Callable[[Act, WorkOrder, str], Any]] = {
     "hold": lambda act, order, reason: work_orders.hold(act, order, reason=reason),
     "lift": lambda act, order, reason: work_orders.lift_hold(act, order, reason=reason),
     "cancel": lambda act, order, reason: work_orders.cancel(act, order, reason=reason),
-    "split": lambda act, order, reason: work_orders.split(act, order, _parts(reason)),
     "complete": lambda act, order, _: work_orders.complete(act, order),
     "close": lambda act, order, _: work_orders.close(act, order),
 }
 DONE_WORDS = {
     "firm": "is firm", "unfirm": "is a plan again", "release": "is released and its routing frozen", "hold": "is on hold",
-    "lift": "goes on", "split": "is split", "cancel": "is cancelled", "complete": "is accepted as complete", "close": "is closed",
+    "lift": "goes on", "cancel": "is cancelled", "complete": "is accepted as complete", "close": "is closed",
 }  # fmt: skip
-
-
-def _parts(text: str) -> list[Decimal]:
-    """Read the pieces of each part, ``12; 28``. Raises: Invalid."""
-    try:
-        return [
-            typed.decimal(one, visitor().how, decimals=6, above=Decimal(0))
-            for one in text.replace("+", ";").split(";")
-            if one.strip()
-        ]
-    except Unreadable as error:
-        raise Invalid(f"Expected pieces such as 12; 28, but: {error}", {"reason": str(error)}) from error
 
 
 @pages.post("/work-orders/<record_id>/plan")

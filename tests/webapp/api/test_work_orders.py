@@ -142,3 +142,28 @@ def test_a_planner_splits_one_and_every_piece_goes_on(calls: Client, calling: Ca
     assert sorted((one["number"], one["quantity"], one["status"]) for one in parts) == [
         ("WO-7001-1", "4.000000", "PLANNED"), ("WO-7001-2", "6.000000", "PLANNED"),
     ]  # fmt: skip
+
+
+def test_another_quantity_is_proposed_and_refused_by_api(calls: Client, calling: Calling, seven: str) -> None:
+    def propose(quantity: str, client: Client = calls) -> Any:
+        return client.post(f"{seven}/changes", {"quantity": quantity, "reason": "More"}, match=calls.tag(seven))
+
+    problem(propose("10"), 422, "INVALID")
+    problem(propose("12", calling(otto)), 403, "NOT_AUTHORISED")
+    made = propose("12")
+    assert (made.status_code, made.json["change_class"], made.json["waits_for"]) == (201, "C1", ["PLANNER"])
+    problem(propose("13"), 409, "CHANGE_OPEN")
+    assert [one["number"] for one in calls.get(f"{seven}/changes").json["items"]] == ["WO-7001/C1"]
+    path, tag = f"/work-order-changes/{made.json['id']}/withdraw", made.headers["ETag"]
+    problem(calls.post(path, {"reason": ""}, match=tag), 422, "INVALID")
+    problem(calls.post(path, {"reason": "No"}, match='"99"'), 412, "STALE_VERSION")
+    assert calls.post(path, {"reason": "No"}, match=tag).json["status"] == "WITHDRAWN"
+
+
+def test_a_machine_of_another_group_is_refused_by_api(calls: Client, story: Story, seven: str) -> None:
+    story.given(lambda act: make_resource(act, "X-9"))
+    answer = calls.patch(f"{seven}/operations/10", {"equipment": "X-9"}, match=calls.tag(seven))
+    assert "C3" in problem(answer, 409, "UNCONTROLLED_CHANGE")["detail"]
+    problem(calls.patch(f"{seven}/operations/99", {"equipment": ""}, match=calls.tag(seven)), 404, "NOT_FOUND")
+    problem(calls.patch(f"{seven}/operations/10", {"work_centre": "none"}, match=calls.tag(seven)), 422, "INVALID")
+    assert calls.patch(f"{seven}/operations/10", {"equipment": ""}, match=calls.tag(seven)).status_code == 200

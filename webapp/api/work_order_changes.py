@@ -1,0 +1,108 @@
+"""Changes of work orders that are under way: their quantity, and where an operation is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from engine.act import Act
+from engine.database import is_id
+from engine.errors import NotFound
+from processes import work_order_quantity, work_orders
+from records.work_order_change import WorkOrderChange, WorkOrderChangeStatus, changes_of
+from webapp import work_order_doors
+from webapp.api import bodies
+from webapp.api.endpoints import reads, writes
+from webapp.api.work_order_shapes import (
+    ActGiven,
+    OperationChange,
+    QuantityChangeAnswer,
+    QuantityChanges,
+    QuantityGiven,
+    WorkOrderDetail,
+)
+from webapp.api.work_orders import show_work_order, tag_of
+from webapp.visit import reading, visitor
+from webapp.work_order_page import find
+
+
+def _as_change(change: WorkOrderChange) -> dict[str, Any]:
+    session = reading()
+    seats = work_order_quantity.seats_of(session, change)
+    numbers = {one.id: one.number for one in work_order_quantity.amendments_of(session, change)}
+    is_open = change.status is WorkOrderChangeStatus.PROPOSED
+    return {name: getattr(change, name, None) for name in QuantityChangeAnswer().fields} | {
+        "waits_for": [seat.role for seat in seats if is_open and not seat.is_signed],
+        "links": [
+            {
+                "link": share.link.number, "order_line": share.link.order_line.number, "uom": share.link.uom,
+                "allocated_before": share.allocated_before, "allocated_after": share.allocated_after,
+                "amendment": numbers.get(share.amendment_id or ""),
+            }
+            for share in change.shares
+        ],
+    }  # fmt: skip
+
+
+def _find_change(session: Session, change_id: str) -> WorkOrderChange:
+    found = session.get(WorkOrderChange, change_id) if is_id(change_id) else None
+    if found is None:
+        raise NotFound("Expected a change of a work order with this id, but there is none.")
+    return found
+
+
+def _show(change_id: str) -> dict[str, Any]:
+    return _as_change(_find_change(reading(), change_id))
+
+
+@reads(
+    "/work-orders/<record_id>/changes", scope="work_orders:read", summary="List the changes of a work order's quantity",
+    answer=QuantityChanges,
+)  # fmt: skip
+def list_quantity_changes(record_id: str) -> dict[str, Any]:
+    """Newest first, with what each link takes and whose signature is missing."""
+    return {"items": [_as_change(one) for one in changes_of(reading(), find(reading(), record_id))], "next": None}
+
+
+@writes(
+    "POST", "/work-orders/<record_id>/changes", scope="work_orders:write", summary="Propose another quantity of a work order",
+    body=QuantityGiven, answer=QuantityChangeAnswer, render=_show, etag=tag_of, status=201, match=True, person=True,
+)  # fmt: skip
+def propose_quantity_change(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Class C1 is the planner's to sign; C2, where something is bought, the buyer's too. They sign on its page."""
+    order = find(act.session, record_id)
+    bodies.seen_tag(str(order.version))
+    work_order_doors.need(visitor(), "plan", order)
+    return work_order_quantity.propose_quantity(act, order, body["quantity"], reason=body["reason"]).id
+
+
+@writes(
+    "POST", "/work-order-changes/<record_id>/withdraw", scope="work_orders:write", summary="Withdraw or refuse a change",
+    body=ActGiven, answer=QuantityChangeAnswer, render=_show, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def withdraw_quantity_change(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """By one of its two sides, with a reason; the amendments that were proposed with it are withdrawn where they wait."""
+    change = _find_change(act.session, record_id)
+    bodies.seen_tag(str(change.version))
+    return work_order_quantity.withdraw_change(act, change, reason=body["reason"]).id
+
+
+@writes(
+    "PATCH", "/work-orders/<record_id>/operations/<op_no>", scope="work_orders:write",
+    summary="Change the machine or the work centre of an operation", body=OperationChange, answer=WorkOrderDetail,
+    render=show_work_order, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def change_operation(act: Act, body: dict[str, Any], record_id: str, op_no: str) -> str:
+    """Another machine of the same qualified group is clerical; another group, once released, is a change of class C3."""
+    order = find(act.session, record_id)
+    bodies.seen_tag(str(order.version))
+    work_order_doors.need(visitor(), "plan", order)
+    operation = next((each for each in order.operations if str(each.op_no) == op_no), None)
+    if operation is None:
+        raise NotFound(f"Expected operation {op_no} of {order.number}, but there is none.")
+    if "work_centre" in body:
+        work_orders.move_to_centre(act, operation, body["work_centre"])
+    if "equipment" in body:
+        work_orders.assign_equipment(act, operation, body["equipment"])
+    return order.id
