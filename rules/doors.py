@@ -12,10 +12,12 @@ from typing import Any, Protocol
 
 from sqlalchemy import Column, Index, Table, UniqueConstraint
 
+from records import change_order
 from records.amendment import PurchaseOrderAmendment
 from rules.change_item import ChangeClass
 
 AMENDMENT_ID: Column[Any] = Column("id", PurchaseOrderAmendment.__table__.columns["id"].type)
+IN_FORCE = ", ".join(f"'{status.value}'" for status in change_order.IN_FORCE)
 
 
 class Speech(Protocol):
@@ -103,14 +105,20 @@ def quoted(value: str) -> str:
 def approved_change(speech: Speech, alias: str = "i") -> str:
     """Return a condition that every slot of a change's plan, at least one, has a valid signature on the change's hash.
 
-    An amendment must have been approved, too, and not yet sent: rejected, withdrawn or over, its items open nothing.
+    An amendment must have been approved, too, and not yet sent; a change order must be in force, and the hash that of its content:
+    rejected, withdrawn or over, its items open nothing. An addendum must be approved.
     """
     plan = f"s.record_type = {alias}.change_type AND s.record_id = {alias}.change_id AND s.record_hash = {alias}.change_hash"
     return (
         f"EXISTS (SELECT 1 FROM approval_slot s WHERE {plan}) "
         f"AND NOT EXISTS (SELECT 1 FROM approval_slot s WHERE {plan} AND NOT {valid_signature('s')}) "
-        f"AND (CASE WHEN {alias}.change_type = 'purchase_order_amendment' THEN EXISTS (SELECT 1 FROM purchase_order_amendment a "
-        f"WHERE {speech.key(AMENDMENT_ID, 'a.id')} = {alias}.change_id AND a.status = 'APPROVED') ELSE 1 = 1 END)"
+        f"AND (CASE {alias}.change_type WHEN 'purchase_order_amendment' THEN EXISTS (SELECT 1 FROM purchase_order_amendment a "
+        f"WHERE {speech.key(AMENDMENT_ID, 'a.id')} = {alias}.change_id AND a.status = 'APPROVED') "
+        f"WHEN 'change_order' THEN EXISTS (SELECT 1 FROM change_order a WHERE {speech.key(AMENDMENT_ID, 'a.id')} = {alias}.change_id "
+        f"AND a.content_hash = {alias}.change_hash AND a.status IN ({IN_FORCE})) "
+        f"WHEN 'change_order_addendum' THEN EXISTS (SELECT 1 FROM change_order_addendum a "
+        f"WHERE {speech.key(AMENDMENT_ID, 'a.id')} = {alias}.change_id AND a.content_hash = {alias}.change_hash "
+        f"AND a.status = 'APPROVED') ELSE 1 = 1 END)"
     )
 
 

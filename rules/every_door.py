@@ -8,6 +8,7 @@ from records.approval import ApprovalSlot
 from records.purchase_order import PurchaseOrderLine
 from records.signature import Signature
 from rules import doors
+from rules.change_doors import change_doors
 from rules.change_item import ChangeItem
 from rules.controlled import ControlledFields
 from rules.doors import Door, Guarded, Parent, Speech, quoted, words
@@ -59,6 +60,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *lot_doors(speech),
         *hold_doors(speech),
         *_sealed(),
+        *change_doors(speech),
         *outside_doors(speech),
         quantity_covers_what_is_away(),
     ]

@@ -21,6 +21,7 @@ from engine.record import Edit, Operation, Record
 from engine.stored.task import Task
 from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.approval import slots_of
+from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum
 from rules import duties
 from rules.change_item import ChangeClass, ChangeItem
 from rules.controlled import Control, ControlledFields, current_policy
@@ -329,6 +330,14 @@ def _is_signed(act: Act, item: ChangeItem) -> bool:
     if item.change_type == PurchaseOrderAmendment.record_type:
         amendment = act.session.get(PurchaseOrderAmendment, item.change_id)
         if amendment is None or amendment.status is not AmendmentStatus.APPROVED:
+            return False
+    elif item.change_type == ChangeOrder.record_type:
+        order = act.session.get(ChangeOrder, item.change_id)
+        if order is None or not order.is_in_force or order.content_hash != item.change_hash:
+            return False
+    elif item.change_type == ChangeOrderAddendum.record_type:
+        addendum = act.session.get(ChangeOrderAddendum, item.change_id)
+        if addendum is None or addendum.status is not AddendumStatus.APPROVED:
             return False
     slots = slots_of(act.session, item.change_type, item.change_id, item.change_hash)
     return bool(slots) and all(slot.is_signed for slot in slots)

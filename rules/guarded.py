@@ -21,6 +21,8 @@ from records import (
     approval,
     attachment,
     certificate,
+    change_order,
+    change_request,
     comment,
     cost_centre,
     external,
@@ -233,9 +235,49 @@ AMENDMENT = Document(
     signed_hash="content_hash",
     needs_seat=True,
 )  # fmt: skip
+CHANGE_ORDER = Document(
+    change_order.ChangeOrder,
+    frozenset(change_order.TRANSITIONS),
+    drafts=tuple(status.value for status in change_order.FREE),
+    flow="change_control",
+    fixed=(*BORN, "number", "site_id", "opened_by"),
+    signed_moves=(("REVIEW", "APPROVED"), ("DRAFT", "EMERGENCY_ACTIVE")),
+    back_moves=(
+        ("REVIEW", "RETURNED"), ("REVIEW", "IMPACT"), ("REVIEW", "CONFLICT"), ("APPROVED", "RETURNED"), ("APPROVED", "IMPACT"),
+        ("APPROVED", "CONFLICT"), ("REJECTED", "IMPACT"),
+    ),
+    set_once=("approved_at", "effective_at", "closed_at"),
+    reopened=tuple(status.value for status in change_order.FREE),
+    signed_hash="content_hash",
+    needs_seat=True,
+)  # fmt: skip
+ADDENDUM = Document(
+    change_order.ChangeOrderAddendum,
+    frozenset(change_order.ADDENDUM_TRANSITIONS),
+    drafts=("PROPOSED",),
+    flow="change_control",
+    fixed=(
+        *BORN, "number", "change_order_id", "addendum_no", "kind", "reason", "content", "content_hash", "proposed_by",
+    ),
+    signed_moves=(("PROPOSED", "APPROVED"),),
+    set_once=("approved_at",),
+    signed_hash="content_hash",
+    needs_seat=True,
+)  # fmt: skip
+CHANGE_REQUEST = Document(
+    change_request.ChangeRequest,
+    frozenset(change_request.TRANSITIONS),
+    drafts=("DRAFT",),
+    flow="change_control",
+    fixed=(*BORN, "number", "site_id", "originator"),
+    set_once=("submitted_at", "decided_at"),
+    reopened=("TRIAGED",),
+    needs_seat=True,
+)
 DOCUMENTS = (
     PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, SUB_TIER, WAIVER, MODE_SWITCH, WORK_ORDER, WORK_ORDER_CHANGE,
     AMENDMENT, OUTSIDE_LOSS,
+    CHANGE_ORDER, ADDENDUM, CHANGE_REQUEST,
 )  # fmt: skip
 LINES = (
     Lines(purchase_order.PurchaseOrderLine, PURCHASE_ORDER, "order_id"),
@@ -244,6 +286,8 @@ LINES = (
     Lines(work_order.WorkOrderOperation, WORK_ORDER, "work_order_id"),
     Lines(standard_cost.StandardCost, WORK_ORDER, "work_order_id"),
     Lines(amendment.AmendmentChange, AMENDMENT, "amendment_id"),
+    Lines(change_order.AffectedItem, CHANGE_ORDER, "change_order_id"),
+    Lines(change_order.EmergencyBound, CHANGE_ORDER, "change_order_id"),
 )
 MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     **{document.mapped: document.transitions for document in DOCUMENTS},
@@ -280,6 +324,7 @@ APPEND_ONLY = (
     resource.WorkCentreRate,
     work_order_change.WorkOrderChangeShare,
     amendment.AmendmentChange,
+    change_request.ChangeRequestEdit,
     outside.OutsideMovement,
     outside.OutsideSerial,
     outside_loss.OutsideClaim,

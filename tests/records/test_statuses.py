@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from engine.act import Act, Installation
 from engine.audit import chain_of
-from engine.errors import Conflict, Forbidden, Invalid
+from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
 from records import part, purchase_order, requisition, supplier
 from records.part import RevisionStatus
 from records.purchase_order import ADVANCES, FINAL, TRANSITIONS, LineStatus, OrderStatus, hold, lift_hold
@@ -176,12 +176,11 @@ def test_quality_signs_every_approval_of_a_supplier(act: Act) -> None:
     assert not approval.is_valid_on(dt.date(2026, 12, 1))
 
 
-def test_a_released_revision_keeps_the_instant_of_its_release(act: Act) -> None:
+def test_a_revision_is_released_by_a_change_order_alone(act: Act) -> None:
     revision = makers.make_revision(act, status=RevisionStatus.DRAFT, origin="LOCKSTEP", released_at=None)
     part.move(act, revision, RevisionStatus.IN_REVIEW)
-    part.move(act, revision, RevisionStatus.RELEASED)
-    act.session.flush()
-    assert revision.released_at == act.now
+    with pytest.raises(RuleViolation, match="approved change item"), act.attempt():
+        part.move(act, revision, RevisionStatus.RELEASED)
 
 
 def test_one_part_has_one_released_revision_unless_they_say_for_when(act: Act) -> None:

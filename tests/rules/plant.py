@@ -161,13 +161,13 @@ class Plant:
         change_class = values.get("change_class", ChangeClass.C4)
         for column, (old, new) in items.items():
             self.put(
-                ChangeItem, change_type="change_order", change_id=change, change_hash=OTHER_HASH, row_id=row_id,
+                ChangeItem, change_type="test_change", change_id=change, change_hash=OTHER_HASH, row_id=row_id,
                 table_name=mapped.__tablename__, operation=operation, column_name=column, old_text=old, new_text=new,
                 change_class=change_class,
             )  # fmt: skip
-        slot = self.slot("change_order", change, OTHER_HASH)
+        slot = self.slot("test_change", change, OTHER_HASH)
         if values.get("signed", True):
-            self.fill(slot, self.sign("change_order", change, OTHER_HASH))
+            self.fill(slot, self.sign("test_change", change, OTHER_HASH))
         return change
 
     def fact(self, mapped: type[Base], row_id: str, column: str) -> Any:

@@ -370,7 +370,7 @@ def test_a_released_revision_is_frozen(plant: Plant) -> None:
     refused(
         plant,
         update(revisions).values(status="RELEASED", released_at=NOW).where(revisions.c.id == plant.rev_c),
-        "ILLEGAL",
+        "ILLEGAL|UNCONTROLLED",
     )
     plant.connection.execute(update(revisions).values(drawing_rev="Z").where(revisions.c.id == plant.rev_c))
 
@@ -479,7 +479,7 @@ def test_signed_items_are_frozen(plant: Plant) -> None:
     refused(plant, delete(items), "kept")
     with pytest.raises(IntegrityError, match="no new item"), plant.connection.begin_nested():
         plant.put(
-            ChangeItem, change_type="change_order", change_id=change, change_hash=OTHER_HASH, row_id=plant.line,
+            ChangeItem, change_type="test_change", change_id=change, change_hash=OTHER_HASH, row_id=plant.line,
             table_name="purchase_order_line", operation="UPDATE", column_name="quantity", old_text="1", new_text="2",
             change_class="C4",
         )  # fmt: skip

@@ -268,7 +268,7 @@ def test_an_approved_item_lets_exactly_its_value_pass(house: Installation) -> No
         order = approved_order(act, to=S.TRANSMITTED)
         line = order.lines[0]
         item = ChangeItem(
-            change_type="change_order", change_id="7", change_hash="c" * 64, table_name="purchase_order_line", row_id=line.id,
+            change_type="test_change", change_id="7", change_hash="c" * 64, table_name="purchase_order_line", row_id=line.id,
             operation="UPDATE", column_name="unit_price", old_text="42.5000", new_text="43.0000", change_class="C2",
         )  # fmt: skip
         act.session.add(item)
@@ -285,7 +285,7 @@ def test_an_approved_item_lets_exactly_its_value_pass(house: Installation) -> No
 
 
 class _Change:
-    record_type, id = "change_order", "7"
+    record_type, id = "test_change", "7"
 
 
 @pytest.mark.parametrize("mode", ["OBSERVE", "ADVISE"])
@@ -294,7 +294,7 @@ def test_a_lenient_flow_keeps_the_finding_and_lets_pass(house: Installation, ord
         row = act.session.scalars(select(FlowMode).where(FlowMode.flow == "requisition_to_po")).one()
         act.session.add(
             ChangeItem(
-                change_type="change_order", change_id="7", change_hash="c" * 64, table_name="flow_mode", row_id=row.id,
+                change_type="test_change", change_id="7", change_hash="c" * 64, table_name="flow_mode", row_id=row.id,
                 operation="UPDATE", column_name="mode", old_text="ENFORCE", new_text=mode, change_class="C2",
             )
         )  # fmt: skip

@@ -1,0 +1,113 @@
+"""The doors of change control: items are written while their order is, sealed with it, and revisions move as they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from records.part import PartRevision
+from rules import doors
+from rules.change_item import ChangeClass, ChangeItem
+from rules.doors import Door, Speech, quoted, valid_signature, words
+from rules.guarded import ADDENDUM, CHANGE_ORDER, table_of
+
+UNSEALED = "0" * 64
+"""The hash of items whose order is still being written; no signature counts on it."""
+
+DECIDED = ("RELEASED", "SUPERSEDED", "OBSOLETE")
+"""Statuses of a part revision that a change order alone gives."""
+
+
+def change_doors(speech: Speech) -> Iterator[Door]:
+    """Return every door of change orders, their addenda and the revisions they move."""
+    yield from _items(speech)
+    yield _sealed(speech)
+    yield _two_people(speech)
+    yield _revision_moves(speech)
+
+
+def _items(speech: Speech) -> Iterator[Door]:
+    items = table_of(ChangeItem)
+    rest = [column.name for column in items.columns if column.name != "applied_at"]
+    changed = " OR ".join(speech.differ(f"OLD.{name}", f"NEW.{name}") for name in rest)
+    sentence = (
+        "UNCONTROLLED_CHANGE: Expected the items of a change order to change while it is being written, but {what}"
+    )
+    yield Door(
+        name="guard_change_item_of_a_change_order_in_writing", table=items, event="INSERT",
+        refused_when=(
+            f"(CASE NEW.change_type WHEN {quoted(CHANGE_ORDER.table.name)} THEN NEW.change_hash <> {quoted(UNSEALED)} "
+            f"OR NOT {_in_writing('NEW', speech)} "
+            f"WHEN {quoted(ADDENDUM.table.name)} THEN NOT {_proposed('NEW', speech)} ELSE 1 = 0 END)"
+        ),
+        sentence=sentence.format(what="one was inserted"),
+    )  # fmt: skip
+    yield Door(
+        name="guard_change_item_of_a_change_order_stays", table=items, event="UPDATE",
+        refused_when=(
+            f"({changed}) AND (CASE OLD.change_type WHEN {quoted(CHANGE_ORDER.table.name)} THEN NOT {_in_writing('OLD', speech)} "
+            f"WHEN {quoted(ADDENDUM.table.name)} THEN 1 = 1 ELSE 1 = 0 END)"
+        ),
+        sentence=sentence.format(what="one was updated"),
+    )  # fmt: skip
+    yield Door(
+        name="guard_change_item_of_a_change_order_kept", table=items, event="DELETE",
+        refused_when=(
+            f"(CASE OLD.change_type WHEN {quoted(CHANGE_ORDER.table.name)} THEN NOT {_in_writing('OLD', speech)} "
+            f"WHEN {quoted(ADDENDUM.table.name)} THEN 1 = 1 ELSE 1 = 0 END)"
+        ),
+        sentence=sentence.format(what="one was deleted"),
+    )  # fmt: skip
+
+
+def _in_writing(row: str, speech: Speech) -> str:
+    table = CHANGE_ORDER.table
+    key = speech.id_of(table.columns["id"], f"{row}.change_id")
+    return f"EXISTS (SELECT 1 FROM {table.name} c WHERE c.id = {key} AND c.status IN {words(CHANGE_ORDER.drafts)})"
+
+
+def _proposed(row: str, speech: Speech) -> str:
+    table = ADDENDUM.table
+    key = speech.id_of(table.columns["id"], f"{row}.change_id")
+    return f"EXISTS (SELECT 1 FROM {table.name} c WHERE c.id = {key} AND c.status = 'PROPOSED' AND c.content_hash = {row}.change_hash)"
+
+
+def _sealed(speech: Speech) -> Door:
+    table = CHANGE_ORDER.table
+    mine = f"i.change_type = {quoted(table.name)} AND i.change_id = {speech.key(table.columns['id'], 'NEW.id')}"
+    return Door(
+        name="guard_change_order_is_sealed", table=table, event="UPDATE", columns=("status",),
+        refused_when=(
+            "OLD.status IN ('IMPACT', 'DRAFT') AND NEW.status IN ('REVIEW', 'EMERGENCY_ACTIVE') AND (NEW.content_hash IS NULL "
+            f"OR EXISTS (SELECT 1 FROM change_item i WHERE {mine} AND i.change_hash = {quoted(UNSEALED)}))"
+        ),
+        sentence="UNSEALED: Expected the content of a change order to be sealed before anybody signs it, but it is not",
+    )  # fmt: skip
+
+
+def _two_people(speech: Speech) -> Door:
+    table = CHANGE_ORDER.table
+    mine = (
+        f"s.record_type = {quoted(table.name)} AND s.record_id = {speech.key(table.columns['id'], 'NEW.id')} "
+        f"AND s.record_hash = NEW.content_hash AND {valid_signature('s')}"
+    )
+    return Door(
+        name="guard_change_order_needs_two_people", table=table, event="UPDATE", columns=("status",),
+        refused_when=(
+            "((OLD.status = 'DRAFT' AND NEW.status = 'EMERGENCY_ACTIVE') OR (OLD.status = 'REVIEW' AND NEW.status = 'APPROVED')) "
+            f"AND (SELECT COUNT(DISTINCT t.signer_id) FROM approval_slot s JOIN signature t ON t.id = s.signature_id WHERE {mine}) "
+            "< CASE WHEN NEW.status = 'EMERGENCY_ACTIVE' THEN 2 ELSE 1 END"
+        ),
+        sentence="SOD-8: Expected two different people to sign an emergency, but one person did, or none",
+    )  # fmt: skip
+
+
+def _revision_moves(speech: Speech) -> Door:
+    table = table_of(PartRevision)
+    moved = f"{speech.differ('OLD.status', 'NEW.status')} AND NEW.status IN {words(DECIDED)} AND OLD.origin <> 'ERP'"
+    door = doors.only_as_approved(table, table.columns["status"], speech, name="decided", when=moved)
+    enough = f"i.change_class IN {words(ChangeClass.C3.sufficient)}"
+    at_least = f"i.change_class IN {words(ChangeClass.C2.sufficient)}"
+    return Door(
+        name=door.name, table=table, event=door.event, columns=door.columns, refused_when=door.refused_when, sentence=door.sentence,
+        item=door.item.replace(at_least, enough), row=door.row, shows=door.shows, owner="role:ENG_AUTH",
+    )  # fmt: skip
