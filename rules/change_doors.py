@@ -103,7 +103,7 @@ def _two_people(speech: Speech) -> Door:
 
 def _revision_moves(speech: Speech) -> Door:
     table = table_of(PartRevision)
-    moved = f"{speech.differ('OLD.status', 'NEW.status')} AND NEW.status IN {words(DECIDED)} AND OLD.origin <> 'ERP'"
+    moved = f"{speech.differ('OLD.status', 'NEW.status')} AND NEW.status IN {words(DECIDED)}"
     door = doors.only_as_approved(table, table.columns["status"], speech, name="decided", when=moved)
     enough = f"i.change_class IN {words(ChangeClass.C3.sufficient)}"
     at_least = f"i.change_class IN {words(ChangeClass.C2.sufficient)}"

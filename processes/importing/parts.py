@@ -17,7 +17,6 @@ from processes.importing.doubts import NAMED_REVISION
 from processes.importing.reading import Reading
 from records.origin import Origin
 from records.part import (
-    TRANSITIONS,
     DefinitionKind,
     OutsideProcess,
     Part,
@@ -25,7 +24,6 @@ from records.part import (
     PartType,
     ProductDefinitionRef,
     RevisionStatus,
-    move,
 )
 from records.units import UNITS
 
@@ -192,18 +190,20 @@ def _revision(
     run: Import, product: Product, part_id: str, status: RevisionStatus, definitions: list[dict[str, str]]
 ) -> Item:
     def insert(act: Act) -> PartRevision:
-        revision = PartRevision(part_id=part_id, rev=product.rev, status=status, origin=Origin.ERP)
+        revision = PartRevision(part_id=part_id, rev=product.rev, status=_born(act, part_id, status), origin=Origin.ERP)
         act.session.add(revision)
         act.session.flush()
         act.session.add_all(
             ProductDefinitionRef(part_revision_id=revision.id, kind=DefinitionKind(given["kind"]), **_reference(given))
             for given in definitions
         )
+        if revision.status is not status:
+            item = f"{product.part_no}/{product.rev}"
+            kept: dict[str, str | None] = {"status": revision.status.value, "item": item}
+            differ(act, revision, kept, {"status": status.value, "item": item}, system=run.mapping.system)
         return revision
 
     def update(act: Act, revision: PartRevision) -> Outcome:
-        if revision.status != status and (revision.status, status) in TRANSITIONS:
-            move(act, revision, status, reason="the ERP says so")
         theirs: dict[str, str | None] = {"status": status.value, "item": f"{product.part_no}/{product.rev}"}
         ours: dict[str, str | None] = {"status": revision.status.value, "item": revision.number}
         theirs |= {_path(given["kind"], given["native_id"]): given["content_hash"] for given in definitions}
@@ -213,6 +213,15 @@ def _revision(
 
     content = {"part_no": product.part_no, "rev": product.rev, "status": status.value, "definitions": definitions}
     return Item(PartRevision, "product", product.native_id, product.code, product.cells.row, content, insert, update)
+
+
+def _born(act: Act, part_id: str, status: RevisionStatus) -> RevisionStatus:
+    """Return the status in which a new revision arrives: it waits for its change order where another one is released here."""
+    others = select(PartRevision.id).where(
+        PartRevision.part_id == part_id, PartRevision.status == RevisionStatus.RELEASED
+    )
+    is_second = status is RevisionStatus.RELEASED and act.session.scalars(others).first() is not None
+    return RevisionStatus.IN_REVIEW if is_second else status
 
 
 def _path(kind: str, native_id: str) -> str:

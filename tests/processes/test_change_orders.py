@@ -24,7 +24,7 @@ def opened(act: Act, change_class: OrderClass = OrderClass.C4, **content: Any) -
 
 
 def revised(act: Act, **content: Any) -> tuple[ChangeOrder, PartRevision, PartRevision]:
-    part = make_part(act, "P-200")
+    part = make_part(act, "P-900")
     before = make_revision(act, part, "B")
     after = make_revision(act, part, "C", status=RevisionStatus.DRAFT, origin="LOCKSTEP", released_at=None)
     order = opened(act, **content)
@@ -45,8 +45,8 @@ def signed(act: Act, order: ChangeOrder) -> ChangeOrder:
     return move(act, order, S.APPROVED)
 
 
-def test_an_approved_order_releases_what_follows_and_supersedes_what_was(house: Installation) -> None:
-    with house.acting("user:ella") as act:
+def test_an_approved_order_releases_what_follows_and_supersedes_what_was(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
         order, before, after = revised(act)
         signed(act, order)
         used = change_orders.apply(act, order)
@@ -57,8 +57,8 @@ def test_an_approved_order_releases_what_follows_and_supersedes_what_was(house: 
         assert change_orders.apply(act, order) == []
 
 
-def test_nothing_is_applied_before_the_board_has_signed(house: Installation) -> None:
-    with house.acting("user:ella") as act:
+def test_nothing_is_applied_before_the_board_has_signed(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
         order, _, _ = revised(act)
         with pytest.raises(Conflict, match="its board signs first"):
             change_orders.apply(act, order)

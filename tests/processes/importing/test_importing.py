@@ -288,7 +288,9 @@ def test_a_draft_follows_the_erp(house: Installation, bring: Callable[..., Repor
     assert order_of(house, "2").status is OrderStatus.CANCELLED
 
 
-def test_a_new_revision_supersedes_the_one_before(house: Installation, bring: Callable[..., Report]) -> None:
+def test_a_new_revision_of_the_erp_is_observed_and_waits_for_its_change_order(
+    house: Installation, bring: Callable[..., Report]
+) -> None:
     bring()
 
     def spoil(content: dict[str, Rows]) -> None:
@@ -301,8 +303,14 @@ def test_a_new_revision_supersedes_the_one_before(house: Installation, bring: Ca
         statuses = {revision.rev: revision.status for revision in part.revisions}
     assert statuses == {
         "C": RevisionStatus.SUPERSEDED,
-        "D": RevisionStatus.SUPERSEDED,
-        "E": RevisionStatus.RELEASED,
+        "D": RevisionStatus.RELEASED,
+        "E": RevisionStatus.IN_REVIEW,
+    }
+    with house.reading() as session:
+        found = {one.document_number: (one.field, one.ours, one.theirs) for one in session.scalars(select(Discrepancy))}
+    assert found == {
+        "P-2020/D": ("status", "RELEASED", "SUPERSEDED"),
+        "P-2020/E": ("status", "IN_REVIEW", "RELEASED"),
     }
 
 
