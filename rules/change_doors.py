@@ -95,7 +95,7 @@ def _two_people(speech: Speech) -> Door:
         refused_when=(
             "((OLD.status = 'DRAFT' AND NEW.status = 'EMERGENCY_ACTIVE') OR (OLD.status = 'REVIEW' AND NEW.status = 'APPROVED')) "
             f"AND (SELECT COUNT(DISTINCT t.signer_id) FROM approval_slot s JOIN signature t ON t.id = s.signature_id WHERE {mine}) "
-            "< CASE WHEN NEW.status = 'EMERGENCY_ACTIVE' THEN 2 ELSE 1 END"
+            "< (CASE WHEN NEW.status = 'EMERGENCY_ACTIVE' THEN 2 ELSE 1 END)"
         ),
         sentence="SOD-8: Expected two different people to sign an emergency, but one person did, or none",
     )  # fmt: skip
