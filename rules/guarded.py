@@ -261,6 +261,7 @@ ADDENDUM = Document(
     ),
     signed_moves=(("PROPOSED", "APPROVED"),),
     set_once=("approved_at",),
+    reopened=("PROPOSED",),
     signed_hash="content_hash",
     needs_seat=True,
 )  # fmt: skip
