@@ -90,12 +90,12 @@ def _chained_classes() -> Iterator[type[Chained]]:
 def _chains_of_type(
     session: Session, record_type: str, chains: Iterable[Chain], mapped: type[Chained] | None, tell: Tell
 ) -> Iterator[Break]:
-    given = _given_by_migrations(session, mapped) if mapped is not None else {}
+    given = given_by_migrations(session, mapped) if mapped is not None else {}
     stood_for: Counter[Trace] = Counter()
     chains = iter(chains)
     while some := [(about[1], rows) for about, rows in islice(chains, BATCH)]:
         ids = [record_id for record_id, _ in some]
-        records = _texts_of(session, mapped, ids) if mapped is not None else {}
+        records = texts_of(session, mapped, ids) if mapped is not None else {}
         traced = _traced(session, mapped, ids) if mapped is not None else {}
         for record_id, rows in some:
             yield from _broken_row(record_type, record_id, rows)
@@ -108,7 +108,7 @@ def _chains_of_type(
         tell(len(some))
 
 
-def _texts_of(session: Session, mapped: type[Chained], ids: Sequence[str]) -> dict[str, dict[str, str | None]]:
+def texts_of(session: Session, mapped: type[Chained], ids: Sequence[str]) -> dict[str, dict[str, str | None]]:
     """Return every field of some records in canonical text, as the chain writes it, by id. No objects are made."""
     columns = _said_columns(mapped)
     known = [record_id for record_id in ids if _can_be(mapped, record_id)]
@@ -222,7 +222,7 @@ def _written_by_trigger(mapped: type[Chained]) -> list[str]:
     return [attribute.key for attribute in attributes if "written_by" in attribute.columns[0].info]
 
 
-def _given_by_migrations(session: Session, mapped: type[Chained]) -> dict[str, str]:
+def given_by_migrations(session: Session, mapped: type[Chained]) -> dict[str, str]:
     """Return the text that a column added by a migration has in every row that was there: its default in the database."""
     columns = inspect(session.connection()).get_columns(mapped.__tablename__)
     defaults = ((column["name"], GIVEN.fullmatch(column["default"] or "")) for column in columns)

@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": "plant",
     "deploy": "defining",
     "events": "events",
+    "export": "exporting",
     "import": "plant",
     "invoices": "goods",
     "migrate": "plant",
