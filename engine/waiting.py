@@ -229,7 +229,21 @@ def _outside(session: Session, instance: Instance, now: dt.datetime) -> str | No
     beside = {token.token_id for token in live_tokens(session, instance) if token.is_listener} if waiting[1:] else set()
     # What the flow itself waits for comes before what may interrupt it.
     found = next(iter(sorted(waiting, key=lambda one: one.token_id in beside)), None)
-    return None if found is None else f"Waiting for the message {found.name} ({found.correlation_key})."
+    return None if found is None else f"Waiting for: {_said(session, instance, found)}."
+
+
+def _said(session: Session, instance: Instance, waits: MessageSubscription) -> str:
+    """Say what a token waits for as the diagram names it, and about what: the instance it is inside of, else the business key."""
+    token = next((one for one in live_tokens(session, instance) if one.token_id == waits.token_id), None)
+    if token is None:
+        return waits.name
+    bundle = definitions.parsed(session, instance.definition_id).bundle
+    process = bundle.processes.get(token.process_id)
+    element = process.elements.get(token.element_id) if process is not None else None
+    titles = [around.name for around in token.around if around.called is None]
+    about = titles[-1] if titles else instance.business_key
+    name = (element.name if element is not None else "") or waits.name
+    return f"{name}, {about}" if about else name
 
 
 def _clock(session: Session, instance: Instance, now: dt.datetime) -> str | None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from processes.outside_documents import is_untaken
 from processes.outside_receiving import certificate_state
 from records.outside import AWAY, FINAL, LinkStatus, MovementKind, OutsideLink, OutsideMovement
 from records.outside_loss import open_losses
@@ -19,7 +20,10 @@ from records.work_order import WorkOrderOperation
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What is to be done next. action: ``ship``, ``return`` or empty when it is not done on the link's pages; owner: role code."""
+    """What is to be done next.
+
+    action: ``ship``, ``return``, ``plan`` on the operation's page, or empty when it is not done on these pages; owner: role code.
+    """
 
     action: str
     words: str
@@ -69,6 +73,9 @@ def line_of(session: Session, link: OutsideLink, *, now: dt.datetime) -> Line:
     due = link.return_by or link.need_by
     late = (today - due).days if due is not None and link.at_supplier and today > due else 0
     certificates = certificate_state(session, link)
+    if link.status is LinkStatus.PO_LINKED and is_untaken(session, link):
+        waiting = Next("plan", "Confirm its plan or call it off", "PLANNER")
+        return Line(link, certificates, None, 0, waiting)
     return Line(
         link,
         certificates,

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.canonical import content_hash
+from engine.instances import instances_of
 from engine.registry import Work
 from processes.documents import existing, plain
 from records.nonconformance import Nonconformance, NonconformanceStatus
@@ -29,6 +31,11 @@ def operation_of(act: Act, work: Work) -> WorkOrderOperation:
 def link_of(act: Act, work: Work) -> OutsideLink:
     """Return the link of a share. Raises: NotFound before there is one."""
     return existing(act.session, OutsideLink, work["share"]["link_id"])
+
+
+def is_untaken(session: Session, link: OutsideLink) -> bool:
+    """Whether no flow of outside processing has taken a link up."""
+    return not any(one.process_id == "outside_processing" for one in instances_of(session, link.record_type, link.id))
 
 
 def operation_variable(act: Act, operation: WorkOrderOperation) -> dict[str, Any]:

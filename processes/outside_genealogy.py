@@ -22,8 +22,8 @@ USABLE = (LotStatus.AVAILABLE, LotStatus.CONSUMED)
 def write_genealogy(act: Act, link: OutsideLink) -> list[GenealogyEdge]:
     """Write an edge from each lot or serial that was processed to the one it came back as, once; return the new ones.
 
-    The edge names the verified certificates by id. Pieces that came back without a lot or serial of ours leave none; one that
-    cannot be written is told to the planner and stops nothing.
+    The edge names the verified certificates by id. Pieces that came back under no number leave none; a number that is none of
+    ours, and an edge that cannot be written, is told to the planner and stops nothing.
     """
     papers = [each for each in certificates_of_link(act.session, link) if each.status is CertificateStatus.VERIFIED]
     reason = f"{link.number}, certificates: {', '.join(f'{each.number} ({each.id})' for each in papers) or 'none'}"
@@ -34,7 +34,10 @@ def write_genealogy(act: Act, link: OutsideLink) -> list[GenealogyEdge]:
         for label, child in _labelled(act, receipt):
             event = Event(f"outside:{link.id}:{child.id}")
             parent = _sent(act, link, label, child)
-            if parent is None or event_called(act.session, event.id) is not None:
+            if event_called(act.session, event.id) is not None:
+                continue
+            if parent is None:
+                _tell_unknown(act, link, label, child)
                 continue
             if parent.status not in USABLE or parent.quantity_left < child.quantity or parent.uom != child.uom:
                 _tell_planner(act, link, parent, child)
@@ -83,6 +86,14 @@ def _sent(act: Act, link: OutsideLink, label: str, child: Lot) -> Lot | None:
         )
         found = act.session.scalars(onward).first() or found
     return found
+
+
+def _tell_unknown(act: Act, link: OutsideLink, label: str, child: Lot) -> None:
+    subject = (
+        f"Genealogy of {child.number} is missing: Expected {label} to be a lot or serial of ours that left under {link.number}, but "
+        "there is none"
+    )
+    tell_role(act, "PLANNER", subject, key=f"{link.id}:genealogy:{child.id}", record=(link.record_type, link.id))
 
 
 def _tell_planner(act: Act, link: OutsideLink, parent: Lot, child: Lot) -> None:

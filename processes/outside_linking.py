@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.database import new_id
 from engine.errors import Conflict, Effect, Finding, Invalid, RuleViolation
-from engine.instances import instances_of, link_record
+from engine.instances import link_record
 from engine.registry import Registry, Work
 from processes.documents import plain, requisition_variable, sentences, spoken
 from processes.outside_documents import (
+    is_untaken,
     link_of,
     link_variable,
     number_of,
@@ -58,10 +59,12 @@ def snapshot_operation(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.step("propose_shares")
 def propose_shares(act: Act, work: Work) -> Mapping[str, Any]:
-    """B03: whom the process may go to, and how much each may take at once."""
+    """B03: whom the process may go to, and how much each may take at once; a link that was made by hand comes first."""
     operation = operation_of(act, work)
-    left = number_of(work["operation"]["quantity"])
-    plan, candidates = [], []
+    made = untaken_links(act.session, operation)
+    left = number_of(work["operation"]["quantity"]) - sum((link.allocated_quantity for link in made), Decimal(0))
+    plan = [{"supplier_id": link.order.supplier_id, "quantity": link.allocated_quantity} for link in made]
+    candidates = []
     for supplier, capacity in _able(act, operation):
         shown = supplier.name if capacity is None else f"{supplier.name} (up to {capacity.normalize():f})"
         candidates.append({"label": shown, "value": supplier.id})
@@ -85,7 +88,16 @@ def prepare_shares(act: Act, work: Work) -> Mapping[str, Any]:
         found = f"{total.normalize():f} are planned" if rows else "no supplier has a quantity"
         sentence = f"Expected at most {wanted['quantity'].normalize():f} pieces, which reached {operation.number}, but {found}."
         return {"shares": [], "problem": sentence}
-    return {"shares": [_share(act, work, row, turn) for turn, row in enumerate(rows, start=1)], "problem": None}
+    shares = _shares(act, work, rows)
+    taken = {share["link_id"] for share in shares}
+    if forgotten := [link for link in untaken_links(act.session, operation) if link.id not in taken]:
+        one = forgotten[0]
+        sentence = (
+            f"Expected the plan to take up {one.number}, which was made by hand: {plain(one.allocated_quantity)} {one.uom} at "
+            f"{one.order.supplier.name}; but no share is exactly that. Plan it so, or call the link off on its page."
+        )
+        return {"shares": [], "problem": sentence}
+    return {"shares": shares, "problem": None}
 
 
 @registry.step("find_order_line")
@@ -364,12 +376,26 @@ def _able(act: Act, operation: WorkOrderOperation) -> list[tuple[Supplier, Decim
     return sorted(able, key=lambda pair: pair[0].id != operation.supplier_id)
 
 
+def _shares(act: Act, work: Work, rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a share for each row of the plan; each link that was made by hand is taken up by one of them at most."""
+    waiting, shares = untaken_links(act.session, operation_of(act, work)), []
+    for turn, row in enumerate(rows, start=1):
+        share = _share(act, work, row, turn)
+        same = (share["supplier_id"], share["quantity"])
+        known = next((link for link in waiting if (link.order.supplier_id, link.allocated_quantity) == same), None)
+        if known is not None:
+            waiting.remove(known)
+            share["link_id"] = known.id
+        shares.append(share)
+    return shares
+
+
 def _share(act: Act, work: Work, row: Mapping[str, Any], turn: int) -> dict[str, Any]:
     supplier = supplier_called(act, row["supplier_id"])
     price = work.get("estimated_price")
     return {
         "number": Decimal(turn),
-        "link_id": _waiting_link(act, operation_of(act, work), supplier, number_of(row["quantity"])) or new_id(),
+        "link_id": new_id(),
         "supplier_id": supplier.id,
         "supplier_name": supplier.name,
         "quantity": number_of(row["quantity"]),
@@ -382,17 +408,13 @@ def _share(act: Act, work: Work, row: Mapping[str, Any], turn: int) -> dict[str,
     }
 
 
-def _waiting_link(act: Act, operation: WorkOrderOperation, supplier: Supplier, quantity: Decimal) -> str | None:
-    """Return the link that was made by hand or brought in for exactly this share and that no flow has taken up."""
-    for found in links_of_operation(act.session, operation.id):
-        if (
-            found.status is LinkStatus.PO_LINKED
-            and found.order.supplier_id == supplier.id
-            and found.allocated_quantity == quantity
-            and not instances_of(act.session, found.record_type, found.id)
-        ):
-            return found.id
-    return None
+def untaken_links(session: Session, operation: WorkOrderOperation) -> list[OutsideLink]:
+    """Return the links of an operation that were made by hand or brought in and that no flow has taken up, oldest first."""
+    return [
+        found
+        for found in links_of_operation(session, operation.id)
+        if found.status is LinkStatus.PO_LINKED and is_untaken(session, found)
+    ]
 
 
 def _last_price(act: Act, operation: WorkOrderOperation, supplier: Supplier) -> Decimal | None:

@@ -19,6 +19,7 @@ from engine.errors import Conflict, Effect, Finding, Forbidden, Invalid, RuleVio
 from engine.messages import publish
 from processes.nonconformances import raise_nonconformance
 from processes.outside_documents import source_until
+from processes.outside_lots import lot_that_left, refuse_unknown_lots
 from processes.outside_receiving import receive_pieces
 from records import outside
 from records.nonconformance import Nonconformance
@@ -54,12 +55,13 @@ MAY_SHIP = frozenset({LinkStatus.READY_TO_SHIP, *AWAY, LinkStatus.RETURNED, Link
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """What is about to leave. quantity: in ``uom``; is_partial: the rest of the allocation follows later."""
+    """What is about to leave. quantity: in ``uom``; lots: our numbers of what leaves; is_partial: the rest follows later."""
 
     quantity: Decimal
     uom: str
     event_id: str
     serials: tuple[str, ...] = ()
+    lots: tuple[str, ...] = ()
     carrier: str = ""
     return_by: dt.date | None = None
     is_partial: bool = False
@@ -98,6 +100,7 @@ def ship(act: Act, link: OutsideLink, shipment: Shipment) -> OutsideMovement:
     _refuse_blocked(link)
     _refuse_wrong_count(link, quantity, is_partial=shipment.is_partial)
     _refuse_unserialised(link, shipment.serials)
+    refuse_unknown_lots(act.session, link, shipment.lots)
     pass_findings(act, link, ship_findings(act, link))
     if link.status not in AWAY:
         outside.move(act, link, LinkStatus.AT_SUPPLIER)
@@ -105,6 +108,7 @@ def ship(act: Act, link: OutsideLink, shipment: Shipment) -> OutsideMovement:
     movement = record_movement(
         act, link, MovementKind.SHIP_OUT, quantity, event_id=shipment.event_id, moved_on=today, serials=shipment.serials,
         packing_list_no=next_number(act, "PL", site=link.site), carrier=shipment.carrier, documents=shipment.documents,
+        lots=shipment.lots,
     )  # fmt: skip
     link.return_by = shipment.return_by or link.return_by or link.need_by
     operation = link.operation
@@ -135,11 +139,12 @@ def take_back(act: Act, link: OutsideLink, returned: Return) -> list[OutsideMove
     ]
     counts[0] = (*counts[0][:3], returned.event_id)
     _refuse_surplus(link, sum((count for _, count, _, _ in counts), Decimal(0)))
+    lot = lot_that_left(link, returned.lot)
     today = returned.received_on or link.site.local_day(act.now)
     made = [
         record_movement(
             act, link, kind, count, event_id=name, moved_on=today, serials=serials,
-            documents=returned.certificates, lots=(returned.lot,) if returned.lot else (), reason=returned.packing_slip,
+            documents=returned.certificates, lots=(lot,) if lot else (), reason=returned.packing_slip,
         )
         for kind, count, serials, name in counts
     ]  # fmt: skip

@@ -9,11 +9,10 @@ from sqlalchemy import select
 
 from engine.act import Act
 from engine.errors import Conflict, Invalid
-from engine.instances import instances_of
 from engine.registry import Registry, Work
 from processes.amendment import CANCELLABLE, cancel_order
 from processes.notices import tell_role
-from processes.outside_documents import link_variable
+from processes.outside_documents import is_untaken, link_variable
 from processes.outside_linking import unlink
 from processes.outside_moving import require_role, tell_flow
 from records import outside
@@ -48,9 +47,7 @@ def work_ended(act: Act, link: OutsideLink, *, reason: str) -> None:
             f"Expected {link.number} to be open, but it is {link.status.value.lower()}", code="ILLEGAL_TRANSITION",
             record=(link.record_type, link.id),
         )  # fmt: skip
-    if not any(
-        instance.process_id == "outside_processing" for instance in instances_of(act.session, link.record_type, link.id)
-    ):
+    if is_untaken(act.session, link):
         if link.at_supplier:
             raise Conflict(
                 f"Expected nothing of {link.number} to be away, but {link.at_supplier.normalize():f} are; recall them first",

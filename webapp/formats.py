@@ -163,10 +163,15 @@ def face(name: str) -> int:
     return sum(ord(letter) * place for place, letter in enumerate(name, start=1)) % 8
 
 
+INITIALS = frozenset({"po", "wo", "osp", "ncr", "erp", "mes"})
+"""Words that are initials, and stay so."""
+
+
 def words(value: str) -> str:
-    """Turn a code into words: ``IN_APPROVAL`` becomes ``In approval``."""
+    """Turn a code into words: ``IN_APPROVAL`` becomes ``In approval``, ``PO_LINKED`` becomes ``PO linked``."""
     text = str(value).replace("_", " ").strip().lower()
-    return text[:1].upper() + text[1:]
+    said = " ".join(word.upper() if word in INITIALS else word for word in text.split(" "))
+    return said[:1].upper() + said[1:]
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

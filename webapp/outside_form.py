@@ -27,7 +27,7 @@ def shipment(form: Mapping[str, str], link: OutsideLink, how: Custom) -> Shipmen
     numbers = serials(form, "serials")
     return Shipment(
         quantity=_counted(form, "quantity", numbers, how), uom=form.get("uom") or link.uom, event_id=event(form), serials=numbers,
-        carrier=form.get("carrier", "").strip()[:200], return_by=day(form, "return_by"),
+        lots=serials(form, "lots"), carrier=form.get("carrier", "").strip()[:200], return_by=day(form, "return_by"),
         is_partial=form.get("is_partial") == "true", documents=serials(form, "documents"),
     )  # fmt: skip
 

@@ -31,7 +31,8 @@ from webapp.dossiers import Dossier, Redline
 from webapp.form_schema import PREFIX, SHOWN
 from webapp.ledger import Ledger
 from webapp.route import Stage
-from webapp.task_forms import Field, TaskForm, value_words
+from webapp.task_facts import Fact, facts_of
+from webapp.task_forms import Field, TaskForm
 
 TABS = (
     ("summary", "Summary"), ("changes", "Changes"), ("documents", "Documents"), ("discussion", "Discussion"),
@@ -91,7 +92,7 @@ class Review:
     tabs: Sequence[Tab] = ()
     fields: Sequence[Field] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
-    variables: Sequence[tuple[str, str]] = ()
+    facts: Sequence[Fact] = ()
     viewed: Mapping[str, int] = field(default_factory=dict)
     seen: int | None = None
     redline: Redline = field(default_factory=lambda: Redline((), ""))
@@ -299,12 +300,7 @@ def _fill_summary(session: Session, review: Review, sent: Mapping[str, Any] | No
         values = review.draft.variables if review.draft and kept is None else {}
         review.fields = form.show(names | values, kept)
     if not review.dossier:
-        how = visit.visitor().how
-        review.variables = [
-            (name, value_words(value, how))
-            for name, value in names.items()
-            if value is not None and not isinstance(value, dict)
-        ]
+        review.facts = facts_of(names, visit.visitor().how)
     if review.dossier:
         lines = [line.id for line in getattr(review.dossier.record, "lines", ())]
         line_type = f"{review.task.record_type}_line"

@@ -8,14 +8,15 @@ import pytest
 from sqlalchemy import select, text
 
 from engine.act import Act, Installation
-from engine.errors import Conflict, RuleViolation
+from engine.errors import Conflict, Invalid, RuleViolation
 from engine.instances import instances_of
 from processes import outside_away, outside_moving, outside_processing, outside_undoing
 from processes.amendment import propose
 from processes.amendment import start as start_amendment
 from processes.nonconformances import dispose
 from processes.outside_away import NoticeKind
-from processes.outside_linking import link
+from processes.outside_board import board
+from processes.outside_linking import link, link_by_hand
 from processes.work_orders import cancel as cancel_work
 from records.actual import Actual, ActualKind
 from records.amendment import AmendmentKind, PurchaseOrderAmendment
@@ -23,6 +24,7 @@ from records.lot import EdgeKind, GenealogyEdge
 from records.nonconformance import Disposition, Nonconformance
 from records.notice import Notice
 from records.outside import LinkStatus, OutsideLink
+from records.part import LotControl, PartRevision
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.supplier import ApprovalBasis, ApprovalSubject, Supplier
 from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation
@@ -391,3 +393,73 @@ def test_rework_after_the_approval_ended_leaves_when_it_is_renewed_and_not_befor
     assert (outside.balance(), outside.link.status, outside.incidents) == (
         (24, 0, 0, 0, 0, 24), LinkStatus.AT_SUPPLIER, [],
     )  # fmt: skip
+
+
+def test_a_link_made_by_hand_is_proposed_to_the_planner_and_a_plan_without_it_comes_back_with_a_sentence(
+    outside: OutsideStory,
+) -> None:
+    outside.begin()
+    with outside.installation.acting("user:rita") as act:
+        line = act.session.scalars(select(PurchaseOrderLine)).one()
+        operation = act.session.get_one(WorkOrderOperation, outside.operation_id)
+        number = link_by_hand(act, operation, line, quantity=D(10)).number
+        [waiting] = board(act.session, now=act.now)
+        assert (waiting.next.words, waiting.next.owner) == ("Confirm its plan or call it off", "PLANNER")
+    outside.plan(24)
+    assert outside.steps == ["plan_shares"]
+    assert f"take up {number}, which was made by hand: 10 EA at NorthStar" in outside.variables["problem"]
+    north = outside.read(lambda session: session.scalar(select(Supplier.id).where(Supplier.name == "NorthStar")))
+    rows = [{"supplier_id": north, "quantity": D(10)}, {"supplier_id": north, "quantity": D(14)}]
+    outside.as_("rita").decide("plan_shares", "confirm", plan=rows, need_back_on=dt.date(2026, 12, 11))
+    assert (sorted(each.allocated_quantity for each in outside.links), outside.incidents) == ([10, 14], [])
+    assert next(each for each in outside.links if each.allocated_quantity == 10).number == number
+
+
+def by_lot(act: Act) -> PartRevision:
+    """Make a part that is told apart by lot, and a lot of 24 of it."""
+    revision = makers.make_revision(act, makers.make_part(act, lot_control=LotControl.LOT))
+    makers.make_stock(act, "L-9", revision, quantity=D(24), quantity_left=D(24))
+    return revision
+
+
+def ready_by_lot(outside: OutsideStory) -> OutsideStory:
+    """Go as far as pieces of lot L-9 that may be shipped."""
+    revision_id = outside.given(lambda act: by_lot(act).id)
+
+    def arrange(act: Act) -> str:
+        work = make_outside_work(act, 24, revision=act.session.get_one(PartRevision, revision_id))
+        make_outside_order(act, work)
+        return work.operations[2].id
+
+    outside.operation_id = outside.given(arrange)
+    with outside.installation.acting("user:rita") as act:
+        started = outside_processing.start(act, act.session.get_one(WorkOrderOperation, outside.operation_id))
+        outside.instance_id = started.id
+    outside.settle()
+    return outside.plan().release()
+
+
+@pytest.mark.parametrize("lots", [("L-99",), ("L-9", "L-99")])
+def test_a_lot_that_nobody_knows_does_not_leave(outside: OutsideStory, lots: tuple[str, ...]) -> None:
+    ready_by_lot(outside)
+    with pytest.raises(Invalid) as refusal:
+        outside.ship(lots=lots)
+    assert ("lots" in refusal.value.fields, outside.balance()) == (True, (0, 0, 0, 0, 0, 0))
+
+
+def test_a_lot_that_never_left_does_not_come_back_and_the_only_one_that_did_needs_no_label(
+    outside: OutsideStory,
+) -> None:
+    ready_by_lot(outside).ship(lots=("L-9",))
+    with pytest.raises(Conflict, match="L-99 did not") as refusal:
+        outside.take_back(24, lot="L-99")
+    assert (refusal.value.code, outside.balance()) == ("CON-13", (24, 0, 0, 0, 0, 24))
+    outside.take_back(24).certify()
+    edges = outside.read(lambda session: list(session.scalars(select(GenealogyEdge))))
+    assert [edge.kind for edge in edges if edge.operation_id == outside.operation_id] == [EdgeKind.TRANSFORMED]
+
+
+def test_a_label_that_is_no_lot_of_ours_is_told_to_the_planner(outside: OutsideStory) -> None:
+    outside.ready().ship().take_back(24, lot="NS-1").certify()
+    told = outside.read(lambda session: [notice.subject for notice in session.scalars(select(Notice))])
+    assert any("Expected NS-1 to be a lot or serial of ours that left" in subject for subject in told)

@@ -175,6 +175,6 @@ def test_pieces_processed_after_the_approval_ended_are_a_nonconformance(outside:
 
 def test_the_sentence_says_what_the_flow_waits_for_and_not_what_may_interrupt_it(outside: OutsideStory) -> None:
     outside.ready().ship().take_back(24)
-    assert "outside.certified" in outside.sentence
+    assert outside.sentence == f"Waiting for: Certificates verified, {outside.link.number} at NorthStar."
     tokens = outside.read(lambda session: live_tokens(session, session.get_one(Instance, outside.instance_id)))
     assert {token.element_id for token in tokens if not token.is_listener} == {"await_certificate"}

@@ -10,13 +10,16 @@ from sqlalchemy import select
 
 from engine.act import Installation
 from processes.packing_list import packing_list_pdf
+from records.amendment import AmendmentKind, PurchaseOrderAmendment
 from records.nonconformance import Nonconformance
 from records.outside import LinkStatus, OutsideMovement
+from records.outside_loss import OutsideLoss
 from records.purchase_order import PurchaseOrderLine
+from records.work_order import OperationStatus
 from tests.clock import SettableClock
 from tests.outside import OutsideStory
 from tests.pdf_text import words_of
-from tests.people import otto, quinn, rita, sam
+from tests.people import PASSWORD, bea, otto, quinn, rita, sam
 from tests.webapp.conftest import People
 
 
@@ -224,3 +227,64 @@ def test_an_operation_is_linked_with_a_line_on_its_page(browse: People, outside:
     assert browser.post(f"{path}/link", given).status_code == 303
     assert browser.post(f"{path}/link", given).status_code == 303
     assert [link.status for link in outside.links] == [LinkStatus.PO_LINKED]
+
+
+def test_work_that_is_called_off_is_undone_on_the_page_in_reverse_order(browse: People, outside: OutsideStory) -> None:
+    """B25: the shipment by a negative row, then the link, then the order by an amendment; the operation is ready again."""
+    outside.ready().ship()
+    path, movement, order_id = f"/outside/{outside.link.id}", outside.link.movements[0], outside.link.order.id
+    dock = browse(sam)
+    undone = {"event": "u", "movement": movement.id, "reason": "The carrier did not come"}
+    assert dock.post(f"{path}/undo", undone).status_code == 303
+    assert dock.post(f"{path}/undo", undone).status_code == 303
+    rows = [(one.kind.value, one.quantity, one.reverses_id) for one in outside.link.movements]
+    assert rows == [("SHIP_OUT", 24, None), ("SHIP_OUT", -24, movement.id)]
+    assert (outside.balance(), outside.operation.status) == ((0, 0, 0, 0, 0, 0), OperationStatus.READY)
+    planner = browse(rita)
+    assert planner.post(f"{path}/end", {"reason": " "}).status_code == 422
+    assert planner.post(f"{path}/end", {"reason": "Customer cancelled"}).status_code == 303
+    outside.settle()
+    outside.watch()
+    assert (outside.link.status, outside.operation.status) == (LinkStatus.CANCELLED, OperationStatus.READY)
+    [amendment] = outside.read(lambda session: list(session.scalars(select(PurchaseOrderAmendment))))
+    assert (amendment.order_id, amendment.kind, outside.incidents) == (order_id, AmendmentKind.CANCELLATION, [])
+    planner.get(path)
+    assert "Cancelled" in planner.text
+
+
+def test_a_loss_is_signed_by_planner_and_buyer_on_its_page(browse: People, outside: OutsideStory) -> None:
+    outside.ready().ship()
+    planner, given = browse(rita), {"event": "l", "quantity": "2", "statement": "Letter 7", "follow_up": "REPLENISH"}
+    assert planner.post(f"/outside/{outside.link.id}/lost", given | {"follow_up": ""}).status_code == 422
+    assert planner.post(f"/outside/{outside.link.id}/lost", given).status_code == 303
+    loss = outside.read(lambda session: session.scalars(select(OutsideLoss)).one())
+    path = f"/outside/losses/{loss.id}"
+    for member, meaning in ((rita, "AUTHORED"), (bea, "REVIEWED")):
+        browser = browse(member)
+        browser.get(path)
+        assert "not signed yet" in browser.text
+        form = {
+            "meaning": meaning, "user_id": member.id, "password": PASSWORD, "accepts_responsibility": "true",
+            "seen_hash": loss.approved_hash, "reason": "",
+        }  # fmt: skip
+        assert browser.post(path, form | {"password": "another"}).status_code in {403, 422}
+        assert browser.post(path, form).status_code == 303
+    browser.get(path)
+    assert ("Settled" in browser.text, "Made again as" in browser.text) == (True, True)
+    assert browse(otto).post(f"{path}/anew", {"follow_up": "REDUCE"}).status_code == 403
+    assert browser.get("/outside/losses/not-an-id").status_code == 404
+
+
+def test_more_than_left_goes_into_quarantine_as_a_nonconformance_of_the_link(
+    browse: People, outside: OutsideStory
+) -> None:
+    """B17, CON-13: nothing moves; what is surplus is kept apart for quality."""
+    outside.ready().ship()
+    path, dock = f"/outside/{outside.link.id}", browse(sam)
+    assert dock.post(f"{path}/return", {"event": "r", "good": "26"}).status_code == 409
+    assert "Keep them apart" in dock.text
+    assert outside.balance() == (24, 0, 0, 0, 0, 24)
+    surplus = {"event": "s", "quantity": "2", "serials": "", "text": "Two brackets more than we sent"}
+    assert dock.post(f"{path}/surplus", surplus).status_code == 303
+    [found] = outside.read(lambda session: list(session.scalars(select(Nonconformance))))
+    assert (found.about_id, found.quantity, outside.balance()) == (outside.link.id, 2, (24, 0, 0, 0, 0, 24))

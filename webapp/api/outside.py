@@ -130,6 +130,7 @@ class ShipRequest(Request):
     quantity = Exact(required=True)
     uom = text(40, load_default="")
     serials = fields.List(text(40), load_default=list, validate=validate.Length(max=1000))
+    lots = fields.List(text(40), load_default=list, validate=validate.Length(max=100))
     carrier = text(200, load_default="")
     return_by = fields.Date(load_default=None, allow_none=True)
     is_partial = Truth(load_default=False)

@@ -24,6 +24,7 @@ from processes import (
     outside_undoing,
     packing_list,
 )
+from processes.outside_lots import lots_sent
 from processes.outside_receiving import certificates_of_link, receipts_of_link
 from processes.seats import roles_of_user, seat_for, seats_on
 from records.outside import AWAY, LinkStatus, OutsideLink, OutsideMovement, links_of_operation, serials_away
@@ -181,7 +182,10 @@ def link(record_id: str) -> Page:
             number, link_id = made.number, made.id
     except Refused as refusal:
         return _operation(find_operation(read_anew(), record_id), refusal), status_of(refusal)
-    flash(f"{number} is made; the flow takes it up when the planner confirms the same supplier and quantity.", "good")
+    flash(
+        f"{number} is made. Its process takes it up when the planner confirms the plan; the board says what is next.",
+        "good",
+    )
     return redirect(url_for("outside.show", record_id=link_id), 303)
 
 
@@ -313,7 +317,8 @@ def _form_page(link: OutsideLink, template: str, refusal: Refused | None = None)
     return render_template(
         template, document=link, refusal=refusal, sent=request.form, units=[(unit, unit) for unit in units], may=may(link),
         errors=getattr(refusal, "fields", None), event=request.form.get("event") or new_id(),
-        by_serial=_is_by_serial(link), away=serials_away(reading(), link), today=link.site.local_day(now()),
+        by_serial=_is_by_serial(link), lots=lots_sent(link),
+        away=serials_away(reading(), link), today=link.site.local_day(now()),
     )  # fmt: skip
 
 
