@@ -19,7 +19,7 @@ from records.units import check_quantity
 
 
 def price(act: Act, actual: Actual, event: Event) -> None:
-    """Write quantity, unit cost and amount. The rate is the one of this moment: a later one changes no history."""
+    """Write quantity, unit cost and amount. The rate is that of the event's day; what is booked keeps it."""
     kind, order = actual.kind, actual.work_order
     if kind in TIMES:
         centre = actual.operation.work_centre if actual.operation is not None else None
@@ -29,7 +29,8 @@ def price(act: Act, actual: Actual, event: Event) -> None:
                 {"op_no": "has no work centre"},
             )
         actual.quantity, actual.uom, actual.item = in_hours(event), HOUR, centre.code
-        unit_cost: Decimal | None = centre.labour_rate if kind is ActualKind.LABOUR else centre.machine_rate
+        labour, machine = centre.rates_on(order.site.local_day(actual.event_time))
+        unit_cost: Decimal | None = labour if kind is ActualKind.LABOUR else machine
     elif kind is ActualKind.MATERIAL:
         actual.quantity, actual.uom = _material(act, event)
         lot = act.session.get(Lot, actual.lot_id) if actual.lot_id else None

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.makers import make_part, make_resource, make_revision, make_routing, make_work_order
-from tests.people import max_, otto, rita
+from tests.makers import make_part, make_resource, make_revision, make_routing, make_work_centre, make_work_order
+from tests.people import fred, max_, otto, quinn, rita
 from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling, Client, problem
 
@@ -167,3 +167,22 @@ def test_a_machine_of_another_group_is_refused_by_api(calls: Client, story: Stor
     problem(calls.patch(f"{seven}/operations/99", {"equipment": ""}, match=calls.tag(seven)), 404, "NOT_FOUND")
     problem(calls.patch(f"{seven}/operations/10", {"work_centre": "none"}, match=calls.tag(seven)), 422, "INVALID")
     assert calls.patch(f"{seven}/operations/10", {"equipment": ""}, match=calls.tag(seven)).status_code == 200
+
+
+def test_resources_and_rates_are_kept_by_api(calling: Calling, calls: Client, story: Story) -> None:
+    sent = {"kind": "GAUGE", "code": "G-77", "name": "Bore gauge", "calibration_interval_days": 180}
+    metrology = calling(quinn)
+    problem(calling(max_).post("/resources", sent), 403, "NOT_AUTHORISED")
+    problem(metrology.post("/resources", sent | {"calibration_interval_days": 0}), 422, "INVALID")
+    made = metrology.post("/resources", sent)
+    path = f"/resources/{made.json['id']}"
+    problem(metrology.patch(path, {"work_centre": "none"}, match=made.headers["ETag"]), 422, "INVALID")
+    kept = metrology.patch(path, {"calibration_due": "2027-01-05"}, match=made.headers["ETag"])
+    assert (kept.status_code, kept.json["calibration_due"]) == (200, "2027-01-05")
+    problem(metrology.patch(path, {"name": "x"}, match=made.headers["ETag"]), 412, "STALE_VERSION")
+    story.given(make_work_centre)
+    (centre,) = calls.get("/work-centres?q=mill").json["items"]
+    rate = {"valid_from": "2027-01-01", "labour_rate": "91.50", "machine_rate": "12"}
+    problem(calls.post(f"/work-centres/{centre['id']}/rates", rate), 403, "NOT_AUTHORISED")
+    answer = calling(fred).post(f"/work-centres/{centre['id']}/rates", rate)
+    assert (answer.status_code, answer.json["rates"][0]["labour_rate"]) == (201, "91.5000")
