@@ -78,6 +78,15 @@ def bars(session: Session, task: Task, user_id: str, *, on_behalf_of: str | None
     return findings
 
 
+def verdict_bars(session: Session, task: Task, verdict: str, user_id: str) -> list[Finding]:
+    """Return what keeps back one verdict of a task that somebody may decide: the guard's word."""
+    installation: Installation = session.info["installation"]
+    if installation.guard is None:
+        return []
+    judged = installation.guard.may_give(session, task, verdict, user_id)
+    return [finding for finding in judged if finding.effect is Effect.BLOCK]
+
+
 def why_me(session: Session, task: Task, user_id: str, *, now: dt.datetime) -> list[Reason]:
     """Say why a task is in somebody's inbox: which role, which row of which table, deputy for whom."""
     directory = directory_of(session)

@@ -106,6 +106,12 @@ class Guard(Protocol):
         Pages ask it, and ``decide`` does.
         """
 
+    def may_give(self, session: Session, task: Task, verdict: str, user_id: str) -> Iterable[Finding]:
+        """Yield findings on a verdict that somebody would give; a BLOCK keeps it back, and no other verdict of the task.
+
+        Pages ask it, and ``decide`` does.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class SignatureRequest:

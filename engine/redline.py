@@ -109,13 +109,21 @@ class Row:
         """The hash of everything in it but its own key."""
         return content_hash(
             [self.kind, {name: one.value for name, one in self.fields.items() if one.value is not None},
-             [[row.key, row.identity, row.content] for row in self.rows]]
+             [[row.key, row.identity, row.content] for row in self._in_order]]
         )  # fmt: skip
+
+    @property
+    def _in_order(self) -> tuple[Row, ...]:
+        return self.rows if self.is_ordered else tuple(sorted(self.rows, key=lambda row: row.handle))
 
     @property
     def summary(self) -> str:
         """Its values in one text, for a row that came or went as a whole."""
-        own = [f"{one.label} {one.value}" for one in self.fields.values() if one.value is not None]
+        own = [
+            f"{one.label} {plain(one.text, one.shape, one.unit)}"
+            for one in self.fields.values()
+            if one.value is not None
+        ]
         return ", ".join([*own, *(f"{row.words}: {row.summary}" if row.summary else row.words for row in self.rows)])
 
 
@@ -172,10 +180,49 @@ class Difference:
             return None
 
     @property
+    def sentence(self) -> str:
+        """The difference in words, with plain values."""
+        return sentence_of(self, plain(self.old, self.shape, self.was_unit), plain(self.new, self.shape, self.unit))
+
+    @property
     def hash(self) -> str:
         """What a tick is bound to: everything that the difference says."""
         said = [self.kind.value, list(self.path), self.name, self.old, self.new, self.unit, self.was_unit]
         return content_hash([*said, self.row.content if self.row else None])
+
+
+def plain(text: str | None, shape: Shape, unit: str) -> str:
+    """Return a value as it reads without anybody's habits of writing numbers."""
+    if not text:
+        return ""
+    if shape is Shape.TRUTH:
+        return {"true": "yes", "false": "no"}.get(text, text)
+    if shape in (Shape.NUMBER, Shape.MONEY):
+        return f"{_trimmed(text)} {unit}".strip()
+    return text
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if re.fullmatch(r"-?\d+\.\d+", text) else text
+
+
+def sentence_of(one: Difference, old: str, new: str) -> str:
+    """Return a difference in one sentence. old, new: its values as the reader writes them."""
+    if one.kind is Kind.INDIRECT:
+        return f"{one.place}: only something below it changed."
+    if one.kind is Kind.MOVED:
+        return f"{one.place} moved from {old} to {new}."
+    if one.kind is Kind.RENAMED:
+        return f"{one.place} was called {old} before."
+    if not one.name:
+        return (
+            f"{one.place} was added: {new}." if one.kind is Kind.ADDED else f"{one.place} was removed; it was: {old}."
+        )
+    if one.kind is Kind.ADDED:
+        return f"{one.place}: {one.label} was added, {new}."
+    if one.kind is Kind.REMOVED:
+        return f"{one.place}: {one.label} was removed; it was {old}."
+    return f"{one.place}: {one.label} was {old}, and is now {new}."
 
 
 @dataclass(frozen=True)

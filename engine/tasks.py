@@ -109,6 +109,9 @@ def decide(
         raise Invalid(f"Expected one of the verdicts {offered}, but found {verdict}", {"verdict": "not offered"})
     if verdict in NEEDS_REASON and not reason.strip():
         raise Invalid(f"Expected a reason for {verdict}, but there is none", {"reason": f"mandatory for {verdict}"})
+    if findings := eligibility.verdict_bars(act.session, task, verdict, _person(act)):
+        drafts.keep(act, typed, findings[0].sentence)
+        raise RuleViolation(findings)
     decision = closing.record(act, instance, task, mandate, verdict=verdict, reason=reason, signature=signature)
     closing.end(act, task, verdict=verdict)
     with motion.moving(act, instance) as moved:

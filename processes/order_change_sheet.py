@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import typst
+from sqlalchemy.orm import object_session
 
-from engine.record import Operation
+from engine.redline import Difference, Kind, Shape
+from engine.wording import in_words
 from processes.documents import plain
-from records.amendment import AmendmentChange, AmendmentKind, PurchaseOrderAmendment
-from rules.amendment_words import PRINTED, field_of, label_of, place_of, shown_change
+from records.amendment import AmendmentKind, PurchaseOrderAmendment
+from rules.amendment_redline import printed, redline_of
+from rules.amendment_words import PRINTED
 
 TEMPLATE = Path(__file__).with_name("order_change.typ")
 
@@ -35,7 +38,7 @@ def _data(amendment: PurchaseOrderAmendment) -> dict[str, Any]:
         "supplier": {"name": order.supplier.name, "address": order.supplier_site.address if order.supplier_site else ""},
         "buyer": {"name": order.buyer.name, "email": order.buyer.email} if order.buyer else {"name": "", "email": ""},
         "currency": amendment.currency,
-        "rows": [_row(change) for change in amendment.changes if field_of(change.path) in PRINTED],
+        "rows": [_row(one) for one in _told(amendment)],
         "total_before": f"{amendment.total_before:,.2f}",
         "total_after": f"{amendment.total_after:,.2f}",
         "is_offered": amendment.acknowledgement_id is not None,
@@ -47,15 +50,22 @@ def _data(amendment: PurchaseOrderAmendment) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(change: AmendmentChange) -> dict[str, str]:
+def _told(amendment: PurchaseOrderAmendment) -> list[Difference]:
+    """Return what the supplier is told of the stored redline: what is the house's own business is left out."""
+    session = object_session(amendment)
+    assert session is not None
+    return [one for one in redline_of(session, amendment).differences if not one.name or one.name in PRINTED]
+
+
+def _row(one: Difference) -> dict[str, Any]:
+    """Return a difference for the printed table. words: prose as runs of what stayed, went and came."""
+    old, new = printed(one, one.old, one.was_unit), printed(one, one.new, one.unit)
+    is_prose = one.shape is Shape.TEXT and one.kind is Kind.CHANGED
     return {
-        "sign": "+"
-        if change.operation is Operation.INSERT or change.old_text is None
-        else "-"
-        if change.new_text is None
-        else "~",
-        "place": place_of(change.path),
-        "what": label_of(change.path).capitalize() if field_of(change.path) != "incoterm" else "Incoterm",
-        "old": shown_change(change, change.old_text),
-        "new": shown_change(change, change.new_text),
+        "sign": one.sign,
+        "place": one.place,
+        "what": one.label[:1].upper() + one.label[1:] if one.name else "New line",
+        "old": old,
+        "new": new,
+        "words": [[str(piece.kind or ""), piece.text] for piece in in_words(old, new)] if is_prose else [],
     }

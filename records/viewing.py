@@ -88,13 +88,6 @@ def last_look(session: Session, user_id: str, about: tuple[str, str], *, version
     return Look(known.previous_version, known.previous_at)
 
 
-def forget(act: Act, record_type: str, record_id: str) -> None:
-    """Take a viewing back."""
-    known = _viewing_of(act.session, act.user_id or "", record_type, record_id)
-    if known is not None:
-        act.session.delete(known)
-
-
 def tick(act: Act, record_type: str, record_id: str, path: str, *, content: str) -> None:
     """Tick a difference as viewed by the acting person. content: the hash of what it says."""
     if act.user_id is None:

@@ -22,7 +22,7 @@ from engine.stored.task import Task
 from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.approval import slots_of
 from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum
-from rules import duties
+from rules import duties, reviewing
 from rules.change_item import ChangeClass, ChangeItem
 from rules.controlled import Control, ControlledFields, current_policy
 from rules.finding import keep_findings
@@ -93,6 +93,13 @@ class LockstepGuard:
         found = duties.bars_on_task(session, task, user_id, on_behalf_of=on_behalf_of, now=now)
         found = soften(session, found, on=today_of(session, now)) if found else found
         if mode_of(session, task.flow) is Mode.ENFORCE:
+            return found
+        return [replace(finding, effect=Effect.WARN) for finding in found]
+
+    def may_give(self, session: Session, task: Task, verdict: str, user_id: str) -> Iterable[Finding]:
+        """Return what keeps back a verdict: a blocking comment, or lines that the policy wants viewed first."""
+        found = list(reviewing.judge_verdict(session, task, verdict, user_id))
+        if not found or mode_of(session, task.flow) is Mode.ENFORCE:
             return found
         return [replace(finding, effect=Effect.WARN) for finding in found]
 

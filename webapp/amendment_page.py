@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import render_template
 from sqlalchemy.orm import Session
 
 from engine.errors import Finding, Invalid, Refused
+from engine.record import Operation
 from processes.amendment import Examination, examine
-from records.amendment import AmendmentChange, AmendmentKind, AmendmentReason, PurchaseOrderAmendment, refuse_second
-from records.part import PartRevision
+from records.amendment import AmendmentKind, AmendmentReason, PurchaseOrderAmendment, refuse_second
 from records.purchase_order import IncotermCode, PurchaseOrder, approved_hash
-from rules.amending import Asked, Edits, refuse_status
-from rules.amendment_words import Measure, field_of, label_of, place_of, shown, shown_change
+from rules.amending import Edits, refuse_status
+from rules.amendment_redline import HIDDEN, Change, differences_of, redline_of
 from webapp import amendment_form, filters, formats, visit
-from webapp.redline import Difference, Kind, compare
+from webapp.redline import Shown, View, show, view_of
 
 REASONS = [
     (one.value, formats.words(one))
@@ -25,16 +25,11 @@ REASONS = [
 ]  # fmt: skip
 
 
-OF_ITSELF = frozenset({"order_id", "line_no", "uom", "is_inspection_required", "amount", "match_level", "tolerance_profile",
-                       "conversion_factor", "tax_code", "status"})  # fmt: skip
-"""What a new line brings along without anybody having said so."""
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One change as the preview says it. refusal: why no amendment can make it, or empty."""
 
-    difference: Difference
+    difference: Shown
     change_class: str
     why: str
     refusal: str
@@ -89,20 +84,7 @@ def preview(session: Session, order: PurchaseOrder, edits: Edits) -> Preview:
         raise
     except Refused as refusal:
         return Preview(trouble=refusal.message)
-    changes = [
-        Wanted(
-            _difference(session, one.asked.path, one.asked.old, one.asked.new, _measure(order, one.asked, found)),
-            one.change_class.value,
-            one.why,
-            one.refusal,
-        )
-        for one in found.classified
-        if not one.asked.path.endswith((".order_id", ".line_no"))
-    ]
-    changes += [
-        Wanted(_difference(session, path, _text(old), _text(new), Measure(currency=order.currency)), "", "", "")
-        for path, _, old, new in found.amounts
-    ]
+    changes = [*_wanted(session, order, found)]
     approvers = [
         Approver(filters.principal_words(f"role:{seat.role}"), _people(session, seat.role, order), "; ".join(seat.why))
         for seat in found.seats
@@ -128,25 +110,9 @@ def show_form(
     )  # fmt: skip
 
 
-def differences(amendment: PurchaseOrderAmendment) -> list[Difference]:
-    """Return the stored redline as the pages draw it; a new line is one difference, followed by its amount."""
-    found: list[Difference] = []
-    added: dict[str, list[AmendmentChange]] = {}
-    for change in amendment.changes:
-        if change.operation == "INSERT":
-            if change.row_id not in added:
-                added[change.row_id] = []
-                found.append(Difference(Kind.ADDED, place_of(change.path), "the line", None, change.row_id))
-            added[change.row_id].append(change)
-            continue
-        name = label_of(change.path)
-        found.append(
-            compare(place_of(change.path), name, _shown(change, change.old_text), _shown(change, change.new_text))
-        )
-    return [
-        Difference(one.kind, one.place, one.name, None, _whole(added[one.new])) if one.new in added else one
-        for one in found
-    ]
+def stored(session: Session, amendment: PurchaseOrderAmendment, *, prefix: str = "difference") -> View:
+    """Return the stored redline as the pages draw it. prefix: of its anchors, where a page shows several."""
+    return view_of(redline_of(session, amendment), prefix=prefix)
 
 
 def title(amendment: PurchaseOrderAmendment) -> str:
@@ -159,35 +125,29 @@ def title(amendment: PurchaseOrderAmendment) -> str:
     return f"{kinds[amendment.kind]} of {amendment.order.number}"
 
 
-def _whole(changes: Sequence[AmendmentChange]) -> str:
-    said = [
-        f"{label_of(one.path)} {text}"
-        for one in changes
-        if field_of(one.path) not in OF_ITSELF and (text := _shown(one, one.new_text))
-    ]
-    return ", ".join(said)
+def _wanted(session: Session, order: PurchaseOrder, found: Examination) -> Iterator[Wanted]:
+    """Yield what would change, value by value with its class, as the stored redline will say it, and the amounts that follow."""
+    units = {line.id: line.uom for line in found.after.lines}
+    for one in found.classified:
+        if one.asked.column in HIDDEN:
+            continue
+        # Each value of a new line is classified on its own: as an update, it is told on its own too.
+        change = Change(
+            one.asked.path,
+            one.asked.row_id,
+            Operation.UPDATE,
+            one.asked.old,
+            one.asked.new,
+            uom=units.get(one.asked.row_id, ""),
+        )
+        yield Wanted(_shown(session, order, change), one.change_class.value, one.why, one.refusal)
+    for path, row_id, old, new in found.amounts:
+        yield Wanted(_shown(session, order, Change(path, row_id, Operation.UPDATE, _text(old), _text(new))), "", "", "")
 
 
-def _shown(change: AmendmentChange, text: str | None) -> str | None:
-    if change.path == "status":
-        return formats.words(text) if text else None
-    return shown_change(change, text) or None
-
-
-def _difference(session: Session, path: str, old: str | None, new: str | None, measure: Measure) -> Difference:
-    numbers = {
-        text: found.number
-        for text in (old, new)
-        if field_of(path) == "part_revision_id" and text and (found := session.get(PartRevision, text)) is not None
-    }
-    texts = [shown(path, text, measure, part_revision=numbers.get(text or "", "")) or None for text in (old, new)]
-    return compare(place_of(path), label_of(path), *texts)
-
-
-def _measure(order: PurchaseOrder, asked: Asked, found: Examination) -> Measure:
-    """Return the unit of a line, or the one that a new line is to have, and the order's currency."""
-    uom = next((line.uom for line in found.after.lines if line.id == asked.row_id), "")
-    return Measure(uom, order.currency)
+def _shown(session: Session, order: PurchaseOrder, change: Change) -> Shown:
+    (difference,) = differences_of(session, [change], order.currency)
+    return show(difference, visit.visitor().how)
 
 
 def _text(amount: object) -> str | None:

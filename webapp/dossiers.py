@@ -1,4 +1,4 @@
-"""What the review page knows of a kind of document: its digest in five lines, the parts that a redline compares, its page.
+"""What the review page knows of a kind of document: its digest in five lines, its page.
 
 A new record type registers a ``Kind`` here when it wants more than the generic view of its fields.
 """
@@ -15,31 +15,14 @@ from sqlalchemy.orm import Session
 
 from engine.record import Record
 from records.amendment import PurchaseOrderAmendment
-from records.cost_centre import CostCentre, availability
-from records.part import Criticality, PartRevision
-from records.purchase_order import PurchaseOrder, PurchaseOrderLine
-from records.requisition import Requisition, RequisitionLine
-from records.supplier import Supplier, SupplierSite, SupplierStatus
-from records.work_order import WorkOrder, WorkOrderOperation
-from webapp import amendment_page, redline, visit
+from records.cost_centre import availability
+from records.part import Criticality
+from records.purchase_order import PurchaseOrder
+from records.requisition import Requisition
+from records.supplier import Supplier, SupplierStatus
+from records.work_order import WorkOrder
+from webapp import amendment_page, visit
 from webapp.formats import day, money, plural, quantity, words
-from webapp.redline import Difference, Part
-
-HEADER_FIELDS: Mapping[str, str] = {
-    "title": "title", "justification": "justification", "need_by": "need-by date", "currency": "currency",
-    "priority": "priority", "project": "project", "capex_no": "capex number", "advance_payment": "advance payment",
-    "ship_to": "ship-to", "payment_term": "payment term", "incoterm": "Incoterm", "incoterm_place": "Incoterm place",
-    "bill_to": "bill-to", "terms_doc": "terms", "terms_rev": "terms revision", "supplier_id": "supplier",
-    "supplier_site_id": "supplier site", "cost_centre_id": "cost centre", "comment": "comment",
-}  # fmt: skip
-LINE_FIELDS: Mapping[str, str] = {
-    "part_revision_id": "part revision", "service_code": "service", "description": "description", "quantity": "quantity",
-    "uom": "unit", "estimated_price": "estimated price", "unit_price": "unit price", "need_by": "need-by date",
-    "supplier_id": "supplier", "process_code": "process", "spec": "specification", "spec_rev": "specification revision",
-    "cost_object": "cost object", "ship_to": "ship-to", "is_single_source": "single source",
-    "customer_reference": "customer reference", "work_order_op": "work-order operation",
-    "quality_clauses": "quality clauses", "certificates": "certificates", "is_inspection_required": "inspection",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +39,12 @@ class Dossier:
 
 
 @dataclass(frozen=True, slots=True)
-class Redline:
-    """The changes of a document. basis: what it is compared with, in words; empty when there is nothing to compare."""
-
-    differences: Sequence[Difference]
-    basis: str
-
-
-@dataclass(frozen=True, slots=True)
 class Kind:
-    """How one record type is loaded, digested and compared."""
+    """How one record type is loaded and digested."""
 
     record: type[Record]
     words: str
     show: Callable[[Session, Any], Dossier]
-    submitted: str
-    line: type[Record] | None = None
-    parent: str = ""
 
 
 def find(session: Session, record_type: str | None, record_id: str | None) -> Any | None:
@@ -91,85 +63,6 @@ def record_url(record_type: str | None, record_id: str | None) -> str:
     if record_type is not None and record_type in PAGES and record_id:
         return url_for(PAGES[record_type], record_id=record_id)
     return url_for("review.show", task_id=record_id) if record_type == "task" and record_id else ""
-
-
-def changes(session: Session, record: Any) -> Redline:
-    """Return the redline: since the last submission but one, or since the requisition for an order's first."""
-    if isinstance(record, PurchaseOrderAmendment):
-        return Redline(amendment_page.differences(record), f"revision {record.revision - 1} of {record.order.number}")
-    kind = KINDS[record.record_type]
-    moments = redline.moments_of(session, record, kind.submitted)
-    if len(moments) > 1:
-        return Redline(_since(session, record, kind, moments[-2]), "the last time it was submitted")
-    if isinstance(record, PurchaseOrder):
-        return Redline(against_requisition(record), "the requisition")
-    return Redline((), "")
-
-
-def _since(session: Session, record: Any, kind: Kind, moment: dt.datetime) -> list[Difference]:
-    parts = [Part(record, "Header", _known(record, HEADER_FIELDS))]
-    lines = getattr(record, "lines", ())
-    parts += [Part(line, f"Line {line.line_no}", _known(line, LINE_FIELDS)) for line in lines]
-    gone: list[Difference] = []
-    if kind.line is not None:
-        gone = redline.removed_rows(
-            session, kind.line.record_type, parent=kind.parent, parent_id=record.id, after=moment,
-            fields={name: label for name, label in LINE_FIELDS.items() if hasattr(kind.line, name)},
-        )  # fmt: skip
-    return [_named(session, one) for one in redline.since(session, parts, moment, gone=gone)]
-
-
-def _known(record: Record, fields: Mapping[str, str]) -> dict[str, str]:
-    return {name: label for name, label in fields.items() if hasattr(type(record), name)}
-
-
-def _named(session: Session, found: Difference) -> Difference:
-    """Replace ids by the numbers that people know."""
-    if found.name not in ("part revision", "supplier", "cost centre", "supplier site"):
-        return found
-    return redline.compare(
-        found.place, found.name, _number(session, found.name, found.old), _number(session, found.name, found.new)
-    )
-
-
-def _number(session: Session, name: str, record_id: str | None) -> str | None:
-    kinds = {
-        "part revision": PartRevision,
-        "supplier": Supplier,
-        "cost centre": CostCentre,
-        "supplier site": SupplierSite,
-    }
-    found: Any = session.get(kinds[name], record_id) if record_id else None
-    return found.number if found is not None else record_id
-
-
-def against_requisition(order: PurchaseOrder) -> list[Difference]:
-    """Return how an order differs from the requisition lines that it fulfils."""
-    found: list[Difference] = []
-    for line in order.lines:
-        asked = line.requisition_line
-        if asked is None:
-            text = f"{line.item}, quantity {line.quantity:f}"
-            found.append(Difference(redline.Kind.ADDED, f"Line {line.line_no}", "a line nobody requested", None, text))
-            continue
-        found += [
-            redline.compare(f"Line {line.line_no}", name, old, new)
-            for name, old, new in _pairs(asked, line)
-            if (old or None) != (new or None)
-        ]
-    return found
-
-
-def _pairs(asked: RequisitionLine, line: PurchaseOrderLine) -> list[tuple[str, str | None, str | None]]:
-    before = redline.texts_of(asked, ("service_code", "quantity", "uom", "estimated_price", "spec", "spec_rev"))
-    after = redline.texts_of(line, ("service_code", "quantity", "uom", "unit_price", "spec", "spec_rev"))
-    old_part = asked.part_revision.number if asked.part_revision else None
-    new_part = line.part_revision.number if line.part_revision else None
-    labels = ("service", "quantity", "unit", "price", "specification", "specification revision")
-    texts = zip(labels, before.values(), after.values(), strict=True)
-    wanted = asked.need_by or asked.requisition.need_by
-    dates = ("need-by date", wanted.isoformat() if wanted else None, line.need_by.isoformat() if line.need_by else None)
-    return [("part revision", old_part, new_part), *texts, dates]
 
 
 def _requisition(session: Session, record: Requisition) -> Dossier:
@@ -231,7 +124,7 @@ def _amendment(session: Session, record: PurchaseOrderAmendment) -> Dossier:
     delta = money(record.money_delta, record.currency, how)
     before, after = (money(total, record.currency, how) for total in (record.total_before, record.total_after))
     cost = f"{'+' if record.money_delta > 0 else ''}{delta}: {after} instead of {before}"
-    changed = [one.sentence for one in amendment_page.differences(record)]
+    changed = [one.sentence for one in amendment_page.stored(session, record).differences]
     digest = (
         ("What", " ".join(changed[:4]) + (f" And {len(changed) - 4} more." if len(changed) > 4 else "")),
         ("Why", f"{words(record.reason_code)}: {record.reason}"),
@@ -281,10 +174,10 @@ def _impact(lines: Sequence[Any], need_by: dt.date | None) -> str:
 
 
 KINDS: Mapping[str, Kind] = {
-    "requisition": Kind(Requisition, "Requisition", _requisition, "SUBMITTED", RequisitionLine, "requisition_id"),
-    "purchase_order": Kind(PurchaseOrder, "Purchase order", _order, "PENDING_APPROVAL", PurchaseOrderLine, "order_id"),
-    "work_order": Kind(WorkOrder, "Work order", _work_order, "RELEASED", WorkOrderOperation, "work_order_id"),
-    "purchase_order_amendment": Kind(PurchaseOrderAmendment, "Amendment", _amendment, "PENDING"),
+    "requisition": Kind(Requisition, "Requisition", _requisition),
+    "purchase_order": Kind(PurchaseOrder, "Purchase order", _order),
+    "work_order": Kind(WorkOrder, "Work order", _work_order),
+    "purchase_order_amendment": Kind(PurchaseOrderAmendment, "Amendment", _amendment),
 }
 PAGES: Mapping[str, str] = {
     "requisition": "requisitions.show",

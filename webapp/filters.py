@@ -15,6 +15,7 @@ from engine.database import instant_text
 from processes import mismatches
 from records import notice
 from records.person import Role, User
+from rules import reviewing
 from webapp import dossiers, formats, refusals, visit
 from webapp.assets import asset
 from webapp.security import form_proof
@@ -161,6 +162,7 @@ def install(app: Flask) -> None:
         initials=formats.initials,
         instant=lambda value: formats.instant(value, customs()),
         iso=_iso,
+        may_resolve=lambda said: reviewing.may_resolve(visit.reading(), said, visit.visitor().user_id, at=visit.now()),
         mismatch=mismatches.field_words,
         moment=lambda value: formats.moment(value, visit.now(), customs()),
         money=lambda value, currency="", unit_price=False: formats.money(

@@ -1,140 +1,163 @@
-"""What changed between two states of a document, read from the audit chain: added, removed, changed; each in one sentence."""
+"""A redline as pages show it: values as the reader writes them, prose word by word, each line with its tick and its comments."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 
-from sqlalchemy import inspect, select
-from sqlalchemy.orm import Session
+from engine import redline as engine_redline
+from engine.redline import Difference, Kind, Redline, Shape, sentence_of
+from engine.wording import Piece, in_words
+from records.comment import Comment
+from webapp import formats, visit
+from webapp.formats import Custom
 
-from engine.audit import AuditEvent
-from engine.canonical import canonical
-from engine.database import Scaled
-from engine.record import BOOKKEEPING, Operation, Record
-from webapp.formats import words
-
-
-class Kind(StrEnum):
-    """What happened to a value."""
-
-    ADDED = "added"
-    REMOVED = "removed"
-    CHANGED = "changed"
-
-
-SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
+KIND_WORDS: Mapping[Kind, str] = {
+    Kind.ADDED: "added", Kind.REMOVED: "removed", Kind.CHANGED: "changed", Kind.RENAMED: "renamed", Kind.MOVED: "moved",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """One counted difference. place: where it is (``Line 2``, ``Header``); old and new are canonical texts."""
+class Shown:
+    """One difference for a reader. pieces: of prose that changed; delta: how much a number rose; anchor: its place on the page."""
 
     kind: Kind
+    sign: str
     place: str
-    name: str
-    old: str | None
-    new: str | None
+    label: str
+    old: str
+    new: str
+    sentence: str
+    anchor: str
+    path: str
+    delta: str = ""
+    pieces: Sequence[Piece] = ()
+    is_clerical: bool = False
+    is_counted: bool = True
+    why: str = ""
 
     @property
-    def sign(self) -> str:
-        """The sign that says the kind without colour."""
-        return SIGNS[self.kind]
+    def before(self) -> list[Piece]:
+        """The pieces of the old wording."""
+        return [piece for piece in self.pieces if piece.kind is not Kind.ADDED]
 
     @property
-    def sentence(self) -> str:
-        """The difference in words, for screen readers and for the list."""
-        if self.kind is Kind.ADDED:
-            return f"{self.place}: {self.name} was added, {self.new}."
-        if self.kind is Kind.REMOVED:
-            return f"{self.place}: {self.name} was removed, it was {self.old}."
-        return f"{self.place}: {self.name} was {self.old}, and is now {self.new}."
+    def after(self) -> list[Piece]:
+        """The pieces of the new wording."""
+        return [piece for piece in self.pieces if piece.kind is not Kind.REMOVED]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A row of a document (its header, a line) with the fields a reader cares about: column name to its label."""
+class ShownGroup:
+    """The differences of one line. number: of the line on the page; hash: what a tick is bound to, empty where there is nothing to tick."""
 
-    record: Record
+    number: int
+    path: str
     place: str
-    fields: Mapping[str, str]
+    differences: Sequence[Shown]
+    hash: str = ""
+    is_viewed: bool = False
+    comments: Sequence[Comment] = ()
+
+    @property
+    def is_clerical(self) -> bool:
+        """Whether nothing hangs on anything in it."""
+        return all(one.is_clerical or not one.is_counted for one in self.differences)
 
 
-def texts_of(record: Record, names: Iterable[str]) -> dict[str, str | None]:
-    """Return the canonical texts of some fields of a record."""
-    columns = inspect(type(record)).columns
-    return {name: canonical(getattr(record, name), scale=_scale(columns[name].type)) for name in names}
+@dataclass(frozen=True, slots=True)
+class View:
+    """A redline on a page. counts: how many of each kind, in words; prefix: of the anchors, where a page shows several."""
+
+    groups: Sequence[ShownGroup] = ()
+    basis: str = ""
+    count: int = 0
+    counts: str = ""
+    clerical: int = 0
+    differences: Sequence[Shown] = field(default=())
+
+    def __bool__(self) -> bool:
+        return bool(self.differences)
 
 
-def _scale(kind: Any) -> int | None:
-    return kind.scale if isinstance(kind, Scaled) else None
+def view_of(
+    found: Redline,
+    *,
+    hashes: Mapping[str, str] | None = None,
+    viewed: Collection[str] = (),
+    comments: Sequence[Comment] = (),
+    prefix: str = "difference",
+) -> View:
+    """Return a redline for the visitor. hashes: by path, of what can be ticked; viewed: the paths ticked; comments: on the document."""
+    how, number = visit.visitor().how, 0
+    groups: list[ShownGroup] = []
+    for group in found.groups:
+        shown = []
+        for one in group.differences:
+            number += one.is_counted
+            shown.append(show(one, how, anchor=f"{prefix}-{number}" if one.is_counted else ""))
+        said = [remark for remark in comments if remark.path is not None and remark.path.split("/")[0] == group.path]
+        groups.append(
+            ShownGroup(
+                len(groups) + 1,
+                group.path,
+                group.place,
+                shown,
+                (hashes or {}).get(group.path, ""),
+                group.path in viewed,
+                said,
+            )
+        )
+    counts = ", ".join(f"{count} {KIND_WORDS[kind]}" for kind, count in found.counts.items())
+    flat = [one for group in groups for one in group.differences]
+    return View(groups, found.basis, found.count, counts, found.clerical, flat)
 
 
-def since(
-    session: Session, parts: Sequence[Part], moment: dt.datetime, *, gone: Sequence[Difference] = ()
-) -> list[Difference]:
-    """Return what changed in the parts after an instant, in the order of the document. gone: rows that are no more."""
-    found: list[Difference] = []
-    for part in parts:
-        found += _of_part(part, _events(session, part.record.record_type, part.record.id, moment))
-    return found + list(gone)
-
-
-def _events(session: Session, record_type: str, record_id: str, moment: dt.datetime) -> list[AuditEvent]:
-    wanted = select(AuditEvent).where(
-        AuditEvent.record_type == record_type, AuditEvent.record_id == record_id, AuditEvent.at > moment
-    )
-    return list(session.scalars(wanted.order_by(AuditEvent.seq)))
-
-
-def _of_part(part: Part, events: Sequence[AuditEvent]) -> list[Difference]:
-    if any(event.action == Operation.INSERT for event in events):
-        shown = texts_of(part.record, part.fields)
-        text = ", ".join(f"{part.fields[name]} {value}" for name, value in shown.items() if value not in (None, ""))
-        return [Difference(Kind.ADDED, part.place, "the line", None, text)]
-    before: dict[str, str | None] = {}
-    for event in events:
-        if event.action == Operation.UPDATE and event.field is not None and event.field in part.fields:
-            before.setdefault(event.field, event.old)
-    now = texts_of(part.record, before)
-    return [compare(part.place, part.fields[name], old, now[name]) for name, old in before.items() if old != now[name]]
-
-
-def compare(place: str, name: str, old: str | None, new: str | None) -> Difference:
-    """Return the difference of two texts; an empty text counts as no value."""
-    kind = Kind.CHANGED if old and new else Kind.ADDED if new else Kind.REMOVED
-    return Difference(kind, place, name, old or None, new or None)
-
-
-def removed_rows(
-    session: Session, record_type: str, *, parent: str, parent_id: str, fields: Mapping[str, str], after: dt.datetime
-) -> list[Difference]:
-    """Return the rows of a document that were deleted after an instant, with what they said."""
-    wanted = select(AuditEvent.record_id).where(
-        AuditEvent.at > after, AuditEvent.record_type == record_type, AuditEvent.action == Operation.DELETE,
-        AuditEvent.field == parent, AuditEvent.old == parent_id,
+def show(one: Difference, how: Custom, *, anchor: str = "") -> Shown:
+    """Return one difference with its values as a person writes them."""
+    old, new = value(one, one.old, one.was_unit, how), value(one, one.new, one.unit, how)
+    if one.row is not None and one.kind in (Kind.ADDED, Kind.REMOVED):
+        told = _summary(one.row, how) or one.row.words
+        old, new = ("", told) if one.kind is Kind.ADDED else (told, "")
+    is_prose = one.kind is Kind.CHANGED and one.shape is Shape.TEXT
+    return Shown(
+        one.kind, one.sign, one.place, one.label, old, new, sentence_of(one, old, new), anchor, one.key, _rise(one, how),
+        in_words(old, new) if is_prose else (), one.is_clerical, one.is_counted, one.why,
     )  # fmt: skip
-    found = []
-    for record_id in session.scalars(wanted):
-        events = [one for one in _events(session, record_type, record_id, after) if one.action == Operation.DELETE]
-        old = {event.field: event.old for event in events if event.field not in BOOKKEEPING}
-        text = ", ".join(f"{label} {old[name]}" for name, label in fields.items() if old.get(name) not in (None, ""))
-        found.append(Difference(Kind.REMOVED, f"Line {old.get('line_no', '?')}", "the line", text, None))
-    return found
 
 
-def moments_of(session: Session, record: Record, status: str) -> list[dt.datetime]:
-    """Return when a document came into a status, oldest first."""
-    wanted = select(AuditEvent.at).where(
-        AuditEvent.record_type == record.record_type, AuditEvent.record_id == record.id, AuditEvent.field == "status",
-        AuditEvent.new == status, AuditEvent.action.in_((Operation.UPDATE, Operation.INSERT)),
-    )  # fmt: skip
-    return list(session.scalars(wanted.order_by(AuditEvent.seq)))
+def value(one: Difference, text: str | None, unit: str, how: Custom) -> str:
+    """Return a canonical text as a person reads it; one that is no number or date after all stays as it is."""
+    return _value(text, one.shape, unit, how)
 
 
-def label(name: str) -> str:
-    """Return a column's name in words."""
-    return words(name.removesuffix("_id").removeprefix("is_"))
+def _value(text: str | None, shape: Shape, unit: str, how: Custom) -> str:
+    if not text:
+        return ""
+    try:
+        if shape is Shape.NUMBER:
+            return formats.quantity(Decimal(text), unit, how)
+        if shape is Shape.MONEY:
+            return formats.money(Decimal(text), unit, how, unit_price=True)
+        if shape is Shape.DAY:
+            return formats.day(dt.date.fromisoformat(text), how)
+    except (InvalidOperation, ValueError):
+        return text
+    return engine_redline.plain(text, shape, unit)
+
+
+def _summary(row: engine_redline.Row, how: Custom) -> str:
+    own = [f"{one.label} {_value(one.text, one.shape, one.unit, how)}" for one in row.fields.values() if one.text]
+    return ", ".join([*own, *(f"{below.words}: {_summary(below, how)}" for below in row.rows)])
+
+
+def _rise(one: Difference, how: Custom) -> str:
+    """Return by how much a number changed, with its sign, and in percent of what it was."""
+    if not one.delta or one.old is None:
+        return ""
+    was, sign = Decimal(one.old), "+" if one.delta > 0 else ""
+    money = one.shape is Shape.MONEY
+    text = formats.money(one.delta, one.unit, how, unit_price=True) if money else formats.quantity(one.delta, "", how)
+    return f"{sign}{text}" + (f", {sign}{formats.number(one.delta / was * 100, 2, how)} %" if was else "")

@@ -11,25 +11,31 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine import closing, eligibility, instances, tasks
+from engine.closing import APPROVING
 from engine.database import is_id
 from engine.errors import Finding, NotFound
 from engine.ports import Mandate
+from engine.redline import Redline
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskDraft, TaskState
 from engine.task_variables import variables_of
 from records import attachment, comment, signing
+from records.amendment import PurchaseOrderAmendment
 from records.attachment import Attachment
 from records.comment import Comment
 from records.roles import meanings_of, role_code
 from records.session import SignInSession
 from records.sign_in import SIGNING_IDLE
 from records.signature import Signature
-from records.viewing import seen_versions
-from webapp import dossiers, feel, filters, formats, ledger, route, visit
-from webapp.dossiers import Dossier, Redline
+from records.viewing import Look, last_look, seen_versions
+from rules import redlines, reviewing
+from rules.redlines import Item, Since
+from webapp import dossiers, feel, filters, formats, ledger, redline, route, visit
+from webapp.dossiers import Dossier
 from webapp.form_schema import PREFIX, SHOWN
 from webapp.ledger import Ledger
+from webapp.redline import View
 from webapp.route import Stage
 from webapp.task_facts import Fact, facts_of
 from webapp.task_forms import Field, TaskForm
@@ -66,6 +72,7 @@ class Button:
     key: str
     icon: str
     is_main: bool
+    why_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +100,15 @@ class Review:
     fields: Sequence[Field] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     facts: Sequence[Fact] = ()
-    viewed: Mapping[str, int] = field(default_factory=dict)
+    items: Mapping[str, Item] = field(default_factory=dict)
+    viewed: frozenset[str] = frozenset()
     seen: int | None = None
-    redline: Redline = field(default_factory=lambda: Redline((), ""))
+    look: Look | None = None
+    redline: Redline = field(default_factory=Redline)
+    view: View = field(default_factory=View)
+    since: Since = Since.SUBMISSION
+    choices: Sequence[Since] = ()
+    kept_back: Sequence[Finding] = ()
     files: Sequence[Attachment] = ()
     comments: Sequence[Comment] = ()
     stages: Sequence[Stage] = ()
@@ -171,7 +184,16 @@ class Review:
         if self.is_plain:
             return []
         first = next((word for word in self.task.outcomes if word not in QUIET), None)
-        return [_button(word, is_main=word == first) for word in self.task.outcomes]
+        why_not = self.kept_back[0].sentence if self.kept_back else ""
+        return [
+            _button(word, is_main=word == first, why_not=why_not if word in APPROVING else "")
+            for word in self.task.outcomes
+        ]
+
+    @property
+    def progress_words(self) -> str:
+        """``6 of 9 viewed``."""
+        return f"{len(self.viewed)} of {len(self.items)} viewed"
 
     @property
     def waits_for(self) -> str:
@@ -206,9 +228,9 @@ class Review:
         return f"{current.name}: {current.words}" if current else ""
 
 
-def _button(verdict: str, *, is_main: bool) -> Button:
+def _button(verdict: str, *, is_main: bool, why_not: str = "") -> Button:
     words, key, icon = VERDICTS.get(verdict, (formats.words(verdict), "", "arrow"))
-    return Button(verdict, words, key, icon, is_main)
+    return Button(verdict, words, key, icon, is_main, why_not)
 
 
 def verdict_words(verdict: str) -> str:
@@ -216,7 +238,9 @@ def verdict_words(verdict: str) -> str:
     return _button(verdict, is_main=False).words
 
 
-def load(session: Session, task_id: str, *, tab: str = "summary", sent: Mapping[str, Any] | None = None) -> Review:
+def load(
+    session: Session, task_id: str, *, tab: str = "summary", sent: Mapping[str, Any] | None = None, since: str = ""
+) -> Review:
     """Return the review of a task for the visitor. Raises: NotFound when it is not theirs to see."""
     me, now = visit.visitor().user_id, visit.now()
     task = visible(session, task_id)
@@ -228,6 +252,7 @@ def load(session: Session, task_id: str, *, tab: str = "summary", sent: Mapping[
         bars(session, task, mandates), tasks.draft_of(session, task.id, me), tab if tab in dict(TABS) else "summary",
     )  # fmt: skip
     _fill_head(session, review)
+    _fill_redline(session, review, since)
     _fill_tab(session, review, sent)
     return review
 
@@ -262,14 +287,38 @@ def _fill_head(session: Session, review: Review) -> None:
     about = (task.record_type or "task", task.record_id or task.id)
     if review.dossier:
         review.seen = seen_versions(session, me, about[0], [about[1]]).get(about[1])
-        review.redline = dossiers.changes(session, review.dossier.record)
+        review.redline = redlines.redline_of(session, review.dossier.record)
         review.stages = route.stages_of(session, *about, task.record_hash)
     counts = {
-        "changes": len(review.redline.differences),
+        "changes": review.redline.count,
         "documents": len(attachment.attachments_of(session, *about)),
         "discussion": comment.count_on(session, *about),
     }
     review.tabs = [Tab(key, words, counts.get(key, 0)) for key, words in TABS if review.dossier or key != "changes"]
+
+
+def _fill_redline(session: Session, review: Review, since: str) -> None:
+    """Fill what differs, against what the visitor chose; what they viewed of it, and what keeps an approval back."""
+    if not review.dossier:
+        return
+    record, me = review.dossier.record, visit.visitor().user_id
+    progress = reviewing.progress_of(session, record, me, found=review.redline)
+    review.items, review.viewed = {item.path: item for item in progress.items}, progress.viewed
+    if not review.is_closed and review.mandates:
+        verdict = next((word for word in review.task.outcomes if word in APPROVING), "")
+        review.kept_back = eligibility.verdict_bars(session, review.task, verdict, me) if verdict else ()
+    if review.tab != "changes" and review.task.record_type != PurchaseOrderAmendment.record_type:
+        return
+    found = review.redline
+    if review.tab == "changes":
+        review.look = last_look(session, me, (record.record_type, record.id), version=record.version, now=visit.now())
+        review.choices = redlines.choices(session, record, review.look)
+        review.since = Since(since) if since in {choice.value for choice in review.choices} else Since.SUBMISSION
+        if review.since is not Since.SUBMISSION:
+            found = redlines.redline_of(session, record, review.since, look=review.look)
+    said = comment.comments_on(session, record.record_type, record.id) if review.tab == "changes" else []
+    hashes = {path: item.hash for path, item in review.items.items()}
+    review.view = redline.view_of(found, hashes=hashes, viewed=review.viewed, comments=said)
 
 
 def _in_words(reason: eligibility.Reason) -> str:
@@ -301,10 +350,6 @@ def _fill_summary(session: Session, review: Review, sent: Mapping[str, Any] | No
         review.fields = form.show(names | values, kept)
     if not review.dossier:
         review.facts = facts_of(names, visit.visitor().how)
-    if review.dossier:
-        lines = [line.id for line in getattr(review.dossier.record, "lines", ())]
-        line_type = f"{review.task.record_type}_line"
-        review.viewed = seen_versions(session, visit.visitor().user_id, line_type, lines)
     if review.is_closed and review.task.record_id:
         wanted = select(Signature).where(
             Signature.record_type == review.task.record_type, Signature.record_id == review.task.record_id
@@ -360,9 +405,8 @@ def _counts(review: Review) -> str:
     if not review.dossier:
         return review.task.title
     lines = len(getattr(review.dossier.record, "lines", ()))
-    viewed = sum(review.viewed.get(line.id) == line.version for line in getattr(review.dossier.record, "lines", ()))
-    parts = [formats.plural(lines, "line"), formats.plural(len(review.redline.differences), "difference")]
-    return f"{', '.join(parts)}, {viewed} of {lines} viewed, version {review.dossier.record.version}"
+    parts = [formats.plural(lines, "line"), formats.plural(review.redline.count, "difference"), review.progress_words]
+    return f"{', '.join(parts)}, version {review.dossier.record.version}"
 
 
 def _next_words(review: Review, verdict: str) -> str:

@@ -74,10 +74,11 @@ class Staff:
 
 
 class LooseGuard:
-    """Lets every edit pass, and bars from deciding whom a test names."""
+    """Lets every edit pass, bars from deciding whom a test names, and keeps back the verdicts it names."""
 
     def __init__(self) -> None:
         self.barred: dict[str, str] = {}
+        self.kept_back: dict[str, str] = {}
         self.edits: list[Edit] = []
 
     def judge(self, act: Act, edits: Sequence[Edit]) -> Iterable[Finding]:
@@ -97,6 +98,11 @@ class LooseGuard:
             if person in self.barred:
                 sentence = f"Expected somebody else than {person}, but {self.barred[person]}"
                 yield Finding("SOD-2", Effect.BLOCK, sentence, record_type="task", record_id=task.id)
+
+    def may_give(self, session: Session, task: Task, verdict: str, user_id: str) -> Iterable[Finding]:
+        if verdict in self.kept_back:
+            sentence = f"Expected everything to be viewed, but {self.kept_back[verdict]}"
+            yield Finding("REVIEW-2", Effect.BLOCK, sentence, record_type="task", record_id=task.id)
 
 
 class Notary:

@@ -30,6 +30,9 @@ class OpenGuard:
     def may_decide(self, *_: object, **__: object) -> Iterable[Finding]:
         return ()
 
+    def may_give(self, *_: object) -> Iterable[Finding]:
+        return ()
+
 
 @pytest.fixture
 def house(database: Engine, clock: SettableClock) -> Installation:

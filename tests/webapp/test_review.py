@@ -14,9 +14,11 @@ from engine.audit import AuditEvent
 from engine.decisions import Decision
 from engine.drafts import draft_of
 from engine.stored.task import Task
+from records.comment import Comment
 from records.demo_people import Member
 from records.notice import Notice
 from records.requisition import RequisitionStatus
+from rules.policy import TABLES, read_table
 from tests.clock import SettableClock
 from tests.makers import make_absence, make_grant
 from tests.people import PASSWORD, adam, bea, carl, lena, max_, otto, quinn, rita, sam
@@ -342,19 +344,161 @@ def test_a_returned_requisition_shows_what_was_corrected(browse: People, story: 
     again = story.as_(lena).task("approve_requisition")
     reviewer = browse(lena)
     reviewer.get(f"/tasks/{again.id}?tab=changes")
-    assert "Line 1: quantity was 50.000000, and is now 60.000000." in reviewer.text
+    assert reviewer.page is not None
+    assert 'data-sentence="Line 1: quantity was 50\xa0EA, and is now 60\xa0EA."' in reviewer.page.text
+    assert "changed: quantity was: 50\xa0EA now: 60\xa0EA +10, +20.00 %".replace("\xa0", " ") in reviewer.text
 
 
-def test_viewing_a_line_is_ticked_until_the_line_changes(browse: People, story: Story):
+def returned_and_corrected(browse: People, story: Story, **changed: str) -> Task:
+    """Let lena return rita's requisition, and rita send it again with other values; return lena's new task."""
+    task = submitted(story)
+    browse(lena).post(f"/tasks/{task.id}/decide/return", signing(task, meaning="REJECTED", reason="Ask for 60"))
+    story.after(hours=1)
+    return corrected(browse, story, **changed)
+
+
+def corrected(browse: People, story: Story, **changed: str) -> Task:
+    """Let rita change her returned requisition and send it again."""
+    requester = browse(rita)
+    requester.get(f"/requisitions/{story.requisition_id}/edit")
+    sent = _form_of(requester) | {name.replace("__", "."): text for name, text in changed.items()}
+    requester.post(f"/requisitions/{story.requisition_id}/edit", sent | {"way": "keep"})
+    correction = story.as_(rita).task("correct_requisition")
+    requester.post(f"/tasks/{correction.id}/decide/resubmit", {"seen_version": str(correction.version)})
+    story.settle()
+    return story.as_(lena).task("approve_requisition")
+
+
+def tick(browser: Browser, task: Task, path: str, **more: str) -> int:
+    """Press View at a line as it is shown now; return the answer's status."""
+    page = browser.get(f"/tasks/{task.id}?tab={more.pop('tab', 'changes')}").text
+    shown = re.search(rf'name="path" value="{path}"><input type="hidden" name="hash" value="([0-9a-f]+)"', page)
+    assert shown is not None
+    return browser.post(f"/tasks/{task.id}/viewed", {"path": path, "hash": shown[1], **more}).status_code
+
+
+def test_viewing_a_line_is_ticked_and_taken_back(browse: People, story: Story):
     task = submitted(story)
     browser = browse(lena)
     line = story.requisition.lines[0]
-    browser.post(f"/tasks/{task.id}/viewed", {"line": line.id, "version": str(line.version)})
+    assert tick(browser, task, line.id, tab="summary") == 303
     browser.get(f"/tasks/{task.id}/decide/approve")
     assert "1 of 1 viewed" in browser.text
-    browser.post(f"/tasks/{task.id}/viewed", {"line": line.id, "version": str(line.version), "way": "forget"})
+    assert tick(browser, task, line.id, tab="summary", way="forget") == 303
     browser.get(f"/tasks/{task.id}/decide/approve")
     assert "0 of 1 viewed" in browser.text
+
+
+def test_a_tick_falls_by_itself_when_its_line_says_another_thing_and_stays_when_another_line_does(
+    browse: People, story: Story
+):
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50), ("P-100", 7)])
+    task = story.as_(lena).task("approve_requisition")
+    first, second = story.requisition.lines
+    browser = browse(lena)
+    assert tick(browser, task, first.id, tab="summary") == 303
+    assert tick(browser, task, second.id, tab="summary") == 303
+    browser.post(f"/tasks/{task.id}/decide/return", signing(task, meaning="REJECTED", reason="Ask for 60"))
+    story.after(hours=1)
+    task = corrected(browse, story, lines__0__quantity="60", lines__1__quantity="8")
+    browser = browse(lena)
+    assert tick(browser, task, first.id) == 303
+    assert tick(browser, task, second.id) == 303
+    browser.get(f"/tasks/{task.id}?tab=changes")
+    assert "2 of 2 viewed" in browser.text
+    browser.post(f"/tasks/{task.id}/decide/return", signing(task, meaning="REJECTED", reason="70, please"))
+    story.after(hours=1)
+    task = corrected(browse, story, lines__0__quantity="70")
+    browser = browse(lena)
+    browser.get(f"/tasks/{task.id}?tab=changes")
+    assert "1 difference from the last time it was submitted: 1 changed" in browser.text
+    assert "0 of 1 viewed" in browser.text
+
+
+def test_a_line_that_changed_since_it_was_shown_is_not_ticked(browse: People, story: Story):
+    task = submitted(story)
+    browser = browse(lena)
+    line = story.requisition.lines[0]
+    answer = browser.post(f"/tasks/{task.id}/viewed", {"path": line.id, "hash": "0" * 64})
+    assert answer.status_code == 409
+    assert browser.post(f"/tasks/{task.id}/viewed", {"path": "nothing", "hash": "0" * 64}).status_code == 409
+
+
+def test_a_reviewer_compares_with_what_they_saw_last(browse: People, story: Story):
+    task = returned_and_corrected(browse, story, lines__0__quantity="60")
+    browser = browse(lena)
+    browser.post(f"/tasks/{task.id}/seen", {"version": str(story.requisition.version)})
+    story.after(hours=2)
+    page = browse(lena)
+    page.get(f"/tasks/{task.id}?tab=changes")
+    assert "1 difference from the last time it was submitted" in page.text
+    page.get(f"/tasks/{task.id}?tab=changes&since=look")
+    assert "No difference" in page.text
+    assert "which you saw last" in page.text
+
+
+def test_two_columns_and_one_are_links(browse: People, story: Story):
+    task = returned_and_corrected(browse, story, title="Brackets, blue")
+    browser = browse(lena)
+    page = browser.get(f"/tasks/{task.id}?tab=changes&view=sides").text
+    assert "redline-wide" in page
+    assert 'data-key="sides">Unified</a>' in page
+    assert "1 clerical change" in browser.text
+    assert 'href="#difference-1"' in page
+
+
+def test_a_blocking_comment_on_a_line_keeps_the_approval_back_until_its_author_resolves_it(
+    browse: People, story: Story
+):
+    task = returned_and_corrected(browse, story, lines__0__quantity="60")
+    line = story.requisition.lines[0]
+    browser = browse(lena)
+    said = {"comment": "Why 60? <b>", "path": line.id, "at_line": "true", "is_blocking": "true"}
+    assert browser.post(f"/tasks/{task.id}/comments", said).status_code == 303
+    page = browser.get(f"/tasks/{task.id}?tab=changes").text
+    assert "Why 60? &lt;b&gt;" in page
+    assert f"/tasks/{task.id}/decide/approve" not in page
+    assert "Expected no open blocking comment, but that of Lena Fischer on Line 1 is not resolved" in browser.text
+    refused = browser.post(f"/tasks/{task.id}/decide/approve", signing(task, reason="Fine after all"))
+    assert refused.status_code == 409
+    assert "REVIEW-1" in browser.text
+    assert story.signatures[-1].meaning == "REJECTED"
+    draft = story.read(lambda session: draft_of(session, task.id, lena.id))
+    assert draft is not None
+    assert draft.reason == "Fine after all"
+    assert f"/tasks/{task.id}/decide/return" in browser.get(f"/tasks/{task.id}").text
+    browser.get(f"/tasks/{task.id}?tab=discussion")
+    assert "Lena Fischer on Line 1" in browser.text
+    (comment,) = story.read(lambda session: session.scalars(select(Comment)).all())
+    stranger = browse(rita)
+    assert stranger.post(f"/comments/{comment.id}/resolve").status_code == 403
+    author = browse(lena)
+    assert author.post(f"/comments/{comment.id}/resolve", {"back_to": f"/tasks/{task.id}"}).status_code == 303
+    assert author.post(f"/comments/{comment.id}/resolve").status_code == 409
+    assert author.post(f"/tasks/{task.id}/decide/approve", signing(task)).status_code == 303
+
+
+def test_a_remark_on_a_line_that_did_not_change_is_refused(browse: People, story: Story):
+    task = submitted(story)
+    said = {"comment": "Which line?", "path": "no-such-line", "at_line": "true"}
+    assert browse(lena).post(f"/tasks/{task.id}/comments", said).status_code == 422
+    assert browse(lena).post(f"/comments/{task.id}/resolve").status_code == 404
+
+
+def test_a_policy_may_want_every_changed_line_viewed_before_an_approval(
+    browse: People, story: Story, monkeypatch: pytest.MonkeyPatch
+):
+    source = (TABLES / "review_policy.dmn").read_bytes().replace(b'<text>"free"</text>', b'<text>"all"</text>', 1)
+    strict = read_table("review_policy", source)
+    monkeypatch.setattr("rules.reviewing.table_called", lambda name: strict)
+    task = returned_and_corrected(browse, story, lines__0__quantity="60")
+    line = story.requisition.lines[0]
+    browser = browse(lena)
+    answer = browser.post(f"/tasks/{task.id}/decide/approve", signing(task))
+    assert answer.status_code == 409
+    assert "Expected every changed line to be viewed before an approval, but 1 is not: Line 1." in browser.text
+    assert tick(browser, task, line.id) == 303
+    assert browser.post(f"/tasks/{task.id}/decide/approve", signing(task)).status_code == 303
 
 
 def test_the_version_one_has_seen_is_told(browse: People, story: Story):

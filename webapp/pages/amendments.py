@@ -152,7 +152,7 @@ def _show(amendment: PurchaseOrderAmendment, refusal: Refused | None = None) -> 
     return render_template(
         "documents/amendment.html", amendment=amendment, document=amendment, order=amendment.order, refusal=refusal, steps=steps,
         beside=document_page.beside(reading(), amendment, amendment.content_hash), tab=request.args.get("tab", "summary"),
-        differences=amendment_page.differences(amendment), title=amendment_page.title(amendment),
+        changes=amendment_page.stored(reading(), amendment), title=amendment_page.title(amendment),
         may_withdraw=_why_not_withdraw(amendment), may_amend=orders.why_not_amend(amendment.order),
     )  # fmt: skip
 

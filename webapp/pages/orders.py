@@ -32,8 +32,9 @@ from records.purchase_order import (
 from records.receipt import receipts_of
 from records.requisition import Requisition
 from records.supplier import Supplier
+from rules import redlines
 from rules.amending import refuse_status
-from webapp import amendment_page, document_page, dossiers, filters, formats, listing, order_form, typed
+from webapp import amendment_page, document_page, dossiers, filters, formats, listing, order_form, redline, typed
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -207,8 +208,11 @@ def _show(order: PurchaseOrder, refusal: Refused | None = None) -> str:
         "documents/order.html", document=order, beside=document_page.beside(session, order, content), steps=steps,
         content_hash=content, tab=request.args.get("tab", "summary"), refusal=refusal, may=_may(order),
         requisitions=_requisitions_of(order), today=_today(), received=_received(session, order),
-        differences=dossiers.against_requisition(order) if order.status is OrderStatus.DRAFT else (),
-        amendments=[(one, amendment_page.differences(one)) for one in reversed(amendments_of(session, order))],
+        asked=redline.view_of(redlines.redline_of(session, order)) if order.status is OrderStatus.DRAFT else redline.View(),
+        amendments=[
+            (one, amendment_page.stored(session, one, prefix=f"amendment-{one.amend_no}"))
+            for one in reversed(amendments_of(session, order))
+        ],
     )  # fmt: skip
 
 

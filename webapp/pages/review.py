@@ -13,10 +13,12 @@ from engine import tasks
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.ports import SignatureRequest
+from engine.stored.task import Task
 from engine.task_variables import variables_of
 from records import attachment, viewing
 from records import comment as remarks
-from webapp import formats, reviews, signed, typed
+from rules import redlines, reviewing
+from webapp import dossiers, formats, reviews, signed, typed
 from webapp.form_schema import PREFIX, row_count
 from webapp.pages.account import own_path
 from webapp.refusals import status_of
@@ -32,7 +34,8 @@ LONGEST_REASON = 4_000
 @pages.get("/tasks/<task_id>")
 def show(task_id: str) -> str:
     """Show one task; for htmx only the part of the page that changes."""
-    review = reviews.load(reading(), task_id, tab=request.args.get("tab", "summary"))
+    since = request.args.get("since", "")
+    review = reviews.load(reading(), task_id, tab=request.args.get("tab", "summary"), since=since)
     review.is_wide = request.args.get("view") == "sides"
     return _show(review)
 
@@ -111,30 +114,65 @@ def claim(task_id: str) -> Answer:
 
 @pages.post("/tasks/<task_id>/comments")
 def comment(task_id: str) -> Page:
-    """Say something about the task's document."""
+    """Say something about the task's document, or about one line of it; a blocking remark keeps its approval back."""
     task = reviews.visible(reading(), task_id)
     about = (task.record_type or "task", task.record_id or task.id)
+    tab = "changes" if request.form.get("at_line") == "true" else "discussion"
+    path, place = _line_of(task) if tab == "changes" else (None, None)
     try:
         with acting() as act:
-            remarks.comment(act, about, request.form.get("comment", ""))
+            remarks.comment(
+                act, about, request.form.get("comment", ""), path=path, place=place,
+                is_blocking=request.form.get("is_blocking") == "true",
+            )  # fmt: skip
     except Refused as refusal:
-        review = reviews.load(read_anew(), task_id, tab="discussion")
+        review = reviews.load(read_anew(), task_id, tab=tab)
         review.errors = refusal.fields if isinstance(refusal, Invalid) else {}
         return _show(review, refusal=refusal), status_of(refusal)
-    return redirect(_here(task_id, tab="discussion"), 303)
+    return redirect(_here(task_id, tab=tab), 303)
+
+
+def _line_of(task: Task) -> tuple[str, str]:
+    """Return the path and the words of the line that a remark is about. Raises: Invalid for one that the document has not."""
+    record = dossiers.find(reading(), task.record_type, task.record_id)
+    path = request.form.get("path", "")
+    known = {group.path: group.place for group in redlines.redline_of(reading(), record).groups} if record else {}
+    if record is not None and path not in known:
+        known |= {item.path: item.place for item in redlines.items_to_view(reading(), record)}
+    if path not in known:
+        raise Invalid("Expected a remark on a line that changed, but this line did not. Open Changes again.")
+    return path, known[path]
+
+
+@pages.post("/comments/<comment_id>/resolve")
+def resolve(comment_id: str) -> Answer:
+    """Resolve a blocking remark: for its author, and for who holds the role that the policy names."""
+    with acting() as act:
+        said = act.session.get(remarks.Comment, comment_id) if is_id(comment_id) else None
+        if said is None:
+            raise NotFound("Expected a comment at this address, but there is none.")
+        leads = [visitor().user_id] if reviewing.may_resolve(act.session, said, visitor().user_id, at=act.now) else []
+        remarks.resolve(act, said, request.form.get("text", ""), leads=leads)
+    flash("The comment is resolved.", "good")
+    return redirect(own_path(request.form.get("back_to", "")) or url_for("inbox.show"), 303)
 
 
 @pages.post("/tasks/<task_id>/viewed")
-def mark_viewed(task_id: str) -> Answer:
-    """Tick a line as viewed at its version, or take the tick back; a line that changes loses its tick by itself."""
+def mark_viewed(task_id: str) -> Page:
+    """Tick a line as viewed as it was shown, or take the tick back; a line that changes loses its tick by itself."""
     task = reviews.visible(reading(), task_id)
-    line_id, version = request.form.get("line", ""), _whole("version")
+    path, shown = request.form.get("path", "")[:200], request.form.get("hash", "")
     with acting() as act:
+        record = dossiers.find(act.session, task.record_type, task.record_id)
+        items = {item.path: item for item in redlines.items_to_view(act.session, record)} if record is not None else {}
+        if record is None or path not in items or (items[path].hash != shown and request.form.get("way") != "forget"):
+            raise Conflict("Expected the line as you saw it, but it changed meanwhile. Open it again and look at it.")
         if request.form.get("way") == "forget":
-            viewing.forget(act, f"{task.record_type}_line", line_id)
+            viewing.untick(act, record.record_type, record.id, path)
         else:
-            viewing.view(act, f"{task.record_type}_line", line_id, version=version)
-    return redirect(_here(task_id), 303)
+            viewing.tick(act, record.record_type, record.id, path, content=shown)
+    shown_as = {name: request.args[name] for name in ("tab", "view", "since") if request.args.get(name)}
+    return redirect(_here(task_id, **shown_as), 303)
 
 
 @pages.post("/tasks/<task_id>/seen")

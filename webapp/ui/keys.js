@@ -1,6 +1,8 @@
 // Keys for people who decide all day. Single letters are silent while one types and can be turned off in the list of keys.
+import { moveDifference, tickLine } from "./redline.js";
+
 const GOES = { i: "/inbox", m: "/inbox?box=mine", d: "/inbox?box=decided", r: "/inbox?box=requests" };
-const PRESSES = { e: "claim", a: "approve", r: "reject", b: "return", c: "comment", w: "why", t: "sides", v: "viewed", u: "list" };
+const PRESSES = { e: "claim", a: "approve", r: "reject", b: "return", c: "comment", w: "why", t: "sides", u: "list" };
 let isGoing = false;
 
 const isTyping = (element) => element.closest("input, textarea, select, [contenteditable]");
@@ -15,16 +17,6 @@ function move(step) {
   next.focus();
   next.scrollIntoView({ block: "nearest" });
   if (matchMedia("(min-width: 60rem)").matches) next.click();
-}
-
-function moveDifference(step) {
-  const all = [...document.querySelectorAll("[data-difference]")];
-  if (all.length === 0) return;
-  const current = all.findIndex((one) => one.classList.contains("difference-current"));
-  all[current]?.classList.remove("difference-current");
-  const next = all[(current + step + all.length) % all.length];
-  next.classList.add("difference-current");
-  next.scrollIntoView({ block: "center" });
 }
 
 function press(name) {
@@ -57,6 +49,7 @@ function onKey(event) {
     k: () => move(-1),
     n: () => moveDifference(1),
     p: () => moveDifference(-1),
+    v: tickLine,
     o: () => (document.activeElement.matches("[data-item]") ? document.activeElement : document.querySelector("[data-item]"))?.click(),
     "/": () => document.querySelector("[data-search]")?.focus(),
   }[event.key];
