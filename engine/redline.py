@@ -208,6 +208,7 @@ def _trimmed(text: str) -> str:
 
 def sentence_of(one: Difference, old: str, new: str) -> str:
     """Return a difference in one sentence. old, new: its values as the reader writes them."""
+    old, new = (" ".join(text.split()).removesuffix(".") for text in (old, new))
     if one.kind is Kind.INDIRECT:
         return f"{one.place}: only something below it changed."
     if one.kind is Kind.MOVED:
