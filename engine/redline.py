@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -208,7 +208,7 @@ def _trimmed(text: str) -> str:
 
 def sentence_of(one: Difference, old: str, new: str) -> str:
     """Return a difference in one sentence. old, new: its values as the reader writes them."""
-    old, new = (" ".join(text.split()).removesuffix(".") for text in (old, new))
+    old, new = (_within_sentence(text, is_prose=one.shape is Shape.TEXT and bool(one.name)) for text in (old, new))
     if one.kind is Kind.INDIRECT:
         return f"{one.place}: only something below it changed."
     if one.kind is Kind.MOVED:
@@ -224,6 +224,11 @@ def sentence_of(one: Difference, old: str, new: str) -> str:
     if one.kind is Kind.REMOVED:
         return f"{one.place}: {one.label} was removed; it was {old}."
     return f"{one.place}: {one.label} was {old}, and is now {new}."
+
+
+def _within_sentence(text: str, *, is_prose: bool) -> str:
+    words = " ".join(text.split())
+    return f"“{words}”" if is_prose and words else words.removesuffix(".")
 
 
 @dataclass(frozen=True)
@@ -343,18 +348,26 @@ def _of_rows(old: Row, new: Row, path: tuple[str, ...], place: str) -> Iterator[
     pairs = _paired(old.rows, new.rows)
     moved = _moved(old, new, pairs) if new.is_ordered else set()
     before = {row.handle: index for index, row in enumerate(old.rows)}
-    gone = [row for row in old.rows if row.handle not in {was.handle for was in pairs.values()}]
-    waiting = list(gone)
+    gone = _gone(old.rows, {was.handle for was in pairs.values()})
+    for lost in gone.get("", ()):
+        yield _went(lost, path, place, before[lost.handle])
     for index, row in enumerate(new.rows):
         was = pairs.get(row.handle)
-        if was is not None:
-            # What went is told where it stood: before the first row that came after it.
-            for lost in [one for one in waiting if before[one.handle] < before[was.handle]]:
-                waiting.remove(lost)
-                yield _went(lost, path, place, before[lost.handle])
         yield from _of_pair(was, row, (*path, row.handle), _within(place, row), (index, before, row.handle in moved))
-    for lost in waiting:
-        yield _went(lost, path, place, before[lost.handle])
+        for lost in gone.get(was.handle, ()) if was is not None else ():
+            yield _went(lost, path, place, before[lost.handle])
+
+
+def _gone(old: Sequence[Row], kept: Collection[str]) -> dict[str, list[Row]]:
+    """Return the rows that went, by the kept row that they stood behind: there they are told. Empty: before any kept one."""
+    found: dict[str, list[Row]] = {}
+    behind = ""
+    for row in old:
+        if row.handle in kept:
+            behind = row.handle
+        else:
+            found.setdefault(behind, []).append(row)
+    return found
 
 
 def _of_pair(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.closing import APPROVING
@@ -18,7 +19,7 @@ from engine.record import Record
 from engine.redline import Redline
 from engine.stored.task import Task
 from records.comment import Comment, blocking_on
-from records.person import User
+from records.person import Role, User
 from records.roles import holds
 from records.viewing import ticks
 from rules.policy import table_called
@@ -109,9 +110,20 @@ def _blocked(session: Session, task: Task, said: Comment, policy: Policy) -> Fin
         BLOCKED, Effect.BLOCK,
         f"Expected no open blocking comment, but that of {name}{where} is not resolved: “{text}”",
         record_type=task.record_type or "", record_id=task.record_id or "", owner=f"user:{said.author_id}",
-        way_out=f"{name} resolves it" + (", or whoever holds the role that the policy names." if policy.resolver else "."),
+        way_out=f"{name} resolves it" + (f", or {_role(session, policy.resolver)}." if policy.resolver else "."),
         judged_by=policy.hash, row=policy.row,
     )  # fmt: skip
+
+
+def _role(session: Session, code: str) -> str:
+    name = session.scalar(select(Role.name).where(Role.code == code))
+    return f"a {name[:1].lower()}{name[1:]}" if name else code
+
+
+def resolvers_of(session: Session, said: Comment) -> str:
+    """Return who may resolve a comment besides its author, in words; empty when the policy names nobody."""
+    resolver = policy_of(said.about_type, "").resolver
+    return _role(session, resolver) if resolver else ""
 
 
 def _not_viewed(task: Task, missing: list[Item], policy: Policy) -> Finding:

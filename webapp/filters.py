@@ -163,6 +163,7 @@ def install(app: Flask) -> None:
         instant=lambda value: formats.instant(value, customs()),
         iso=_iso,
         may_resolve=lambda said: reviewing.may_resolve(visit.reading(), said, visit.visitor().user_id, at=visit.now()),
+        resolvers=lambda said: reviewing.resolvers_of(visit.reading(), said),
         mismatch=mismatches.field_words,
         moment=lambda value: formats.moment(value, visit.now(), customs()),
         money=lambda value, currency="", unit_price=False: formats.money(

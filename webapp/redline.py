@@ -95,7 +95,8 @@ def view_of(
     groups: list[ShownGroup] = []
     for group in found.groups:
         shown = []
-        for one in group.differences:
+        # Clerical ones are folded below the others; whoever steps through meets them there.
+        for one in sorted(group.differences, key=lambda found: found.is_clerical):
             number += one.is_counted
             shown.append(show(one, how, anchor=f"{prefix}-{number}" if one.is_counted else ""))
         said = [remark for remark in comments if remark.path is not None and remark.path.split("/")[0] == group.path]
@@ -160,4 +161,4 @@ def _rise(one: Difference, how: Custom) -> str:
     was, sign = Decimal(one.old), "+" if one.delta > 0 else ""
     money = one.shape is Shape.MONEY
     text = formats.money(one.delta, one.unit, how, unit_price=True) if money else formats.quantity(one.delta, "", how)
-    return f"{sign}{text}" + (f", {sign}{formats.number(one.delta / was * 100, 2, how)} %" if was else "")
+    return f"{sign}{text}" + (f", {sign}{formats.number(round(one.delta / was * 100, 2), None, how)} %" if was else "")
