@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from engine.record import Operation, Record
 from engine.redline import Difference, Field, Kind, Redline, Row, changed, compare
 from records.amendment import PurchaseOrderAmendment
+from records.change_order import AffectedItem
 from records.document_tree import LAYOUTS, Column, called, layout_of, moments_of, requested_tree, tree_at, tree_of
 from records.part import PartRevision
 from records.part_tree import predecessor_of, revision_tree
@@ -26,6 +27,7 @@ from records.viewing import Look
 from records.work_order import WorkOrder
 from records.work_order_tree import snapshot_tree, snapshots_of
 from rules import amendment_redline
+from rules.change_doors import UNSEALED
 from rules.change_item import ChangeItem
 
 SUBMITTED = {"requisition": ("SUBMITTED",), "purchase_order": ("PENDING_APPROVAL",), "work_order": ("RELEASED",),
@@ -60,8 +62,8 @@ def redline_of(session: Session, record: Any, since: Since = Since.SUBMISSION, *
         return amendment_redline.redline_of(session, record)
     if since is Since.RELEASE:
         return _since_release(session, record)
-    if (items := items_of(session, record)) or layout_of(record) is None:
-        return Redline(tuple(told(session, items)), "what is approved now" if items else "")
+    if layout_of(record) is None:
+        return _of_change(session, record)
     return _since_submission(session, record)
 
 
@@ -126,14 +128,34 @@ def _since(session: Session, record: Any, moment: dt.datetime, basis: str) -> Re
 
 
 def items_of(session: Session, record: Any) -> list[ChangeItem]:
-    """Return what a change order sets, under the content that people sign, in the order it was written."""
-    content = getattr(record, "content_hash", None)
-    if record.record_type != "change_order":
-        return []
-    wanted = select(ChangeItem).where(ChangeItem.change_type == record.record_type, ChangeItem.change_id == record.id)
-    if content:
-        wanted = wanted.where(ChangeItem.change_hash == content)
+    """Return what a change sets, under the content that people sign, or what is drafted so far; in the order it was written."""
+    content = getattr(record, "content_hash", None) or getattr(record, "approved_hash", None) or UNSEALED
+    wanted = select(ChangeItem).where(
+        ChangeItem.change_type == record.record_type,
+        ChangeItem.change_id == record.id,
+        ChangeItem.change_hash == content,
+    )
     return list(session.scalars(wanted.order_by(ChangeItem.created_at, ChangeItem.id)))
+
+
+def _of_change(session: Session, record: Any) -> Redline:
+    """Return what a change would make: of the parts that it affects what their next revisions say, and each value that it sets."""
+    affected = [one for item in getattr(record, "affected", ()) for one in _of_affected(session, item)]
+    found = (*affected, *told(session, items_of(session, record)))
+    return Redline(found, "what is approved now" if found else "")
+
+
+def _of_affected(session: Session, item: AffectedItem) -> list[Difference]:
+    before, after, path = item.part_revision_from, item.part_revision_to, f"affected:{item.id}"
+    if after is None:
+        action = item.action.value.replace("_", " ").lower()
+        return [changed((path,), before.number, "action", label="becomes", old="released", new=action)]
+    place = f"{before.number} to {after.rev}"
+    found = compare(revision_tree(session, before), revision_tree(session, after), header=place)
+    return [
+        replace(one, path=(path, *one.path), place=one.place if one.place == place else f"{place} · {one.place}")
+        for one in found.differences
+    ]
 
 
 def told(session: Session, items: Sequence[ChangeItem]) -> list[Difference]:
