@@ -51,20 +51,20 @@ class _Rehearsed(Exception):
 def bring_receipts(act: Act, content: bytes) -> Report:
     """Book every row of a file in; a row that does not fit is told and leaves the others alone. Raises: Invalid for the file."""
     report = Report()
-    for row in _rows(content, RECEIPT_COLUMNS, RECEIPT_NEEDS):
+    for row in rows_of(content, RECEIPT_COLUMNS, RECEIPT_NEEDS):
         report.rows += 1
-        _try(act, report, row[0], partial(_book, act, row[1]))
+        try_row(act, report, row[0], partial(_book, act, row[1]))
     return report
 
 
 def bring_invoices(act: Act, content: bytes) -> Report:
     """Capture the invoices of a file: rows of one supplier and number are one invoice. Raises: Invalid for the file."""
     report, bills = Report(), dict[tuple[str, str], list[Row]]()
-    for row in _rows(content, INVOICE_COLUMNS, INVOICE_NEEDS):
+    for row in rows_of(content, INVOICE_COLUMNS, INVOICE_NEEDS):
         report.rows += 1
         bills.setdefault((row[1]["supplier_no"], row[1]["invoice_no"]), []).append(row)
     for rows in bills.values():
-        _try(act, report, rows[0][0], partial(_capture, act, [row for _, row in rows]))
+        try_row(act, report, rows[0][0], partial(_capture, act, [row for _, row in rows]))
     return report
 
 
@@ -84,7 +84,8 @@ def _take_back() -> None:
     raise _Rehearsed
 
 
-def _try(act: Act, report: Report, number: int, work: Callable[[], bool]) -> None:
+def try_row(act: Act, report: Report, number: int, work: Callable[[], bool]) -> None:
+    """Do one row's work, count whether it was new, and tell what is wrong with it. work: returns whether it was new."""
     try:
         with act.attempt():
             is_new = work()
@@ -97,9 +98,9 @@ def _try(act: Act, report: Report, number: int, work: Callable[[], bool]) -> Non
 
 
 def _book(act: Act, row: Mapping[str, str]) -> bool:
-    day = _day(row, "received_on")
+    day = day_in(row, "received_on")
     delivery = Delivery(
-        quantity=_number(row, "quantity"), event_id=row["event_id"], system=row.get("system") or "FILE", uom=row.get("uom") or None,
+        quantity=number_in(row, "quantity"), event_id=row["event_id"], system=row.get("system") or "FILE", uom=row.get("uom") or None,
         packing_slip=row.get("packing_slip", ""), received_on=day, location=row.get("location", ""), lot=row.get("lot", ""),
         heat=row.get("heat", ""), revision_on_label=row.get("revision_on_label") or None, performer=row.get("received_by", ""),
     )  # fmt: skip
@@ -113,15 +114,15 @@ def _capture(act: Act, rows: list[Mapping[str, str]]) -> bool:
         raise Invalid(
             f"Expected a supplier we know, but found {first['supplier_no']!r:.60}", {"supplier_no": "is unknown"}
         )
-    invoiced_on = _day(first, "invoiced_on")
+    invoiced_on = day_in(first, "invoiced_on")
     if invoiced_on is None:
         raise Invalid("Expected the invoice's date, but it is empty", {"invoiced_on": "is required"})
     system, event = first.get("system") or "FILE", f"{first['supplier_no']}/{first['invoice_no']}"
     known = select(Invoice.id).where(Invoice.source_system == system, Invoice.source_event_id == event)
     if act.session.scalar(known) is not None:
         return False
-    lines = [BilledLine(_line(act, row), _number(row, "quantity"), _number(row, "unit_price")) for row in rows]
-    due_on = _day(first, "due_on")
+    lines = [BilledLine(_line(act, row), number_in(row, "quantity"), number_in(row, "unit_price")) for row in rows]
+    due_on = day_in(first, "due_on")
     capture_invoice(
         act, Bill(supplier, first["invoice_no"], first["currency"].upper(), invoiced_on, lines, event, system=system, due_on=due_on)
     )  # fmt: skip
@@ -142,7 +143,8 @@ def _line(act: Act, row: Mapping[str, str]) -> PurchaseOrderLine:
     return line
 
 
-def _number(row: Mapping[str, str], name: str) -> Decimal:
+def number_in(row: Mapping[str, str], name: str) -> Decimal:
+    """Return a number of a row. Raises: Invalid naming the column."""
     try:
         number = Decimal(row[name])
     except InvalidOperation as error:
@@ -152,7 +154,8 @@ def _number(row: Mapping[str, str], name: str) -> Decimal:
     return number
 
 
-def _day(row: Mapping[str, str], name: str) -> dt.date | None:
+def day_in(row: Mapping[str, str], name: str) -> dt.date | None:
+    """Return a day of a row, None where it is empty. Raises: Invalid naming the column."""
     if not row.get(name):
         return None
     try:
@@ -163,7 +166,8 @@ def _day(row: Mapping[str, str], name: str) -> dt.date | None:
         ) from error
 
 
-def _rows(content: bytes, columns: tuple[str, ...], needed: tuple[str, ...]) -> Iterator[Row]:
+def rows_of(content: bytes, columns: tuple[str, ...], needed: tuple[str, ...]) -> Iterator[Row]:
+    """Yield the rows of a file with their numbers as a spreadsheet counts. Raises: Invalid for a file or heading that does not fit."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -87,6 +87,20 @@ def observe(act: Act, seen: Seen) -> tuple[ObservedStock, bool]:
     return row, True
 
 
+def instant_in(text: str) -> dt.datetime:
+    """Return the instant that a text names, with its zone. Raises: Invalid."""
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Invalid(
+            f"Expected an instant such as 2026-11-22T14:30:00Z, but found {text!r:.40}",
+            {"observed_at": "is no instant"},
+        ) from error
+    if at.tzinfo is None:
+        raise Invalid("Expected an instant with its zone, but found none", {"observed_at": "has no zone"})
+    return at
+
+
 def judge_stock(session: Session, order: WorkOrder) -> list[Finding]:
     """Return BLUR-W6 for every supplier's place that holds more pieces of a work order than links say."""
     found: list[Finding] = []

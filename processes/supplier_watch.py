@@ -36,6 +36,9 @@ registry = Registry()
 WATCHED = frozenset({"SUP-05", "SUP-08", "SUP-10", "SUP-13"})
 """The rules that are kept on a supplier; the same on its orders are kept by whoever judges an order."""
 
+TOLD = frozenset({"SUP-10"})
+"""What is told one by one: sub-tiers and re-checks were told when they were declared or due, screenings are counted once a week."""
+
 ABLE = (SupplierStatus.APPROVED, SupplierStatus.CONDITIONAL)
 NEXT_LOOK = "suppliers: next look"
 DAY = dt.timedelta(days=1)
@@ -76,13 +79,12 @@ def look(act: Act, supplier: Supplier, *, on: dt.date | None = None) -> list[Fin
     day = on or today_of(act.session, act.now)
     found = list(judge_supplier(act.session, supplier, on=day))
     for kept in keep_findings(act, found):
-        if kept.rule == "SUP-13":
-            # One notice a week counts them, and a hit is told when it is written down.
+        if kept.rule not in TOLD:
             continue
         role = kept.owner.removeprefix("role:")
         key = f"{supplier.id}:{kept.rule}:{kept.field}:{day}"[:200]
         record = (supplier.record_type, supplier.id)
-        for each in dict.fromkeys((role, "SQ") if kept.rule == "SUP-10" else (role,)):
+        for each in dict.fromkeys((role, "SQ")):
             tell_role(act, each, f"{kept.rule}: {kept.sentence}"[:200], key=key, body=kept.way_out, record=record)
     act.session.flush()
     settle(act, supplier.record_type, supplier.id, rules=WATCHED, found=found)

@@ -49,6 +49,7 @@ SCOPES = {
     "lots:read": "see lots, what they were made of and where they went",
     "lots:write": "report what was issued of a lot and what was made of it; hold lots",
     "suppliers:read": "see suppliers and what they are approved for",
+    "suppliers:write": "bring in screenings, sub-tiers, changes and stock at suppliers' places",
     "rules:read": "see findings, waivers, the mode of each flow and the quality of the data",
     "rules:write": "acknowledge warnings and ask for waivers; never for an adapter",
 }

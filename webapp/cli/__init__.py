@@ -21,6 +21,7 @@ COMMANDS = {
     "rules": "ruling",
     "serve": "serving",
     "start": "defining",
+    "suppliers": "supplier_files",
     "tasks": "working",
     "user": "people",
     "verify": "verifying",

@@ -20,6 +20,7 @@ from webapp.demo.lots import show_genealogy
 from webapp.demo.outside import send_outside
 from webapp.demo.plant import approve_suppliers, build_plant
 from webapp.demo.receipts import receive_goods
+from webapp.demo.supplier_facts import screen_suppliers, show_what_is_known
 from webapp.demo.work import do_work
 from webapp.demo.work_orders import settle_work
 
@@ -46,6 +47,7 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
         bring_extract(installation, today=today)
         with installation.acting(ACTOR) as act:
             approve_suppliers(act)
+            screen_suppliers(act)
     tell("work")
     do_work(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("work orders")
@@ -58,6 +60,8 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
     amend_orders(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("goods and invoices")
     receive_goods(installation, today=today, at=lambda moment: _at(installation, moment))
+    tell("what is known of suppliers")
+    show_what_is_known(installation, today=today, at=lambda moment: _at(installation, moment))
 
 
 @contextmanager

@@ -161,7 +161,7 @@ def _build_masters(act: Act, today: dt.datetime) -> None:
                     supplier=supplier, supplier_id=supplier.id, subject=ApprovalSubject.PROCESS, subject_code=code,
                     status=ApprovalStatus.APPROVED, valid_from=today.date() - dt.timedelta(days=330),
                     valid_to=today.date() + dt.timedelta(days=days), basis=ApprovalBasis.NADCAP, nadcap_commodity=commodity,
-                    nadcap_certificate_no=f"NC-{number[2:6]}-07", specs=(" ".join(SPECS[code]),), origin=Origin.ERP,
+                    nadcap_certificate_no=f"NC-{number[2:6]}-07", cycle_months=18, specs=(" ".join(SPECS[code]),), origin=Origin.ERP,
                 ),
             ]
         )  # fmt: skip

@@ -57,6 +57,9 @@ CLAUSES = (
 RATES = {"EUR": "1.08", "CHF": "1.13", "GBP": "1.27", "PLN": "0.25", "SEK": "0.095"}
 """US dollars for one unit, for documents in those currencies."""
 
+LATER = dt.timedelta(days=200)
+"""How long after the plain scopes the accredited ones began, so that their yearly look is still to come."""
+
 WITHOUT_APPROVAL = "Galvánica Ibérica Hartownia Sp. z o.o."
 """A supplier whom the plant has not approved for anything yet."""
 
@@ -133,6 +136,7 @@ def approve_suppliers(act: Act) -> None:
         # A supplier of critical parts that has not agreed to tell of changes waits at the supplier gate each time.
         supplier.has_change_agreement = supplier.status is SupplierStatus.APPROVED
         for subject, code in _sold_by(act, supplier):
+            is_process, is_laboratory = subject is ApprovalSubject.PROCESS, code == "CALIBRATION"
             act.session.add(
                 SupplierApproval(
                     supplier=supplier,
@@ -140,12 +144,16 @@ def approve_suppliers(act: Act) -> None:
                     subject=subject,
                     subject_code=code,
                     status=ApprovalStatus.APPROVED,
-                    valid_from=begins,
+                    valid_from=begins + LATER if is_process else begins,
                     valid_to=ends,
-                    basis=ApprovalBasis.NADCAP if subject is ApprovalSubject.PROCESS else ApprovalBasis.AUDIT,
-                    nadcap_certificate_no=f"NC-{supplier.supplier_no[2:]}07"
-                    if subject is ApprovalSubject.PROCESS
-                    else None,
+                    basis=ApprovalBasis.NADCAP if is_process else ApprovalBasis.AUDIT,
+                    nadcap_certificate_no=f"NC-{supplier.supplier_no[2:]}07" if is_process else None,
+                    cycle_months=24 if is_process else None,
+                    accreditation_no=f"L-{supplier.supplier_no[2:]}" if is_laboratory else None,
+                    accreditation_body="A2LA" if is_laboratory else None,
+                    discipline="Dimensional" if is_laboratory else None,
+                    measuring_range="Calipers and micrometers 0 to 300 mm, 12 µm" if is_laboratory else None,
+                    certificate_expires_on=ends if is_laboratory else None,
                     origin=Origin.ERP,
                 )
             )

@@ -25,7 +25,10 @@ from webapp.visit import acting, read_anew, reading, visitor
 pages = Blueprint("approvals", __name__)
 
 Page = str | tuple[str, int] | Answer
-LONGEST = {"code": 40, "scope": 4000, "conditions": 4000, "certificate_no": 40}
+LONGEST = {
+    "code": 40, "scope": 4000, "conditions": 4000, "certificate_no": 40, "nadcap_commodity": 200, "accreditation_no": 40,
+    "accreditation_body": 200, "discipline": 200, "measuring_range": 200,
+}  # fmt: skip
 
 
 @pages.route("/suppliers/<record_id>/approvals/new", methods=["GET", "POST"])
@@ -99,7 +102,9 @@ def _refuse_state(approval: SupplierApproval, allowed: frozenset[Any], wanted: s
 def _read() -> dict[str, Any]:
     """Return what was typed. Raises: Invalid with a sentence by field."""
     errors: dict[str, str] = {}
-    given: dict[str, Any] = {name: request.form.get(name, "") for name in ("subject", "basis", "site_id")}
+    given: dict[str, Any] = {
+        name: request.form.get(name, "") for name in ("subject", "basis", "site_id", "cycle_months")
+    }
     for name, longest in LONGEST.items():
         try:
             given[name] = typed.words(request.form.get(name, ""), longest=longest)
@@ -110,6 +115,11 @@ def _read() -> dict[str, Any]:
             given[name] = typed.day(request.form.get(name, ""))
         except Unreadable as error:
             errors[name] = str(error)
+    if request.form.get("certificate_expires_on", "").strip():
+        try:
+            given["certificate_expires_on"] = typed.day(request.form["certificate_expires_on"])
+        except Unreadable as error:
+            errors["certificate_expires_on"] = str(error)
     given["specs"] = [spec.strip()[:40] for spec in request.form.get("specs", "").split(",") if spec.strip()]
     errors |= {name: "Expected a choice, but nothing is chosen" for name in ("subject", "basis") if not given[name]} | (
         {}

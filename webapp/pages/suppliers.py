@@ -13,6 +13,7 @@ from processes.approval_expiry import notice_days
 from records.purchase_order import PurchaseOrder
 from records.supplier import CataloguePrice, Supplier, SupplierStatus
 from webapp import document_page, listing
+from webapp.supplier_known import known_of
 from webapp.visit import now, reading, visitor
 
 pages = Blueprint("suppliers", __name__)
@@ -52,7 +53,7 @@ def show(record_id: str) -> str:
         prices=list(session.scalars(prices.order_by(CataloguePrice.unit_price).limit(RECENT))),
         today=now().astimezone(visitor().how.zone).date(), tab=request.args.get("tab", "summary"),
         keeps_list=visitor().holds(*approved_suppliers.KEEPERS), approvable=approved_suppliers.APPROVABLE,
-        suspendable=approved_suppliers.SUSPENDABLE, soon=max(notice_days(session)),
+        suspendable=approved_suppliers.SUSPENDABLE, soon=max(notice_days(session)), known=known_of(session, supplier),
     )  # fmt: skip
 
 
