@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from engine.act import Act
 from engine.errors import Conflict
@@ -25,6 +25,7 @@ from processes.outside_receiving import (
     rejected_receipts,
     returned_to_supplier,
 )
+from processes.work_order_cost import value_of_piece
 from processes.work_order_events import Event, complete_operation, post_event
 from records import outside
 from records.certificate import CertificateStatus
@@ -261,11 +262,10 @@ def _claim(link: OutsideLink) -> dict[str, Any]:
 
 
 def piece_value(link: OutsideLink) -> Decimal:
-    """Return what a piece is worth: the standard cost of its work order over its quantity, or 0 where none is known."""
-    order = link.operation.work_order
-    if order.standard_cost is None:
-        return Decimal(0)
-    return (order.standard_cost / order.quantity).quantize(Decimal("0.0001"))
+    """Return what a piece was worth when it left: its standard cost, or what it had cost up to this operation."""
+    session = object_session(link)
+    assert session is not None
+    return value_of_piece(session, link.operation.work_order, before=link.operation.op_no)
 
 
 __all__ = ["accrue", "goes_back", "piece_value", "registry"]

@@ -11,8 +11,9 @@ from engine.act import Act
 from engine.errors import Conflict, Invalid, NotFound
 from processes.notices import tell_role
 from processes.work_order_planning import need_planner
+from processes.work_order_schedule import on_working_days
 from records.resource import Resource, ResourceKind, work_centre_called
-from records.work_order import DONE, ENDED, UNRELEASED, WorkOrder, WorkOrderOperation
+from records.work_order import DONE, ENDED, LOCKSTEP, UNRELEASED, WorkOrder, WorkOrderOperation
 from rules.order_consistency import links_of_work
 from rules.work_order_release import order_lines_for
 
@@ -28,6 +29,8 @@ def replan(
 ) -> WorkOrder:
     """Move an order in time or importance; its buyers are told when something is bought for it (4c: C0, warns the order).
 
+    A day on which the site is closed becomes the next working day, for an order that is planned here.
+
     Raises: Forbidden to who plans no work; Invalid for an end before the start; RuleViolation UNCONTROLLED_CHANGE once it has ended.
     """
     need_planner(act, order=order)
@@ -36,6 +39,8 @@ def replan(
             f"Expected a day from {planned_start} on, but found {planned_finish}",
             {"planned_finish": "is before the start"},
         )
+    if order.system == LOCKSTEP:
+        planned_start, planned_finish = on_working_days(order, planned_start, planned_finish)
     moved = (order.planned_start, order.planned_finish) != (planned_start, planned_finish)
     order.planned_start, order.planned_finish, order.priority = planned_start, planned_finish, priority
     act.session.flush()

@@ -167,6 +167,24 @@ def _causes(cost: Cost, standards: dict[tuple[CostKind, str], StandardCost], cur
     return causes
 
 
+def value_of_piece(session: Session, order: WorkOrder, *, before: int | None = None) -> Decimal:
+    """Return what one piece of a work order is worth, in its site's currency, to four decimals.
+
+    The standard cost over the quantity; without one, what its pieces have cost up to an operation, over those that reached it.
+    before: the number of that operation; what is booked to it, or later, does not count. None counts everything.
+    """
+    if order.standard_cost is not None:
+        return (order.standard_cost / order.quantity).quantize(Decimal("0.0001"))
+    step = next((each for each in order.operations if each.op_no == before), None)
+    pieces = step.quantity_in if step is not None and step.quantity_in else order.quantity
+    spent = _sum(
+        each.amount
+        for each in carried_actuals_of(session, order)
+        if before is None or each.operation is None or each.operation.op_no < before
+    )
+    return (spent / pieces).quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)
+
+
 def reprice_outside(act: Act, line: PurchaseOrderLine, *, because: str = "an amendment") -> list[Actual]:
     """Book the outside accruals of an order line again at its present price, when an amendment has changed it.
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
+from processes.work_order_schedule import schedule
 from records.calendar import MAIN, Site, site_called
 from records.money import round_money
 from records.nonconformance import DeviationAuthority, Nonconformance
@@ -91,6 +92,8 @@ def create(
     for values in steps_of(act.session, part_revision, operations):
         order.operations.append(WorkOrderOperation(**values))
     _refuse_equal_numbers(order)
+    if system == LOCKSTEP:
+        schedule(order)
     order.standards.extend(StandardCost(**_standard(values)) for values in standards)
     order.standard_cost = standard_of(order) if order.standards else standard_cost
     act.session.add(order)

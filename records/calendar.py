@@ -125,6 +125,22 @@ def is_open(site: Site, closed: set[dt.date], day: dt.date) -> bool:
     return WEEKDAYS[day.weekday()] in site.opening_days and day not in closed
 
 
+def working_day(site: Site, day: dt.date, *, later: int = 0) -> dt.date:
+    """Return the day itself or the next one that the site works; with ``later``, so many working days after it.
+
+    Raises: Invalid for a site that never opens.
+    """
+    closed = {holiday.on for holiday in site.holidays}
+    begin = _open_day(site, closed, day, 0)
+    return _open_day(site, closed, begin, later) if later else begin
+
+
+def closed_because(site: Site, day: dt.date) -> str:
+    """Return why a site does not work on a day, in words; empty when it does."""
+    holiday = next((each.name for each in site.holidays if each.on == day), "")
+    return holiday or ("" if WEEKDAYS[day.weekday()] in site.opening_days else f"{day:%A}")
+
+
 def _open_day(site: Site, closed: set[dt.date], day: dt.date, steps: int) -> dt.date:
     """Return the ``steps``-th open day after a day; with 0 steps the day itself, or the next open one."""
     if not site.opening_days:

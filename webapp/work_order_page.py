@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as Answer
 from engine.database import is_id, new_id
 from engine.errors import Effect, NotFound, Refused
 from processes import work_orders
+from processes.work_order_schedule import plan_notes
 from records.actual import actuals_of
 from records.nonconformance import Nonconformance
 from records.resource import Resource, ResourceKind
@@ -73,7 +74,7 @@ def show_page(order: WorkOrder, refusal: Refused | None = None, *, tab: str | No
         can_record=work_order_doors.badge_of(session, visitor().user_id) is not None
         or visitor().holds(*work_order_doors.roles_for("record", order)),
         slots=work_order_doors.open_slots(session, visitor(), order), links=_links(session, order),
-        changes=changes_of(session, order), machines=lambda operation: machines_of(session, operation),
+        plan_notes=plan_notes(order), changes=changes_of(session, order), machines=lambda operation: machines_of(session, operation),
         children=list(session.scalars(select(WorkOrder).where(WorkOrder.parent_id == order.id).order_by(WorkOrder.number))),
         nonconformances=list(session.scalars(select(Nonconformance).where(numbers).order_by(Nonconformance.number))),
         equipment=_equipment(session), results=[(one.value, formats.words(one)) for one in CalibrationResult],
