@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, inspect, or_, select
@@ -23,8 +24,11 @@ from engine.stored.checkpoint import Checkpoint, CheckpointLeaf
 from engine.stored.definition import Definition, DefinitionFile
 from engine.stored.instance import Instance
 from engine.verification import given_by_migrations, texts_of
+from processes.change_orders import content_of
 from processes.work_order_release import snapshot_of
 from records.amendment import PurchaseOrderAmendment
+from records.change_order import ChangeOrder
+from records.change_request import ChangeRequest
 from records.purchase_order import PurchaseOrder, approved_content
 from records.requisition import Requisition, requisition_content
 from records.work_order import WorkOrder
@@ -32,7 +36,8 @@ from records.work_order import WorkOrder
 About = tuple[str, str]
 
 KINDS: dict[str, type[Record]] = {
-    mapped.__tablename__: mapped for mapped in (PurchaseOrder, WorkOrder, PurchaseOrderAmendment, Requisition)
+    mapped.__tablename__: mapped
+    for mapped in (PurchaseOrder, WorkOrder, PurchaseOrderAmendment, Requisition, ChangeOrder, ChangeRequest)
 }
 """Documents that are exported, in the order in which a number is looked for; another kind adds itself."""
 
@@ -41,6 +46,7 @@ NUMBERS: dict[str, tuple[str, ...]] = {"purchase_order": ("po_no", "proposal_no"
 
 CONTENTS: dict[str, Callable[[Any], Mapping[str, Any]]] = {
     "purchase_order": approved_content, "requisition": requisition_content, "work_order": snapshot_of,
+    "change_order": content_of,
 }  # fmt: skip
 """What of a document its signatures are on."""
 
@@ -130,15 +136,23 @@ def _number(record: Record) -> str:
 
 
 def _rows(session: Session, record: Record) -> Iterator[tuple[About, dict[str, str | None]]]:
-    """Yield the document, the rows that refer to it by key, and the rows about it (signatures, slots, holds), with their fields."""
-    yield from _texts(session, type(record), [record.id])
+    """Yield the document and every row that belongs to it, with their fields."""
+    for kind, abouts in groupby(belonging(session, record), key=lambda about: about[0]):
+        ids = [record_id for _, record_id in abouts]
+        fields = texts_of(session, mapped_as(kind), ids)
+        yield from (((kind, record_id), fields[record_id]) for record_id in ids)
+
+
+def belonging(session: Session, record: Record) -> Iterator[About]:
+    """Yield the document, the rows that refer to it by key, and the rows about it (signatures, slots, holds), kind by kind."""
+    yield record.record_type, record.id
     for mapper in sorted(Base.registry.mappers, key=lambda one: one.class_.__tablename__):
         mapped = mapper.class_
         wanted = _about(mapped, record) if issubclass(mapped, Chained) and mapped is not type(record) else []
         if wanted:
             own = mapped.__table__.columns["id"]
-            ids = [str(one) for one in session.scalars(select(own).where(or_(*wanted)).order_by(own))]
-            yield from _texts(session, mapped, ids)
+            ids = session.scalars(select(own).where(or_(*wanted)).order_by(own))
+            yield from ((mapped.__tablename__, str(record_id)) for record_id in ids)
 
 
 def _about(mapped: type[Any], record: Record) -> list[ColumnElement[bool]]:
@@ -156,12 +170,6 @@ def _keys_to(mapped: type[Any], target: type[Record]) -> list[str]:
     return [
         one.name for one in columns if any(key.column.table is inspect(target).local_table for key in one.foreign_keys)
     ]
-
-
-def _texts(session: Session, mapped: type[Any], ids: list[str]) -> Iterator[tuple[About, dict[str, str | None]]]:
-    fields = texts_of(session, mapped, ids)
-    for record_id in ids:
-        yield (mapped.__tablename__, record_id), fields[record_id]
 
 
 def _chain(session: Session, about: About) -> dict[str, Any]:

@@ -18,6 +18,9 @@ ADOPTED, FOUND = "TABLE_ADOPTED", "TABLE_FOUND"
 """A table came into use because somebody said so, or because it was found changed where the program is installed."""
 
 
+FIRST = "as it came with the program"
+
+
 class RuleTableVersion(Base):
     """The content of a table that was once in use, under its hash. Written once."""
 
@@ -53,6 +56,7 @@ def keep_versions(act: Act, action: str, *, reason: str | None = None) -> list[s
         table = table_called(name)
         if act.session.get(RuleTableVersion, (name, table.hash)) is None:
             act.session.add(RuleTableVersion(name=name, hash=table.hash, content=table.source, seen_at=act.now))
-        act.note(RECORD_TYPE, name, action, field="content", old=known.get(name), new=table.hash, reason=reason)
+        why = reason if name in known or action == ADOPTED else FIRST
+        act.note(RECORD_TYPE, name, action, field="content", old=known.get(name), new=table.hash, reason=why)
     act.session.flush()
     return names

@@ -194,4 +194,5 @@ PAGES: Mapping[str, str] = {
     "waiver": "waivers.show",
     "nonconformance": "nonconformances.show",
     "mode_switch": "flow_modes.show",
+    "legal_hold": "evidence.hold",
 }

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from engine.database import instant_text
 from processes import mismatches
+from processes.evidence import KINDS
 from records import notice
 from records.person import Role, User
 from rules import reviewing
@@ -126,6 +127,7 @@ NAVIGATION = (
     ("waivers.index", "Waivers", "Oversight"),
     ("data_quality.index", "Data quality", "Oversight"),
     ("flow_modes.index", "Modes", "Oversight"),
+    ("evidence.configuration", "Evidence", "Oversight"),
     ("operations.index", "Operations", "Oversight"),
 )
 
@@ -183,7 +185,9 @@ def install(app: Flask) -> None:
         who=person_name,
         words=formats.words,
     )
-    app.jinja_env.globals.update(asset=asset, form_proof=form_proof, navigation=navigation)
+    app.jinja_env.globals.update(
+        asset=asset, form_proof=form_proof, navigation=navigation, whole_histories={*KINDS, "instance"}
+    )
     app.context_processor(_page_values)
 
 

@@ -27,6 +27,9 @@ VERBS = {
     "INSERT": "set", "UPDATE": "changed", "DELETE": "removed", "REFUSED": "was refused", "SIGNED": "signed",
     "SIGNATURE_SUPERSEDED": "a signature was superseded", "MOVED": "moved it", "SIGNED_IN": "signed in",
     "SIGNED_OUT": "signed out", "INSTANCE_STARTED": "started the process", "DECIDED": "decided",
+    "LEGAL_HOLD_PLACED": "placed a hold:", "LEGAL_HOLD_LIFTED": "lifted a hold:", "TABLE_ADOPTED": "adopted the table:",
+    "TABLE_FOUND": "took up the installed table:", "RELEASED": "released", "KEY_MADE": "made a key", "KEY_REVOKED": "revoked a key",
+    "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip
 
 
@@ -46,12 +49,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Everything that was done to a document, newest first. chain_words: whether the chain is whole."""
+    """Everything that was done to a document, newest first. chain_words: whether the chain is whole; about: whose it is."""
 
     decisions: Sequence[Decision]
     signatures: Sequence[Signature]
     events: Sequence[Event]
     chain_words: str
+    about: tuple[str, str] = ("", "")
 
 
 def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
@@ -64,12 +68,14 @@ def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
     return Ledger(
         decisions_on(session, record_type, record_id)[::-1],
         signatures_on(session, record_type, record_id)[::-1],
-        [_event(session, row) for row in rows[: -MOST_EVENTS - 1 : -1]],
+        [event_of(session, row) for row in rows[: -MOST_EVENTS - 1 : -1]],
         whole,
+        (record_type, record_id),
     )
 
 
-def _event(session: Session, row: AuditEvent) -> Event:
+def event_of(session: Session, row: AuditEvent) -> Event:
+    """Return one row of a chain in words."""
     verb = VERBS.get(row.action, words(row.action).lower())
     said = f"{verb} {words(row.field.removesuffix('_id')).lower()}" if row.field else verb
     old, new = (_short(session, row, text) for text in (row.old, row.new))
@@ -87,5 +93,5 @@ def _short(session: Session, row: AuditEvent, text: str | None) -> str | None:
         return text[:12]
     if INSTANT.fullmatch(text):
         return formats.instant(dt.datetime.fromisoformat(text), filters.customs())
-    shown = words(text) if field in CODES else text
+    shown = words(text) if field in CODES else DIGEST.sub(lambda found: found[0][:12], text)
     return shown if len(shown) <= 200 else f"{shown[:200]}…"

@@ -18,6 +18,7 @@ COMMANDS = {
     "invoices": "goods",
     "migrate": "plant",
     "receipts": "goods",
+    "retention": "retaining",
     "rules": "ruling",
     "serve": "serving",
     "start": "defining",
