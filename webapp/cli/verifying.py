@@ -16,6 +16,7 @@ from engine.checkpoint_check import Trust
 from engine.checkpoint_key import is_public_key, key_id, public_keys
 from engine.verification import Break, Tell
 from processes.checkpointing import checkpoint_folder, key_folder, receipts_in
+from processes.recount import recount
 from webapp.cli.house import Exit, House, as_json, guard_problems, refusals_told, show_json
 
 
@@ -34,6 +35,7 @@ from webapp.cli.house import Exit, House, as_json, guard_problems, refusals_told
 def verify_command(house: House, receipts: Path | None, keys: tuple[str, ...], is_json: bool) -> None:
     """Fold every chain, compare every record with it, check every checkpoint, and name the first broken row of each.
 
+    What order lines say was received, accepted and invoiced is counted again from receipts, inspections and invoices.
     The guard itself is compared, too; without it the rest is looked at all the same. Keys are taken from --key and from the key
     folder; a database that brings its own keys proves nothing against its owner. Exit code 1 when something is broken.
 
@@ -66,8 +68,9 @@ def verify_command(house: House, receipts: Path | None, keys: tuple[str, ...], i
 
 
 def everything(session: Session, trust: Trust, *, tell: Tell = lambda count: None) -> Iterator[Break]:
-    """Yield every break of chains, records and checkpoints."""
+    """Yield every break of chains, records, the sums on order lines and checkpoints."""
     yield from verification.verify(session, tell=tell)
+    yield from recount(session)
     yield from checkpoint_check.check(session, trust)
 
 
