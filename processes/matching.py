@@ -49,6 +49,19 @@ TURNS = {
 """Whose task of the flow each hold is."""
 
 
+WORDS = {
+    HoldCode.QTY_ORD: "More billed than ordered", HoldCode.QTY_REC: "More billed than received",
+    HoldCode.QTY_ACC: "More billed than accepted", HoldCode.PRICE: "Another price", HoldCode.CERT: "Certificate missing",
+    HoldCode.DUP: "Billed before", HoldCode.CURRENCY: "Another currency",
+}  # fmt: skip
+"""What each hold is about, as people read it."""
+
+
+def words_of(code: HoldCode) -> str:
+    """Return what a hold is about, with its code."""
+    return f"{WORDS[code]} ({code})"
+
+
 def match(act: Act, invoice: Invoice) -> Invoice:
     """Compare every line of an invoice anew; what nothing holds becomes payable, the rest is held with an owner.
 

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
 
 from engine.act import Act, Installation
-from engine.errors import Invalid, Refused
+from engine.errors import Refused
 from engine.instances import link_record
 from engine.registry import Registry, Work
-from processes import certification, goods_settling, inspecting, invoicing, matching, order_closing, receiving, sorting
+from processes import (
+    certification,
+    goods_settling,
+    inspecting,
+    matching,
+    order_closing,
+    order_messages,
+    sorting,
+)
 from processes.approved_suppliers import open_orders
-from processes.certification import Paper
-from processes.documents import existing, order_variable, plain
-from processes.invoicing import Bill, BilledLine
+from processes.documents import existing, order_variable
+from processes.goods_route import certificate_variable, goods_variable
 from processes.notices import tell, tell_role
 from processes.order_progress import order_key, settle_statuses
-from processes.receiving import Delivery
 from records.attachment import attach
 from records.calendar import is_open
-from records.certificate import Certificate, CertificateType, certificate_hash, missing_certificates
-from records.inspection import inspections_of
-from records.invoice import Invoice, InvoiceKind, InvoiceStatus
+from records.certificate import Certificate, missing_certificates
+from records.invoice import Invoice, InvoiceStatus
 from records.nonconformance import Disposition
 from records.part import Criticality
-from records.purchase_order import FINAL, OrderStatus, PurchaseOrder, PurchaseOrderLine
-from records.receipt import OverDecision, Quarantine, Receipt, ReceiptStatus, ShortClose, ShortCloseStatus
+from records.purchase_order import FINAL, OrderStatus, PurchaseOrder
+from records.receipt import OverDecision, Receipt, ReceiptStatus, ShortClose, ShortCloseStatus
 from records.signature import Signature, SignatureStatus
 from records.supplier import SupplierStatus, move_supplier
 
@@ -92,29 +95,7 @@ def look_at_goods(act: Act, work: Work) -> Mapping[str, Any]:
     """A32 to A36: what has to happen next with goods that came in."""
     receipt = goods_settling.settle(act, _receipt(act, work))
     settle_statuses(act, receipt.order_line.order)
-    missing = missing_certificates(act.session, receipt)
-    inspected = bool(inspections_of(act.session, receipt))
-    plan = inspecting.plan_for(act, receipt) if _route(receipt) == "check" else None
-    return {
-        "goods": {
-            "route": _route(receipt),
-            "hash": inspecting.review_hash(receipt),
-            "status": receipt.status.value,
-            "reason": receipt.quarantine_reason,
-            "cause": receipt.quarantine.value if receipt.quarantine else None,
-            "missing": ", ".join(missing) or None,
-            "needs_inspection": receipt.order_line.is_inspection_required
-            and not inspected
-            and receipt.status is ReceiptStatus.INSPECTION,
-            "needs_certificate": bool(missing),
-            "plan": f"{plan.reference} {plan.revision}".strip() if plan else None,
-            "sample_size": plan.sample_size if plan else None,
-            "accept_number": plan.accept_number if plan else None,
-            "received_by": receipt.received_by,
-            "excludes": [receipt.received_by] if _is_critical(receipt) else [],
-        },
-        "order": _about(receipt.order_line.order),
-    }
+    return {"goods": goods_variable(act, receipt), "order": _about(receipt.order_line.order)}
 
 
 @registry.step("settle_excess")
@@ -239,31 +220,31 @@ def judge_certificate(act: Act, work: Work) -> Mapping[str, Any]:
     else:
         signature = _signature(act, certificate.record_type, certificate.id)
         certification.verify_signed(act, certificate, signature)
-    return {"certificate": _paper(certificate)}
+    return {"certificate": certificate_variable(certificate)}
 
 
 @registry.step("describe_certificate")
 def describe_certificate(act: Act, work: Work) -> Mapping[str, Any]:
     """A34: what the certificate states, beside what the order asks for."""
-    return {"certificate": _paper(existing(act.session, Certificate, work["certificate"]["id"]))}
+    return {"certificate": certificate_variable(existing(act.session, Certificate, work["certificate"]["id"]))}
 
 
 @registry.step("book_receipt")
 def book_receipt(act: Act, work: Work) -> Mapping[str, Any]:
     """A31: a receipt from the ERP; what cannot be booked is shown to receiving, with the reason."""
-    return _tried(act, lambda: _book(act, work))
+    return _tried(act, lambda: order_messages.book_receipt(act, work))
 
 
 @registry.step("capture_bill")
 def capture_bill(act: Act, work: Work) -> Mapping[str, Any]:
     """A38: an invoice from outside; what cannot be captured is shown to accounts payable, with the reason."""
-    return _tried(act, lambda: _capture(act, work))
+    return _tried(act, lambda: order_messages.capture_bill(act, work))
 
 
 @registry.step("keep_certificate")
 def keep_certificate(act: Act, work: Work) -> Mapping[str, Any]:
     """A36: a certificate from outside; what cannot be kept is shown to supplier quality, with the reason."""
-    return _tried(act, lambda: _keep(act, work))
+    return _tried(act, lambda: order_messages.keep_certificate(act, work))
 
 
 @registry.step("match_bill")
@@ -337,22 +318,6 @@ def _about(order: PurchaseOrder) -> dict[str, Any]:
     return {**order_variable(order), "key": order_key(order)}
 
 
-def _route(receipt: Receipt) -> str:
-    """Return what goods wait for: over, apart, check, dispose, or nothing more (done)."""
-    if receipt.status is ReceiptStatus.INSPECTION:
-        return "check"
-    if receipt.status is ReceiptStatus.QUARANTINE:
-        return {Quarantine.OVER: "over", Quarantine.CERTIFICATE: "check"}.get(
-            receipt.quarantine or Quarantine.IDENTITY, "apart"
-        )
-    return "dispose" if receipt.status is ReceiptStatus.REJECTED else "done"
-
-
-def _is_critical(receipt: Receipt) -> bool:
-    revision = receipt.order_line.part_revision
-    return revision is not None and revision.part.criticality is not Criticality.STD
-
-
 def _verdict(work: Work) -> str:
     return str((work.get("decision") or {}).get("verdict") or "")
 
@@ -369,17 +334,6 @@ def _signature(act: Act, record_type: str, record_id: str) -> Signature | None:
     return act.session.scalars(wanted.order_by(Signature.signed_at.desc(), Signature.id.desc())).first()
 
 
-def _paper(certificate: Certificate) -> dict[str, Any]:
-    line = certificate.order_line
-    return {
-        "id": certificate.id, "number": certificate.number, "type": certificate.type.value, "issuer": certificate.issuer,
-        "hash": certificate_hash(certificate), "spec": certificate.spec, "spec_rev": certificate.spec_rev,
-        "lots": ", ".join(certificate.lots) or None, "process_date": certificate.process_date, "line": line.number, "item": line.item,
-        "wanted_spec": " rev ".join(filter(None, (line.spec, line.spec_rev))) or None, "status": certificate.status.value,
-        "receipt": certificate.receipt.number if certificate.receipt else None,
-    }  # fmt: skip
-
-
 def _tried(act: Act, work: Callable[[], str]) -> Mapping[str, Any]:
     """Do it in a savepoint: a refusal becomes the sentence a person reads, and nothing of it stays."""
     try:
@@ -389,119 +343,3 @@ def _tried(act: Act, work: Callable[[], str]) -> Mapping[str, Any]:
         fields = getattr(refusal, "fields", {})
         more = " ".join(f"{name}: {text}." for name, text in fields.items())
         return {"refusal": f"{refusal.message} {more}".strip()[:2000], "kept_as": None}
-
-
-def _book(act: Act, work: Work) -> str:
-    given: Mapping[str, Any] = work["message"]
-    booking = receiving.book(
-        act, _line(act, work, given), Delivery(
-            quantity=_number(given, "quantity"), uom=_text(given, "uom") or None, packing_slip=_text(given, "packing_slip"),
-            received_on=_day(given, "received_on"), location=_text(given, "location"), lot=_text(given, "lot"),
-            revision_on_label=_text(given, "revision_on_label") or None, heat=_text(given, "heat"),
-            serials=tuple(str(one) for one in given.get("serials") or ()), performer=_text(given, "received_by"),
-            system=_text(given, "system") or "ERP", event_id=_text(given, "receipt_no") + "/" + _text(given, "line_no"),
-        ),
-    )  # fmt: skip
-    return ", ".join(receipt.number for receipt in booking.receipts)
-
-
-def _capture(act: Act, work: Work) -> str:
-    given: Mapping[str, Any] = work["message"]
-    order, kind = _order(act, work), _text(given, "kind") or InvoiceKind.INVOICE.value
-    if kind not in (InvoiceKind.INVOICE, InvoiceKind.CREDIT_NOTE):
-        raise Invalid(f"Expected INVOICE or CREDIT_NOTE, but found {kind!r:.40}", {"kind": "is unknown"})
-    supplier_no = _text(given, "supplier_no")
-    if supplier_no and supplier_no != order.supplier.supplier_no:
-        raise Invalid(
-            f"Expected an invoice of {order.supplier.name} ({order.supplier.supplier_no}) for {order.number}, "
-            f"but it is of {supplier_no}",
-            {"supplier_no": "is another supplier"}, code="OTHER_SUPPLIER",
-        )  # fmt: skip
-    lines = [
-        BilledLine(
-            _line(act, work, row),
-            _number(row, "quantity"),
-            _number(row, "unit_price"),
-            uom=_text(row, "uom") or None,
-            description=_text(row, "description"),
-        )
-        for row in given.get("lines") or ()
-    ]
-    invoice = invoicing.capture_invoice(
-        act, Bill(
-            order.supplier, _text(given, "invoice_no"), _text(given, "currency") or order.currency,
-            _day(given, "invoiced_on") or order.site.local_day(act.now), lines, system=_text(given, "system") or "EDI",
-            event_id=_text(given, "message_id") or f"{order.supplier.supplier_no}/{_text(given, 'invoice_no')}",
-            due_on=_day(given, "due_on"), kind=InvoiceKind(kind),
-            total=_number(given, "total") if given.get("total") is not None else None,
-            reference=_text(given, "reference"),
-        ),
-    )  # fmt: skip
-    return invoice.number
-
-
-def _keep(act: Act, work: Work) -> str:
-    given: Mapping[str, Any] = work["message"]
-    line, lot = _line(act, work, given), _text(given, "lot")
-    kind = _text(given, "type")
-    if kind not in set(CertificateType):
-        raise Invalid(f"Expected one of {', '.join(CertificateType)}, but found {kind!r:.40}", {"type": "is unknown"})
-    try:
-        content = base64.b64decode(_text(given, "content"), validate=True)
-    except binascii.Error as error:
-        raise Invalid("Expected the file as base64, but it is not", {"content": "is not base64"}) from error
-    certificate = certification.present(
-        act, line, Paper(
-            CertificateType(kind), _text(given, "issuer"), content, _text(given, "file_name") or "certificate.pdf",
-            event_id=_text(given, "message_id") or f"{line.number}/{kind}/{lot}", system=_text(given, "system") or "EDI",
-            reference=_text(given, "reference"), spec=_text(given, "spec") or None, spec_rev=_text(given, "spec_rev") or None,
-            lots=(lot,) if lot else (), process_date=_day(given, "process_date"),
-        ),
-    )  # fmt: skip
-    return certificate.number
-
-
-def _line(act: Act, work: Work, given: Mapping[str, Any]) -> PurchaseOrderLine:
-    order, wanted = _order(act, work), given.get("line_no")
-    found = (
-        next((line for line in order.lines if str(line.line_no) == plain(Decimal(str(wanted)))), None)
-        if _is_number(wanted)
-        else None
-    )
-    if found is None:
-        known = ", ".join(str(line.line_no) for line in order.lines)
-        raise Invalid(
-            f"Expected a line of {order.number} ({known}), but found {wanted!r:.40}", {"line_no": "is unknown"}
-        )
-    return found
-
-
-def _text(given: Mapping[str, Any], name: str) -> str:
-    value = given.get(name)
-    if value is None:
-        return ""
-    return plain(value) if isinstance(value, Decimal) else str(value).strip()
-
-
-def _is_number(value: object) -> bool:
-    try:
-        return Decimal(str(value)).is_finite()
-    except InvalidOperation:
-        return False
-
-
-def _number(given: Mapping[str, Any], name: str) -> Decimal:
-    value = given.get(name)
-    if not _is_number(value):
-        raise Invalid(f"Expected a number, but found {value!r:.40}", {name: "is no number"})
-    return Decimal(str(value))
-
-
-def _day(given: Mapping[str, Any], name: str) -> dt.date | None:
-    value = given.get(name)
-    if value is None or isinstance(value, dt.date):
-        return value
-    try:
-        return dt.date.fromisoformat(str(value)[:10])
-    except ValueError as error:
-        raise Invalid(f"Expected a date such as 2026-11-22, but found {value!r:.40}", {name: "is no date"}) from error

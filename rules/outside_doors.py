@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from records.outside import AWAY, COUNTERS, Direction, OutsideLink, OutsideMovement, OutsideSerial
+from records.outside import AWAY, COUNTERS, FINAL, Direction, OutsideLink, OutsideMovement, OutsideSerial
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from rules import doors
 from rules.doors import Door, Guarded, Parent, Speech, quoted, words
@@ -29,7 +29,10 @@ LOCKS = {
 """Tables whose rows are judged by the link they belong to, which is locked first."""
 
 NOT_ENFORCED = "SELECT 1 FROM flow_mode f WHERE f.flow = 'outside_processing' AND f.mode IN ('OBSERVE', 'ADVISE')"
-"""Whether CON-06 is only observed: then the rules keep a finding where pieces leave, and the database lets them."""
+"""Whether CON-06 and SHIP_BLOCKED are only observed: then the database lets pieces leave, and the rules keep what they find.
+
+What has ended ships nothing in any mode, and the balance of pieces holds in every one: those are no opinions about the work.
+"""
 
 OUTWARD = "((NEW.kind = 'SHIP_OUT') = (NEW.quantity > 0))"
 
@@ -120,7 +123,10 @@ def _movements() -> Iterator[Door]:
         name="guard_outside_movement_of_an_open_link",
         table=MOVEMENT,
         event="INSERT",
-        refused_when=f"{OUTWARD} AND NOT EXISTS (SELECT 1 {of_link} AND l.status IN {words(sorted(AWAY))})",
+        refused_when=(
+            f"{OUTWARD} AND NOT EXISTS (SELECT 1 {of_link} AND l.status IN {words(sorted(AWAY))}) "
+            f"AND NOT (EXISTS ({NOT_ENFORCED}) AND EXISTS (SELECT 1 {of_link} AND l.status NOT IN {words(sorted(FINAL))}))"
+        ),
         sentence="SHIP_BLOCKED: Expected a link that may ship before pieces leave, but it is held or not ready",
     )
     taken = (

@@ -166,10 +166,13 @@ def face(name: str) -> int:
 INITIALS = frozenset({"po", "wo", "osp", "ncr", "erp", "mes"})
 """Words that are initials, and stay so."""
 
+SPELT_OUT = {"PART_RCVD": "partly received", "RCVD": "received"}
+"""Codes whose letters are no words."""
+
 
 def words(value: str) -> str:
     """Turn a code into words: ``IN_APPROVAL`` becomes ``In approval``, ``PO_LINKED`` becomes ``PO linked``."""
-    text = str(value).replace("_", " ").strip().lower()
+    text = SPELT_OUT.get(str(value)) or str(value).replace("_", " ").strip().lower()
     said = " ".join(word.upper() if word in INITIALS else word for word in text.split(" "))
     return said[:1].upper() + said[1:]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.act import Act, Installation
@@ -36,6 +36,8 @@ from records.outside import (
 )
 from records.purchase_order import OrderStatus
 from records.purchase_order import move as move_order
+from rules.change_item import ChangeItem
+from rules.flow_mode import FlowMode, Mode
 from tests import makers
 from tests.makers import D
 
@@ -70,6 +72,27 @@ def act_on(act: Act, link: OutsideLink, kind: MovementKind, quantity: Decimal, *
     if kind is MovementKind.DECLARED_LOST:
         given.setdefault("statement", "Letter of the supplier of 2026-12-10")
     return record_movement(act, locked(act, link), kind, quantity, **given)
+
+
+class _Switch:
+    record_type, id = "mode_switch", "7"
+
+
+def not_enforced(act: Act, mode: str) -> None:
+    """Switch outside work to another mode, as a signed change."""
+    row = act.session.scalars(select(FlowMode).where(FlowMode.flow == "outside_processing")).one()
+    act.session.add(
+        ChangeItem(
+            change_type="mode_switch", change_id="7", change_hash="c" * 64, table_name="flow_mode", row_id=row.id,
+            operation="UPDATE", column_name="mode", old_text="ENFORCE", new_text=mode, change_class="C2",
+        )
+    )  # fmt: skip
+    act.session.flush()
+    slot = makers.make_slot(act, _Switch(), record_hash="c" * 64)
+    slot.signature = makers.make_signature(act, _Switch(), content_hash="c" * 64)
+    act.session.flush()
+    row.mode = Mode(mode)
+    act.session.flush()
 
 
 def balance(link: OutsideLink) -> tuple[Decimal, ...]:
@@ -176,6 +199,24 @@ def test_a_link_on_hold_ships_nothing_but_takes_back_what_comes(act: Act) -> Non
     assert (link.status, link.standing) == (LinkStatus.HOLD, LinkStatus.RETURNED)
     lift_hold(act, link, reason="Processed on 2026-12-14, within the approval")
     assert (link.status, link.hold_reason) == (LinkStatus.RETURNED, None)
+
+
+@pytest.mark.parametrize("mode", ["OBSERVE", "ADVISE"])
+def test_where_shipping_is_not_enforced_the_database_lets_a_held_link_ship_and_keeps_its_balance(
+    act: Act, mode: str
+) -> None:
+    link = make_transmitted_link(act, 24)
+    ship(act, link, D(20))
+    hold(act, link, rule="SUP-04", reason="The approval ended on 2026-12-15", owner="role:QA_SP")
+    not_enforced(act, mode)
+    act_on(act, locked(act, link), MovementKind.SHIP_OUT, D(1))
+    assert balance(link)[0] == 21
+    with pytest.raises(DBAPIError, match=r"allocation|shipped|BALANCE"), act.attempt():
+        act_on(act, locked(act, link), MovementKind.SHIP_OUT, D(4))
+    ended = make_transmitted_link(act, 5)
+    move(act, ended, LinkStatus.CANCELLED)
+    with pytest.raises(DBAPIError, match="SHIP_BLOCKED"), act.attempt():
+        act_on(act, ended, MovementKind.SHIP_OUT, D(1))
 
 
 @pytest.mark.parametrize("final", sorted(FINAL))

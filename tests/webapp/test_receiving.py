@@ -147,3 +147,26 @@ def test_a_lot_is_sorted_on_its_page(browse: People, dock: Dock) -> None:
     assert [(one.quantity, one.status) for one in dock.receipts] == [
         (D(40), ReceiptStatus.QUARANTINE), (D(-4), ReceiptStatus.REVERSAL), (D(4), ReceiptStatus.REJECTED),
     ]  # fmt: skip
+
+
+def test_a_certificate_of_another_specification_revision_is_shown_and_rejected(
+    browse: People, house: Installation
+) -> None:
+    dock = Dock(house, certificates=("HT",), match_level=4, spec="PS-455", spec_rev="D")
+    receipt = dock.book(24).receipts[0]
+    url = f"/certificates/{dock.present('HT', receipt=receipt, spec='PS-455', spec_rev='C').id}"
+    page = browse(quinn)
+    page.get(url)
+    assert "It does not fit its order" in page.text
+    page.post(url, {"verdict": "verify", "meaning": "VERIFIED", "user_id": "quinn", **SIGNED})
+    page.get(url)
+    assert ("Rejected" in page.text, "PS-455 rev D as ordered" in page.text) == (True, True)
+    assert (dock.fresh(receipt).status, dock.figures[1]) == (ReceiptStatus.QUARANTINE, D(0))
+
+
+def test_a_waiver_without_a_rule_is_told_where_it_begins(browse: People) -> None:
+    page = browse(quinn)
+    assert page.get("/waivers/new").status_code == 200
+    assert "Where a waiver begins" in page.text
+    assert page.get("/waivers/new?rule=BALANCE").status_code == 200
+    assert "Nobody waives BALANCE" in page.text

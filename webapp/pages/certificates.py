@@ -17,7 +17,7 @@ from webapp import formats, signing_fields
 from webapp import typed_fields as fields
 from webapp.pages import goods
 from webapp.refusals import status_of
-from webapp.visit import acting, read_anew, reading
+from webapp.visit import acting, now, read_anew, reading
 
 pages = Blueprint("certificates", __name__)
 
@@ -102,6 +102,14 @@ def _show_certificate_form(receipt: Receipt, refusal: Refused | None = None) -> 
 def _show_certificate(paper: Certificate, refusal: Refused | None = None) -> str:
     return render_template(
         "receiving/certificate.html", document=paper, refusal=refusal, form=request.form, type_words=CERTIFICATES[paper.type],
-        errors=signing_fields.errors_of(refusal), files=attachments_of(reading(), paper.record_type, paper.id),
+        errors=signing_fields.errors_of(refusal), problems=_problems(paper),
+        files=attachments_of(reading(), paper.record_type, paper.id),
         **signing_fields.asked(reading(), ["VERIFIED"]),
     )  # fmt: skip
+
+
+def _problems(paper: Certificate) -> list[str]:
+    """Return what its verification would be refused for, while it waits."""
+    if paper.status is not CertificateStatus.PRESENTED:
+        return []
+    return list(certification.problems_of(reading(), paper, now=now()))

@@ -9,6 +9,8 @@ from flask import Blueprint, render_template, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from processes import matching
+from processes import mismatches as desk
 from records.external import Discrepancy, DiscrepancyStatus
 from records.invoice import HoldStatus, MatchHold
 from records.receipt import Receipt, ReceiptStatus
@@ -63,7 +65,8 @@ def _holds(session: Session) -> list[Mismatch]:
     return [
         Mismatch(
             "HOLD", hold.invoice_line.invoice.number, url_for("invoices.show", record_id=hold.invoice_line.invoice_id),
-            f"{hold.code} on {hold.invoice_line.order_line.number}", hold.expected, hold.found, hold.owner, hold.opened_at,
+            f"{matching.words_of(hold.code)} on {hold.invoice_line.order_line.number}",
+            hold.expected, hold.found, hold.owner, hold.opened_at,
         )
         for hold in session.scalars(wanted)
     ]  # fmt: skip
@@ -84,7 +87,7 @@ def _goods(session: Session) -> list[Mismatch]:
 def _owner(goods: Receipt) -> str:
     if goods.status is ReceiptStatus.REJECTED:
         return "role:QA_ENG"
-    return {"OVER": "role:BUYER", "CERTIFICATE": "role:SQ", "DRIFT": "role:INTEGRATION"}.get(
+    return {"OVER": "role:BUYER", "CERTIFICATE": "role:SQ", "DRIFT": "role:INTEGRATION", "DATE": "role:BUYER"}.get(
         goods.quarantine or "", "role:QA_ENG"
     )
 
@@ -93,7 +96,8 @@ def _fields(session: Session) -> list[Mismatch]:
     wanted = select(Discrepancy).where(Discrepancy.status == DiscrepancyStatus.OPEN)
     return [
         Mismatch(
-            "FIELD", one.document_number, dossiers.record_url(one.document_type, one.document_id), f"{one.field} in {one.system}",
+            "FIELD", one.document_number, dossiers.record_url(one.document_type, one.document_id),
+            f"{desk.field_words(one.field)} in {one.system}",
             one.ours or "nothing", one.theirs or "nothing", one.owner, one.opened_at,
         )
         for one in session.scalars(wanted.order_by(Discrepancy.opened_at).limit(300))

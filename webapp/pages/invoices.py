@@ -245,7 +245,7 @@ def _show(invoice: Invoice, refusal: Refused | None = None) -> str:
     return render_template(
         "invoices/show.html", document=invoice, rows=rows, refusal=refusal, payables=list(session.scalars(paid)),
         tab=request.args.get("tab", "summary"), ledger=ledger.ledger_of(session, invoice.record_type, invoice.id),
-        is_clerk=visitor().holds(*CLERKS),
+        is_clerk=visitor().holds(*CLERKS), words_of=matching.words_of,
     )  # fmt: skip
 
 

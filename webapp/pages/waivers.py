@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id
-from engine.errors import Invalid, NotFound, Refused
+from engine.errors import NotFound, Refused
 from processes import waiving
 from processes.seats import roles_of_user, seat_for, seats_on
 from records.signature import Meaning
@@ -114,7 +114,7 @@ def _show_form(refusal: Refused | None = None) -> str:
     form = request.form if request.method == "POST" else request.args
     rule, terms = form.get("rule", "").upper()[:40], terms_of(form.get("rule", "").upper()[:40])
     if not terms.roles and refusal is None:
-        raise Invalid(f"Expected a rule that may be waived, but {rule or 'none is named and it'} may not")
+        return render_template("findings/waiver_start.html", rule=rule, tab="waivers")
     target = waiving.target_of(session, form.get("record_type", ""), form.get("record_id", ""))
     return render_template(
         "findings/waiver_form.html", form=form, rule=rule, terms=terms, number=getattr(target, "number", target.id),

@@ -105,3 +105,25 @@ def test_a_lot_is_sorted_by_api(calling: Calling, house: Installation) -> None:
     )
     assert dock.figures == (D(40), D(36), D(0))
     problem(quality.post(path, body), 409, "ILLEGAL_TRANSITION")
+
+
+def test_the_same_delivery_from_two_systems_counts_once(calling: Calling, dock: Dock) -> None:
+    calling("adapter:erp").post("/receipts", delivery(dock, lot="L-1"))
+    again = delivery(dock, lot="L-1", system="WMS", event_id="W-77")
+    problem(calling("adapter:erp").post("/receipts", again), 409, "DUPLICATE_RECEIPT")
+    assert (dock.figures[0], len(dock.receipts)) == (D(40), 1)
+
+
+def test_an_invoice_for_another_suppliers_order_moves_nothing(
+    calling: Calling, house: Installation, dock: Dock
+) -> None:
+    dock.book(40)
+    bill = {
+        "supplier_id": Dock(house).order.supplier_id, "invoice_no": "R-2", "currency": "USD", "invoiced_on": "2026-11-22",
+        "event_id": "b-2", "lines": [{"order_id": dock.order_id, "line_no": 1, "quantity": "40", "unit_price": "42.50"}],
+    }  # fmt: skip
+    clerk = calling(ana)
+    answer = clerk.post("/invoices", bill)
+    assert (answer.status_code in (409, 422), "Expected" in answer.json["detail"]) == (True, True), answer.text
+    assert clerk.get("/invoices").json["items"] == []
+    assert dock.figures[2] == D(0)
