@@ -266,12 +266,20 @@ def traveller_pdf(session: Session, order: WorkOrder, *, printed_by: str, printe
     return content
 
 
+def _where(operation: WorkOrderOperation) -> str:
+    if operation.work_centre is not None:
+        return operation.work_centre.code
+    return f"Outside: {(operation.process_code or '').replace('_', ' ').capitalize()}"
+
+
 def _row(operation: WorkOrderOperation) -> dict[str, str]:
     return {
         "no": str(operation.op_no),
         "number": operation.number,
         "description": operation.description,
-        "where": operation.work_centre.code if operation.work_centre else f"Outside: {operation.process_code}",
+        "where": operation.work_centre.code
+        if operation.work_centre
+        else "Outside: " + str(operation.process_code).replace("_", " ").capitalize(),
         "special": "Special process" if operation.is_special else "",
         "spec": " rev ".join(filter(None, [operation.spec, operation.spec_rev])),
         "instruction": " rev ".join(filter(None, [operation.instruction, operation.instruction_rev])),

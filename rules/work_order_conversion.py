@@ -27,8 +27,8 @@ class ChangeAuthority(Protocol):
         """Its number, as people know it."""
 
     @property
-    def is_approved(self) -> bool:
-        """Whether it is approved and not over."""
+    def is_in_force(self) -> bool:
+        """Whether it is approved, and its items may be applied."""
 
 
 def refuse_unapproved(order: WorkOrder, authority: ChangeAuthority) -> None:
@@ -36,7 +36,7 @@ def refuse_unapproved(order: WorkOrder, authority: ChangeAuthority) -> None:
 
     Raises: Conflict UNCONTROLLED_CHANGE naming class and way out.
     """
-    if not authority.is_approved:
+    if not authority.is_in_force:
         raise Conflict(
             f"Expected an approved change order behind the conversion of {order.number}, which is a change of class C4, but "
             f"{authority.number} is not approved. Its board approves it first.",

@@ -43,7 +43,7 @@ class Approved:
 
     id: str = "00000000-0000-0000-0000-000000001042"
     number: str = "CO-1042"
-    is_approved: bool = True
+    is_in_force: bool = True
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_nothing_is_converted_without_an_approved_change_order(house: Installati
         old, new = revisions(act)
         order = work_orders.create(act, "PRODUCTION", quantity=D(60), part_revision=old, operations=STEPS)
         with pytest.raises(Conflict, match="C4") as refusal:
-            work_orders.convert(act, order, new, Approved(is_approved=False))
+            work_orders.convert(act, order, new, Approved(is_in_force=False))
         assert refusal.value.code == "UNCONTROLLED_CHANGE"
         work_orders.release(act, order)
         parts = [Part(D(10)), Part(D(50), to_revision=new)]
