@@ -8,14 +8,16 @@ from marshmallow import fields
 
 from engine.act import Act
 from processes import nonconformances as desk
+from processes.work_order_planning import find
 from records.nonconformance import Disposition, Nonconformance, NonconformanceStatus
+from webapp import work_order_doors
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
 from webapp.api.goods import signature_of
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, as_page, maybe, page_of, text, word
 from webapp.api.tasks import SignatureGiven
 from webapp.pages import nonconformances as pages
-from webapp.visit import reading
+from webapp.visit import reading, visitor
 
 
 class NonconformanceAnswer(Answer):
@@ -47,6 +49,19 @@ class NonconformanceQuery(Listed):
     """What nonconformances may be listed by. ``q`` is part of a number, a document or the title."""
 
     status = word(NonconformanceStatus, load_default="")
+
+
+class NonconformanceGiven(Request):
+    """Pieces of a work order that are not as they must be. work_order: number or native id; quantity: in its unit."""
+
+    work_order = text(200, required=True)
+    quantity = Exact(required=True)
+    title = text(200, required=True)
+    description = text(4000, load_default="")
+    lot_no = text(200, allow_none=True, load_default=None)
+    serials = text(4000, load_default="")
+    quantity_limit = Exact(allow_none=True, load_default=None)
+    expires_on = fields.Date(allow_none=True, load_default=None)
 
 
 class DispositionGiven(Request):
@@ -86,6 +101,18 @@ def list_nonconformances(*, q: str, status: str, after: str, limit: int) -> Any:
 def get_nonconformance(record_id: str) -> Nonconformance:
     """Find it by id."""
     return _find(record_id)
+
+
+@writes(
+    "POST", "/nonconformances", scope="rules:write", summary="Raise a nonconformance about a work order", body=NonconformanceGiven,
+    answer=NonconformanceAnswer, render=_find, etag=tag_of, status=201, person=True,
+)  # fmt: skip
+def raise_nonconformance(act: Act, body: dict[str, Any]) -> str:
+    """By who works on the floor, plans, or keeps quality; quality is told and decides."""
+    order = find(act.session, body.pop("work_order"))
+    work_order_doors.need_recorder(act.session, visitor(), order)
+    quantity = body.pop("quantity")
+    return desk.raise_nonconformance(act, order, quantity, uom=order.uom, part_revision=order.part_revision, **body).id
 
 
 @writes(

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.makers import make_part, make_resource, make_revision, make_routing, make_work_centre, make_work_order
+from tests.makers import (
+    make_deviation,
+    make_part,
+    make_resource,
+    make_revision,
+    make_routing,
+    make_work_centre,
+    make_work_order,
+)
 from tests.people import fred, max_, otto, quinn, rita
 from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling, Client, problem
@@ -186,3 +194,19 @@ def test_resources_and_rates_are_kept_by_api(calling: Calling, calls: Client, st
     problem(calls.post(f"/work-centres/{centre['id']}/rates", rate), 403, "NOT_AUTHORISED")
     answer = calling(fred).post(f"/work-centres/{centre['id']}/rates", rate)
     assert (answer.status_code, answer.json["rates"][0]["labour_rate"]) == (201, "91.5000")
+
+
+def test_a_nonconformance_is_raised_by_api_and_deviations_are_read(calls: Client, calling: Calling, seven: str) -> None:
+    sent = {"work_order": "WO-7001", "quantity": "2", "title": "Scratch"}
+    problem(calling(max_).post("/nonconformances", sent), 403, "NOT_AUTHORISED")
+    problem(calls.post("/nonconformances", sent | {"work_order": "WO-1"}), 422, "INVALID")
+    problem(calls.post("/nonconformances", sent | {"quantity": "0"}), 422, "INVALID")
+    made = calls.post("/nonconformances", sent)
+    assert (made.status_code, made.json["about_number"], made.json["quantity"]) == (201, "WO-7001", "2.000000")
+
+
+def test_deviations_are_listed_and_read_by_api(calls: Client, story: Story) -> None:
+    made = story.given(lambda act: make_deviation(act).id)
+    (one,) = calls.get("/deviations").json["items"]
+    assert calls.get(f"/deviations/{made}").json["number"] == one["number"]
+    problem(calls.get(f"/deviations/{UNKNOWN}"), 404, "NOT_FOUND")
