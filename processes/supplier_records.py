@@ -140,7 +140,7 @@ def declare_sub_tier(act: Act, supplier: Supplier, given: Declared, *, event: Ev
     wrong = {}
     if not given.name.strip():
         wrong["name"] = "is required"
-    if act.session.scalar(select(OutsideProcess.id).where(OutsideProcess.code == given.process_code)) is None:
+    if not _is_process(act.session, given.process_code):
         wrong["process_code"] = "is no outside process"
     if given.sub_tier_supplier is not None and given.sub_tier_supplier.id == supplier.id:
         wrong["sub_tier_supplier_no"] = "is the supplier itself"
@@ -230,7 +230,8 @@ def decide_article(act: Act, supplier: Supplier, given: Article, *, reason: str)
     if act.user_id is None:
         raise Invalid("Expected a person to decide about a first article, but a system asks")
     if (given.part is None) == (not given.process_code):
-        raise Invalid("Expected a part or a process, but found both or neither", {"subject": "one of the two"})
+        raise Invalid("Expected a part or a process, but found both or neither", {"part_no": "one of the two"})
+    _refuse_unknown(act.session, given.process_code)
     made = FirstArticleDecision(
         supplier=supplier, supplier_id=supplier.id, supplier_site_id=given.site.id if given.site else None,
         part_id=given.part.id if given.part else None, process_code=given.process_code or None, cause=given.cause,
@@ -263,6 +264,7 @@ def note_change(act: Act, supplier: Supplier, given: Changed, *, event: Event = 
         return known
     if not given.statement.strip():
         raise Invalid("Expected what the supplier changed, but there is nothing", {"statement": "is required"})
+    _refuse_unknown(act.session, given.process_code)
     made = SupplierChangeNotice(
         supplier=supplier, supplier_id=supplier.id, supplier_site_id=given.site.id if given.site else None,
         kind=given.kind, part_id=given.part.id if given.part else None, process_code=given.process_code or None,
@@ -292,6 +294,15 @@ def recheck(act: Act, task: ApprovalRecheck, to: RecheckStatus, *, note: str) ->
     act.session.flush()
     _ask_again(act, task.approval.supplier)
     return task
+
+
+def _is_process(session: Session, code: str) -> bool:
+    return session.scalar(select(OutsideProcess.id).where(OutsideProcess.code == code)) is not None
+
+
+def _refuse_unknown(session: Session, code: str | None) -> None:
+    if code and not _is_process(session, code):
+        raise Invalid(f"Expected an outside process, but found {code:.40}", {"process_code": "is no outside process"})
 
 
 def _known(session: Session, mapped: type[SupplierScreening | SubTier | SupplierChangeNotice], event: Event) -> object:

@@ -39,7 +39,7 @@ from records.supplier_knowledge import (
     SupplierScreening,
 )
 from rules.finding import KeptFinding
-from rules.supplier_facts import latest_score
+from rules.supplier_facts import first_article_report, latest_score
 from tests import makers
 from tests.clock import SettableClock
 from tests.makers import D
@@ -510,3 +510,27 @@ def test_whoever_has_no_role_reports_no_stock(work: Story) -> None:
         supplier = act.session.scalars(select(Supplier).where(Supplier.name == "QuickPlate")).one()
         with pytest.raises(Forbidden):
             supplier_stock.observe(act, Seen("ERP", "1", supplier, "QP", "WO-W6", D(1), act.now))
+
+
+def test_a_decided_first_article_puts_its_report_on_new_lines(story: Story) -> None:
+    """SUP-11: until the first delivery, every new line of the part asks this supplier for the report."""
+    supplier_id = supplier_of(story)
+    with story.as_(ella).acting() as act:
+        requisition = makers.make_requisition(act)
+        line = requisition.lines[0]
+        assert line.part_revision is not None
+        article = Article(ArticleCause.NEW_SOURCE, ArticleScope.FULL, part=line.part_revision.part)
+        supplier_records.decide_article(act, get(act, supplier_id), article, reason="First order here")
+        where = {"on": TODAY, "site": None}
+        assert first_article_report(act.session, line, get(act, supplier_id), **where) == {"FAI"}
+        order = makers.make_order_to_receive(act, (line.part_revision, 5, 1), supplier=get(act, supplier_id))
+        makers.make_receipt(act, order.lines[0])
+        assert first_article_report(act.session, line, get(act, supplier_id), **where) == set()
+
+
+def test_an_unknown_process_is_refused_by_name(story: Story) -> None:
+    supplier_id = supplier_of(story)
+    with story.as_(quinn).acting() as act:
+        article = Article(ArticleCause.NEW_SOURCE, ArticleScope.FULL, process_code="MAGIC")
+        with pytest.raises(Invalid, match="MAGIC"):
+            supplier_records.decide_article(act, get(act, supplier_id), article, reason="First order here")

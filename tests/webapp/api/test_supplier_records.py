@@ -50,6 +50,14 @@ def test_what_does_not_fit_is_refused(calling: Calling, story: Story) -> None:
     problem(calling(otto).post(f"{path}/screenings", clear), 403, "NOT_AUTHORISED")
     strange = {"event_id": "c-1", "kind": "PROCESS", "statement": "x", "effective_on": "2026-12-01", "part_no": "P-0"}
     problem(calls.post(f"{path}/changes", strange), 422, "INVALID")
+    unknown = {
+        "event_id": "c-2",
+        "kind": "PROCESS",
+        "statement": "x",
+        "effective_on": "2026-12-01",
+        "process_code": "MAGIC",
+    }
+    assert "process_code" in problem(calls.post(f"{path}/changes", unknown), 422, "INVALID")["fields"]
 
 
 def test_stock_at_a_supplier_is_the_newest_look_of_its_row(calling: Calling, story: Story) -> None:
