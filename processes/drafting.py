@@ -87,7 +87,7 @@ def _line(
         service_code=line.service_code, process_code=line.process_code, spec=line.spec, spec_rev=line.spec_rev,
         cost_object=line.cost_object, description=line.description, quantity=line.open_quantity, uom=line.uom,
         unit_price=_price(act, line, order=order, reference=reference), need_by=line.need_by or line.requisition.need_by,
-        ship_to=line.ship_to, match_level=4 if is_inspected else 3 if line.part_revision_id else 2,
+        ship_to=line.ship_to, match_level=4 if is_inspected or line.process_code else 3 if line.part_revision_id else 2,
         is_inspection_required=is_inspected, quality_clauses=tuple(flow_down.clauses),
         certificates=tuple(flow_down.certificates), customer_reference=line.customer_reference,
         requisition_line=line, requisition_line_id=line.id, sourcing_ref_id=reference.id if reference else None,

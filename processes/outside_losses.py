@@ -229,7 +229,11 @@ def _write_to_supplier(act: Act, claim: OutsideClaim) -> None:
     told = [
         f"{plain(link.scrap)} {link.uom} came back as scrap, {plain(link.lost)} {link.uom} did not come back.",
         *(f"Your statement: {loss.statement}" for loss in losses_of(act.session, link.id)),
-        f"We claim {claim.amount.quantize(Decimal('0.01'))} {claim.currency}"
+        (
+            f"We claim {claim.amount.quantize(Decimal('0.01'))} {claim.currency}"
+            if claim.amount
+            else "We claim what they were worth"
+        )
         + (f" with {claim.reference}." if claim.reference else "."),
     ]
     address = (order.supplier_site.email if order.supplier_site is not None else "") or order.supplier.email

@@ -30,6 +30,9 @@ MACHINERY = frozenset(
 COUNTED = frozenset({"balance", "claim", "stop", "results"})
 """Variables whose numbers are pieces, but for their amounts."""
 
+STEERING = frozenset({"until_text", "state", "groups", "stops_work", "is_special", "currency", "in_time", "kind"})
+"""Parts of variables that only the flow looks at, or that another part says better."""
+
 MONEY = frozenset({"amount", "piece_value", "total"})
 HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -73,7 +76,7 @@ def _document(name: str, value: Mapping[str, Any]) -> Fact:
 def _parts(name: str, value: Mapping[str, Any], uom: str, how: Custom) -> Iterator[str]:
     currency = str(value.get("currency") or "")
     for key, part in value.items():
-        if key == "currency" or not _tells(part) or isinstance(part, Mapping):
+        if key in STEERING or not _tells(part) or isinstance(part, Mapping):
             continue
         unit = f" {currency}" if key in MONEY else f" {uom}" if name in COUNTED else ""
         said = value_words(part, how) + (unit if isinstance(part, Decimal) else "")
