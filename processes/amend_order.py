@@ -73,6 +73,18 @@ def plan_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     return {"plan": plan, "approval_record": _approval_record(amendment), "amendment": amendment_variable(amendment)}
 
 
+@registry.step("return_amendment")
+def return_amendment(act: Act, work: Work) -> Mapping[str, Any]:
+    """Sent back: it is its proposer's again, with everything he wrote; no signature on it counts, its number stays."""
+    amendment = amendment_of(act, work)
+    said = str((work.get("decision") or {}).get("reason") or "")
+    supersede(act, amendment.record_type, amendment.id)
+    act.session.flush()
+    move(act, amendment, AmendmentStatus.DRAFT, reason=f"Sent back: {said}")
+    _tell_buyer(act, amendment, f"{amendment.number} came back to you to correct", body=said)
+    return {"amendment": amendment_variable(amendment), "returned": {"reason": said}}
+
+
 @registry.step("close_amendment")
 def close_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     """Rejected, withdrawn, returned, expired or overtaken: it ends, no signature on it counts, and the order stays as it is."""
@@ -83,6 +95,8 @@ def close_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     act.session.flush()
     if withdrawal is not None:
         to, reason = AmendmentStatus.WITHDRAWN, f"Withdrawn by {withdrawal['name']}: {withdrawal['reason']}"
+    elif amendment.status is AmendmentStatus.DRAFT:
+        to, reason = AmendmentStatus.WITHDRAWN, f"Given up: {said}" if said else "Given up"
     elif verdict == "reject":
         to, reason = AmendmentStatus.REJECTED, said or "It was rejected"
     elif verdict == "approve":

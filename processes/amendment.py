@@ -2,114 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
+from engine import tasks
 from engine.act import Act
-from engine.canonical import canonical, content_hash
-from engine.errors import Conflict, Effect, Finding, Forbidden, Invalid, RuleViolation
-from engine.instances import Instance
+from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
+from engine.instances import Instance, instances_of
 from engine.instances import start as start_instance
 from engine.messages import Reception, publish
-from engine.record import Operation
+from engine.stored.task import Task, TaskState
 from processes.acknowledgement import answer_key
-from processes.amendment_plan import Weight, weigh, with_planner
-from processes.amendment_projection import Overlay, projected
-from processes.approval_plan import Seat, write_down
-from processes.documents import order_variable, plain
-from processes.facts import Asking
+from processes.amendment_draft import draft_of, redline_of, row_of, store, store_again
+from processes.amendment_examination import Examination, examine
+from processes.amendment_plan import weigh
+from processes.amendment_projection import Overlay
+from processes.documents import order_variable
 from records.amendment import (
-    AmendmentChange,
     AmendmentClass,
     AmendmentKind,
     AmendmentReason,
     AmendmentStatus,
     PurchaseOrderAmendment,
-    next_amend_no,
-    open_amendment_of,
     refuse_second,
 )
-from records.money import convert
-from records.purchase_order import (
-    LineStatus,
-    OrderStatus,
-    PurchaseOrder,
-    PurchaseOrderLine,
-    SupplierAcknowledgement,
-    approved_hash,
-)
+from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine, SupplierAcknowledgement
 from records.roles import user_called
-from rules.amending import (
-    Asked,
-    Classified,
-    Edits,
-    asked_of,
-    classify,
-    deepest,
-    links_of,
-    operation_of,
-    refuse_impossible,
-    refuse_status,
-    restoring,
-)
-from rules.amendment_counterpart import proposals
+from rules.amending import Edits, operation_of, refuse_impossible, refuse_status, restoring
 from rules.amendment_words import title_of
-from rules.blurred_roles import judge_text
-from rules.change_item import ChangeClass, ChangeItem
-from rules.quality import wanted_clauses
-from rules.revisions import judge_revisions
-from rules.supplier_gate import Point, judge
-from rules.validation import stops
 
 PROCESS = "amend_order"
+CORRECTING = "correct_amendment"
+"""The step in which an amendment that was sent back is corrected."""
 PLAN_STALE = "AMENDMENT_STALE"
 """The order moved on while its amendment was being approved."""
 CANCELLABLE = frozenset({OrderStatus.TRANSMITTED, OrderStatus.ACKNOWLEDGED, OrderStatus.PARTIALLY_RECEIVED})
-
-
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What an amendment would be: each value with its class, the order afterwards, who approves, what speaks against it.
-
-    amounts: path, old and new amount of each line whose amount moves.
-    """
-
-    classified: Sequence[Classified]
-    after: PurchaseOrder
-    weight: Weight
-    seats: Sequence[Seat]
-    findings: Sequence[Finding]
-    amounts: Sequence[tuple[str, str, Decimal | None, Decimal | None]]
-
-    @property
-    def change_class(self) -> ChangeClass:
-        """The deepest class."""
-        return deepest(self.classified)
-
-
-def examine(asking: Asking, order: PurchaseOrder, edits: Edits) -> Examination:
-    """Judge what edits would do to an order; nothing is written.
-
-    Raises: Invalid when a value does not fit or nothing changes; Conflict when the order takes no amendment.
-    """
-    session = asking.session
-    asked = asked_of(order, edits)
-    if not asked:
-        raise Invalid(
-            f"Expected something to change on {order.number}, but everything is as it was", {"changes": "none"}
-        )
-    after = projected(session, order, asked)
-    is_linked = _is_linked(session, order, asked)
-    weight = weigh(asking, order, after, is_linked=is_linked)
-    is_within = weight.plan.value != "FULL"
-    classified = classify(session, order, asked, is_within=is_within)
-    seats = with_planner(weight, deepest(classified), is_linked=is_linked)
-    return Examination(classified, after, weight, seats, _findings(asking, order, after, asked), _amounts(order, after))
 
 
 def propose(
@@ -137,10 +67,60 @@ def propose(
     if found.findings:
         raise RuleViolation(found.findings)
     kind = AmendmentKind.REVERSAL if reverts is not None else AmendmentKind.CHANGE
-    amendment = _amendment(act, order, found, kind=kind, reason=reason, reason_code=reason_code)
+    amendment = draft_of(act, order, found, kind=kind, reason=reason, reason_code=reason_code)
     amendment.acknowledgement_id = acknowledgement.id if acknowledgement is not None else None
     amendment.reverts_id = reverts.id if reverts is not None else None
-    return _store(act, order, amendment, _redline(found), found)
+    return store(act, amendment, redline_of(found), found)
+
+
+def redraft(
+    act: Act, amendment: PurchaseOrderAmendment, changes: Edits, *, reason: str, reason_code: AmendmentReason
+) -> PurchaseOrderAmendment:
+    """Correct an amendment that was sent back, under its own number; its approvers sign anew, unless nothing changed.
+
+    changes: of the order, all of them, as when it was proposed. Raises: as ``propose``; Conflict unless it was sent back.
+    """
+    order = amendment.order
+    if amendment.status is not AmendmentStatus.DRAFT:
+        raise Conflict(
+            f"Expected {amendment.number} to be sent back to correct, but it is {amendment.status}."
+            " Withdraw it, or amend the order by a further one.",
+            code="ILLEGAL_TRANSITION", record=(amendment.record_type, amendment.id),
+        )  # fmt: skip
+    if not reason.strip():
+        raise Invalid("Expected a reason for the amendment, but there is none", {"reason": "is required"})
+    refuse_status(order)
+    found = examine(act, order, changes)
+    refuse_impossible(order, found.classified)
+    if found.findings:
+        raise RuleViolation(found.findings)
+    return store_again(act, amendment, found, reason=reason, reason_code=reason_code)
+
+
+def resubmit(
+    act: Act, amendment: PurchaseOrderAmendment, changes: Edits, *, reason: str, reason_code: AmendmentReason
+) -> PurchaseOrderAmendment:
+    """Correct an amendment that was sent back and send it to its approvers again, which ends the task of correcting it.
+
+    Raises: as ``redraft``; Forbidden to who may not take the task.
+    """
+    redraft(act, amendment, changes, reason=reason, reason_code=reason_code)
+    task = correcting_task(act, amendment)
+    tasks.decide(act, task.id, "resubmit", seen_version=task.version)
+    return amendment
+
+
+def correcting_task(act: Act, amendment: PurchaseOrderAmendment) -> Task:
+    """Return the open task in which an amendment is corrected. Raises: Conflict when there is none."""
+    ids = [one.id for one in instances_of(act.session, amendment.record_type, amendment.id)]
+    wanted = select(Task).where(Task.instance_id.in_(ids), Task.element_id == CORRECTING, Task.state == TaskState.OPEN)
+    found = act.session.scalars(wanted).first()
+    if found is None:
+        raise Conflict(
+            f"Expected {amendment.number} to wait for its correction, but no task does", code="TASK_CLOSED",
+            record=(amendment.record_type, amendment.id),
+        )  # fmt: skip
+    return found
 
 
 def cancel_order(act: Act, order: PurchaseOrder, *, reason: str) -> PurchaseOrderAmendment:
@@ -158,15 +138,15 @@ def cancel_order(act: Act, order: PurchaseOrder, *, reason: str) -> PurchaseOrde
     left = sum((_remainder(line) for line in order.lines), Decimal(0))
     weight = weigh(act, order, _without_remainder(order, left), is_linked=is_linked)
     found = Examination((), order, weight, weight.seats, (), ())
-    amendment = _amendment(
+    amendment = draft_of(
         act, order, found, kind=AmendmentKind.CANCELLATION, reason=reason, reason_code=AmendmentReason.CANCELLATION
     )
     amendment.change_class = AmendmentClass.C2
-    row = _row(
+    row = row_of(
         order.id, "status", order.status.value, OrderStatus.CANCELLED.value, delta=-left,
         why="What is still to come is not delivered any more.",
     )  # fmt: skip
-    _store(act, order, amendment, [row], found)
+    store(act, amendment, [row], found)
     start(act, amendment)
     return amendment
 
@@ -245,212 +225,6 @@ def _refuse_unready(act: Act, order: PurchaseOrder, reason: str, *, is_own: bool
         )  # fmt: skip
 
 
-def _amendment(
-    act: Act,
-    order: PurchaseOrder,
-    found: Examination,
-    *,
-    kind: AmendmentKind,
-    reason: str,
-    reason_code: AmendmentReason,
-) -> PurchaseOrderAmendment:
-    number, weight = next_amend_no(act.session, order), found.weight
-    hash_after = approved_hash(found.after)
-    return PurchaseOrderAmendment(
-        number=f"{order.number}/A{number}", order=order, order_id=order.id, amend_no=number, revision=order.revision + 1, kind=kind,
-        change_class=AmendmentClass(found.change_class.value), reason_code=reason_code, reason=reason.strip()[:4000],
-        hash_before=order.approved_hash, hash_after=hash_after, currency=order.currency, total_before=weight.total_before,
-        total_after=weight.total_after, money_delta=weight.total_after - weight.total_before, increase=weight.increase,
-        increase_percent=weight.percent, plan=weight.plan, plan_row=weight.judgement.row.number, plan_words=weight.words,
-        judged_by=weight.judgement.hash, impact="\n".join(_impact(act, order, found)), opened_by=act.user_id or act.actor,
-    )  # fmt: skip
-
-
-def _store(
-    act: Act,
-    order: PurchaseOrder,
-    amendment: PurchaseOrderAmendment,
-    redline: Sequence[AmendmentChange],
-    found: Examination,
-) -> PurchaseOrderAmendment:
-    """Write the amendment, its redline and its items; of two that do so at once the second is refused."""
-    for position, change in enumerate(redline, start=1):
-        change.position, change.amendment_id = position, amendment.id
-    amendment.content_hash = _signed_hash(amendment, redline)
-    try:
-        with act.attempt():
-            act.session.add(amendment)
-            act.session.flush()
-    except IntegrityError as error:
-        raise Conflict(
-            f"Expected no open amendment of {order.number}, but somebody else opened one just now. Reload and look at it.",
-            code="AMENDMENT_OPEN", record=(order.record_type, order.id),
-        ) from error  # fmt: skip
-    for change in redline:
-        change.amendment = amendment
-        act.session.add(change)
-    act.session.add_all(_items(amendment, order, found.classified))
-    write_down(act, (amendment.record_type, amendment.id, amendment.content_hash), found.seats)
-    act.session.flush()
-    return amendment
-
-
-def _redline(found: Examination) -> list[AmendmentChange]:
-    amounts = {path: (row_id, old, new) for path, row_id, old, new in found.amounts}
-    rows: list[AmendmentChange] = []
-    for one in found.classified:
-        asked = one.asked
-        rows.append(
-            AmendmentChange(
-                path=asked.path, table_name=asked.table_name, row_id=asked.row_id, column_name=asked.column,
-                operation=asked.operation, old_text=asked.old, new_text=asked.new,
-                change_class=AmendmentClass(max(one.change_class.value, "C1")), why=one.why,
-            )
-        )  # fmt: skip
-    for path, (row_id, old, new) in amounts.items():
-        delta = (new or Decimal(0)) - (old or Decimal(0))
-        rows.append(_row(row_id, path, canonical(old, scale=4), canonical(new, scale=4), delta=delta))
-    return rows
-
-
-def _row(row_id: str, path: str, old: str | None, new: str | None, *, delta: Decimal, why: str = "") -> AmendmentChange:
-    """Return a row of what follows from the others: no column of its own, so no item."""
-    table = PurchaseOrderLine.__tablename__ if path.startswith("lines.") else PurchaseOrder.__tablename__
-    return AmendmentChange(
-        path=path, table_name=table, row_id=row_id, column_name="", operation=Operation.UPDATE, old_text=old, new_text=new,
-        change_class=AmendmentClass.C1 if not why else AmendmentClass.C2, why=why, money_delta=delta,
-    )  # fmt: skip
-
-
-def _signed_hash(amendment: PurchaseOrderAmendment, redline: Sequence[AmendmentChange]) -> str:
-    """Return the hash of all that the approvers sign: the order before and after, every change with its class, and why."""
-    return content_hash(
-        {
-            "number": amendment.number, "order": amendment.order_id, "revision": amendment.revision, "kind": amendment.kind.value,
-            "class": amendment.change_class.value, "plan": amendment.plan.value, "reason": [amendment.reason_code.value, amendment.reason],
-            "before": amendment.hash_before, "after": amendment.hash_after, "money_delta": canonical(amendment.money_delta, scale=4),
-            "changes": [
-                [
-                    one.path, one.table_name, one.row_id, one.operation.value, one.column_name, one.old_text, one.new_text,
-                    one.change_class.value,
-                ]
-                for one in redline
-            ],
-        }
-    )  # fmt: skip
-
-
-def _items(
-    amendment: PurchaseOrderAmendment, order: PurchaseOrder, classified: Sequence[Classified]
-) -> list[ChangeItem]:
-    deep = ChangeClass(amendment.change_class.value)
-    rows = [
-        (one.asked.table_name, one.asked.row_id, one.asked.operation, one.asked.column, one.asked.old, one.asked.new,
-         max(one.change_class, ChangeClass.C1, key=list(ChangeClass).index))
-        for one in classified
-    ]  # fmt: skip
-    mine = (order.record_type, order.id, Operation.UPDATE)
-    rows.append((*mine, "revision", str(order.revision), str(amendment.revision), deep))
-    if amendment.hash_after != amendment.hash_before:
-        rows.append((*mine, "approved_hash", amendment.hash_before, amendment.hash_after, deep))
-    return [
-        ChangeItem(
-            change_type=amendment.record_type, change_id=amendment.id, change_hash=amendment.content_hash, table_name=table,
-            row_id=row_id, operation=operation, column_name=column, old_text=old, new_text=new, change_class=kind,
-        )
-        for table, row_id, operation, column, old, new, kind in rows
-    ]  # fmt: skip
-
-
-def _amounts(order: PurchaseOrder, after: PurchaseOrder) -> list[tuple[str, str, Decimal | None, Decimal | None]]:
-    before = {line.line_no: line for line in order.lines}
-    found = []
-    for line in after.lines:
-        old = before.get(line.line_no)
-        was = old.amount if old is not None and old.status is not LineStatus.CANCELLED else None
-        now = line.amount if line.status is not LineStatus.CANCELLED else None
-        if was != now:
-            found.append((f"lines.{line.line_no}.amount", line.id, was, now))
-    return found
-
-
-def _findings(asking: Asking, order: PurchaseOrder, after: PurchaseOrder, asked: Sequence[Asked]) -> list[Finding]:
-    """Return what the laws say against the lines that an amendment adds or enlarges, and against new texts."""
-    session, today = asking.session, order.site.local_day(asking.now)
-    texts = {one.row_id for one in asked if one.column == "description"}
-    grown = {
-        one.row_id
-        for one in asked
-        if one.operation is Operation.INSERT
-        or (isinstance(one.record, PurchaseOrderLine) and one.column == "quantity" and one.value > one.record.quantity)
-    }
-    added = {one.row_id for one in asked if one.operation is Operation.INSERT}
-    found: list[Finding] = []
-    for line in after.lines:
-        if line.id in grown:
-            gate = judge(session, order.supplier, [line], point=Point.ISSUE, on=today, site=order.supplier_site)
-            found += [*judge_revisions([line], on=today), *gate.findings]
-        if line.id in added:
-            found += _lacking(session, order, line)
-        if line.id in texts:
-            before = {kept.rule for kept in _judged_text(session, order, line.line_no)}
-            found += [finding for finding in judge_text(session, line) if finding.rule not in before]
-    return stops(found)
-
-
-def _judged_text(session: Session, order: PurchaseOrder, line_no: int) -> list[Finding]:
-    old = next((line for line in order.lines if line.line_no == line_no), None)
-    return judge_text(session, old) if old is not None else []
-
-
-def _lacking(session: Session, order: PurchaseOrder, line: PurchaseOrderLine) -> list[Finding]:
-    present = {clause.partition("@")[0] for clause in line.quality_clauses}
-    wanted = [one for one in wanted_clauses(session, line, supplier=order.supplier) if one.is_mandatory and one.code]
-    return [
-        Finding(
-            "Q-CLAUSE", Effect.BLOCK,
-            f"Expected quality clause {one.code} on line {line.line_no} of {order.number}, but it is not there.",
-            order.record_type, order.id, field=f"lines.{line.line_no}.quality_clauses", owner="role:BUYER", way_out="Add the clause.",
-        )
-        for one in wanted
-        if one.code not in present
-    ]  # fmt: skip
-
-
-def _is_linked(session: Session, order: PurchaseOrder, asked: Sequence[Asked]) -> bool:
-    touched = {one.row_id for one in asked if one.table_name == PurchaseOrderLine.__tablename__}
-    whole = any(one.record is order for one in asked)
-    return any(operation_of(session, line) is not None for line in order.lines if whole or line.id in touched)
-
-
-def _impact(act: Act, order: PurchaseOrder, found: Examination) -> list[str]:
-    """Return what the amendment touches beside the order, one sentence each."""
-    touched = {one.asked.row_id for one in found.classified}
-    lines = [line for line in order.lines if line.id in touched] or list(order.lines)
-    said = [
-        f"Line {line.line_no}: {plain(line.quantity_received)} of {plain(line.quantity)} {line.uom} are received."
-        for line in lines
-        if line.quantity_received
-    ]
-    linked = [(line, operation) for line in lines if (operation := operation_of(act.session, line)) is not None]
-    said += [
-        f"Line {line.line_no} is for {operation.number}, {operation.description}: {operation.status.value}."
-        for line, operation in linked
-    ]
-    said += [
-        f"{link.number}: {plain(link.shipped)} {link.uom} were shipped, {plain(link.at_supplier)} are at the supplier."
-        for line in lines
-        for link in links_of(act.session, line)
-        if link.shipped
-    ]
-    said += proposals(act.session, order, [one.asked for one in found.classified], is_cancelled=not found.classified)
-    rate = order.fx_rate or Decimal(1)
-    delta = convert(found.weight.total_after - found.weight.total_before, rate, currency=order.site.currency)
-    if delta:
-        said.append(f"Budget: {'+' if delta > 0 else ''}{plain(delta)} {order.site.currency}.")
-    return said
-
-
 def _remainder(line: PurchaseOrderLine) -> Decimal:
     if line.status is LineStatus.CANCELLED or not line.quantity:
         return Decimal(0)
@@ -459,8 +233,3 @@ def _remainder(line: PurchaseOrderLine) -> Decimal:
 
 def _without_remainder(order: PurchaseOrder, left: Decimal) -> PurchaseOrder:
     return cast("PurchaseOrder", Overlay(order, {"total": order.total - left}))
-
-
-__all__ = [
-    "Edits", "amendment_variable", "cancel_order", "examine", "open_amendment_of", "propose", "start", "title_of", "withdraw",
-]  # fmt: skip

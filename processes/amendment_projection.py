@@ -64,7 +64,8 @@ def _line(order: PurchaseOrder, line: PurchaseOrderLine, values: Mapping[str, An
         line,
         dict(values)
         | {
-            "order": order, "order_id": order.id, "requisition": order, "requisition_id": order.id, "part_revision": revision,
+            "order": order, "order_id": order.id, "requisition": Overlay(order, {"need_by": None}),
+            "requisition_id": order.id, "part_revision": revision,
             "amount": line_amount(quantity, price, currency=order.currency),
             "item": revision.number if revision else values.get("service_code", line.service_code)
             or str(values.get("description", line.description))[:60],

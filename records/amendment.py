@@ -33,11 +33,12 @@ class AmendmentStatus(StrEnum):
 
 
 TRANSITIONS = pairs(
-    "DRAFT>PENDING; PENDING>APPROVED|REJECTED|WITHDRAWN; APPROVED>SENT|SUPPLIER_REFUSED;"
+    "DRAFT>PENDING|WITHDRAWN; PENDING>APPROVED|REJECTED|WITHDRAWN|DRAFT; APPROVED>SENT|SUPPLIER_REFUSED;"
     " SENT>ACKED|SUPPLIER_REFUSED; ACKED>APPLIED; SUPPLIER_REFUSED>REVERTED",
     AmendmentStatus,
 )
-"""APPROVED>SUPPLIER_REFUSED: the ERP refuses for good what was approved, so that the supplier never sees it."""
+"""PENDING>DRAFT: sent back to be corrected, under its number.
+APPROVED>SUPPLIER_REFUSED: the ERP refuses for good what was approved, so that the supplier never sees it."""
 
 OPEN = (
     AmendmentStatus.DRAFT, AmendmentStatus.PENDING, AmendmentStatus.APPROVED, AmendmentStatus.SENT, AmendmentStatus.ACKED,
@@ -95,7 +96,7 @@ OPEN_ONLY = text("status IN (" + ", ".join(f"'{status.value}'" for status in OPE
 
 
 class PurchaseOrderAmendment(Record, Base):
-    """One amendment of one order. Everything but its status and what happens to it later is written once.
+    """One amendment of one order. What it says is written once, or once more while it is sent back to be corrected.
 
     revision: of the order, once approved. content_hash: what the approvers sign, order, changes and classes together.
     hash_before, hash_after: the order's approved hash. money_delta: in ``currency``, cancelled lines counted as 0.
@@ -207,6 +208,9 @@ def move(
     act: Act, amendment: PurchaseOrderAmendment, to: AmendmentStatus, *, reason: str | None = None
 ) -> PurchaseOrderAmendment:
     """Move an amendment along 2.32, with the instant that the new status needs. Raises: Conflict ILLEGAL_TRANSITION."""
+    if amendment.status is AmendmentStatus.DRAFT and amendment.ended_reason is not None:
+        amendment.ended_reason = None
+        act.session.flush()  # Why it was sent back is over; what comes next may be written only once.
     with act.session.no_autoflush:
         move_along(act, amendment, to, transitions=TRANSITIONS, reason=reason)
         if to is AmendmentStatus.APPROVED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from records.amendment import AmendmentChange
 from records.approval import ApprovalSlot
 from records.purchase_order import PurchaseOrderLine
 from records.signature import Signature
@@ -154,6 +155,8 @@ def _holds(speech: Speech) -> Iterator[Door]:
 
 def _amendments(speech: Speech) -> Iterator[Door]:
     lines = table_of(PurchaseOrderLine)
+    # A row of the redline is never edited; it goes only while its amendment is sent back, which the doors of lines see to.
+    yield next(door for door in doors.append_only(table_of(AmendmentChange)) if door.event == "UPDATE")
     yield doors.only_as_approved(
         lines, lines.columns["status"], speech, name="cancelled",
         when=f"(NEW.status = 'CANCELLED') <> (OLD.status = 'CANCELLED') AND {doors.status_of(ORDER_LINES, 'OLD')} <> 'DRAFT'",

@@ -222,15 +222,17 @@ AMENDMENT = Document(
     frozenset(amendment.TRANSITIONS),
     drafts=("DRAFT",),
     flow="requisition_to_po",
-    fixed=tuple(
-        column.name
-        for column in table_of(amendment.PurchaseOrderAmendment).columns
-        if column.name not in {"status", "version", "changed_at", "changed_by", "approved_at", "sent_at", "applied_at",
-                               "ended_reason", "cancellation_charge"}
+    fixed=(
+        *BORN, "number", "order_id", "amend_no", "kind", "currency", "reverts_id", "acknowledgement_id", "change_order_id",
+        "opened_by",
     ),
     signed_moves=(("PENDING", "APPROVED"),),
-    back_moves=(("PENDING", "WITHDRAWN"),),
-    set_once=("approved_at", "sent_at", "applied_at", "ended_reason", "cancellation_charge"),
+    back_moves=(("PENDING", "WITHDRAWN"), ("PENDING", "DRAFT")),
+    set_once=(
+        "approved_at", "sent_at", "applied_at", "ended_reason", "cancellation_charge", "revision", "change_class", "reason_code",
+        "reason", "content_hash", "hash_before", "hash_after", "total_before", "total_after", "money_delta", "increase",
+        "increase_percent", "plan", "plan_row", "plan_words", "judged_by", "impact",
+    ),
     reopened=("DRAFT",),
     signed_hash="content_hash",
     needs_seat=True,
@@ -324,7 +326,6 @@ APPEND_ONLY = (
     actual.Actual,
     resource.WorkCentreRate,
     work_order_change.WorkOrderChangeShare,
-    amendment.AmendmentChange,
     change_request.ChangeRequestEdit,
     outside.OutsideMovement,
     outside.OutsideSerial,

@@ -18,6 +18,7 @@ from records.part import Part, PartRevision
 from records.purchase_order import IncotermCode, LineStatus, PurchaseOrder, PurchaseOrderLine
 from records.quality_clause import QualityClause
 from rules.amending import Edits, LineEdit
+from rules.amendment_words import shown_change
 from webapp import filters, order_form, typed
 from webapp.formats import Custom
 from webapp.typed import Unreadable
@@ -46,7 +47,7 @@ def typed_of(order: PurchaseOrder) -> dict[str, str]:
 
 def like(order: PurchaseOrder, before: PurchaseOrderAmendment) -> dict[str, str]:
     """Show an order with the edits of an earlier amendment typed over it."""
-    shown = typed_of(order)
+    shown = typed_of(order) | _new_lines(before)
     for change in before.changes:
         if change.operation is Operation.INSERT or not change.column_name:
             continue
@@ -55,6 +56,20 @@ def like(order: PurchaseOrder, before: PurchaseOrderAmendment) -> dict[str, str]
         elif change.path in shown:
             shown[change.path] = _as_typed(change.path, change.new_text)
     return shown | {"reason": before.reason, "reason_code": before.reason_code.value}
+
+
+def _new_lines(before: PurchaseOrderAmendment) -> dict[str, str]:
+    """Show the lines that an earlier amendment appended in the places for new ones."""
+    shown: dict[str, str] = {}
+    added = list(dict.fromkeys(one.row_id for one in before.changes if one.operation is Operation.INSERT))
+    for turn, row_id in zip(NEW, added, strict=False):
+        for change in before.changes:
+            name = change.column_name
+            if change.row_id == row_id and name == "part_revision_id":
+                shown[f"new.{turn}.part_revision"] = shown_change(change, change.new_text)
+            elif change.row_id == row_id and name in NEW_FIELDS:
+                shown[f"new.{turn}.{name}"] = _as_typed(change.path, change.new_text)
+    return shown
 
 
 def edits_of(session: Session, order: PurchaseOrder, form: Mapping[str, str], how: Custom) -> Edits:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.errors import Finding, Invalid, Refused
 from engine.record import Operation
-from processes.amendment import Examination, examine
+from processes.amendment_examination import Examination, examine
 from records.amendment import AmendmentKind, AmendmentReason, PurchaseOrderAmendment, refuse_second
 from records.purchase_order import IncotermCode, PurchaseOrder, approved_hash
 from rules.amending import Edits, refuse_status
@@ -74,10 +74,16 @@ class _Looking:
         self.session, self.now = session, visit.now()
 
 
-def preview(session: Session, order: PurchaseOrder, edits: Edits) -> Preview:
-    """Return what these edits would be; nothing is written. Raises: Invalid when something does not fit."""
+def preview(
+    session: Session, order: PurchaseOrder, edits: Edits, corrects: PurchaseOrderAmendment | None = None
+) -> Preview:
+    """Return what these edits would be; nothing is written. Raises: Invalid when something does not fit.
+
+    corrects: the amendment that was sent back, of which they are the correction.
+    """
     try:
-        refuse_second(session, order)
+        if corrects is None:
+            refuse_second(session, order)
         refuse_status(order)
         found = examine(_Looking(session), order, edits)
     except Invalid:
@@ -100,13 +106,14 @@ def show_form(
     *,
     preview: Preview | None = None,
     why_not: str = "",
+    corrects: PurchaseOrderAmendment | None = None,
 ) -> str:
-    """Show the form with what was typed; nothing of it is lost, whatever is refused."""
+    """Show the form with what was typed; nothing of it is lost, whatever is refused. corrects: the one that was sent back."""
     return render_template(
         "documents/amendment_form.html", document=order, form=form, refusal=refusal, preview=preview,
         present=amendment_form.typed_of(order), errors=refusal.fields if isinstance(refusal, Invalid) else {},
         seen_hash=form.get("seen_hash") or order.approved_hash or approved_hash(order), reasons=REASONS, new=amendment_form.NEW,
-        incoterms=[(code.value, code.value) for code in IncotermCode], why_not=why_not,
+        incoterms=[(code.value, code.value) for code in IncotermCode], why_not=why_not, corrects=corrects,
     )  # fmt: skip
 
 

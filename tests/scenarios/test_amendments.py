@@ -11,6 +11,7 @@ import pytest
 from records.amendment import AmendmentStatus
 from records.purchase_order import OrderStatus, PurchaseOrder, approved_hash
 from tests.amendments import acknowledged, amendments, answer, go_to, newest, redline, sent
+from tests.pdf_text import words_of
 from tests.people import bea, lena, otto, rita
 from tests.scenarios.desk import signing
 from tests.story import Story
@@ -225,3 +226,55 @@ def test_a_counter_offer_is_taken_inside_the_tolerance_and_decided_beyond_it(
     calling(bea).post(f"/orders/{story.order.id}/acknowledgements", body)
     story.settle()
     assert (story.order.status, story.steps) == (OrderStatus.COUNTER_OFFER, steps)
+
+
+def test_an_amendment_that_is_sent_back_is_corrected_on_its_page_under_its_number(story: Story, browse: People) -> None:
+    """A return goes back to the proposer: what he typed is in the form, the new line too; sent again, it keeps its number."""
+    acknowledged(story)
+    browser = browse(bea)
+    new = {
+        "new.1.part_revision": "P-200/B",
+        "new.1.quantity": "3",
+        "new.1.unit_price": "7",
+        "new.1.quality_clauses": "Q01@1",
+    }
+    form = typed(story, browser, **{"lines.1.quantity": "102"}, **new)
+    assert browser.post(f"/orders/{story.order.id}/amend", form | {"do": "send"}).status_code == 303
+    story.settle()
+    amendment = newest(story)
+    go_to(story, amendment)
+    [task] = story.as_(lena).tasks()
+    assert task.title == (
+        f"Approve {amendment.number}: line 1: quantity 100 EA → 102 EA; new line 2: 3 EA (+101.00 USD)"
+    )
+    story.as_(lena).decide("decide_slot", "return", reason="101 are enough")
+    [task] = story.as_(bea).tasks()
+    assert f"/amendments/{amendment.id}/correct" in browser.get(f"/tasks/{task.id}").get_data(as_text=True)
+    browser.get(f"/amendments/{amendment.id}/correct")
+    assert "Sent back: 101 are enough" in browser.text
+    assert [browser.field(name) for name in ("lines.1.quantity", "new.1.part_revision", "new.1.quantity")] == [
+        "102", "P-200/B", "3",
+    ]  # fmt: skip
+    again = form | {"lines.1.quantity": "101", "reason": "One less"}
+    assert browser.post(f"/amendments/{amendment.id}/correct", again | {"do": "look"}).status_code == 200
+    assert newest(story).status is AmendmentStatus.DRAFT
+    wrong = browser.post(f"/amendments/{amendment.id}/correct", again | {"do": "send", "lines.1.quantity": "many"})
+    assert (wrong.status_code, newest(story).status) == (422, AmendmentStatus.DRAFT)
+    assert browser.post(f"/amendments/{amendment.id}/correct", again | {"do": "send"}).status_code == 303
+    story.settle()
+    after = newest(story)
+    assert (after.number, after.status, after.reason) == (amendment.number, AmendmentStatus.PENDING, "One less")
+    assert redline(after)[0] == ("lines.1.quantity", "100.000000", "101.000000")
+    assert browser.post(f"/amendments/{amendment.id}/correct", again | {"do": "send"}).status_code == 409
+    assert browse(otto).get(f"/amendments/{amendment.id}/correct").status_code == 403
+
+
+def test_the_sheet_of_a_change_tells_units_and_currency_and_no_path(story: Story, browse: People) -> None:
+    acknowledged(story)
+    browser = browse(bea)
+    form = typed(story, browser, **{"lines.1.quantity": "102", "lines.1.unit_price": "41"})
+    browser.post(f"/orders/{story.order.id}/amend", form | {"do": "send"})
+    words = words_of(browser.get(f"/amendments/{newest(story).id}/change.pdf").data)
+    assert all(told in words for told in ("100 EA", "102 EA", "40.00 USD", "41.00 USD", "4,182.00 USD"))
+    browser.get(f"/amendments/{newest(story).id}")
+    assert "lines.1" not in words + browser.text

@@ -199,15 +199,24 @@ def propose_amendment(act: Act, body: dict[str, Any], record_id: str) -> str:
     """Send it on its way, as a buyer; what needs a change order answers 409 UNCONTROLLED_CHANGE with path and class."""
     order = orders.find(act.session, record_id)
     orders.need(*orders.BUYERS)
-    edits = Edits(
-        {name: body[name] for name in HEADER if name in body},
-        [_edit(act.session, line) for line in body["lines"]],
-        [_columns(act.session, line) for line in body["added_lines"]],
-    )
     amendment = amending.propose(
-        act, order, edits, reason=body["reason"], reason_code=AmendmentReason(body["reason_code"])
+        act, order, _edits(act.session, body), reason=body["reason"], reason_code=AmendmentReason(body["reason_code"])
     )
     amending.start(act, amendment)
+    return amendment.id
+
+
+@writes(
+    "PUT", "/amendments/<record_id>", scope="orders:write", summary="Correct an amendment that was sent back, and send it again",
+    body=AmendmentProposal, answer=AmendmentAnswer, render=_show, etag=tag_of, person=True, match=True,
+)  # fmt: skip
+def correct_amendment(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Replace everything that it says, under its number; its approvers sign anew. 409 unless it was sent back."""
+    amendment = pages.find(act.session, record_id)
+    orders.need(*orders.BUYERS)
+    bodies.seen_tag(str(amendment.version))
+    code = AmendmentReason(body["reason_code"])
+    amending.resubmit(act, amendment, _edits(act.session, body), reason=body["reason"], reason_code=code)
     return amendment.id
 
 
@@ -233,6 +242,14 @@ def cancel_order(act: Act, body: dict[str, Any], record_id: str) -> str:
     order = orders.find(act.session, record_id)
     orders.need(*orders.BUYERS)
     return amending.cancel_order(act, order, reason=body["reason"]).id
+
+
+def _edits(session: Session, body: dict[str, Any]) -> Edits:
+    return Edits(
+        {name: body[name] for name in HEADER if name in body},
+        [_edit(session, line) for line in body["lines"]],
+        [_columns(session, line) for line in body["added_lines"]],
+    )
 
 
 def _edit(session: Session, line: dict[str, Any]) -> LineEdit:

@@ -61,6 +61,29 @@ def show(record_id: str) -> str:
     return _show(find(reading(), record_id))
 
 
+@pages.route("/amendments/<record_id>/correct", methods=["GET", "POST"])
+def correct(record_id: str) -> Page:
+    """Show what was sent back to type over; on POST say what each change needs, or send it to its approvers again."""
+    orders.need(*orders.BUYERS)
+    amendment = find(reading(), record_id)
+    order = amendment.order
+    if request.method != "POST":
+        return _correction(amendment, amendment_form.like(order, amendment))
+    form = request.form
+    if form.get("do") != "send":
+        return _look(order, form, amendment)
+    try:
+        with acting() as act:
+            stored = find(act.session, record_id)
+            _refuse_stale(stored.order, form)
+            edits = amendment_form.edits_of(act.session, stored.order, form, visitor().how)
+            amending.resubmit(act, stored, edits, reason=form.get("reason", ""), reason_code=_reason_code(form))
+    except Refused as refusal:
+        return _correction(find(read_anew(), record_id), form, refusal), status_of(refusal)
+    flash(f"{amendment.number} is with its approvers again.", "good")
+    return redirect(url_for("amendments.show", record_id=record_id), 303)
+
+
 @pages.post("/amendments/<record_id>/withdraw")
 def withdraw(record_id: str) -> Page:
     """Take a pending amendment back."""
@@ -117,6 +140,18 @@ def _form(
     return amendment_page.show_form(order, form, refusal, preview=preview, why_not=orders.why_not_amend(order))
 
 
+def _correction(
+    amendment: PurchaseOrderAmendment,
+    form: Mapping[str, str],
+    refusal: Refused | None = None,
+    preview: Preview | None = None,
+) -> str:
+    why_not = "" if amendment.status is AmendmentStatus.DRAFT else f"{amendment.number} is not sent back to correct."
+    return amendment_page.show_form(
+        amendment.order, form, refusal, preview=preview, why_not=why_not, corrects=amendment
+    )
+
+
 def _prefilled(order: PurchaseOrder) -> Mapping[str, str]:
     before = request.args.get("like", "")
     if before and is_id(before):
@@ -124,13 +159,14 @@ def _prefilled(order: PurchaseOrder) -> Mapping[str, str]:
     return amendment_form.typed_of(order)
 
 
-def _look(order: PurchaseOrder, form: Mapping[str, str]) -> Page:
+def _look(order: PurchaseOrder, form: Mapping[str, str], corrects: PurchaseOrderAmendment | None = None) -> Page:
     try:
         edits = amendment_form.edits_of(reading(), order, form, visitor().how)
-        found = amendment_page.preview(reading(), order, edits)
+        found = amendment_page.preview(reading(), order, edits, corrects)
     except Invalid as refusal:
-        return _form(order, form, refusal), status_of(refusal)
-    return _form(order, form, preview=found)
+        shown = _form(order, form, refusal) if corrects is None else _correction(corrects, form, refusal)
+        return shown, status_of(refusal)
+    return _form(order, form, preview=found) if corrects is None else _correction(corrects, form, preview=found)
 
 
 def _refuse_stale(order: PurchaseOrder, form: Mapping[str, str]) -> None:
@@ -153,7 +189,8 @@ def _show(amendment: PurchaseOrderAmendment, refusal: Refused | None = None) -> 
         "documents/amendment.html", amendment=amendment, document=amendment, order=amendment.order, refusal=refusal, steps=steps,
         beside=document_page.beside(reading(), amendment, amendment.content_hash), tab=request.args.get("tab", "summary"),
         changes=amendment_page.stored(reading(), amendment), title=amendment_page.title(amendment),
-        may_withdraw=_why_not_withdraw(amendment), may_amend=orders.why_not_amend(amendment.order),
+        may_withdraw=_why_not_withdraw(amendment), may_correct=visitor().holds(*orders.BUYERS),
+        may_amend=orders.why_not_amend(amendment.order),
     )  # fmt: skip
 
 
