@@ -127,5 +127,5 @@ def printed(one: Difference, text: str | None, unit: str) -> str:
         return f"{f'{Decimal(text):,.6f}'.rstrip('0').rstrip('.')} {unit}".strip()
     if one.shape is Shape.MONEY:
         whole, _, rest = f"{Decimal(text):,.4f}".partition(".")
-        return f"{whole}.{rest.rstrip('0').ljust(MINOR_UNITS.get(unit, 2), '0')}"
+        return f"{whole}.{rest.rstrip('0').ljust(MINOR_UNITS.get(unit, 2), '0')} {unit}".strip()
     return text
