@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from engine.act import Act
 from engine.database import Base, Id, Instant, Quantity
@@ -162,6 +162,11 @@ class ChangeOrder(Record, Base):
     def is_in_force(self) -> bool:
         """Whether its signed items may be applied."""
         return self.status in IN_FORCE
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether its board approved it and it is not over: what it permits may be done."""
+        return self.status in (*IN_FORCE, ChangeOrderStatus.VERIFYING)
 
     @property
     def effective_on(self) -> dt.date | None:
@@ -331,6 +336,16 @@ class ChangeOrderAddendum(Record, Base):
     approved_at: Mapped[Instant | None]
 
     change_order: Mapped[ChangeOrder] = relationship()
+
+
+def open_order_releasing(session: Session, revision: PartRevision) -> ChangeOrder | None:
+    """Return the change order that is to release a revision and is not over, or None."""
+    wanted = (
+        select(ChangeOrder)
+        .join(AffectedItem)
+        .where(AffectedItem.part_revision_to_id == revision.id, ChangeOrder.status.not_in(OVER))
+    )
+    return session.scalars(wanted.order_by(ChangeOrder.number)).first()
 
 
 def move(act: Act, order: ChangeOrder, to: ChangeOrderStatus, *, reason: str | None = None) -> ChangeOrder:

@@ -20,9 +20,11 @@ from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from rules.amending import AMENDABLE, Edits, LineEdit, asked_of, text_of
 from rules.amending import classify as classify_amendment
 from rules.change_doors import UNSEALED
+from rules.change_facts import facts_of
 from rules.change_item import ChangeClass, ChangeItem
 from rules.controlled import Control, current_policy
 from rules.guarded import DOCUMENTS, LINES, Lines
+from rules.policy import table_called
 
 RULE = "UNCONTROLLED_CHANGE"
 CHANGE_ORDER = ChangeOrder.__tablename__
@@ -169,13 +171,23 @@ def _control(record: Record, parent: Any, column: str) -> Control | None:
 def _class(
     session: Session, order: ChangeOrder, record: Record, column: str, value: Any, control: Control
 ) -> tuple[ChangeClass, str, str]:
+    """Return the deeper of what the controlled fields and the table of classes say, with its sentence and the field's owner."""
     if isinstance(record, (PurchaseOrder, PurchaseOrderLine)):
-        return _class_on_order(session, record, column, value, control)
+        return _class_on_order(session, order, record, column, value, control)
+    judged = table_called("change_order_class").judge(**facts_of(session, order, record, column, value)).row
+    asked, words = ChangeClass(judged.outputs["change_class"]), list(ChangeClass)
+    if words.index(asked) > words.index(control.change_class):
+        return asked, judged.words, control.owner
     return control.change_class, control.words, control.owner
 
 
 def _class_on_order(
-    session: Session, record: PurchaseOrder | PurchaseOrderLine, column: str, value: Any, control: Control
+    session: Session,
+    change: ChangeOrder,
+    record: PurchaseOrder | PurchaseOrderLine,
+    column: str,
+    value: Any,
+    control: Control,
 ) -> tuple[ChangeClass, str, str]:
     order = record.order if isinstance(record, PurchaseOrderLine) else record
     if order.status not in AMENDABLE:
@@ -185,6 +197,9 @@ def _class_on_order(
     else:
         asked = asked_of(order, Edits(header={column: value}))
     judged = classify_amendment(session, order, asked, is_within=True)[0]
+    if column == "part_revision_id" and control.change_class is ChangeClass.C3:
+        row = table_called("change_order_class").judge(**facts_of(session, change, record, column, value)).row
+        return ChangeClass(row.outputs["change_class"]), row.words, control.owner
     return judged.change_class, judged.why, judged.owner or control.owner
 
 

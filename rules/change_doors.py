@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from records.part import PartRevision
 from rules import doors
@@ -17,12 +18,25 @@ DECIDED = ("RELEASED", "SUPERSEDED", "OBSOLETE")
 """Statuses of a part revision that a change order alone gives."""
 
 
+QUALITY = ("QA_ENG", "QA_SP", "SQ")
+"""Roles whose signature a supplier approval stands under."""
+
+
 def change_doors(speech: Speech) -> Iterator[Door]:
     """Return every door of change orders, their addenda and the revisions they move."""
     yield from _items(speech)
     yield _sealed(speech)
     yield _two_people(speech)
     yield _revision_moves(speech)
+
+
+def by_quality(door: Door) -> Door:
+    """Return a door of supplier approvals so that it opens only for a change that quality signed (domain.md 4c)."""
+    signed = (
+        "EXISTS (SELECT 1 FROM approval_slot b WHERE b.record_type = i.change_type AND b.record_id = i.change_id "
+        f"AND b.record_hash = i.change_hash AND b.role IN {words(QUALITY)} AND {valid_signature('b')})"
+    )
+    return replace(door, item=f"{door.item} AND {signed}")
 
 
 def _items(speech: Speech) -> Iterator[Door]:

@@ -9,7 +9,7 @@ from records.approval import ApprovalSlot
 from records.purchase_order import PurchaseOrderLine
 from records.signature import Signature
 from rules import doors
-from rules.change_doors import change_doors
+from rules.change_doors import by_quality, change_doors
 from rules.change_item import ChangeItem
 from rules.controlled import ControlledFields
 from rules.doors import Door, Guarded, Parent, Speech, quoted, words
@@ -72,7 +72,10 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
 def _frozen(speech: Speech, policy: ControlledFields) -> Iterator[Door]:
     for guarded in guarded_tables(policy):
         for door in doors.frozen_columns(guarded, speech):
-            yield deepened(door) if door.name == "guard_work_order_quantity" else door
+            if door.name == "guard_work_order_quantity":
+                yield deepened(door)
+            else:
+                yield by_quality(door) if guarded.table is SUPPLIER_APPROVAL.table else door
         yield from doors.fixed_columns(guarded, speech)
         yield from doors.lines_stay(guarded, speech)
 

@@ -23,6 +23,7 @@ from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.approval import slots_of
 from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum
 from rules import duties, reviewing
+from rules.change_doors import DECIDED
 from rules.change_item import ChangeClass, ChangeItem
 from rules.controlled import Control, ControlledFields, current_policy
 from rules.finding import keep_findings
@@ -137,6 +138,8 @@ class LockstepGuard:
                 yield self._refusal(edit, name, old, new, status, "never to change")
             elif control is not None and not _is_approved(act, edit, name, old, new, control=control):
                 yield self._refusal(edit, name, old, new, status, "to stay as it was approved", control)
+            elif _decides_a_revision(edit, name, new) and not _has_item(act, edit, name, old, new, ChangeClass.C3):
+                yield self._refusal(edit, name, old, new, status, "to stay until a change order moves it")
             elif _cancels_a_line(edit, name, (old, new), status) and not _has_item(
                 act, edit, name, old, new, ChangeClass.C2
             ):
@@ -331,6 +334,11 @@ def _has_item(act: Act, edit: Edit, name: str, old: str | None, new: str | None,
 def _cancels_a_line(edit: Edit, name: str, texts: tuple[str | None, str | None], status: str) -> bool:
     """Whether a line is cancelled, or a cancelled one opened, under an order that is no draft."""
     return (edit.record_type, name) == ("purchase_order_line", "status") and "CANCELLED" in texts and status != "DRAFT"
+
+
+def _decides_a_revision(edit: Edit, name: str, new: str | None) -> bool:
+    """Whether a part revision is released, superseded or made obsolete."""
+    return (edit.record_type, name) == ("part_revision", "status") and new in DECIDED
 
 
 def _is_signed(act: Act, item: ChangeItem) -> bool:

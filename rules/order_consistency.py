@@ -18,6 +18,7 @@ from engine.errors import Effect, Finding
 from engine.record import Record
 from records.actual import Actual, ActualKind
 from records.amendment import AmendmentStatus, standing_on
+from records.change_order import open_order_releasing
 from records.external import Discrepancy, DiscrepancyStatus, ExternalRef
 from records.outside import LinkRole, LinkStatus, OutsideLink, links_of_line
 from records.part import PartRevision, RevisionStatus
@@ -200,7 +201,8 @@ def _standing(session: Session, revision: PartRevision) -> str:
     wanted = select(ExternalRef).where(ExternalRef.record_id == revision.change_order_id)
     known = session.scalar(wanted.limit(1)) if revision.change_order_id else None
     change = (known.native_number or known.native_id) if known is not None else "its change order"
-    waits = f"{change} not effective" if revision.change_order_id else ""
+    order = open_order_releasing(session, revision)
+    waits = f"{change if order is None else order.number} not effective" if revision.change_order_id or order else ""
     return ", ".join(filter(None, [revision.status.value.lower().replace("_", " "), waits]))
 
 

@@ -15,6 +15,7 @@ from records.requisition import Requisition
 from rules.law import becomes, block, law, session_of
 from rules.quality import wanted_clauses
 from rules.validation import judge_built, judge_issue, judge_submission, judge_suspicions
+from rules.waiting_change import waits_for, way_out
 
 
 @law("SUBMISSION", on=Requisition)
@@ -40,7 +41,7 @@ def a_line_orders_a_released_revision(edit: Edit) -> Iterator[Finding]:
     revision = session.get(PartRevision, line.part_revision_id)
     if revision is None or revision.status is RevisionStatus.RELEASED or order is None or order.origin is Origin.ERP:
         return
-    change = f" (change {revision.change_order_id})" if revision.change_order_id else ""
+    change = waits_for(session, revision)
     yield block(
         "CON-07",
         f"Expected a released revision on line {line.line_no} of {order.number}, but {revision.number} is {revision.status}{change}.",
@@ -48,7 +49,7 @@ def a_line_orders_a_released_revision(edit: Edit) -> Iterator[Finding]:
         field=f"lines.{line.line_no}.part_revision",
         new=revision.number,
         owner="role:ENG_AUTH",
-        way_out="Engineering releases the revision, or another revision is ordered.",
+        way_out=way_out(revision, "order another revision"),
     )
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+from sqlalchemy.orm import object_session
+
 from engine.errors import Effect, Finding
 from records.part import RevisionStatus
 from records.purchase_order import PurchaseOrderLine
 from records.requisition import RequisitionLine
+from rules.waiting_change import waits_for, way_out
 
 Line = RequisitionLine | PurchaseOrderLine
 
@@ -29,7 +32,7 @@ def _judge(line: Line, *, on: dt.date, effect: Effect) -> Finding | None:
     else:
         return None
     document = line.order if isinstance(line, PurchaseOrderLine) else line.requisition
-    change = f" (change {revision.change_order_id})" if revision.change_order_id else ""
+    change = waits_for(object_session(revision), revision)
     return Finding(
         "CON-07",
         effect,
@@ -39,5 +42,5 @@ def _judge(line: Line, *, on: dt.date, effect: Effect) -> Finding | None:
         field=f"lines.{line.line_no}.part_revision",
         new=revision.number,
         owner="role:ENG_AUTH",
-        way_out="Engineering releases the revision, or another revision is ordered.",
+        way_out=way_out(revision, "order another revision"),
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from engine.errors import Effect, Finding
 from records.approval import slots_of
@@ -20,6 +20,7 @@ from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, Purch
 from records.routing import InstructionStatus, OperationKind, WorkInstruction, released_instruction
 from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation
 from rules.policy import table_called
+from rules.waiting_change import waits_for, way_out
 
 UNSOUND = (OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.SUPPLIER_REJECTED)
 
@@ -53,12 +54,12 @@ def _revision(order: WorkOrder, today: dt.date) -> Iterator[Finding]:
         trouble = f"it is effective from {revision.effective_from or 'its release'} to {revision.effective_to or 'open'}, not on {today}"
     else:
         return
-    change = f" (change {revision.change_order_id})" if revision.change_order_id else ""
+    change = waits_for(object_session(revision), revision)
     yield _finding(
         order, "CON-07", Effect.BLOCK,
         f"Expected a released, effective part revision on {order.number}, but {revision.number}: {trouble}{change}.",
         field="part_revision", new=revision.number, owner="role:ENG_AUTH",
-        way_out="Engineering releases the revision, or the work order is planned for another one.",
+        way_out=way_out(revision, "plan the work order for another one"),
     )  # fmt: skip
 
 
