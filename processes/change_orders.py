@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, object_session
 
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.errors import Conflict, Invalid
 from engine.record import Operation, Record
-from processes.change_baseline import baseline_of, baseline_taken, definition_of
+from processes.change_applying import apply
+from processes.change_baseline import baseline_taken
+from processes.change_content import content_of
+from processes.change_effectivity import effectivity
+from processes.change_requests import open_request
 from records import part
 from records.calendar import MAIN, site_called
 from records.change_order import (
+    AddendumKind,
+    AddendumStatus,
     AffectedItem,
     ChangeOrder,
+    ChangeOrderAddendum,
     ChangeOrderRequest,
     ChangeOrderStatus,
     ChangeType,
-    EffectivityKind,
     Interchangeable,
     ItemAction,
     move,
 )
-from records.change_request import ChangeRequest, ChangeRequestEdit, OrderClass, RequestSource, RequestStatus, Urgency
+from records.change_request import ChangeRequest, ChangeRequestEdit, OrderClass, RequestStatus
 from records.numbering import next_number
 from records.part import PartRevision, RevisionStatus
-from records.work_order import WorkOrder
+from records.signing import supersede
 from rules.amending import value_of
 from rules.change_control import (
     CHANGE_ORDER,
@@ -45,47 +50,6 @@ from rules.change_control import (
 from rules.change_doors import UNSEALED
 from rules.change_item import ChangeClass, ChangeItem
 from rules.guard import BY_TABLE
-
-
-def open_request(
-    act: Act,
-    *,
-    title: str,
-    problem: str,
-    proposal: str = "",
-    source: RequestSource = RequestSource.DOC_ERROR,
-    source_ref: str = "",
-    urgency: Urgency = Urgency.ROUTINE,
-    proposed_class: OrderClass | None = None,
-    edits: Iterable[Mapping[str, Any]] = (),
-) -> ChangeRequest:
-    """Write a change request, a draft, with the edits that it asks for kept word for word.
-
-    edits: table_name, row_id, column_name, old_text, new_text, about. Raises: Invalid naming every field that is missing.
-    """
-    missing = {
-        name: "is required" for name, value in (("title", title), ("problem", problem)) if not str(value).strip()
-    }
-    if missing:
-        raise Invalid("Expected a title and the problem, but something is missing", missing)
-    site = site_called(act.session, MAIN)
-    request = ChangeRequest(
-        number=next_number(act, "CR", site=site), site=site, site_id=site.id, title=title.strip()[:200],
-        originator=act.user_id or act.actor, source=source, source_ref=source_ref, problem=problem.strip(),
-        proposal=proposal.strip(), urgency=urgency, proposed_class=proposed_class,
-    )  # fmt: skip
-    act.session.add(request)
-    act.session.flush()
-    for position, edit in enumerate(edits, start=1):
-        act.session.add(
-            ChangeRequestEdit(
-                change_request=request, change_request_id=request.id, position=position, table_name=edit["table_name"],
-                row_id=edit["row_id"], column_name=edit["column_name"], about=str(edit.get("about") or "")[:200],
-                old_text=edit.get("old_text"), new_text=edit.get("new_text"),
-            )
-        )  # fmt: skip
-    act.session.flush()
-    return request
 
 
 def open_order(
@@ -160,32 +124,6 @@ WRITABLE = (
 """Columns that people write while the order is free."""
 
 
-def effectivity(act: Act, kind: Any, value: Any) -> tuple[EffectivityKind | None, str]:
-    """Return an effectivity as it is kept. Raises: Invalid when it is in the past, or names nothing that there is."""
-    text = str(value or "").strip()
-    if kind in (None, ""):
-        return None, ""
-    try:
-        kind = EffectivityKind(kind)
-    except ValueError as error:
-        raise Invalid(
-            f"Expected one of {', '.join(EffectivityKind)}, but found {kind!r:.40}", {"effectivity_kind": "is unknown"}
-        ) from error
-    if kind is EffectivityKind.NEXT_BUILD:
-        return kind, ""
-    if kind is EffectivityKind.DATE:
-        return kind, _day(act, text)
-    if not text:
-        raise Invalid(
-            f"Expected the {kind} from which it counts, but there is none", {"effectivity_value": "is required"}
-        )
-    if kind is EffectivityKind.WO and act.session.scalar(select(WorkOrder.id).where(WorkOrder.number == text)) is None:
-        raise Invalid(
-            f"Expected the number of a work order, but there is no {text:.60}", {"effectivity_value": "is unknown"}
-        )
-    return kind, text[:200]
-
-
 def add_item(
     act: Act,
     order: ChangeOrder,
@@ -232,40 +170,6 @@ def take_baseline(act: Act, order: ChangeOrder) -> str:
     return baseline_taken(act, order)
 
 
-def content_of(order: ChangeOrder) -> dict[str, Any]:
-    """Return what the board signs: the order, its affected revisions with what they become, its items, its baseline and impact."""
-    session = object_session(order)
-    assert session is not None
-    return {
-        "number": order.number,
-        "round": order.round,
-        "change_class": order.change_class.value,
-        "type": order.type.value,
-        "title": order.title,
-        "reason": order.reason,
-        "effectivity": [order.effectivity_kind.value if order.effectivity_kind else None, order.effectivity_value],
-        "customer_approval": order.is_customer_approval_required,
-        "regulator_notice": order.regulator_notice,
-        "fai": order.fai.value if order.fai else None,
-        "revalidation": order.is_revalidation_required,
-        "training": order.is_training_required,
-        "expires_at": order.expires_at,
-        "baseline": order.baseline_hash,
-        "impact": order.impact_hash,
-        "affected": [_affected(item) for item in order.affected],
-        "bounds": [
-            [bound.kind.value, bound.record_id, bound.first, bound.last, bound.max_quantity] for bound in order.bounds
-        ],
-        "items": [
-            [
-                item.table_name, item.row_id, item.operation.value, item.column_name, item.old_text, item.new_text,
-                item.change_class.value,
-            ]
-            for item in items_of(session, order)
-        ],
-    }  # fmt: skip
-
-
 def seal(act: Act, order: ChangeOrder) -> str:
     """Freeze the content for the board: what follows from the effectivity is written, the hash set, every item bound to it.
 
@@ -296,6 +200,36 @@ def send_to_review(act: Act, order: ChangeOrder, *, reason: str | None = None) -
     return move(act, order, ChangeOrderStatus.REVIEW, reason=reason)
 
 
+def withdraw(act: Act, order: ChangeOrder, *, reason: str) -> ChangeOrder:
+    """Take an order back while nothing of it is done; every signature on it is superseded (C19).
+
+    Raises: Invalid without a reason; Conflict once values are applied (the way back is an addendum) or it is effective or over.
+    """
+    if not reason.strip():
+        raise Invalid("Expected a reason, but there is none", {"reason": "is required"})
+    done = any(item.applied_at is not None for item in items_of(act.session, order))
+    if order.effective_at is not None:
+        raise Conflict(
+            f"Expected {order.number} not to be effective yet, but it is. Raise a new change order.", code="ALREADY_EFFECTIVE",
+            record=(order.record_type, order.id), keep=True,
+        )  # fmt: skip
+    if done and not _is_undone(act, order):
+        raise Conflict(
+            f"Expected nothing of {order.number} to be applied, but something is: its way back is signed and done first",
+            code="NOT_UNDONE", record=(order.record_type, order.id),
+        )  # fmt: skip
+    supersede(act, order.record_type, order.id)
+    return move(act, order, ChangeOrderStatus.WITHDRAWN, reason=reason.strip())
+
+
+def _is_undone(act: Act, order: ChangeOrder) -> bool:
+    wanted = select(ChangeOrderAddendum.id).where(
+        ChangeOrderAddendum.change_order_id == order.id, ChangeOrderAddendum.kind == AddendumKind.WITHDRAWAL,
+        ChangeOrderAddendum.status == AddendumStatus.APPROVED,
+    )  # fmt: skip
+    return act.session.scalars(wanted).first() is not None
+
+
 def derive(act: Act, order: ChangeOrder) -> None:
     """Write the items that follow from the affected revisions and the effectivity: who is released, who is superseded, from when."""
     day = order.effective_on
@@ -310,110 +244,6 @@ def derive(act: Act, order: ChangeOrder) -> None:
         elif affected.action is ItemAction.OBSOLETE:
             _set(act, order, before, "status", before.status.value, RevisionStatus.OBSOLETE.value)
     act.session.flush()
-
-
-def apply(act: Act, order: ChangeOrder) -> list[ChangeItem]:
-    """Write every signed value that is due, in this one act, and return the items it used; a second call does nothing.
-
-    Superseding waits for the day on which the order takes effect. Values of purchase orders wait for their amendments.
-    Raises: Conflict when the order is not in force, a revision is no longer what was signed, or a value moved meanwhile.
-    """
-    if not order.is_in_force:
-        raise Conflict(
-            f"Expected {order.number} to be approved, but it is {order.status}: its board signs first",
-            code="NOT_IN_FORCE", record=(order.record_type, order.id),
-        )  # fmt: skip
-    due = [item for item in items_of(act.session, order) if item.applied_at is None and _is_due(act, order, item)]
-    if not due:
-        return []
-    _refuse_moved(order)
-    _write_all(act, order, due)
-    for item in due:
-        act.session.refresh(item)
-    act.note(order.record_type, order.id, "APPLIED", new=f"{len(due)} items")
-    return due
-
-
-def _write_all(act: Act, order: ChangeOrder, due: Sequence[ChangeItem]) -> None:
-    rows: dict[tuple[str, str], list[ChangeItem]] = {}
-    for item in sorted(due, key=_precedence):
-        rows.setdefault((item.table_name, item.row_id), []).append(item)
-    loaded = _records(act.session, rows)
-    with act.session.no_autoflush:
-        waiting = [key for key, items in rows.items() if not _is_release(items)]
-        for key in waiting:
-            _write_row(act, order, loaded[key], rows[key])
-    act.session.flush()
-    for key, items in rows.items():
-        if _is_release(items):
-            _release(act, order, loaded[key], items)
-    act.session.flush()
-
-
-def _write_row(act: Act, order: ChangeOrder, record: Any, items: Sequence[ChangeItem]) -> None:
-    for item in items:
-        setattr(record, item.column_name, value_of(type(record), item.column_name, item.new_text))
-
-
-def _release(act: Act, order: ChangeOrder, revision: Any, items: Sequence[ChangeItem]) -> None:
-    if revision.status is RevisionStatus.DRAFT:
-        part.move(act, revision, RevisionStatus.IN_REVIEW)
-        act.session.flush()
-    with act.session.no_autoflush:
-        revision.change_order_id = order.id
-        if order.effective_on is not None:
-            revision.effectivity, revision.effective_from = part.Effectivity.DATE, order.effective_on
-        part.move(act, revision, RevisionStatus.RELEASED, reason=f"{order.number}: {order.title}"[:4000])
-    act.session.flush()
-
-
-def _is_release(items: Sequence[ChangeItem]) -> bool:
-    return any(
-        item.table_name == PartRevision.__tablename__
-        and item.column_name == "status"
-        and item.new_text == RevisionStatus.RELEASED
-        for item in items
-    )
-
-
-def _precedence(item: ChangeItem) -> tuple[str, str, str]:
-    return item.table_name, item.row_id, item.column_name
-
-
-def _records(session: Session, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    found: dict[tuple[str, str], Any] = {}
-    for table in sorted({table for table, _ in keys}):
-        mapped: Any = BY_TABLE[table].mapped
-        ids = [row_id for name, row_id in keys if name == table]
-        for start in range(0, len(ids), 500):
-            for record in session.scalars(select(mapped).where(mapped.id.in_(ids[start : start + 500]))):
-                found[table, record.id] = record
-    for key in keys:
-        if key not in found:
-            raise Conflict(f"Expected the row {key[1]} of {key[0]} to be there, but it is gone", code="BASELINE_MOVED")
-    return found
-
-
-def _is_due(act: Act, order: ChangeOrder, item: ChangeItem) -> bool:
-    if item.table_name in ("purchase_order", "purchase_order_line"):
-        return False
-    superseding = item.table_name == PartRevision.__tablename__ and item.new_text == RevisionStatus.SUPERSEDED
-    day = order.effective_on
-    return not superseding or day is None or day <= act.now.astimezone(order.site.zone).date()
-
-
-def _refuse_moved(order: ChangeOrder) -> None:
-    """Refuse an order whose following revisions are not what the board read. Raises: Conflict BASELINE_MOVED."""
-    for item in order.affected:
-        if item.part_revision_to is None or item.part_revision_to.status is RevisionStatus.RELEASED:
-            continue
-        signed = baseline_of(item).get("becomes")
-        if signed is not None and signed != content_hash(definition_of(item.part_revision_to)):
-            raise Conflict(
-                f"Expected {item.part_revision_to.number} as the board signed it, but it was edited since. Return {order.number} "
-                "and have it signed again.",
-                code="BASELINE_MOVED", record=(order.record_type, order.id), keep=True,
-            )  # fmt: skip
 
 
 def _put(act: Act, order: ChangeOrder, wanted: Wanted) -> ChangeItem:
@@ -493,14 +323,6 @@ def _carry_over(act: Act, order: ChangeOrder, edit: ChangeRequestEdit) -> None:
         )
 
 
-def _affected(item: AffectedItem) -> list[Any]:
-    after = item.part_revision_to
-    return [
-        item.part_revision_from_id, item.part_revision_to_id, item.action.value, item.interchangeable.value, item.baseline_hash,
-        content_hash(definition_of(after)) if after is not None else None,
-    ]  # fmt: skip
-
-
 def _refuse_sealed(order: ChangeOrder) -> None:
     if not order.is_free:
         raise Conflict(
@@ -558,22 +380,7 @@ def _refuse_unready(
             )  # fmt: skip
 
 
-def _day(act: Act, text: str) -> str:
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise Invalid(
-            f"Expected a day such as 2026-12-31, but found {text!r:.40}", {"effectivity_value": "is no day"}
-        ) from error
-    today = act.now.astimezone(site_called(act.session, MAIN).zone).date()
-    if day < today:
-        raise Invalid(
-            f"Expected a day from {today.isoformat()} on, but {text} is past", {"effectivity_value": "is in the past"}
-        )
-    return day.isoformat()
-
-
 __all__ = [
     "add_edit", "add_item", "apply", "content_of", "is_covered", "items_of", "open_order", "open_order_on", "open_orders_on",
-    "open_request", "seal", "send_to_review", "take_baseline", "write",
+    "open_request", "seal", "send_to_review", "take_baseline", "withdraw", "write",
 ]  # fmt: skip
