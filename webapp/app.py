@@ -16,6 +16,8 @@ from webapp.pages import (
     amendments,
     approvals,
     certificates,
+    change_requests,
+    changes,
     data_quality,
     evidence,
     findings,
@@ -83,6 +85,8 @@ SCREENS = (
     waivers,
     mismatches,
     nonconformances,
+    change_requests,
+    changes,
 )
 """Modules of pages, each with a blueprint."""
 

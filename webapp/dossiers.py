@@ -195,4 +195,6 @@ PAGES: Mapping[str, str] = {
     "nonconformance": "nonconformances.show",
     "mode_switch": "flow_modes.show",
     "legal_hold": "evidence.hold",
+    "change_order": "changes.show",
+    "change_request": "change_requests.show",
 }

@@ -59,6 +59,8 @@ BAD = frozenset(
         "LOCKED",
         "DISABLED",
         "OVERDUE_HOLD",
+        "EMERGENCY_ACTIVE",
+        "CONFLICT",
         "OUT_OF_TOLERANCE",
         "reject",
     }
@@ -80,6 +82,8 @@ WARN = frozenset(
         "CANCEL_PENDING",
         "OBSOLETE",
         "MAJOR",
+        "DEFERRED",
+        "DUPLICATE",
         "return",
     }
 )
@@ -94,6 +98,11 @@ ACTIVE = frozenset(
         "IN_REVIEW",
         "RUNNING",
         "PARTIALLY_RECEIVED",
+        "TRIAGED",
+        "IMPACT",
+        "REVIEW",
+        "IMPLEMENTING",
+        "VERIFYING",
         "FIRM",
         "READY",
         "STARTED",
@@ -120,6 +129,8 @@ NAVIGATION = (
     ("lots.index", "Lots", "Making"),
     ("resources.index", "Resources", "Making"),
     ("parts.index", "Parts", "Making"),
+    ("changes.index", "Change orders", "Changes"),
+    ("change_requests.index", "Change requests", "Changes"),
     ("holds.index", "Holds and quarantine", "Oversight"),
     ("nonconformances.index", "Nonconformances", "Oversight"),
     ("findings.index", "Findings", "Oversight"),
