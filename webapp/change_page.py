@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Boolean, Date
 from sqlalchemy.orm import Session
 
+from engine.database import Scaled
 from engine.errors import NotFound
+from engine.redline import Difference, Field, Kind, Redline, Shape
 from processes.change_values import name_of, record_of
 from records.change_order import ChangeOrder
-from records.change_request import ChangeRequest
+from records.change_request import ChangeRequest, ChangeRequestEdit
 from rules.change_control import items_of
+from rules.change_item import ChangeItem
+from rules.guard import BY_TABLE
 from webapp.formats import words
 from webapp.naming import name_of_id
-from webapp.redline import Difference, compare
+from webapp.redline import View, view_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +36,15 @@ PANELS: dict[str, Panel] = {}
 """By tab: ``impact``, ``tasks``, ``board``; whoever fills one registers it here. A tab that nobody fills says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One value that a change sets, as people read it. item: where it comes from; url: of the row, or empty."""
-
-    difference: Difference
-    item: Any
-    record_type: str
-    record_id: str
+def values_of(session: Session, order: ChangeOrder) -> View:
+    """Return the values that an order sets, row by row, each with its class and whether it is applied."""
+    found = [_difference(session, item, _standing(item)) for item in items_of(session, order)]
+    return view_of(Redline(tuple(found)), prefix="value")
 
 
-def values_of(session: Session, order: ChangeOrder) -> list[Value]:
-    """Return the values that an order sets, by row and column."""
-    return [_value(session, item) for item in items_of(session, order)]
-
-
-def edits_of(session: Session, request: ChangeRequest) -> list[Value]:
+def edits_of(session: Session, request: ChangeRequest) -> View:
     """Return the values that a request asks for."""
-    return [_value(session, edit) for edit in request.edits]
+    return view_of(Redline(tuple(_difference(session, edit, "") for edit in request.edits)), prefix="value")
 
 
 def place(session: Session, table: str, row_id: str) -> str:
@@ -59,34 +55,37 @@ def place(session: Session, table: str, row_id: str) -> str:
         return f"{words(table)} {row_id}"
 
 
-def differences(values: Sequence[Value]) -> list[Difference]:
-    """Return the redline alone."""
-    return [value.difference for value in values]
+def _standing(item: ChangeItem) -> str:
+    return f"class {item.change_class}" + (", applied" if item.applied_at is not None else "")
 
 
-def _value(session: Session, item: Any) -> Value:
-    shown = [
-        (name_of_id(session, item.table_name, item.column_name, text) or text) if text else text
-        for text in (item.old_text, item.new_text)
-    ]
-    name = words(item.column_name.removesuffix("_id")).lower()
-    difference = compare(place(session, item.table_name, item.row_id), name, *shown)
-    parent = _parent(session, item.table_name, item.row_id)
-    return Value(difference, item, *parent)
+def _difference(session: Session, item: ChangeItem | ChangeRequestEdit, why: str) -> Difference:
+    label = words(item.column_name.removesuffix("_id")).lower()
+    shape = _shape(item.table_name, item.column_name)
+    old, new = (
+        Field(label, _named(session, item, text), shape) if text else None for text in (item.old_text, item.new_text)
+    )
+    kind = Kind.ADDED if old is None else Kind.REMOVED if new is None else Kind.CHANGED
+    return Difference(
+        kind, (item.row_id,), place(session, item.table_name, item.row_id), item.column_name, label, old.text if old else None,
+        new.text if new else None, shape, why=why,
+    )  # fmt: skip
 
 
-def _parent(session: Session, table: str, row_id: str) -> tuple[str, str]:
-    """Return the document whose page shows a row."""
-    if table in ("part_revision", "purchase_order_line", "product_definition_ref"):
-        try:
-            record: Any = record_of(session, table, row_id)
-        except NotFound:
-            return "", ""
-        if table == "part_revision":
-            return "part", record.part_id
-        return (
-            ("purchase_order", record.order_id)
-            if table == "purchase_order_line"
-            else ("part", record.part_revision.part_id)
-        )
-    return table, row_id
+def _named(session: Session, item: ChangeItem | ChangeRequestEdit, text: str) -> str:
+    named = name_of_id(session, item.table_name, item.column_name, text)
+    if named is not None:
+        return named
+    return words(text) if item.column_name == "status" else text
+
+
+def _shape(table: str, column: str) -> Shape:
+    mapped = BY_TABLE[table].mapped if table in BY_TABLE else None
+    kind = mapped.__table__.columns[column].type if mapped is not None and column in mapped.__table__.columns else None
+    if isinstance(kind, Boolean):
+        return Shape.TRUTH
+    if isinstance(kind, Scaled):
+        return Shape.NUMBER
+    if isinstance(kind, Date):
+        return Shape.DAY
+    return Shape.TEXT if column == "description" else Shape.CODE

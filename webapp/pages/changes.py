@@ -162,7 +162,7 @@ def _show(order: ChangeOrder, refusal: Refused | None = None, *, tab: str = "") 
     session = reading()
     panels = {name: panel.values(session, order) for name, panel in change_page.PANELS.items()}
     values = change_page.values_of(session, order)
-    counts = {"changes": len(values) + len(order.affected)} | {
+    counts = {"changes": values.count + len(order.affected)} | {
         name: panel.count(session, order) for name, panel in change_page.PANELS.items()
     }
     return render_template(
