@@ -13,7 +13,7 @@ from engine.redline import Difference, Kind, Shape
 from engine.wording import in_words
 from processes.documents import plain
 from records.amendment import AmendmentKind, PurchaseOrderAmendment
-from rules.amendment_redline import printed, redline_of
+from rules.amendment_redline import printed, printed_line, redline_of
 from rules.amendment_words import PRINTED
 
 TEMPLATE = Path(__file__).with_name("order_change.typ")
@@ -51,15 +51,18 @@ def _data(amendment: PurchaseOrderAmendment) -> dict[str, Any]:
 
 
 def _told(amendment: PurchaseOrderAmendment) -> list[Difference]:
-    """Return what the supplier is told of the stored redline: what is the house's own business is left out."""
+    """Return what the supplier is told of the stored redline: what is the house's own business is left out, and a line stays together."""
     session = object_session(amendment)
     assert session is not None
-    return [one for one in redline_of(session, amendment).differences if not one.name or one.name in PRINTED]
+    groups = redline_of(session, amendment).groups
+    return [one for group in groups for one in group.differences if not one.name or one.name in PRINTED]
 
 
 def _row(one: Difference) -> dict[str, Any]:
     """Return a difference for the printed table. words: prose as runs of what stayed, went and came."""
-    old, new = printed(one, one.old, one.was_unit), printed(one, one.new, one.unit)
+    old, new = printed(one.old, one.shape, one.was_unit), printed(one.new, one.shape, one.unit)
+    if one.row is not None:
+        new = printed_line(one.row)
     is_prose = one.shape is Shape.TEXT and one.kind is Kind.CHANGED
     return {
         "sign": one.sign,

@@ -67,7 +67,8 @@ def _new_line(session: Session, changes: Sequence[Change], currency: str) -> Dif
     place = place_of(changes[0].path)
     units = {field_of(one.path): one.new_text or "" for one in changes} | {"^currency": currency}
     shown = [one for one in changes if field_of(one.path) not in OF_ITSELF and one.new_text]
-    fields = {field_of(one.path): _field(session, one, one.new_text, units) for one in shown}
+    told = {field_of(one.path): _field(session, one, one.new_text, units) for one in shown}
+    fields = {name: one for name, one in told.items() if one.text != "none"}
     row = Row(place.removeprefix("Line "), "Line", fields, identity=changes[0].row_id)
     return Difference(Kind.ADDED, (changes[0].row_id,), place, new=row.summary, row=row)
 
@@ -119,13 +120,19 @@ def _status(change: Change, text: str) -> str:
     return {"CANCELLED": "cancelled"}.get(text, "as ordered")
 
 
-def printed(one: Difference, text: str | None, unit: str) -> str:
+def printed(text: str | None, shape: Shape, unit: str) -> str:
     """Return a value as it is printed for a supplier, whose habits of writing numbers nobody knows."""
     if not text:
         return ""
-    if one.shape is Shape.NUMBER:
+    if shape is Shape.NUMBER:
         return f"{f'{Decimal(text):,.6f}'.rstrip('0').rstrip('.')} {unit}".strip()
-    if one.shape is Shape.MONEY:
+    if shape is Shape.MONEY:
         whole, _, rest = f"{Decimal(text):,.4f}".partition(".")
-        return f"{whole}.{rest.rstrip('0').ljust(MINOR_UNITS.get(unit, 2), '0')} {unit}".strip()
+        fraction = rest.rstrip("0").ljust(MINOR_UNITS.get(unit, 2), "0")
+        return f"{whole}.{fraction} {unit}".strip() if fraction else f"{whole} {unit}".strip()
     return text
+
+
+def printed_line(row: Row) -> str:
+    """Return a new line as it is printed: each value with its name."""
+    return ", ".join(f"{one.label} {printed(one.text, one.shape, one.unit)}" for one in row.fields.values())

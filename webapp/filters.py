@@ -113,7 +113,7 @@ ACTIVE = frozenset(
         "ask",
     }
 )
-PART_OF = {"traces": "lots"}
+PART_OF = {"definitions": "operations", "traces": "lots"}
 """Blueprints whose pages are reached through another one's entry."""
 
 NAVIGATION = (

@@ -174,6 +174,22 @@ def test_the_guards_word_bars_and_the_attempt_is_kept(opened: tuple[Plant, Task]
         assert (kept.actor, kept.field) == ("user:max", "SOD-2")
 
 
+def test_the_guard_keeps_one_verdict_back_and_no_other(opened: tuple[Plant, Task]) -> None:
+    plant, task = opened
+    plant.guard.kept_back["approve"] = "line 2 is not"
+    with pytest.raises(RuleViolation, match="Expected everything to be viewed, but line 2 is not"):
+        plant.decide(task, "approve", reason="I read it all")
+    with plant.reading() as session:
+        assert session.scalars(select(Decision)).all() == []
+        draft = tasks.draft_of(session, task.id, "max")
+        assert draft is not None
+        assert (draft.reason, draft.kept_because) == (
+            "I read it all",
+            "Expected everything to be viewed, but line 2 is not",
+        )
+    assert plant.decide(task, "reject", reason="Not like this").verdict == "reject"
+
+
 def test_a_deputy_decides_on_behalf_of_the_absent(opened: tuple[Plant, Task]) -> None:
     plant, task = opened
     plant.staff.deputies["bea"] = ["lena"]

@@ -88,7 +88,8 @@ class Bar(Answer):
 class TaskDetail(TaskSummary):
     """A task with its form.
 
-    outcomes: the verdicts the caller may give, none when barred or closed. signature: the meaning it must be signed with, or
+    outcomes: the verdicts the caller may give, none when barred or closed; kept_back: those that wait for something else, such as a
+    blocking comment, with why. signature: the meaning it must be signed with, or
     null. why_me: why it is in the caller's inbox. variables: what its form reads, only for who may take it.
     """
 
@@ -96,6 +97,7 @@ class TaskDetail(TaskSummary):
     signature = maybe()
     acting_for = fields.List(fields.String(allow_none=True))
     barred_by = fields.List(fields.Nested(Bar))
+    kept_back = fields.Dict(keys=fields.String(), values=fields.List(fields.Nested(Bar)))
     why_me = fields.List(fields.String())
     wait = fields.String()
     notes = fields.List(fields.String())
@@ -208,12 +210,16 @@ def _show(task_id: str) -> dict[str, Any]:
     is_open = task.state == TaskState.OPEN
     barring = reviews.bars(session, task, mandates) if is_open else []
     may_take = is_open and bool(mandates)
+    kept_back = {word: eligibility.verdict_bars(session, task, word, me) for word in task.outcomes} if may_take else {}
     draft = tasks.draft_of(session, task.id, me)
     return {name: getattr(task, name) for name in SUMMARY} | {
-        "outcomes": task.outcomes if may_take and not barring else [],
+        "outcomes": [word for word in task.outcomes if not kept_back[word]] if may_take and not barring else [],
         "signature": task.signature,
         "acting_for": list(dict.fromkeys(mandate.on_behalf_of for mandate in mandates)),
         "barred_by": [finding_values(finding) for finding in barring],
+        "kept_back": {
+            word: [finding_values(finding) for finding in found] for word, found in kept_back.items() if found
+        },
         "why_me": [reason.sentence for reason in eligibility.why_me(session, task, me, now=now())],
         "wait": instances.wait_sentence(session, instances.find(session, task.instance_id)),
         "notes": task.notes,
