@@ -280,7 +280,8 @@ def _component(one: Mapping[str, Any], number: int) -> Row:
     fields: dict[str, Field] = {}
     rows: list[Row] = []
     for name, value in one.items():
-        if name in LAYOUT or name in ("components", "id"):
+        if name in LAYOUT or name in ("components", "id", "label"):
+            # Its label is what a field is called: another one is told as a new name, not twice.
             continue
         if name == "values" and isinstance(value, list):
             rows += [_choice(choice) for choice in value if isinstance(choice, dict)]
@@ -288,7 +289,7 @@ def _component(one: Mapping[str, Any], number: int) -> Row:
             fields.update(_flat(name, value))
     below = one.get("components")
     rows += _components(below) if isinstance(below, list) else ()
-    called = one.get("label") or one.get("key") or one.get("text") or one.get("id") or str(number)
+    called = one.get("label") or one.get("key") or one.get("id") or str(number)
     kind = {"group": "Group", "dynamiclist": "List", "text": "Text", "button": "Button"}.get(
         str(one.get("type")), "Field"
     )

@@ -31,11 +31,27 @@ def in_words(old: str, new: str) -> list[Piece]:
     tail = _common(before[head:][::-1], after[head:][::-1])
     inner = before[head : len(before) - tail], after[head : len(after) - tail]
     pieces = [(None, before[:head]), *_inner(*inner), (None, before[len(before) - tail :])]
-    found = [Piece(kind, "".join(words)) for kind, words in pieces if words]
+    found = _joined([Piece(kind, "".join(words)) for kind, words in pieces if words])
     shared = sum(len(one.text.strip()) for one in found if one.kind is None)
     if shared < ALIKE * min(len(old.strip()), len(new.strip())):
         return [Piece(kind, text) for kind, text in ((Kind.REMOVED, old), (Kind.ADDED, new)) if text]
     return found
+
+
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Join what is parted by nothing but a space: two words in place of two others read as one replacement."""
+    found: list[Piece] = []
+    went = came = ""
+    for index, piece in enumerate(pieces):
+        is_gap = piece.kind is None and piece.text.isspace() and bool(went or came) and index + 1 < len(pieces)
+        if piece.kind is None and not is_gap:
+            found += [one for one in (Piece(Kind.REMOVED, went), Piece(Kind.ADDED, came)) if one.text]
+            found.append(piece)
+            went = came = ""
+            continue
+        went += piece.text if piece.kind is not Kind.ADDED else ""
+        came += piece.text if piece.kind is not Kind.REMOVED else ""
+    return [*found, *(one for one in (Piece(Kind.REMOVED, went), Piece(Kind.ADDED, came)) if one.text)]
 
 
 def _common(before: Sequence[str], after: Sequence[str]) -> int:

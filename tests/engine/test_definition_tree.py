@@ -118,7 +118,7 @@ def test_a_field_of_a_form_is_told_by_its_variable():
     changed["components"].append(changed["components"].pop(0))
     sentences = told(".form", json.dumps(FORM), json.dumps(changed))
     assert any("was called Field “Total as keyed” before" in one for one in sentences)
-    assert any(one.endswith("label was “Total as keyed”, and is now “Sum as keyed”.") for one in sentences)
+    assert not any("label was" in one for one in sentences)
     assert any("required was removed; it was yes" in one for one in sentences)
     assert any("moved from place 1" in one for one in sentences)
 

@@ -193,6 +193,12 @@ def test_a_text_is_compared_word_by_word():
     ]  # fmt: skip
 
 
+def test_words_in_a_row_are_told_as_one_replacement():
+    assert in_words("It stands either way, as said.", "It stands in any case, as said.") == [
+        Piece(None, "It stands "), Piece(Kind.REMOVED, "either way"), Piece(Kind.ADDED, "in any case"), Piece(None, ", as said."),
+    ]  # fmt: skip
+
+
 def test_a_decimal_is_one_word():
     assert Piece(Kind.REMOVED, "42.5000") in in_words("price 42.5000 each", "price 42.7500 each")
 
