@@ -12,6 +12,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from engine import checkpoints
 from engine.act import Act, Installation
 from engine.checkpoint_key import DEFAULT, SigningKey, load_key, make_key
@@ -125,16 +127,23 @@ def receipt(made: Checkpoint, public_key: str) -> str:
 
 @registry.errand("deliver_checkpoint")
 def deliver_checkpoint(installation: Installation, work: Work) -> None:
-    """Put a checkpoint into the folder, as ``checkpoint-<number>.json``; what lies there already is never overwritten.
+    """Put a checkpoint into the folder of its series, as ``checkpoint-<number>.json``; what lies there is never overwritten.
 
     Raises: OSError when the folder is not there or full: the job is tried again; Conflict when another one lies there.
     """
     with installation.reading() as session:
         made = session.get(Checkpoint, int(work["number"]))
         key = session.get(CheckpointKey, made.key_id) if made is not None else None
+        series = series_of(session)
     if made is None or key is None:
         raise NotFound(f"Expected a checkpoint {work['number']}, but there is none")
-    write_receipt(checkpoint_folder(installation), made.number, receipt(made, key.public_key))
+    write_receipt(checkpoint_folder(installation) / series, made.number, receipt(made, key.public_key))
+
+
+def series_of(session: Session) -> str:
+    """Return what the checkpoints of this database are told apart by from those of another one, or of an earlier life of it."""
+    first = session.get(Checkpoint, 1)
+    return first.hash[:12] if first is not None else ""
 
 
 def write_receipt(folder: Path, number: int, content: str) -> Path:
@@ -152,13 +161,14 @@ def write_receipt(folder: Path, number: int, content: str) -> Path:
 
 
 def receipts_in(folder: Path) -> dict[str, Any]:
-    """Return what lies in a folder of receipts, by file name; what cannot be read is None."""
+    """Return what lies in a folder of receipts and the folders in it, by name; what cannot be read is None."""
     found: dict[str, Any] = {}
-    for path in sorted(folder.glob("checkpoint-*.json")):
+    for path in sorted(folder.rglob("checkpoint-*.json")):
+        name = path.relative_to(folder).as_posix()
         try:
-            found[path.name] = json.loads(path.read_text("utf-8"))
+            found[name] = json.loads(path.read_text("utf-8"))
         except (ValueError, OSError):
-            found[path.name] = None
+            found[name] = None
     return found
 
 

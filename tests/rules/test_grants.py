@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
+from engine import verification
+from engine.checkpoint_key import make_key
 from engine.database import connect
 from engine.errors import Conflict, Invalid, NotFound
+from processes.checkpointing import seal
 from rules.grants import grant_to_web_role, written_once
 from tests.clock import SettableClock
 from tests.makers import make_cast, make_site
@@ -38,7 +42,7 @@ def web(postgresql_database: Engine) -> Iterator[Engine]:
         connection.execute(text(f"DROP ROLE {role}"))
 
 
-def test_the_web_role_works_and_its_work_is_chained(web: Engine) -> None:
+def test_the_web_role_works_and_its_work_is_chained(web: Engine, tmp_path: Path) -> None:
     from webapp.wiring import wire
 
     house = wire(web.url.render_as_string(hide_password=False), clock=SettableClock())
@@ -50,6 +54,10 @@ def test_the_web_role_works_and_its_work_is_chained(web: Engine) -> None:
         user = act.session.get(User, "otto")
         assert user is not None
         user.title = "Buyer"
+    with house.acting("system:checkpoint") as act:
+        assert seal(act, make_key(tmp_path)) is not None
+    with house.reading() as session:
+        assert list(verification.verify(session)) == []
     house.database.dispose()
 
 

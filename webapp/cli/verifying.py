@@ -15,7 +15,7 @@ from engine.act import Installation
 from engine.checkpoint_check import Trust
 from engine.checkpoint_key import is_public_key, key_id, public_keys
 from engine.verification import Break, Tell
-from processes.checkpointing import checkpoint_folder, key_folder, receipts_in
+from processes.checkpointing import checkpoint_folder, key_folder, receipts_in, series_of
 from processes.recount import recount
 from webapp.cli.house import Exit, House, as_json, guard_problems, refusals_told, show_json
 
@@ -24,7 +24,7 @@ from webapp.cli.house import Exit, House, as_json, guard_problems, refusals_told
 @click.option(
     "--receipts",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder where delivered checkpoints lie; else the one they are delivered to.",
+    help="Where delivered checkpoints lie: all of them count; else those of this database's series where they are delivered to.",
 )
 @click.option(
     "--key", "keys", multiple=True, metavar="KEY", help="A public key you trust, in hex or as a file; may be given several times."
@@ -46,13 +46,13 @@ def verify_command(house: House, receipts: Path | None, keys: tuple[str, ...], i
     """
     with house.open_as_found() as installation, installation.reading() as session:
         unguarded = guard_problems(installation)
-        trust = _trust(installation, receipts, keys)
+        trust = _trust(installation, session, receipts, keys)
         total = verification.count_chains(session)
-        session.rollback()
+        session.rollback()  # What was read so far must not stand in the way of the one snapshot.
         with Progress(console=house.says, transient=True, disable=is_json) as progress:
             bar = progress.add_task("chains", total=total)
             breaks = list(everything(session, trust, tell=lambda count: progress.advance(bar, count)))
-        remarks = list(_remarks(session, trust))
+        remarks = [*_remarks(session, trust), *(_other_series(installation, session) if receipts is None else ())]
     if is_json:
         show_json({"chains": total, "breaks": as_plain(breaks), "guard": unguarded, "remarks": remarks})
     else:
@@ -74,12 +74,24 @@ def everything(session: Session, trust: Trust, *, tell: Tell = lambda count: Non
     yield from checkpoint_check.check(session, trust)
 
 
-def _trust(installation: Installation, receipts: Path | None, given: tuple[str, ...]) -> Trust:
+def _trust(installation: Installation, session: Session, receipts: Path | None, given: tuple[str, ...]) -> Trust:
     keys: dict[str, str] = dict(public_keys(key_folder(installation)))
     for one in given:
         text = _key_text(one)
         keys[key_id(text)] = text
-    return Trust(keys, receipts_in(receipts or checkpoint_folder(installation)))
+    own = series_of(session)
+    return Trust(keys, receipts_in(receipts or checkpoint_folder(installation) / own) if receipts or own else {})
+
+
+def _other_series(installation: Installation, session: Session) -> Iterator[str]:
+    """Yield that the folder holds checkpoints of another database: or of this one, before somebody made them anew."""
+    folder, own = checkpoint_folder(installation), series_of(session)
+    others = sorted(path.name for path in folder.glob("*") if path.is_dir() and path.name != own)
+    if others:
+        yield (
+            f"{folder} also holds checkpoints of {', '.join(others[:5])}, which this database does not know. If it was not set up "
+            "anew, its checkpoints were replaced; --receipts compares them all."
+        )
 
 
 def _key_text(given: str) -> str:

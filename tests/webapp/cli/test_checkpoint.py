@@ -48,7 +48,8 @@ def meddle(database: Engine, statement: str) -> None:
 def test_a_checkpoint_is_made_delivered_and_verified(call: Call, tmp_path: Path) -> None:
     made = call("checkpoint", "now")
     assert (made.exit_code, "Checkpoint 1:" in made.output) == (0, True)
-    receipt = json.loads((tmp_path / "checkpoints" / "checkpoint-00000001.json").read_text())
+    [path] = (tmp_path / "checkpoints").rglob("checkpoint-00000001.json")
+    receipt = json.loads(path.read_text())
     assert receipt["public_key"] == call("checkpoint", "key").stdout.strip()
     listed = json.loads(call("checkpoint", "list", "--json").stdout)
     assert [one["number"] for one in listed["checkpoints"]] == [1]
@@ -65,6 +66,19 @@ def test_a_chain_that_was_cut_off_is_named(call: Call, plant: Installation) -> N
     assert result.exit_code == 1
     assert "user_account otto row 2: Expected row" in result.output
     assert "its last rows were cut off" in result.output
+
+
+def test_checkpoints_that_were_all_made_anew_are_told_by_those_that_left(
+    call: Call, plant: Installation, tmp_path: Path
+) -> None:
+    assert call("checkpoint", "now").exit_code == 0
+    for statement in ("DELETE FROM checkpoint_leaf", "DELETE FROM checkpoint"):
+        meddle(plant.database, statement)
+    assert call("checkpoint", "now", "--whole").exit_code == 0
+    told = call("verify")
+    assert (told.exit_code, "its checkpoints were replaced" in told.output) == (0, True)
+    strict = call("verify", "--receipts", str(tmp_path / "checkpoints"))
+    assert (strict.exit_code, "but the database has another one" in strict.output) == (1, True)
 
 
 def test_a_key_that_is_not_the_plants_is_named(call: Call, tmp_path: Path) -> None:
