@@ -29,6 +29,7 @@ from processes.work_order_release import snapshot_of
 from records.amendment import PurchaseOrderAmendment
 from records.change_order import ChangeOrder
 from records.change_request import ChangeRequest
+from records.person import User
 from records.purchase_order import PurchaseOrder, approved_content
 from records.requisition import Requisition, requisition_content
 from records.work_order import WorkOrder
@@ -100,6 +101,7 @@ def gather(session: Session, record: Record, *, now: dt.datetime) -> dict[str, A
         ],
         "chains": chains,
         "contents": [content for one in documents for content in _contents(one, rows)],
+        "people": _people(session, chains),
         "definitions": [_definition(session, run) for run in runs],
         "checkpoints": _checkpoints(session, {proof["checkpoint"] for proof in proofs}),
         "proofs": _with_ways(session, proofs),
@@ -203,6 +205,13 @@ def _contents(record: Record, rows: Iterable[tuple[About, Mapping[str, str | Non
     }
     if content_hash(content) in signed:
         yield {"hash": content_hash(content), "content": content}
+
+
+def _people(session: Session, chains: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names of those who acted, as they are now; signatures carry the printed name of their day."""
+    acted = {str(row.get("actor", "")).partition(":")[2] for chain in chains for row in chain["rows"]}
+    users = session.scalars(select(User).where(User.id.in_(sorted(acted))).order_by(User.id))
+    return {f"user:{user.id}": f"{user.name} ({user.id})" for user in users}
 
 
 def _definition(session: Session, run: Instance) -> dict[str, Any]:

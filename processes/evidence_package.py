@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.canonical import canonical_json
+from engine.database import is_id
 from engine.errors import Conflict
 from engine.record import Record
 from engine.stored.definition import DefinitionFile
@@ -39,6 +41,9 @@ It prints OK, or the first thing that is broken. Without the key it proves only 
 
 DECISIONS = "decision"
 """How the chain of a run's decisions is called."""
+
+INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 Files = dict[str, bytes]
 
@@ -101,7 +106,9 @@ def evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
     data = {
         "title": f"{_words(about['record_type'])} {about['number']}",
         "made_at": _moment(evidence["made_at"]),
-        "facts": [[_words(name), str(text)] for name, text in own.items() if text and not _is_technical(name, text)],
+        "facts": [
+            [_words(name), _short(str(text))] for name, text in own.items() if text and not _is_technical(name, text)
+        ],
         "signatures": [_signature(fields) for (kind, _), fields in rows.items() if kind == "signature"],
         "decisions": [
             _decision(row) for chain in evidence["chains"] if chain["of"][0] == DECISIONS for row in chain["rows"]
@@ -111,7 +118,7 @@ def evidence_pdf(evidence: Mapping[str, Any]) -> bytes:
             [number, _moment(one["statement"]["made_at"]), one["statement"]["root"], one["statement"]["key"]]
             for number, one in evidence["checkpoints"].items()
         ],
-        "events": _events(evidence["chains"]),
+        "events": _events(evidence["chains"], evidence["people"]),
     }
     content = typst.compile(TEMPLATE, sys_inputs={"data": json.dumps(data, ensure_ascii=False)})
     assert isinstance(content, bytes)
@@ -135,7 +142,7 @@ def _decision(row: Mapping[str, Any]) -> Sequence[str]:
     return [_moment(row["decided_at"]), who, row["role"] or "", row["element_id"], verdict, row["reason"] or ""]
 
 
-def _events(chains: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
+def _events(chains: Sequence[Mapping[str, Any]], people: Mapping[str, str]) -> list[Sequence[str]]:
     """Return every event of the document, its lines and its runs, in the order of time."""
     found = [
         (row["at"], at, row["seq"], chain["of"][0], row)
@@ -145,7 +152,7 @@ def _events(chains: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
     ]
     return [
         [
-            _moment(row["at"]), row["actor"], f"{_words(kind)} {seq}", _words(row["action"]), _words(row["field"] or ""),
+            _moment(row["at"]), _who(row, people), f"{_words(kind)} {seq}", _words(row["action"]), _words(row["field"] or ""),
             _short(row["old"]), _short(row["new"]), row["reason"] or "",
         ]
         for _, _, seq, kind, row in sorted(found, key=lambda one: one[:3])
@@ -157,8 +164,21 @@ def _words(code: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _who(row: Mapping[str, Any], people: Mapping[str, str]) -> str:
+    who = people.get(row["actor"], row["actor"])
+    principal = f"user:{row['on_behalf_of']}" if row["on_behalf_of"] else ""
+    return f"{who} for {people.get(principal, row['on_behalf_of'])}" if principal else who
+
+
 def _short(text: str | None, most: int = 160) -> str:
-    return "" if text is None else text if len(text) <= most else f"{text[:most]}…"
+    """Return a value as it is read: ids and hashes by their beginning, instants as people write them; the JSON has them whole."""
+    if text is None:
+        return ""
+    if INSTANT.fullmatch(text):
+        return _moment(text)
+    if is_id(text) or DIGEST.fullmatch(text):
+        return f"{text[:12]}…"
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _moment(text: str) -> str:

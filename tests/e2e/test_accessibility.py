@@ -49,6 +49,8 @@ def test_no_page_keeps_anybody_out(sign_in: Callable[..., Page], live: Live, sch
     judge(page, f"{live.url}/requisitions/new")
     judge(page, f"{live.url}/requisitions/{asked.requisition_id}?tab=history")
     judge(page, f"{live.url}/profile")
+    judge(page, f"{live.url}/history/requisition/{asked.requisition_id}")
+    judge(page, f"{live.url}/configuration-history")
     with live.installation.acting("system:test") as act:
         order = make_work_order(act)
         make_resource(act, kind=ResourceKind.GAUGE)
