@@ -23,7 +23,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from engine.canonical import canonical_json
 from engine.database import Base, IdType, InstantType, Scaled, new_id
 from engine.errors import Invalid
-from engine.record import Record
+from engine.record import Chained, Record
 from records.money import MINOR_UNITS
 
 SMALLEST, LARGEST = -(2**31), 2**31 - 1
@@ -196,10 +196,11 @@ def _check_on_assignment(owner: type, key: str, attribute: InstrumentedAttribute
 
 @event.listens_for(Base, "init", propagate=True)
 def _fill_defaults(target: Any, _args: Any, values: dict[str, Any]) -> None:
-    """Set defaults when a document is made, so that laws see them before the first flush."""
-    if not isinstance(target, Record):
+    """Set defaults when a chained row is made, so that laws see them before the first flush, and its chain tells of them."""
+    if not isinstance(target, Chained):
         return
-    values.setdefault("id", new_id())
+    if isinstance(target, Record):
+        values.setdefault("id", new_id())
     for attribute in inspect(type(target)).column_attrs:
         default = attribute.columns[0].default
         if default is not None and default.is_scalar and attribute.key not in values:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.errors import Invalid
+from records.approval import ApprovalSlot
 from records.part import Part, PartType
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import RequisitionLine
@@ -62,3 +63,8 @@ def test_defaults_hold_before_anything_is_written() -> None:
     part = Part(part_no="P-1", name="Pin")
     assert (part.type, part.base_uom, part.is_active) == (PartType.BUY, "EA", True)
     assert len(part.id) == 36
+
+
+def test_defaults_of_chained_rows_hold_before_their_chain_is_written() -> None:
+    """A default that only the flush filled in stood in the row but not in its chain: verify took it for tampering."""
+    assert (ApprovalSlot(role="BUYER").why, ApprovalSlot(role="BUYER").position) == ("", 1)
