@@ -19,11 +19,15 @@ from engine.act import Installation
 from engine.audit import GENESIS
 from engine.checkpoint_check import Trust, check
 from engine.checkpoint_key import load_key, make_key
+from processes import change_orders
+from processes.checkpointing import seal
 from processes.evidence import document_called
-from processes.evidence_package import SCRIPT
+from processes.evidence_package import SCRIPT, package_of, write_folder
 from rules.triggers import remove_guard
 from tests.pdf_text import words_of
 from tests.people import bea, lena, rita
+from tests.processes.test_change_orders import revised
+from tests.processes.test_change_orders import signed as approved
 from tests.story import Story
 from webapp.cli import main
 
@@ -141,6 +145,32 @@ def test_the_pdf_says_who_signed_what_when_why_and_how(signed: Story, tmp_path: 
     assert content.startswith(b"%PDF")
     for word in (signature.printed_name, signature.printed_title, "password", signature.content_hash[:12], "UTC"):
         assert word in said
+
+
+def test_a_change_order_is_exported_with_what_its_board_signed(story: Story, tmp_path: Path) -> None:
+    """The package of a change order: its items, its affected revisions, the content that was signed, and who signed it."""
+    with story.installation.acting("user:ella") as act:
+        order, _, _ = revised(act)
+        approved(act, order)
+        change_orders.apply(act, order)
+    key = make_key(Path(story.installation.settings["key_folder"]))
+    with story.installation.acting("system:checkpoint") as act:
+        assert seal(act, key) is not None
+    with story.installation.reading() as session:
+        files = package_of(session, document_called(session, order.number), now=story.clock.now)
+    package = write_folder(tmp_path / "package", files)
+    assert verify(package, key.public_key) == (0, "OK")
+    evidence = json.loads((package / "evidence.json").read_text("utf-8"))
+    assert [one["hash"] for one in evidence["contents"]] == [order.content_hash]
+    kinds = {row["of"][0] for row in evidence["rows"]}
+    assert kinds >= {"change_order", "affected_item", "change_item", "signature", "approval_slot"}
+
+    def repaint(found: dict[str, Any]) -> None:
+        found["contents"][0]["content"]["title"] = "Thinner flange"
+
+    assert verify(altered(package, tmp_path / "copy", repaint)) == (
+        1, f"content {str(order.content_hash)[:12]}: not what was signed",
+    )  # fmt: skip
 
 
 def test_a_package_is_never_written_over_something(signed: Story, tmp_path: Path) -> None:
