@@ -48,9 +48,12 @@ def make_checkpoint(installation: Installation) -> int:
     try:
         key = key_of(installation)
     except Refused as refusal:
-        installation.extras[NEXT_TRY] = now + AFTER_TROUBLE
-        _report(installation, refusal)
-        return 0
+        return _put_off(installation, now, refusal.code, refusal.message)
+    except OSError as trouble:
+        # A folder that is not there or may not be written must not keep the worker from its other work.
+        return _put_off(
+            installation, now, "KEY_UNREADABLE", f"Expected a key in {key_folder(installation)}, but {trouble}"
+        )
     with installation.acting("system:checkpoint") as act:
         return int(seal(act, key) is not None)
 
@@ -172,15 +175,11 @@ def receipts_in(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _report(installation: Installation, refusal: Refused) -> None:
-    """Tell whoever keeps the house that no checkpoint can be made here."""
-    _log.warning("no checkpoint: %s", refusal.message)
+def _put_off(installation: Installation, now: dt.datetime, code: str, message: str) -> int:
+    """Tell whoever keeps the house, once a day, that no checkpoint can be made here, and leave it for a while."""
+    installation.extras[NEXT_TRY] = now + AFTER_TROUBLE
+    _log.warning("no checkpoint: %s", message)
     with installation.acting("system:checkpoint") as act:
-        day = act.now.date().isoformat()
-        tell_role(
-            act,
-            "ADMIN",
-            "No checkpoint of the audit chain can be made",
-            key=f"{refusal.code}:{day}",
-            body=refusal.message,
-        )
+        subject = "No checkpoint of the audit chain can be made"
+        tell_role(act, "ADMIN", subject, key=f"{code}:{act.now.date().isoformat()}", body=message)
+    return 0

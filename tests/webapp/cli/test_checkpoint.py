@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
 from engine.act import Installation
 from engine.checkpoint_key import make_key
 from processes.checkpointing import make_checkpoint
+from records.notice import Notice
 from rules.triggers import install_guard, remove_guard
 from tests.clock import SettableClock
 from tests.makers import make_cast, make_site
@@ -112,6 +113,21 @@ def test_the_worker_makes_one_when_enough_minutes_have_passed(plant: Installatio
     clock.advance(minutes=15)
     assert make_checkpoint(plant) == 1
     assert make_checkpoint(plant) == 0
+
+
+def test_a_worker_without_a_usable_key_says_so_and_works_on(
+    plant: Installation, clock: SettableClock, tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text("a file where the folder should be")
+    clock.advance(minutes=15)
+    assert make_checkpoint(plant) == 0
+    with plant.reading() as session:
+        [told] = session.scalars(select(Notice).where(Notice.user_id == "adam"))
+        assert (told.subject, str(tmp_path) in told.body) == ("No checkpoint of the audit chain can be made", True)
+    (tmp_path / "keys").unlink()
+    assert make_checkpoint(plant) == 0
+    clock.advance(minutes=10)
+    assert make_checkpoint(plant) == 1
 
 
 def test_a_role_that_does_not_exist_is_refused_with_the_nearest(call: Call) -> None:
