@@ -46,6 +46,8 @@ SCOPES = {
     "invoices:read": "see invoices, their match and holds",
     "invoices:write": "enter invoices and match them; release holds as a person",
     "parts:read": "see parts and their revisions",
+    "changes:read": "see change requests and change orders",
+    "changes:write": "ask for changes; open and write change orders as a person",
     "lots:read": "see lots, what they were made of and where they went",
     "lots:write": "report what was issued of a lot and what was made of it; hold lots",
     "suppliers:read": "see suppliers and what they are approved for",

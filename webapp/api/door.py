@@ -12,6 +12,7 @@ from records.api_key import SCOPES
 from webapp.api import (
     amendments,
     certificates,
+    changes,
     definitions,
     deviations,
     findings,
@@ -66,6 +67,7 @@ FAMILIES = (
     certificates,
     short_closes,
     invoices,
+    changes,
 )
 """Imported for the endpoints that they register."""
 

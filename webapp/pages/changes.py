@@ -98,7 +98,7 @@ def add_item(record_id: str) -> Page:
     """Name a part revision that the order affects, and the one that follows it; a letter that is new makes its draft."""
 
     def add(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
-        before = _revision(act.session, form.get("revision", ""), "revision")
+        before = revision_called(act.session, form.get("revision", ""), "revision")
         action = ItemAction(form["action"]) if form.get("action") in set(ItemAction) else ItemAction.REVISE
         after = _following(act, before, form.get("follows", "").strip())
         stands = form.get("interchangeable")
@@ -239,12 +239,13 @@ def _following(act: Act, before: PartRevision, name: str) -> PartRevision | None
     if not name:
         return None
     if "/" in name:
-        return _revision(act.session, name, "follows")
+        return revision_called(act.session, name, "follows")
     known = next((one for one in before.part.revisions if one.rev == name), None)
     return known or draft_revision(act, before, name)
 
 
-def _revision(session: Session, name: str, field: str) -> PartRevision:
+def revision_called(session: Session, name: str, field: str) -> PartRevision:
+    """Return a part revision by name. Raises: Invalid for the field when there is none."""
     try:
         found = record_called(session, name)
     except Invalid as refusal:
