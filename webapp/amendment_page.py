@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from flask import render_template
+from flask import render_template, url_for
 from sqlalchemy.orm import Session
 
 from engine.errors import Finding, Invalid, Refused
@@ -13,7 +14,7 @@ from engine.record import Operation
 from processes.amendment_examination import Examination, examine
 from records.amendment import AmendmentKind, AmendmentReason, PurchaseOrderAmendment, refuse_second
 from records.purchase_order import IncotermCode, PurchaseOrder, approved_hash
-from rules.amending import Edits, refuse_status
+from rules.amending import RULE, Edits, refuse_status
 from rules.amendment_redline import HIDDEN, Change, differences_of, redline_of
 from webapp import amendment_form, filters, formats, visit
 from webapp.redline import Shown, View, show, view_of
@@ -99,6 +100,10 @@ def preview(
     return Preview(changes, approvers, found.findings, weight.words, weight.judgement.row.number, found)
 
 
+examined = preview
+"""The same under a name that no argument hides."""
+
+
 def show_form(
     order: PurchaseOrder,
     form: Mapping[str, str],
@@ -109,12 +114,38 @@ def show_form(
     corrects: PurchaseOrderAmendment | None = None,
 ) -> str:
     """Show the form with what was typed; nothing of it is lost, whatever is refused. corrects: the one that was sent back."""
+    if preview is None and refusal is not None and refusal.code == RULE:
+        preview = _look_again(order, form)
     return render_template(
-        "documents/amendment_form.html", document=order, form=form, refusal=refusal, preview=preview,
+        "documents/amendment_form.html", carry=_carry(order, form, preview), document=order, form=form, refusal=refusal, preview=preview,
         present=amendment_form.typed_of(order), errors=refusal.fields if isinstance(refusal, Invalid) else {},
         seen_hash=form.get("seen_hash") or order.approved_hash or approved_hash(order), reasons=REASONS, new=amendment_form.NEW,
         incoterms=[(code.value, code.value) for code in IncotermCode], why_not=why_not, corrects=corrects,
     )  # fmt: skip
+
+
+def _look_again(order: PurchaseOrder, form: Mapping[str, str]) -> Preview | None:
+    """Return what was refused, value by value, so that it can be carried into a change request; None when it cannot be read."""
+    session = visit.reading()
+    try:
+        return examined(session, order, amendment_form.edits_of(session, order, form, visit.visitor().how))
+    except Refused:
+        return None
+
+
+def _carry(order: PurchaseOrder, form: Mapping[str, str], found: Preview | None) -> str:
+    """Return the address of a change request with the edits that no amendment makes; empty when there are none."""
+    if found is None or found.examination is None:
+        return ""
+    refused = [one.asked for one in found.examination.classified if not one.is_possible]
+    lines = {line.id: f"{order.number}/{line.line_no}" for line in order.lines}
+    given: dict[str, Any] = {"title": f"Change of {order.number}", "problem": form.get("reason", "")}
+    for turn, asked in enumerate(refused, start=1):
+        given |= {
+            f"edit.{turn}.record": lines.get(asked.row_id, order.number), f"edit.{turn}.column": asked.column,
+            f"edit.{turn}.new": asked.new or "",
+        }  # fmt: skip
+    return url_for("change_requests.new", **given) if refused else ""
 
 
 def stored(session: Session, amendment: PurchaseOrderAmendment, *, prefix: str = "difference") -> View:

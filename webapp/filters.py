@@ -17,7 +17,7 @@ from processes.evidence import KINDS
 from records import notice
 from records.person import Role, User
 from rules import reviewing
-from webapp import dossiers, formats, refusals, visit
+from webapp import change_links, dossiers, formats, refusals, visit
 from webapp.assets import asset
 from webapp.security import form_proof
 
@@ -177,6 +177,7 @@ def install(app: Flask) -> None:
         iso=_iso,
         may_resolve=lambda said: reviewing.may_resolve(visit.reading(), said, visit.visitor().user_id, at=visit.now()),
         resolvers=lambda said: reviewing.resolvers_of(visit.reading(), said),
+        linked=change_links.linked,
         mismatch=mismatches.field_words,
         moment=lambda value: formats.moment(value, visit.now(), customs()),
         money=lambda value, currency="", unit_price=False: formats.money(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -102,6 +104,12 @@ def test_the_preview_says_why_a_change_is_refused_and_loses_nothing(story: Story
     refused = browser.post(f"/orders/{story.order.id}/amend", form | {"do": "send"})
     assert (refused.status_code, amendments(story)) == (409, [])
     assert "My long reason" in browser.text
+    assert "Start a change request with these edits" in browser.text
+    carried = re.search(r'href="(/change-requests/new[^"]*)"', browser.page.text)
+    assert carried is not None
+    asked = browser.get(html.unescape(carried[1])).text
+    for kept in (f"{story.order.number}/1", "quality_clauses", "My long reason"):
+        assert kept in asked
     unreadable = browser.post(f"/orders/{story.order.id}/amend", form | {"lines.1.quantity": "many", "do": "send"})
     assert (unreadable.status_code, amendments(story)) == (422, [])
     assert 'value="many"' in browser.page.text

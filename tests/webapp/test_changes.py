@@ -105,3 +105,16 @@ def test_who_is_neither_engineering_nor_quality_reads_only(browse: People, story
     assert page.post(f"/changes/{order.id}/edits", {"record": "P-900/B"}).status_code == 403
     assert page.post(f"/changes/{order.id}/withdraw", {"reason": "no"}).status_code == 403
     assert page.get("/changes/CO-999999").status_code == 404
+
+
+def test_a_part_shows_the_changes_of_its_revisions_and_asks_for_more(
+    browse: People, story: Story, revision: str
+) -> None:
+    page = browse(ella)
+    page.post("/changes/new", OPENED)
+    order = one(story, ChangeOrder)
+    page.post(f"/changes/{order.id}/items", {"revision": "P-900/B", "follows": "C", "action": "REVISE"})
+    part_id = story.read(lambda session: session.get_one(PartRevision, revision).part_id)
+    shown = page.get(f"/parts/{part_id}").text
+    assert shown.count(">CO-000001</a>") == 2
+    assert "edit.1.record=P-900/B" in shown.replace("%2F", "/")

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from engine.database import is_id
 from engine.errors import NotFound
+from records.change_order import AffectedItem
 from records.part import Part, PartRevision, PartType
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.supplier import ApprovalSubject, CataloguePrice, SupplierApproval
@@ -43,7 +44,8 @@ def show(record_id: str) -> str:
     part = find(session, record_id)
     return render_template(
         "documents/part.html", document=part, beside=document_page.beside(session, part), prices=_prices(session, part),
-        sources=_sources(session, part), orders=_orders(session, part), tab=request.args.get("tab", "summary"),
+        sources=_sources(session, part), orders=_orders(session, part),
+        changes=_changes(session, part), tab=request.args.get("tab", "summary"),
     )  # fmt: skip
 
 
@@ -53,6 +55,18 @@ def find(session: Session, record_id: str) -> Part:
     if part is None:
         raise NotFound("Expected a part at this address, but there is none.")
     return part
+
+
+def _changes(session: Session, part: Part) -> dict[str, list[AffectedItem]]:
+    """Return, by revision, how change orders touch it."""
+    ids = [revision.id for revision in part.revisions]
+    touched = AffectedItem.part_revision_from_id.in_(ids) | AffectedItem.part_revision_to_id.in_(ids)
+    wanted = select(AffectedItem).where(touched).options(selectinload(AffectedItem.change_order))
+    found: dict[str, list[AffectedItem]] = {}
+    for item in session.scalars(wanted.order_by(AffectedItem.id)):
+        for revision_id in filter(None, (item.part_revision_from_id, item.part_revision_to_id)):
+            found.setdefault(revision_id, []).append(item)
+    return found
 
 
 def _prices(session: Session, part: Part) -> list[CataloguePrice]:
