@@ -118,6 +118,12 @@ def test_a_cancelled_line_keeps_its_number_and_comes_back_when_the_supplier_refu
     assert ([line.status for line in story.order.lines], story.incidents) == ([LineStatus.OPEN, LineStatus.OPEN], [])
 
 
+def test_a_new_line_without_a_date_is_judged_as_of_today(story: Story) -> None:
+    acknowledged(story)
+    amend(story, Edits(added=[_line(story, 5, need_by=None)]))
+    assert [one.path for one in newest(story).changes if one.path == "lines.2.amount"] == ["lines.2.amount"]
+
+
 def _line(story: Story, quantity: int, **values: Any) -> dict[str, Any]:
     """Return a new line of the other part of the plant."""
     from sqlalchemy import select
