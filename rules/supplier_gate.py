@@ -232,8 +232,7 @@ def _promise(line: Line, on: dt.date) -> dt.date:
     """Return the day on which the supplier is to have done it."""
     if isinstance(line, PurchaseOrderLine):
         return max(line.promised_on or line.need_by or on, on)
-    # A line that an amendment would add stands in for a requisition's, with its order as the requisition: that has no date.
-    return max(line.need_by or getattr(line.requisition, "need_by", None) or on, on)
+    return max(line.need_by or line.requisition.need_by or on, on)
 
 
 def _nadcap(session: Session, line: Line, process: Scope) -> str:

@@ -120,7 +120,8 @@ def test_a_cancelled_line_keeps_its_number_and_comes_back_when_the_supplier_refu
 
 def test_a_new_line_without_a_date_is_judged_as_of_today(story: Story) -> None:
     acknowledged(story)
-    amend(story, Edits(added=[_line(story, 5, need_by=None)]))
+    same_part = {"part_revision_id": story.order.lines[0].part_revision_id, "quality_clauses": ("Q01",)}
+    amend(story, Edits(added=[_line(story, 5, need_by=None, **same_part)]))
     assert [one.path for one in newest(story).changes if one.path == "lines.2.amount"] == ["lines.2.amount"]
 
 
