@@ -151,7 +151,7 @@ def _shaped(record: Record, column: str, new: Any) -> tuple[Any, str | None, str
         )
     try:
         value = shaped(columns[column].type, new)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # a set of codes is told by what it is made of
         raise Invalid(f"{column}: {error}", {column: str(error)}) from error
     old_text, new_text = text_of(kind, column, getattr(record, column)), text_of(kind, column, value)
     if value is None and not columns[column].nullable:

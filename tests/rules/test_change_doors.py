@@ -275,7 +275,8 @@ def test_an_emergency_needs_two_people_and_keeps_to_its_bounds(plant: Plant) -> 
 def test_a_supplier_approval_changes_only_with_the_signature_of_quality(plant: Plant) -> None:
     approvals = table(SupplierApproval)
     approval = plant.put(SupplierApproval, supplier_id=plant.supplier, subject="PART", subject_code="P-200", status="APPROVED",
-                         valid_from=NOW.date(), valid_to=NOW.date(), basis="AUDIT", approved_signature_id=plant.sign("supplier_approval", new_id(), role="SQ"))  # fmt: skip
+                         valid_from=NOW.date(), valid_to=NOW.date(), basis="AUDIT",
+                         approved_signature_id=plant.sign("supplier_approval", new_id(), role="SQ"))  # fmt: skip
     longer = update(approvals).values(valid_to=NOW.date().replace(year=2027)).where(approvals.c.id == approval)
     item = {
         "table_name": "supplier_approval",
