@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -38,7 +37,7 @@ class Act:
     actor: a principal, ``user:max``, ``system:timer`` or ``adapter:erp``. now: aware UTC, read once. findings: HOLD
     and WARN findings met on the way. Work for after the commit goes to ``afterwards``; what a refusal must not lose
     (a typed text) to ``rescues``, which a second act carries out after the rollback. chain_owners: rows that hold
-    the head of their own chain; written: how many events went to which chain.
+    the head of their own chain.
     """
 
     installation: Installation
@@ -57,7 +56,6 @@ class Act:
     kept: list[audit.Attempt] = field(default_factory=list)
     rescues: list[Callable[[Act], object]] = field(default_factory=list)
     last: list[Callable[[], object]] = field(default_factory=list)
-    written: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def user_id(self) -> str | None:
@@ -279,7 +277,6 @@ def _write_notes(session: Session) -> None:
     _settle(act)
     bulk.write(session)
     audit.write(act)
-    audit.leave_word(act)
 
 
 def _settle(act: Act) -> None:

@@ -17,7 +17,6 @@ from engine.canonical import canonical, content_hash
 from engine.database import Base, Id, Instant, new_id
 from engine.prepared import Prepared
 from engine.record import Edit
-from engine.stored.checkpoint import UnsealedEvents
 
 if TYPE_CHECKING:
     from engine.act import Act
@@ -73,8 +72,6 @@ class ChainOwner(Protocol):
 
 
 _INSERT = Prepared(insert(AuditEvent), columns=[column.key for column in AuditEvent.__table__.columns])
-
-_WORD = Prepared(insert(UnsealedEvents), columns=[column.key for column in UnsealedEvents.__table__.columns])
 
 _LAST = (
     select(AuditEvent.seq, AuditEvent.hash)
@@ -195,24 +192,6 @@ def write(act: Act) -> None:
     rows: list[dict[str, Any]] = act.session.info.pop("audit", [])
     if rows:
         _INSERT.run(act.session, rows)
-        act.written.update((row["record_type"], row["record_id"]) for row in rows)
-
-
-def leave_word(act: Act) -> None:
-    """Say, at the end of an act, to which chains it wrote, so that the next checkpoint covers them.
-
-    A row of the act's own, in its own transaction: nobody waits, and what is committed late is told late. What a savepoint
-    took back may be among them; a checkpoint looks at the chains themselves.
-    """
-    if act.written:
-        word = {
-            "id": new_id(),
-            "written_at": act.now,
-            "events": act.written.total(),
-            "chains": sorted(list(chain) for chain in act.written),
-        }
-        _WORD.run(act.session, [word])
-        act.written.clear()
 
 
 def is_taken(error: IntegrityError) -> bool:

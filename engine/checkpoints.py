@@ -1,7 +1,7 @@
 """Checkpoints: now and then the heads of all chains that grew are put into one Merkle tree, and its root is signed.
 
-No writer ever waits for one. Each act leaves word of the chains it wrote to (``unsealed_events``), in its own transaction;
-a checkpoint covers what is committed, and takes exactly the words that it read. An act that is committed later than it was
+No writer ever waits for one. The database notes each event that is written (``unsealed_event``), in the same transaction; a
+checkpoint covers what is committed, and takes exactly the notes that it read. An act that is committed later than it was
 written is covered by the next one. A checkpoint holds the hash of the one before, so they are a chain themselves.
 """
 
@@ -21,7 +21,7 @@ from engine.act import Act
 from engine.audit import GENESIS, AuditEvent
 from engine.canonical import canonical_json
 from engine.checkpoint_key import SigningKey
-from engine.stored.checkpoint import Checkpoint, CheckpointKey, CheckpointLeaf, UnsealedEvents
+from engine.stored.checkpoint import Checkpoint, CheckpointKey, CheckpointLeaf, UnsealedEvent
 from engine.stored.instance import Instance
 
 LOCK = 0x10C5EA1
@@ -35,7 +35,7 @@ Head = tuple[str, str, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Unsealed:
-    """What no checkpoint covers yet. events: as many as the acts said; since: when the oldest was written."""
+    """What no checkpoint covers yet. events: how many; since: when the oldest was written."""
 
     events: int
     since: dt.datetime | None
@@ -44,7 +44,7 @@ class Unsealed:
 
 def unsealed(session: Session) -> Unsealed:
     """Return what waits for a checkpoint. One small query; before the first checkpoint everything waits."""
-    wanted = select(func.coalesce(func.sum(UnsealedEvents.events), 0), func.min(UnsealedEvents.written_at))
+    wanted = select(func.count(), func.min(UnsealedEvent.written_at))
     events, since = session.execute(wanted).one()
     is_first = bool(events) and session.scalar(select(Checkpoint.number).limit(1)) is None
     return Unsealed(int(events), since, is_first)
@@ -79,15 +79,15 @@ def make(act: Act, key: SigningKey, *, whole: bool = False) -> Checkpoint | None
     if not _alone(session):
         return None
     before = last(session)
-    words = session.execute(select(UnsealedEvents.id, UnsealedEvents.chains)).all()
-    if not words and not whole:
+    waiting = session.execute(select(UnsealedEvent.id, UnsealedEvent.record_type, UnsealedEvent.record_id)).all()
+    if not waiting and not whole:
         return None
-    grown = None if whole or before is None else {(str(pair[0]), str(pair[1])) for row in words for pair in row.chains}
+    grown = None if whole or before is None else {(row.record_type, row.record_id) for row in waiting}
     heads = sorted([*_heads(session, grown), *_decision_heads(session, grown)])
     made = _sign(act, key, heads, before)
     bulk.insert_now(session, CheckpointLeaf, [_leaf_row(made.number, at, head) for at, head in enumerate(heads)])
-    for some in _batches([row.id for row in words]):
-        session.connection().execute(delete(UnsealedEvents).where(UnsealedEvents.id.in_(some)))
+    for some in _batches([row.id for row in waiting]):
+        session.connection().execute(delete(UnsealedEvent).where(UnsealedEvent.id.in_(some)))
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.audit import AuditEvent
 from records.amendment import AmendmentChange
 from records.approval import ApprovalSlot
 from records.purchase_order import PurchaseOrderLine
@@ -61,6 +62,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *lot_doors(speech),
         *hold_doors(speech),
         *_sealed(),
+        _noted(),
         *change_doors(speech),
         *outside_doors(speech),
         quantity_covers_what_is_away(),
@@ -300,6 +302,19 @@ def _modes(speech: Speech) -> Iterator[Door]:
         event="INSERT",
         refused_when="NEW.mode <> 'ENFORCE'",
         sentence="UNCONTROLLED_CHANGE: Expected a new flow to be enforced, but it was inserted in another mode",
+    )
+
+
+def _noted() -> Door:
+    """Return the door that opens by itself: each event of the chain is noted for the next checkpoint, in the same statement."""
+    return Door(
+        name="guard_audit_event_noted",
+        table=table_of(AuditEvent),
+        event="INSERT",
+        refused_when="",
+        sentence="",
+        afterwards="INSERT INTO unsealed_event (id, record_type, record_id, written_at) "
+        "VALUES (NEW.id, NEW.record_type, NEW.record_id, NEW.at)",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from engine.database import Base, Id, Instant, Listing, new_id
+from engine.database import Base, Id, Instant
 
 
 class CheckpointKey(Base):
@@ -55,16 +55,16 @@ class CheckpointLeaf(Base):
     hash: Mapped[str]
 
 
-class UnsealedEvents(Base):
-    """Which chains one act wrote to, until a checkpoint covers them.
+class UnsealedEvent(Base):
+    """An event that no checkpoint covers yet. id: the event's.
 
-    Each act leaves a row of its own, so that nobody waits for anybody; a row that is committed later than it was written
-    is found by the next checkpoint. chains: [record type, record id] pairs.
+    Written by the database with each event, so that nobody waits for anybody and no event goes without; a row that is committed
+    later than it was written is found by the next checkpoint.
     """
 
-    __tablename__ = "unsealed_events"
+    __tablename__ = "unsealed_event"
 
-    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    record_type: Mapped[str]
+    record_id: Mapped[str]
     written_at: Mapped[Instant]
-    events: Mapped[int]
-    chains: Mapped[Listing]

@@ -19,12 +19,12 @@ def upgrade() -> None:
     """Make the tables; the first checkpoint covers what is there already."""
     _make_checkpoints()
     op.create_table(
-        "unsealed_events",
+        "unsealed_event",
         sa.Column("id", database.IdType(), nullable=False),
+        sa.Column("record_type", sa.String(), nullable=False),
+        sa.Column("record_id", sa.String(), nullable=False),
         sa.Column("written_at", database.InstantType(), nullable=False),
-        sa.Column("events", sa.Integer(), nullable=False),
-        sa.Column("chains", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_unsealed_events")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unsealed_event")),
     )
     op.create_table(
         "rule_table_version",
