@@ -43,6 +43,7 @@ from records.purchase_order import move as move_order
 from records.requisition import give_back
 from records.signing import supersede
 from rules.amending import Edits, LineEdit, refuse_status, value_of
+from rules.amendment_cover import why_not_covered
 from rules.amendment_words import said, title_of
 from rules.change_item import ChangeClass
 from rules.controlled import current_policy
@@ -100,7 +101,10 @@ def close_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     elif verdict == "reject":
         to, reason = AmendmentStatus.REJECTED, said or "It was rejected"
     elif verdict == "approve":
-        to, reason = AmendmentStatus.WITHDRAWN, f"Overtaken: {_overtaken(amendment, order) or 'the order moved on'}"
+        to, reason = (
+            AmendmentStatus.WITHDRAWN,
+            f"Overtaken: {_overtaken(act, amendment, order) or 'the order moved on'}",
+        )
     else:
         to, reason = (
             AmendmentStatus.WITHDRAWN,
@@ -119,7 +123,7 @@ def apply_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     Raises: BpmnError AMENDMENT_STALE when the order moved on since it was proposed.
     """
     amendment, order = amendment_of(act, work), order_of(act, work)
-    if (problem := _overtaken(amendment, order)) is not None:
+    if (problem := _overtaken(act, amendment, order)) is not None:
         raise BpmnError(PLAN_STALE, problem)
     move(act, amendment, AmendmentStatus.APPROVED)
     with act.session.no_autoflush:
@@ -128,6 +132,7 @@ def apply_amendment(act: Act, work: Work) -> Mapping[str, Any]:
                 setattr(order, change.column_name, value_of(PurchaseOrder, change.column_name, change.new_text))
         order.revision, order.approved_hash = amendment.revision, amendment.hash_after
     act.session.flush()
+    act.session.expire(order, ["supplier_site"])
     _change_lines(act, order, amendment)
     if approved_hash(order) != amendment.hash_after:
         raise RuntimeError(
@@ -312,7 +317,7 @@ def settle_charge(act: Act, work: Work) -> None:
     )  # fmt: skip
 
 
-def _overtaken(amendment: PurchaseOrderAmendment, order: PurchaseOrder) -> str | None:
+def _overtaken(act: Act, amendment: PurchaseOrderAmendment, order: PurchaseOrder) -> str | None:
     """Return why an approved amendment no longer fits its order, or None."""
     try:
         refuse_status(order)
@@ -320,6 +325,8 @@ def _overtaken(amendment: PurchaseOrderAmendment, order: PurchaseOrder) -> str |
         return refusal.message
     if (order.approved_hash, order.revision + 1) != (amendment.hash_before, amendment.revision):
         return f"{order.number} is at revision {order.revision} meanwhile"
+    if (uncovered := why_not_covered(act.session, amendment)) is not None:
+        return uncovered
     policy, lines = current_policy(), {line.id: line for line in order.lines}
     for change in amendment.changes:
         if not change.column_name:

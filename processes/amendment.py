@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
 
@@ -29,9 +28,10 @@ from records.amendment import (
     PurchaseOrderAmendment,
     refuse_second,
 )
+from records.change_order import ChangeOrder
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine, SupplierAcknowledgement
 from records.roles import user_called
-from rules.amending import Edits, operation_of, refuse_impossible, refuse_status, restoring
+from rules.amending import Edits, operation_of, refuse_impossible, refuse_status
 from rules.amendment_words import title_of
 
 PROCESS = "amend_order"
@@ -51,18 +51,17 @@ def propose(
     reason_code: AmendmentReason = AmendmentReason.CORRECTION,
     acknowledgement: SupplierAcknowledgement | None = None,
     reverts: PurchaseOrderAmendment | None = None,
+    change_order: ChangeOrder | None = None,
 ) -> PurchaseOrderAmendment:
     """Write the draft of an amendment with its redline and its change items.
 
-    acknowledgement: the counter-offer that it accepts. reverts: the refused one whose values it restores.
-    Raises: Invalid; Conflict UNCONTROLLED_CHANGE naming path and class for what needs a change order or is refused, AMENDMENT_OPEN
-    for a second one; RuleViolation for what the laws refuse.
+    acknowledgement: the counter-offer that it accepts. reverts: the refused one whose values it restores. change_order: under which
+    technical values are made, else whichever in force names the line and what it becomes.
+    Raises: Invalid; Conflict UNCONTROLLED_CHANGE naming path, class and way out for what is refused or what no change order covers,
+    AMENDMENT_OPEN for a second one; RuleViolation for what the laws refuse.
     """
     _refuse_unready(act, order, reason, is_own=acknowledgement is not None or reverts is not None)
-    found = examine(act, order, changes)
-    if reverts is not None:
-        # What was approved before may come back as it was, whatever the rules say of it today.
-        found = replace(found, classified=restoring(order, found.classified), findings=())
+    found = examine(act, order, changes, change_order=change_order, reverts=reverts)
     refuse_impossible(order, found.classified)
     if found.findings:
         raise RuleViolation(found.findings)

@@ -109,6 +109,7 @@ def _content(
         "money_delta": weight.total_after - weight.total_before, "increase": weight.increase,
         "increase_percent": weight.percent, "plan": weight.plan, "plan_row": weight.judgement.row.number,
         "plan_words": weight.words, "judged_by": weight.judgement.hash, "impact": "\n".join(impact_of(act, order, found)),
+        "change_order_id": found.change_order.id if found.change_order is not None else None,
     }  # fmt: skip
 
 
@@ -148,7 +149,8 @@ def _signed_hash(amendment: PurchaseOrderAmendment, redline: Sequence[AmendmentC
         {
             "number": amendment.number, "order": amendment.order_id, "revision": amendment.revision, "kind": amendment.kind.value,
             "class": amendment.change_class.value, "plan": amendment.plan.value, "reason": [amendment.reason_code.value, amendment.reason],
-            "before": amendment.hash_before, "after": amendment.hash_after, "money_delta": canonical(amendment.money_delta, scale=4),
+            "before": amendment.hash_before, "after": amendment.hash_after, "change_order": amendment.change_order_id,
+            "money_delta": canonical(amendment.money_delta, scale=4),
             "changes": [
                 [
                     one.path, one.table_name, one.row_id, one.operation.value, one.column_name, one.old_text, one.new_text,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
@@ -15,10 +15,24 @@ from processes.amendment_projection import projected
 from processes.approval_plan import Seat
 from processes.documents import plain
 from processes.facts import Asking
+from records.amendment import PurchaseOrderAmendment
+from records.change_order import ChangeOrder
 from records.money import convert
 from records.purchase_order import LineStatus, PurchaseOrder, PurchaseOrderLine
-from rules.amending import Asked, Classified, Edits, asked_of, classify, deepest, links_of, operation_of
+from rules.amending import (
+    TECHNICAL,
+    Asked,
+    Classified,
+    Edits,
+    asked_of,
+    classify,
+    deepest,
+    links_of,
+    operation_of,
+    restoring,
+)
 from rules.amendment_counterpart import proposals
+from rules.amendment_cover import covered
 from rules.blurred_roles import judge_text
 from rules.change_item import ChangeClass
 from rules.quality import wanted_clauses
@@ -31,7 +45,7 @@ from rules.validation import stops
 class Examination:
     """What an amendment would be: each value with its class, the order afterwards, who approves, what speaks against it.
 
-    amounts: path, old and new amount of each line whose amount moves.
+    amounts: path, old and new amount of each line whose amount moves. change_order: under which technical values are made, or None.
     """
 
     classified: Sequence[Classified]
@@ -40,6 +54,7 @@ class Examination:
     seats: Sequence[Seat]
     findings: Sequence[Finding]
     amounts: Sequence[tuple[str, str, Decimal | None, Decimal | None]]
+    change_order: ChangeOrder | None = None
 
     @property
     def change_class(self) -> ChangeClass:
@@ -47,9 +62,18 @@ class Examination:
         return deepest(self.classified)
 
 
-def examine(asking: Asking, order: PurchaseOrder, edits: Edits) -> Examination:
+def examine(
+    asking: Asking,
+    order: PurchaseOrder,
+    edits: Edits,
+    *,
+    change_order: ChangeOrder | None = None,
+    reverts: PurchaseOrderAmendment | None = None,
+) -> Examination:
     """Judge what edits would do to an order; nothing is written.
 
+    change_order: under which the technical ones are to be made, else whichever covers them. reverts: the refused amendment whose
+    values come back: what was approved before may come back as it was, whatever the rules say of it today.
     Raises: Invalid when a value does not fit or nothing changes; Conflict when the order takes no amendment.
     """
     session = asking.session
@@ -60,11 +84,34 @@ def examine(asking: Asking, order: PurchaseOrder, edits: Edits) -> Examination:
         )
     after = projected(session, order, asked)
     is_linked = _is_linked(session, order, asked)
-    weight = weigh(asking, order, after, is_linked=is_linked)
-    is_within = weight.plan.value != "FULL"
-    classified = classify(session, order, asked, is_within=is_within)
+    if reverts is not None:
+        return _restoring(asking, order, asked, after, reverts=reverts, is_linked=is_linked)
+    is_technical = any(one.change_class in TECHNICAL for one in classify(session, order, asked, is_within=True))
+    weight = weigh(asking, order, after, is_linked=is_linked, is_technical=is_technical)
+    judged = classify(session, order, asked, is_within=weight.plan.value != "FULL")
+    classified, under = covered(session, order, judged, change_order=change_order)
     seats = with_planner(weight, deepest(classified), is_linked=is_linked)
-    return Examination(classified, after, weight, seats, _findings(asking, order, after, asked), _amounts(order, after))
+    findings = _findings(asking, order, after, asked)
+    return Examination(classified, after, weight, seats, findings, _amounts(order, after), under)
+
+
+def _restoring(
+    asking: Asking,
+    order: PurchaseOrder,
+    asked: list[Asked],
+    after: PurchaseOrder,
+    *,
+    reverts: PurchaseOrderAmendment,
+    is_linked: bool,
+) -> Examination:
+    """Return the examination of values that come back: their money is weighed, nothing else."""
+    weight = weigh(asking, order, after, is_linked=is_linked)
+    judged = classify(asking.session, order, asked, is_within=weight.plan.value != "FULL")
+    change_order = asking.session.get(ChangeOrder, reverts.change_order_id) if reverts.change_order_id else None
+    number = change_order.number if change_order is not None else ""
+    classified = [replace(one, cover=number) for one in restoring(order, judged)]
+    seats = with_planner(weight, deepest(classified), is_linked=is_linked)
+    return Examination(classified, after, weight, seats, (), _amounts(order, after), change_order)
 
 
 def impact_of(asking: Asking, order: PurchaseOrder, found: Examination) -> list[str]:
@@ -77,6 +124,8 @@ def impact_of(asking: Asking, order: PurchaseOrder, found: Examination) -> list[
         if line.quantity_received
     ]
     linked = [(line, operation) for line in lines if (operation := operation_of(asking.session, line)) is not None]
+    if found.change_order is not None:
+        said.insert(0, f"Made under {found.change_order.number}: {found.change_order.title}.")
     said += [
         f"Line {line.line_no} is for {operation.number}, {operation.description}: {operation.status.value}."
         for line, operation in linked
@@ -115,6 +164,7 @@ def _findings(asking: Asking, order: PurchaseOrder, after: PurchaseOrder, asked:
         one.row_id
         for one in asked
         if one.operation is Operation.INSERT
+        or one.column in ("part_revision_id", "service_code", "process_code", "spec", "spec_rev")
         or (isinstance(one.record, PurchaseOrderLine) and one.column == "quantity" and one.value > one.record.quantity)
     }
     added = {one.row_id for one in asked if one.operation is Operation.INSERT}

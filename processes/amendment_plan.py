@@ -46,15 +46,20 @@ class Weight:
         return self.judgement.row.words
 
 
-def weigh(asking: Asking, order: PurchaseOrder, after: PurchaseOrder, *, is_linked: bool) -> Weight:
-    """Ask who approves. after: the order as the amendment makes it; is_linked: a work order waits for it."""
+def weigh(
+    asking: Asking, order: PurchaseOrder, after: PurchaseOrder, *, is_linked: bool, is_technical: bool = False
+) -> Weight:
+    """Ask who approves. after: the order as the amendment makes it; is_linked: a work order waits for it.
+
+    is_technical: something changes under a change order.
+    """
     base = last_fully_approved(asking.session, order)
     rise = _company(asking, order, after.total) - _company(asking, order, base)
     percent = over_percent(after.total, base) if rise else Decimal(0)
     full = _full_plan(asking, after)
     before = {(seat.stage, seat.role) for seat in _full_plan(asking, order, amount=_company(asking, order, base))}
     judgement = table_called("amendment_tolerance").judge(
-        technical_path=False,
+        technical_path=is_technical,
         increase_amount=rise,
         increase_percent=percent,
         crosses_band=any((seat.stage, seat.role) not in before for seat in full),
@@ -65,9 +70,9 @@ def weigh(asking: Asking, order: PurchaseOrder, after: PurchaseOrder, *, is_link
 
 
 def with_planner(weight: Weight, change_class: ChangeClass, *, is_linked: bool) -> list[Seat]:
-    """Return the seats; a major commercial change of what a work order waits for asks the planner, too."""
+    """Return the seats; a major or technical change of what a work order waits for asks the planner, too."""
     seats = list(weight.seats)
-    if is_linked and change_class is ChangeClass.C2 and not any(seat.role == PLANNER.role for seat in seats):
+    if is_linked and change_class is not ChangeClass.C1 and not any(seat.role == PLANNER.role for seat in seats):
         seats.insert(0, PLANNER)
     return seats
 

@@ -13,6 +13,7 @@ from engine.record import Operation
 from records.money import line_amount
 from records.part import Part, PartRevision
 from records.purchase_order import LineStatus, PurchaseOrder, PurchaseOrderLine
+from records.supplier import SupplierSite
 from records.units import check_quantity
 from rules.amending import Asked
 
@@ -37,15 +38,19 @@ def projected(session: Session, order: PurchaseOrder, asked: Sequence[Asked]) ->
     Raises: Invalid when a quantity does not fit its unit.
     """
     header = {one.column: one.value for one in asked if one.record is order}
-    lines = [_line(order, line, {one.column: one.value for one in asked if one.record is line}) for line in order.lines]
+    if header.get("supplier_site_id"):
+        header["supplier_site"] = session.get(SupplierSite, header["supplier_site_id"])
+    lines = [
+        _line(order, line, _with_what_is_named(session, {one.column: one.value for one in asked if one.record is line}))
+        for line in order.lines
+    ]
     added: dict[str, dict[str, Any]] = {}
     for one in asked:
         if one.operation is Operation.INSERT:
             added.setdefault(one.row_id, {"id": one.row_id})[one.column] = one.value
     for values in added.values():
-        values["part_revision"] = _found(session, values.get("part_revision_id"))
-        values["service"] = _part_called(session, values.get("service_code"))
-        lines.append(_line(order, PurchaseOrderLine(), {"requisition_line": None} | values))
+        named = _with_what_is_named(session, {"part_revision_id": None, "service_code": None} | values)
+        lines.append(_line(order, PurchaseOrderLine(), {"requisition_line": None} | named))
     whole = Overlay(order, header | {"lines": lines})
     total = sum((line.amount for line in lines if line.status is not LineStatus.CANCELLED), Decimal(0))
     whole.__dict__["total"] = total
@@ -72,6 +77,16 @@ def _line(order: PurchaseOrder, line: PurchaseOrderLine, values: Mapping[str, An
             "number": f"{order.number}/{number}", "open_quantity": quantity - (line.quantity_received or 0),
         },
     )  # fmt: skip
+
+
+def _with_what_is_named(session: Session, values: dict[str, Any]) -> dict[str, Any]:
+    """Return values with the revision and the service that they name, where they name one."""
+    named: dict[str, Any] = dict(values)
+    if "part_revision_id" in values:
+        named["part_revision"] = _found(session, values["part_revision_id"])
+    if "service_code" in values:
+        named["service"] = _part_called(session, values["service_code"])
+    return named
 
 
 def _found(session: Session, revision_id: str | None) -> PartRevision | None:

@@ -46,6 +46,8 @@ LINE = (
 """Columns that an amendment may set, where their class allows it."""
 
 IN_HAND = frozenset({ChangeClass.C0, ChangeClass.C1, ChangeClass.C2})
+TECHNICAL = frozenset({ChangeClass.C3, ChangeClass.C4})
+"""Classes that an amendment carries under a change order only."""
 WITH_GOODS = frozenset({OrderStatus.PARTIALLY_RECEIVED, OrderStatus.RECEIVED})
 ACKNOWLEDGED = WITH_GOODS | {OrderStatus.ACKNOWLEDGED}
 ENDED = frozenset({LineStatus.CANCELLED, LineStatus.CLOSED})
@@ -86,17 +88,22 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """One value with the class of change that it needs, the sentence of the table that says so, and who owns the field."""
+    """One value with the class of change that it needs, the sentence of the table that says so, and who owns the field.
+
+    cover: the number of the change order in force that says so, for a technical value; hint: what stands in the way of one.
+    """
 
     asked: Asked
     change_class: ChangeClass
     why: str
     owner: str = ""
+    cover: str = ""
+    hint: str = ""
 
     @property
     def is_possible(self) -> bool:
-        """Whether an amendment without a change order may make it."""
-        return self.change_class in IN_HAND
+        """Whether an amendment may make it: by itself, or under the change order that covers it."""
+        return self.change_class in IN_HAND or (bool(self.cover) and self.change_class in TECHNICAL)
 
     @property
     def refusal(self) -> str:
@@ -108,8 +115,8 @@ class Classified:
             return f"Expected {name} to stay as it was approved, but it was to become {_shown(asked.new)}. {self.why}"
         return (
             f"Expected {name} to stay as it was approved, but it was to become {_shown(asked.new)} instead of {_shown(asked.old)}: "
-            f"that needs change class {self.change_class}. {self.why} An amendment makes changes of class C1 and C2; for "
-            f"{self.change_class} raise a change order."
+            f"that needs change class {self.change_class}. {self.why} An amendment makes changes of class C1 and C2 by itself. "
+            f"{self.hint or f'For {self.change_class} raise a change order.'}"
         )
 
 

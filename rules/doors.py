@@ -20,6 +20,11 @@ AMENDMENT_ID: Column[Any] = Column("id", PurchaseOrderAmendment.__table__.column
 IN_FORCE = ", ".join(f"'{status.value}'" for status in change_order.IN_FORCE)
 
 
+TECHNICAL = tuple(kind.value for kind in (ChangeClass.C3, ChangeClass.C4, ChangeClass.CE))
+AMENDED = ("purchase_order", "purchase_order_line")
+"""Tables whose frozen values an amendment alone changes: what a change order says of them, an amendment under it carries."""
+
+
 class Speech(Protocol):
     """How one database says it."""
 
@@ -105,15 +110,18 @@ def quoted(value: str) -> str:
 def approved_change(speech: Speech, alias: str = "i") -> str:
     """Return a condition that every slot of a change's plan, at least one, has a valid signature on the change's hash.
 
-    An amendment must have been approved, too, and not yet sent; a change order must be in force, and the hash that of its content:
-    rejected, withdrawn or over, its items open nothing. An addendum must be approved.
+    An amendment must have been approved, too, and not yet sent, and what it changes technically be under a change order in force,
+    unless it restores what a refused one had changed. A change order must be in force, and the hash that of its content: rejected,
+    withdrawn or over, its items open nothing. An addendum must be approved.
     """
     plan = f"s.record_type = {alias}.change_type AND s.record_id = {alias}.change_id AND s.record_hash = {alias}.change_hash"
     return (
         f"EXISTS (SELECT 1 FROM approval_slot s WHERE {plan}) "
         f"AND NOT EXISTS (SELECT 1 FROM approval_slot s WHERE {plan} AND NOT {valid_signature('s')}) "
         f"AND (CASE {alias}.change_type WHEN 'purchase_order_amendment' THEN EXISTS (SELECT 1 FROM purchase_order_amendment a "
-        f"WHERE {speech.key(AMENDMENT_ID, 'a.id')} = {alias}.change_id AND a.status = 'APPROVED') "
+        f"WHERE {speech.key(AMENDMENT_ID, 'a.id')} = {alias}.change_id AND a.status = 'APPROVED' "
+        f"AND ({alias}.change_class NOT IN {words(TECHNICAL)} OR a.kind = 'REVERSAL' OR EXISTS (SELECT 1 FROM change_order c "
+        f"WHERE c.id = a.change_order_id AND c.status IN ({IN_FORCE})))) "
         f"WHEN 'change_order' THEN EXISTS (SELECT 1 FROM change_order a WHERE {speech.key(AMENDMENT_ID, 'a.id')} = {alias}.change_id "
         f"AND a.content_hash = {alias}.change_hash AND a.status IN ({IN_FORCE})) "
         f"WHEN 'change_order_addendum' THEN EXISTS (SELECT 1 FROM change_order_addendum a "
@@ -179,6 +187,8 @@ def _item(table: Table, operation: str, column: Column[object] | None, row: str,
         "i.applied_at IS NULL",
         f"i.column_name = {quoted(column.name if column is not None else '')}",
     ]
+    if table.name in AMENDED:
+        where.append("i.change_type NOT IN ('change_order', 'change_order_addendum')")
     if column is not None:
         old = "NULL" if operation == "INSERT" else speech.text(column, f"OLD.{column.name}")
         where.append(f"NOT ({speech.differ('i.old_text', old)})")

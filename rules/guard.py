@@ -19,13 +19,15 @@ from engine.act import Act
 from engine.errors import Effect, Finding, RuleViolation
 from engine.record import Edit, Operation, Record
 from engine.stored.task import Task
-from records.amendment import AmendmentStatus, PurchaseOrderAmendment
+from records.amendment import AmendmentKind, AmendmentStatus, PurchaseOrderAmendment
 from records.approval import slots_of
 from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum
 from rules import duties, reviewing
+from rules.amending import TECHNICAL
 from rules.change_doors import DECIDED
 from rules.change_item import ChangeClass, ChangeItem
 from rules.controlled import Control, ControlledFields, current_policy
+from rules.doors import AMENDED
 from rules.finding import keep_findings
 from rules.flow_mode import FLOW_OF, INTEGRITY, Mode, mode_of
 from rules.guarded import DOCUMENTS, LINES, Document, Lines, transitions
@@ -344,8 +346,14 @@ def _decides_a_revision(edit: Edit, name: str, new: str | None) -> bool:
 def _is_signed(act: Act, item: ChangeItem) -> bool:
     if item.change_type == PurchaseOrderAmendment.record_type:
         amendment = act.session.get(PurchaseOrderAmendment, item.change_id)
-        if amendment is None or amendment.status is not AmendmentStatus.APPROVED:
+        if (
+            amendment is None
+            or amendment.status is not AmendmentStatus.APPROVED
+            or not _is_under_way(act, item, amendment)
+        ):
             return False
+    elif item.table_name in AMENDED and item.change_type in (ChangeOrder.record_type, ChangeOrderAddendum.record_type):
+        return False  # An amendment under the change order carries it, with a revision, to the supplier.
     elif item.change_type == ChangeOrder.record_type:
         order = act.session.get(ChangeOrder, item.change_id)
         if order is None or not order.is_in_force or order.content_hash != item.change_hash:
@@ -356,6 +364,14 @@ def _is_signed(act: Act, item: ChangeItem) -> bool:
             return False
     slots = slots_of(act.session, item.change_type, item.change_id, item.change_hash)
     return bool(slots) and all(slot.is_signed for slot in slots)
+
+
+def _is_under_way(act: Act, item: ChangeItem, amendment: PurchaseOrderAmendment) -> bool:
+    """Whether a technical value of an amendment is under a change order in force; what a reversal restores needs none."""
+    if item.change_class not in TECHNICAL or amendment.kind is AmendmentKind.REVERSAL:
+        return True
+    change = act.session.get(ChangeOrder, amendment.change_order_id) if amendment.change_order_id is not None else None
+    return change is not None and change.is_in_force
 
 
 def _way_out(table: str, status: str) -> str:

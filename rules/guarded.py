@@ -223,15 +223,14 @@ AMENDMENT = Document(
     drafts=("DRAFT",),
     flow="requisition_to_po",
     fixed=(
-        *BORN, "number", "order_id", "amend_no", "kind", "currency", "reverts_id", "acknowledgement_id", "change_order_id",
-        "opened_by",
+        *BORN, "number", "order_id", "amend_no", "kind", "currency", "reverts_id", "acknowledgement_id", "opened_by",
     ),
     signed_moves=(("PENDING", "APPROVED"),),
     back_moves=(("PENDING", "WITHDRAWN"), ("PENDING", "DRAFT")),
     set_once=(
         "approved_at", "sent_at", "applied_at", "ended_reason", "cancellation_charge", "revision", "change_class", "reason_code",
         "reason", "content_hash", "hash_before", "hash_after", "total_before", "total_after", "money_delta", "increase",
-        "increase_percent", "plan", "plan_row", "plan_words", "judged_by", "impact",
+        "increase_percent", "plan", "plan_row", "plan_words", "judged_by", "impact", "change_order_id",
     ),
     reopened=("DRAFT",),
     signed_hash="content_hash",

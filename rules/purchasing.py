@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sqlalchemy.orm import Session
+
 from engine.clock import now_of
 from engine.errors import Effect, Finding
 from engine.record import Edit, Operation
+from records.amendment import AmendmentKind, AmendmentStatus, open_amendment_of
 from records.origin import Origin
 from records.part import PartRevision, RevisionStatus
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
@@ -32,7 +35,7 @@ def a_submitted_requisition_shows_what_is_wrong(edit: Edit) -> Iterator[Finding]
 
 @law("CON-07", on=PurchaseOrderLine)
 def a_line_orders_a_released_revision(edit: Edit) -> Iterator[Finding]:
-    """No order line is raised against a revision that is not released."""
+    """No order line is raised against a revision that is not released; one that was superseded comes back by a reversal alone."""
     line = edit.record
     if edit.operation is Operation.DELETE or "part_revision_id" not in edit.changes or line.part_revision_id is None:
         return
@@ -40,6 +43,8 @@ def a_line_orders_a_released_revision(edit: Edit) -> Iterator[Finding]:
     order = line.order or session.get(PurchaseOrder, line.order_id)
     revision = session.get(PartRevision, line.part_revision_id)
     if revision is None or revision.status is RevisionStatus.RELEASED or order is None or order.origin is Origin.ERP:
+        return
+    if revision.status is RevisionStatus.SUPERSEDED and _comes_back(session, order):
         return
     change = waits_for(session, revision)
     yield block(
@@ -50,6 +55,16 @@ def a_line_orders_a_released_revision(edit: Edit) -> Iterator[Finding]:
         new=revision.number,
         owner="role:ENG_AUTH",
         way_out=way_out(revision, "order another revision"),
+    )
+
+
+def _comes_back(session: Session, order: PurchaseOrder) -> bool:
+    """Whether an approved reversal restores what the supplier refused to leave; the guard asks for its signed item anyway."""
+    amendment = open_amendment_of(session, order)
+    return (
+        amendment is not None
+        and amendment.kind is AmendmentKind.REVERSAL
+        and amendment.status is AmendmentStatus.APPROVED
     )
 
 
