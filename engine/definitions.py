@@ -32,10 +32,12 @@ __all__ = [
     "check",
     "deploy",
     "deploy_all",
+    "draft",
     "evaluate",
     "latest_table",
     "of_version",
     "parsed",
+    "release",
     "released",
 ]
 
@@ -64,6 +66,23 @@ def deploy_all(act: Act, files: Mapping[str, bytes]) -> list[Definition]:
     library = _usable(files)
     wanted = [process.id for process in library.processes.values() if process.is_executable]
     return [_release(act, library, process_id) for process_id in sorted(wanted or library.processes)]
+
+
+def draft(act: Act, files: Mapping[str, bytes], *, process_id: str | None = None) -> Definition:
+    """Store a bundle as a draft version that nothing starts yet, or return the newest one with this content. Raises: as ``deploy``."""
+    library = _usable(files)
+    process_id = process_id or _main(library)
+    parts = _runnable(library, process_id)
+    versions = _versions(act, process_id)
+    if versions and versions[0].hash == parts.hash:
+        return versions[0]
+    return _add(act, library, parts, version=versions[0].version + 1 if versions else 1)
+
+
+def release(act: Act, definition: Definition) -> Definition:
+    """Release a draft version: the next start takes it. Raises: what a guard refuses."""
+    library = read_library({row.path: row.content for row in _files(act.session, definition.id)})
+    return _take_up(act, definition, parts_of(library, definition.process_id))
 
 
 def _usable(files: Mapping[str, bytes]) -> Library:
@@ -99,19 +118,34 @@ def _main(library: Library) -> str:
 
 
 def _release(act: Act, library: Library, process_id: str) -> Definition:
+    parts = _runnable(library, process_id)
+    versions = _versions(act, process_id)
+    if versions and versions[0].hash == parts.hash and versions[0].status == DefinitionStatus.RELEASED:
+        return versions[0]
+    definition = _add(act, library, parts, version=versions[0].version + 1 if versions else 1)
+    return _take_up(act, definition, parts)
+
+
+def _runnable(library: Library, process_id: str) -> Parts:
     if process_id not in library.processes:
         raise NotFound(f"Expected a process {process_id} in the bundle, but there is none")
     parts = parts_of(library, process_id)
     _refuse(parts.problems)
+    return parts
+
+
+def _versions(act: Act, process_id: str) -> list[Definition]:
     query = select(Definition).where(Definition.process_id == process_id).order_by(Definition.version.desc())
-    versions = list(act.session.scalars(query.with_for_update()))
-    if versions and versions[0].hash == parts.hash and versions[0].status == DefinitionStatus.RELEASED:
-        return versions[0]
-    definition = _add(act, library, parts, version=versions[0].version + 1 if versions else 1)
+    return list(act.session.scalars(query.with_for_update()))
+
+
+def _take_up(act: Act, definition: Definition, parts: Parts) -> Definition:
     definition.status, definition.released_at, definition.released_by = DefinitionStatus.RELEASED, act.now, act.actor
     act.session.flush()
     starts.subscribe(act, definition, parts.process)
-    act.note("definition", definition.id, "RELEASED", field=process_id, new=f"{definition.version} {parts.hash}")
+    act.note(
+        "definition", definition.id, "RELEASED", field=definition.process_id, new=f"{definition.version} {parts.hash}"
+    )
     return definition
 
 
@@ -173,8 +207,7 @@ def _read(session: Session, definition_id: str) -> Deployed:
     definition = session.get(Definition, definition_id) if is_id(definition_id) else None
     if definition is None:
         raise NotFound(f"Expected a definition {definition_id}, but there is none")
-    rows = session.scalars(select(DefinitionFile).where(DefinitionFile.definition_id == definition_id))
-    files = {row.path: row.content for row in rows}
+    files = {row.path: row.content for row in _files(session, definition_id)}
     library = read_library(files)
     if library.problems:
         raise Conflict(
@@ -183,6 +216,10 @@ def _read(session: Session, definition_id: str) -> Deployed:
     return Deployed(
         definition.id, definition.process_id, definition.hash, read_diagrams(files), library.forms, library.tables
     )
+
+
+def _files(session: Session, definition_id: str) -> list[DefinitionFile]:
+    return list(session.scalars(select(DefinitionFile).where(DefinitionFile.definition_id == definition_id)))
 
 
 def latest_table(session: Session, decision_id: str) -> Table:

@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine import definitions
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.errors import Conflict
+from engine.stored.definition import Definition
 from processes.change_baseline import baseline_of, definition_of
 from records import part
 from records.change_order import ChangeOrder
@@ -19,6 +21,8 @@ from rules.amending import value_of
 from rules.change_control import items_of
 from rules.change_item import ChangeItem
 from rules.guard import BY_TABLE
+
+DEFINITION = Definition.__tablename__
 
 
 def apply(act: Act, order: ChangeOrder) -> list[ChangeItem]:
@@ -47,6 +51,9 @@ def apply(act: Act, order: ChangeOrder) -> list[ChangeItem]:
 def write_items(act: Act, order: ChangeOrder, due: Sequence[ChangeItem]) -> None:
     """Write what signed items say, row by row, releases last: what they follow is superseded before them."""
     rows: dict[tuple[str, str], list[ChangeItem]] = {}
+    for item in [one for one in due if one.table_name == DEFINITION]:
+        definitions.release(act, act.session.get_one(Definition, item.row_id))
+    due = [one for one in due if one.table_name != DEFINITION]
     for item in sorted(due, key=_precedence):
         rows.setdefault((item.table_name, item.row_id), []).append(item)
     loaded = _records(act.session, rows)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import object_session
 
 from engine.canonical import content_hash
+from engine.stored.definition import Definition
 from processes.change_baseline import definition_of
 from records.change_order import AffectedItem, ChangeOrder
 from rules.change_control import items_of
@@ -42,6 +43,12 @@ def content_of(order: ChangeOrder) -> dict[str, Any]:
                 item.change_class.value,
             ]
             for item in items_of(session, order)
+        ],
+        "processes": [
+            [definition.process_id, definition.version, definition.hash]
+            for item in items_of(session, order)
+            if item.table_name == Definition.__tablename__
+            and (definition := session.get(Definition, item.row_id)) is not None
         ],
     }  # fmt: skip
 

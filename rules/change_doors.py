@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from engine.stored.definition import Definition
+from records.definition_lock import DefinitionLock
 from records.part import PartRevision
 from rules import doors
 from rules.change_item import ChangeClass, ChangeItem
@@ -28,6 +30,7 @@ def change_doors(speech: Speech) -> Iterator[Door]:
     yield _sealed(speech)
     yield _two_people(speech)
     yield _revision_moves(speech)
+    yield from _definitions(speech)
 
 
 def by_quality(door: Door) -> Door:
@@ -124,4 +127,34 @@ def _revision_moves(speech: Speech) -> Door:
     return Door(
         name=door.name, table=table, event=door.event, columns=door.columns, refused_when=door.refused_when, sentence=door.sentence,
         item=door.item.replace(at_least, enough), row=door.row, shows=door.shows, owner="role:ENG_AUTH",
+    )  # fmt: skip
+
+
+def _definitions(speech: Speech) -> Iterator[Door]:
+    """A deployed process stays what it is; under the lock a change order releases it that another than its author signed."""
+    table = table_of(Definition)
+    yield from doors.fixed(
+        table, ("id", "process_id", "version", "hash", "main_file", "deployed_at", "deployed_by"), speech
+    )
+    yield from doors.never_deleted(table)
+    release = doors.only_as_approved(
+        table, table.columns["status"], speech, name="released",
+        when=f"OLD.status <> 'RELEASED' AND NEW.status = 'RELEASED' AND EXISTS (SELECT 1 FROM {table_of(DefinitionLock).name})",
+    )  # fmt: skip
+    somebody_else = (
+        "EXISTS (SELECT 1 FROM approval_slot b JOIN signature t ON t.id = b.signature_id WHERE b.record_type = i.change_type "
+        f"AND b.record_id = i.change_id AND b.record_hash = i.change_hash AND {valid_signature('b')} "
+        "AND 'user:' || t.signer_id <> OLD.deployed_by)"
+    )
+    yield replace(
+        release, item=f"{release.item} AND {somebody_else}",
+        sentence=(
+            "UNCONTROLLED_CHANGE: Expected a process to be released by a change order that somebody else than its author signed, "
+            "since processes are under change control here, but there is none"
+        ),
+    )  # fmt: skip
+    yield Door(
+        name="guard_definition_starts_as_draft", table=table, event="INSERT",
+        refused_when=f"NEW.status <> 'DRAFT' AND EXISTS (SELECT 1 FROM {table_of(DefinitionLock).name})",
+        sentence="ILLEGAL_TRANSITION: Expected a new process to start as DRAFT, but it was inserted beyond that",
     )  # fmt: skip

@@ -15,6 +15,7 @@ from engine.audit import AuditEvent
 from engine.database import Base
 from engine.decisions import Decision
 from engine.stored.checkpoint import Checkpoint, CheckpointKey, CheckpointLeaf
+from engine.stored.definition import DefinitionFile
 from records import (
     actual,
     amendment,
@@ -25,6 +26,7 @@ from records import (
     change_request,
     comment,
     cost_centre,
+    definition_lock,
     external,
     invoice,
     legal_hold,
@@ -326,6 +328,8 @@ APPEND_ONLY = (
     resource.WorkCentreRate,
     work_order_change.WorkOrderChangeShare,
     change_request.ChangeRequestEdit,
+    definition_lock.DefinitionLock,
+    DefinitionFile,
     outside.OutsideMovement,
     outside.OutsideSerial,
     outside_loss.OutsideClaim,

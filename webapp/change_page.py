@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from engine.database import Scaled
 from engine.errors import NotFound
 from engine.redline import Difference, Field, Kind, Redline, Shape
+from engine.stored.definition import Definition
 from processes.change_values import name_of, record_of
 from records.change_order import ChangeOrder
 from records.change_request import ChangeRequest, ChangeRequestEdit
@@ -49,6 +50,9 @@ def edits_of(session: Session, request: ChangeRequest) -> View:
 
 def place(session: Session, table: str, row_id: str) -> str:
     """Return what people call a row, or its table and id where it is gone."""
+    if table == Definition.__tablename__:
+        definition = session.get(Definition, row_id)
+        return f"{definition.process_id} version {definition.version}" if definition is not None else row_id
     try:
         return name_of(record_of(session, table, row_id))
     except NotFound:

@@ -11,7 +11,7 @@ from engine.act import Act
 from engine.record import Operation
 from processes import change_orders as desk
 from processes import change_requests as requests
-from processes.change_values import edit_of, name_of, read_value, record_called, record_of
+from processes.change_values import edit_of, read_value, record_called
 from records.change_order import (
     ChangeOrder,
     ChangeOrderStatus,
@@ -29,6 +29,7 @@ from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
 from webapp.api.shapes import Answer, Instant, Listed, Request, Truth, as_page, maybe, page_of, text, word
+from webapp.change_page import place
 from webapp.pages import change_requests as request_pages
 from webapp.pages import changes as pages
 from webapp.pages import orders
@@ -346,7 +347,7 @@ def _order(order: ChangeOrder) -> dict[str, Any]:
             for item in order.affected
         ],
         "items": [
-            _value(item, name_of(record_of(session, item.table_name, item.row_id)))
+            _value(item, place(session, item.table_name, item.row_id))
             | {"operation": item.operation, "change_class": item.change_class, "applied_at": item.applied_at}
             for item in items_of(session, order)
         ],

@@ -11,6 +11,7 @@ COMMANDS = {
     "checkpoint": "checkpoint",
     "demo": "plant",
     "deploy": "defining",
+    "lock": "defining",
     "diff": "comparing",
     "events": "events",
     "export": "exporting",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from sqlalchemy import select
 from engine import definitions, instances
 from engine.act import Act
 from engine.bundle import parts_of, read_library
-from engine.errors import Forbidden, Invalid
+from engine.errors import Forbidden, Invalid, NotFound
+from processes.definition_changes import add_definition, lock
+from records.change_order import ChangeOrder
 from records.roles import holds, user_called
 from rules.policy import TABLES, table_hash
 from webapp.cli.checking import SHIPPED, read_files
@@ -25,12 +27,17 @@ MAY_DEPLOY = "PROCESS_ENGINEER"
 
 @click.command("deploy")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--change-order", "number", help="Deploy as drafts, which this change order releases once its board has signed it."
+)
 @click.option("--process", help="Deploy only this process, with what it reaches; else every executable one.")
 @in_the_name_of
 @as_json
 @click.pass_obj
 @refusals_told
-def deploy_command(house: House, paths: tuple[Path, ...], process: str | None, user: str, is_json: bool) -> None:
+def deploy_command(
+    house: House, paths: tuple[Path, ...], process: str | None, number: str | None, user: str, is_json: bool
+) -> None:
     """Release diagrams, with their forms and tables, in your name.
 
     The same content is the same version. Instances that run keep theirs; the next start takes the new one. What cannot run is
@@ -47,7 +54,11 @@ def deploy_command(house: House, paths: tuple[Path, ...], process: str | None, u
             known = {one: definitions.released(session, one).version for one in _released(session)}
         with installation.acting(f"user:{user}", reason="deployed from the command line") as act:
             _refuse_others(act, user)
-            one_only = (definitions.deploy(act, files, process_id=process),) if process else None
+            one_only: Sequence[definitions.Definition] | None
+            if number is not None:
+                one_only = _drafts(act, files, process, number)
+            else:
+                one_only = (definitions.deploy(act, files, process_id=process),) if process else None
             deployed = [
                 {
                     "process": definition.process_id,
@@ -55,18 +66,58 @@ def deploy_command(house: House, paths: tuple[Path, ...], process: str | None, u
                     "hash": definition.hash,
                     "is_new": known.get(definition.process_id) != definition.version,
                 }
-                for definition in one_only or definitions.deploy_all(act, files)
+                for definition in (definitions.deploy_all(act, files) if one_only is None else one_only)
             ]
     if is_json:
         show_json(deployed)
         return
     rows = [
-        (str(one["process"]), str(one["version"]), str(one["hash"])[:12], "released" if one["is_new"] else "unchanged")
+        (
+            str(one["process"]),
+            str(one["version"]),
+            str(one["hash"])[:12],
+            (_word(number) if one["is_new"] else "unchanged"),
+        )
         for one in deployed
     ]
     house.show_rows(("process", "version", "hash", ""), rows, none="Nothing to deploy")
     for sentence in _not_deployed(files):
         click.echo(sentence)
+
+
+def _word(number: str | None) -> str:
+    return f"draft, waits for {number}" if number else "released"
+
+
+def _drafts(act: Act, files: Mapping[str, bytes], process: str | None, number: str) -> list[definitions.Definition]:
+    """Store what differs from the released versions as drafts, and put them on a change order."""
+    order = act.session.scalar(select(ChangeOrder).where(ChangeOrder.number == number))
+    if order is None:
+        raise NotFound(f"Expected a change order {number}, but there is none")
+    library = read_library(files)
+    wanted = [process] if process else sorted(one.id for one in library.processes.values() if one.is_executable)
+    found = [definitions.draft(act, files, process_id=one) for one in wanted]
+    for definition in found:
+        if definition.status == definitions.DefinitionStatus.DRAFT:
+            add_definition(act, order, definition)
+    return found
+
+
+@click.command("lock")
+@click.option("--reason", required=True, help="Why processes are under change control from now on.")
+@in_the_name_of
+@click.pass_obj
+@refusals_told
+def lock_command(house: House, reason: str, user: str) -> None:
+    """Put processes and their tables under change control, for good: from then on a signed change order alone releases one.
+
+    \b
+    Example:
+      lockstep lock --reason "Validated on 2026-11-22" --as quinn
+    """
+    with house.open() as installation, installation.acting(f"user:{user}", reason=reason) as act:
+        lock(act, reason=reason)
+    click.echo("Processes are under change control: lockstep deploy --change-order CO-… brings in the next version.")
 
 
 def _not_deployed(files: Mapping[str, bytes]) -> Iterator[str]:
