@@ -13,6 +13,7 @@ from records.external import Discrepancy, DiscrepancyStatus, Severity
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.receipt import Quarantine, Receipt
 from records.supplier import SupplierStatus
+from rules.amendment_words import said
 from rules.delivery_dates import FLOW, judge_date
 from rules.finding import keep_findings
 from rules.flow_mode import mode_of
@@ -143,7 +144,7 @@ def _drift(act: Act, order: PurchaseOrder) -> Doubt | None:
     return Doubt(
         Quarantine.DRIFT,
         "Goods of an order that systems disagree about",
-        f"CON-18: Expected {found.system} to show {order.number} as approved, but {found.field} is {found.theirs or 'missing'} "
+        f"CON-18: Expected {found.system} to show {order.number} as approved, but {said(found.field)} is {found.theirs or 'missing'} "
         f"there and {found.ours or 'missing'} here.",
         "The integration owner resolves the discrepancy; then quality releases the goods.",
     )

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rules.amendment_words import said
+
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
@@ -206,9 +208,7 @@ def systems_agree(
     """CON-18. ours: as approved; theirs: as the system of record shows it."""
     if ours == theirs:
         return None
-    sentence = (
-        f"Expected {field} of {document} in {system} as approved, {ours or 'nothing'}, but it is {theirs or 'nothing'}."
-    )
+    sentence = f"Expected {said(field)} of {document} in {system} as approved, {ours or 'nothing'}, but it is {theirs or 'nothing'}."
     return Disagreement("CON-18", sentence, field, ours, theirs)
 
 
