@@ -120,7 +120,8 @@ class SignatureRequest:
     user_id: the login name, typed again; needed for the first signing of a session and after 15 minutes idle.
     session_id: the sign-in session, empty where there is none (then both components are always asked).
     accepts_responsibility: the signer confirms, once in a lifetime, that this signature binds like a handwritten
-    one.
+    one. method: how the signer proves who they are; proof: what another method than the password answers (the code of a
+    sign-in at the company, the assertion of a passkey).
     """
 
     meaning: str
@@ -128,6 +129,26 @@ class SignatureRequest:
     user_id: str = ""
     session_id: str = ""
     accepts_responsibility: bool = False
+    method: str = "PASSWORD"
+    proof: str = ""
+
+
+class SigningMethod(Protocol):
+    """One way to prove, at the moment of signing, that it is the signer: a password, a sign-in at the company, a passkey."""
+
+    @property
+    def code(self) -> str:
+        """The word that the signature row keeps."""
+
+    @property
+    def has_all_components(self) -> bool:
+        """Whether one proof holds every component, so that the login name need not be typed beside it."""
+
+    def prove(self, act: Act, user_id: str, request: SignatureRequest, *, record: tuple[str, str]) -> None:
+        """Return when the request proves that this person signs. record: what a failed attempt is kept on.
+
+        Raises: Forbidden, kept and counted.
+        """
 
 
 class JobCarrier(Protocol):

@@ -326,6 +326,13 @@ def _mandate(
         if typed is not None:
             drafts.keep(act, typed, former)
         raise Conflict(f"Expected the task to be yours, but it was {former}", code="ESCALATED")
+    if typed is not None and (lost := eligibility.mandates_for(act.session, task, user_id, now=task.created_at)):
+        drafts.keep(act, typed, "it is not yours any more")
+        role = _mandate_name(act, lost[0])
+        raise Forbidden(
+            f"Expected you to hold {role} still, but that ended since this task was opened; what you typed is kept",
+            code="ROLE_LOST", record=(task.record_type or "task", task.record_id or task.id), keep=True,
+        )  # fmt: skip
     raise NotFound(f"Expected a task {task.id}, but there is none")
 
 
@@ -341,6 +348,10 @@ def _refuse_size(reason: str) -> None:
             f"Expected a reason of at most {MAX_REASON:,} characters, but it has {len(reason):,}",
             {"reason": "too long"},
         )
+
+
+def _mandate_name(act: Act, mandate: Mandate) -> str:
+    return eligibility.directory_of(act.session).name_of(act.session, mandate.principal)
 
 
 def _name(act: Act, user_id: str | None) -> str:

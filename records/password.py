@@ -17,6 +17,8 @@ from records.person import Credential, User, UserStatus, move
 from records.roles import user_called
 
 HASHER = PasswordHasher()
+LASTS_DAYS = 365
+"""How long a password is good for signing, unless the setting ``password_days`` says otherwise; 0 is for ever."""
 SHORTEST = 10
 LONGEST = 200
 ATTEMPTS = 3
@@ -68,6 +70,37 @@ def check_password(act: Act, user_id: str, password: str, *, record: tuple[str, 
         )  # fmt: skip
     _forgive(act, user, credential)
     return user
+
+
+def is_due(act: Act, credential: Credential) -> bool:
+    """Whether a password has to be changed by its owner: somebody else set it, or it is too old (21 CFR 11.300(b))."""
+    days = int(act.installation.settings.get("password_days", LASTS_DAYS))
+    is_old = days > 0 and act.now - credential.set_at > dt.timedelta(days=days)
+    return credential.must_change or is_old
+
+
+def refuse_unless_own(act: Act, user: User) -> None:
+    """Refuse a password that somebody else knows, or that is too old, as proof of who signs.
+
+    Whoever sets a password for another person can sign in with it, but never sign. Raises: Forbidden PASSWORD_DUE, kept.
+    """
+    if user.credential is None or not is_due(act, user.credential):
+        return
+    why = "somebody else set it" if user.credential.must_change else "it is too old"
+    raise Forbidden(
+        f"Expected a password that only {user.name} knows, but {why}; change it in your profile, then sign",
+        code="PASSWORD_DUE", record=("user_account", user.id), keep=True,
+    )  # fmt: skip
+
+
+def change_password(act: Act, present: str, new: str, *, hasher: PasswordHasher = HASHER) -> Credential:
+    """Let the acting person choose a new password. Raises: Forbidden as ``check_password``; Invalid for a poor or the same one."""
+    if act.user_id is None:
+        raise Forbidden("Expected a person to change their password, but the system acts", code="NOT_AUTHORISED")
+    user = check_password(act, act.user_id, present)
+    if new == present:
+        raise Invalid("Expected another password, but it is the present one", {"password": "is the present one"})
+    return set_password(act, user, new, hasher=hasher)
 
 
 def unlock(act: Act, user_id: str) -> User:

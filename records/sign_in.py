@@ -19,6 +19,8 @@ LONGEST = dt.timedelta(hours=12)
 SIGNING_IDLE = dt.timedelta(minutes=15)
 """After so long without a sign of life, a signature needs login name and password again (21 CFR 11.200(a)(1)(ii))."""
 GLANCE = dt.timedelta(minutes=1)
+SKEW = dt.timedelta(minutes=1)
+"""How far the clocks of two nodes may be apart. A clock that is set back further proves no continuity: the session is over."""
 
 
 def sign_in(act: Act, user_id: str, password: str, *, device: str, address: str = "") -> tuple[str, SignInSession]:
@@ -46,8 +48,20 @@ def session_of(session: Session, token: str, *, device: str, now: dt.datetime) -
 
 
 def is_alive(opened: SignInSession, now: dt.datetime) -> bool:
-    """Whether a session still counts at an instant."""
-    return opened.ended_at is None and now - opened.last_seen_at <= IDLE_LIMIT and now - opened.started_at <= LONGEST
+    """Whether a session still counts at an instant. An instant before its last sign of life is none that continues it."""
+    if opened.ended_at is not None or now - opened.started_at > LONGEST:
+        return False
+    return -SKEW <= now - opened.last_seen_at <= IDLE_LIMIT
+
+
+def is_continuous(opened: SignInSession, now: dt.datetime) -> bool:
+    """Whether something was signed in this session and no 15 idle minutes lie since (21 CFR 11.200(a)(1)(i)).
+
+    A clock that was set back does not make the pause shorter: then both components are asked again.
+    """
+    if opened.last_signed_at is None:
+        return False
+    return -SKEW <= now - max(opened.last_signed_at, opened.last_seen_at) <= SIGNING_IDLE
 
 
 def is_due_to_touch(opened: SignInSession, now: dt.datetime) -> bool:
@@ -60,7 +74,7 @@ def touch(act: Act, session_id: str) -> SignInSession | None:
     opened = act.session.get(SignInSession, session_id)
     if opened is None or not is_alive(opened, act.now):
         return None
-    if act.now - opened.last_seen_at > SIGNING_IDLE:
+    if not is_continuous(opened, act.now):
         opened.last_signed_at = None
     opened.last_seen_at = max(opened.last_seen_at, act.now)
     return opened
@@ -97,9 +111,14 @@ def end(act: Act, opened: SignInSession, *, why: str) -> None:
         act.note("user_account", opened.user_id, "SIGNED_OUT", new=why)
 
 
-def end_all(act: Act, user_id: str, *, why: str) -> int:
-    """End every session of a user (a changed password, a disabled account) and return how many there were."""
+def end_all(act: Act, user_id: str, *, why: str, but: str | None = None) -> int:
+    """End every session of a user (a changed password, a disabled account) and return how many there were.
+
+    but: the session that stays.
+    """
     wanted = select(SignInSession).where(SignInSession.user_id == user_id, SignInSession.ended_at.is_(None))
+    if but is not None:
+        wanted = wanted.where(SignInSession.id != but)
     sessions = list(act.session.scalars(wanted))
     for opened in sessions:
         end(act, opened, why=why)

@@ -1,8 +1,9 @@
-"""Signing: the password again, a meaning that the signer's role may give, and a row bound to what was shown."""
+"""Signing: proof of who signs, a meaning that the signer's role may give, and a row bound to what was shown."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,14 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Forbidden, Invalid
-from engine.ports import SignatureRequest
+from engine.ports import SignatureRequest, SigningMethod
 from engine.record import Record
 from records.calendar import MAIN, site_called
-from records.password import check_password
-from records.person import Certification, User
+from records.password import check_password, refuse_unless_own
+from records.person import Certification, User, UserStatus
 from records.roles import grants_of, meanings_of, role_code, user_called
 from records.session import SignInSession
-from records.sign_in import SIGNING_IDLE, is_alive
+from records.sign_in import is_alive, is_continuous
 from records.signature import Meaning, Signature, SignatureStatus
 
 if TYPE_CHECKING:
@@ -45,18 +46,30 @@ class Subject:
     decision_id: str | None = None
 
 
+class ByPassword:
+    """Implements ``engine.ports.SigningMethod``: the password, typed again at each signature."""
+
+    code = "PASSWORD"
+    has_all_components = False
+
+    def prove(self, act: Act, user_id: str, request: SignatureRequest, *, record: tuple[str, str]) -> None:
+        """Check the password. Raises: Forbidden WRONG_PASSWORD, LOCKED or PASSWORD_DUE."""
+        # Another name than the signer's is a failed attempt on the signer's own account, not on the one that was typed.
+        typed = request.password if request.user_id in ("", user_id) else ""
+        refuse_unless_own(act, check_password(act, user_id, typed, record=record))
+
+
 class PasswordSigner:
-    """Implements ``engine.ports.Signer`` with login name and password."""
+    """Implements ``engine.ports.Signer``: with login name and password, and with whatever other methods are wired."""
 
-    method = "PASSWORD"
-
-    def __init__(self, site: str = MAIN) -> None:
+    def __init__(self, site: str = MAIN, *, methods: Sequence[SigningMethod] = (ByPassword(),)) -> None:
         self.site = site
+        self.methods = {method.code: method for method in methods}
 
     def sign(self, act: Act, decision: Decision, request: SignatureRequest) -> None:
         """Check the second component and write the signature of a decision.
 
-        Raises: Forbidden WRONG_PASSWORD, LOCKED, BOTH_COMPONENTS_NEEDED, MEANING_NOT_YOURS, CERTIFICATION_MISSING or
+        Raises: Forbidden WRONG_PASSWORD, LOCKED, PASSWORD_DUE, BOTH_COMPONENTS_NEEDED, MEANING_NOT_YOURS, CERTIFICATION_MISSING or
         NOT_YOUR_SESSION; Invalid when the decision is about no record or the meaning is unknown.
         """
         if decision.record_type is None or decision.record_id is None or decision.record_hash is None:
@@ -88,22 +101,32 @@ class PasswordSigner:
         about = (subject.record_type, subject.record_id)
         if act.user_id is None:
             raise Forbidden("Expected a person to sign, but the system acts", code="NOT_AUTHORISED", record=about)
+        method = self._method(request)
         session = _session(act, request)
-        needs_both = session is None or not _is_continuous(session, act.now)
-        if needs_both and not request.user_id:
+        needs_both = session is None or not is_continuous(session, act.now)
+        if needs_both and not (request.user_id or method.has_all_components):
             raise Forbidden(
                 "Expected login name and password for the first signature of a session or after 15 idle minutes, but"
                 " found only a password",
                 code="BOTH_COMPONENTS_NEEDED",
             )
-        # Another name than the signer's is a failed attempt on the signer's own account, not on the one that was typed.
-        typed = request.password if request.user_id in ("", act.user_id) else ""
-        signer = check_password(act, act.user_id, typed, record=about)
+        method.prove(act, act.user_id, request, record=about)
+        signer = _able(act, about)
         meaning = self._meaning(act, signer, subject, request)
         _certify(act, signer, accepts=request.accepts_responsibility)
         if session is not None:
             session.last_signed_at = act.now
-        return self._write(act, subject, signer, meaning, session=session, had_both=bool(request.user_id))
+        had_both = bool(request.user_id) or method.has_all_components
+        return self._write(act, subject, signer, meaning, session=session, had_both=had_both, method=method.code)
+
+    def _method(self, request: SignatureRequest) -> SigningMethod:
+        method = self.methods.get(request.method)
+        if method is None:
+            known = " or ".join(sorted(self.methods))
+            raise Invalid(
+                f"Expected to sign by {known}, but found {request.method!r:.40}", {"method": "is not known here"}
+            )
+        return method
 
     def _meaning(self, act: Act, signer: User, subject: Subject, request: SignatureRequest) -> Meaning:
         try:
@@ -131,6 +154,7 @@ class PasswordSigner:
         *,
         session: SignInSession | None,
         had_both: bool,
+        method: str,
     ) -> Signature:
         zone = site_called(act.session, self.site).zone
         offset = act.now.astimezone(zone).utcoffset() or dt.timedelta(0)
@@ -138,7 +162,7 @@ class PasswordSigner:
             record_type=subject.record_type, record_id=subject.record_id, record_revision=subject.revision,
             content_hash=subject.content_hash, signer_id=signer.id, printed_name=signer.name, printed_title=signer.title,
             meaning=meaning, role=role_code(subject.principal or "") or None, reason=subject.reason, signed_at=act.now,
-            local_offset=int(offset.total_seconds() // 60), method=self.method, had_both_components=had_both,
+            local_offset=int(offset.total_seconds() // 60), method=method, had_both_components=had_both,
             session_id=session.id if session else None, on_behalf_of_id=subject.on_behalf_of,
             status=SignatureStatus.VALID, decision_id=subject.decision_id,
         )  # fmt: skip
@@ -160,11 +184,15 @@ def _session(act: Act, request: SignatureRequest) -> SignInSession | None:
     return session
 
 
-def _is_continuous(session: SignInSession, now: dt.datetime) -> bool:
-    """Whether something was signed in this session and no 15 idle minutes lie since."""
-    if session.last_signed_at is None:
-        return False
-    return now - max(session.last_signed_at, session.last_seen_at) <= SIGNING_IDLE
+def _able(act: Act, about: tuple[str, str]) -> User:
+    """Return the signer. Raises: Forbidden for who left meanwhile, whatever the method says of them."""
+    signer = user_called(act.session, act.user_id or "")
+    if signer.status is not UserStatus.ACTIVE:
+        raise Forbidden(
+            f"Expected an active account, but {signer.id}'s is {signer.status.lower()}", code="NOT_AUTHORISED",
+            record=about, keep=True,
+        )  # fmt: skip
+    return signer
 
 
 def _certify(act: Act, signer: User, *, accepts: bool) -> None:

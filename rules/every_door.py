@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from engine.audit import AuditEvent
 from records.amendment import AmendmentChange
 from records.approval import ApprovalSlot
+from records.person import User
 from records.purchase_order import PurchaseOrderLine
 from records.signature import Signature
 from rules import doors
@@ -53,6 +54,9 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *_holds(speech),
         *_amendments(speech),
         *(door for mapped in APPEND_ONLY for door in doors.append_only(table_of(mapped))),
+        # A sign-in name belongs to one person for good (21 CFR 11.100(a)).
+        *doors.never_deleted(table_of(User)),
+        *doors.fixed(table_of(User), ("id",), speech),
         *_signatures(speech),
         *_slots(speech),
         *_change_items(speech),

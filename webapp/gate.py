@@ -20,6 +20,8 @@ from webapp.security import SAFE_METHODS
 from webapp.visit import Visitor
 
 COOKIE = "lockstep_session"
+ASKED_BY_ITSELF = frozenset({"inbox.news"})
+"""What an open page asks for by a timer: it is no sign that anybody sits there, and keeps no session alive."""
 NEVER_CARRIED = frozenset({"form_proof", "password", "sign_in_name", "sign_in_password"})
 LONGEST_CARRIED = 200_000
 
@@ -97,7 +99,7 @@ def recognise() -> None:
         return
     g.visitor = people.visitor(visit.reading(), opened.user)
     g.token, g.session_id = token, opened.id
-    if sign_in.is_due_to_touch(opened, now):
+    if request.endpoint not in ASKED_BY_ITSELF and sign_in.is_due_to_touch(opened, now):
         with house.acting(f"user:{opened.user_id}", now=now) as act:
             sign_in.touch(act, opened.id)
 

@@ -57,6 +57,8 @@ CODES: dict[str, str] = {
     "FORGED_FIELD": "A field that is not on this form",
     "LOCKED": "The account is locked",
     "MEANING_NOT_YOURS": "Not a meaning your role may give",
+    "ROLE_LOST": "Your role ended meanwhile",
+    "PASSWORD_DUE": "Your password has to be changed first",
     "NOT_READY": "Not ready to be submitted",
     "TASK_CLOSED": "It has been decided already",
     "TOO_LARGE": "Too much text",

@@ -26,7 +26,7 @@ from records.attachment import Attachment
 from records.comment import Comment
 from records.roles import meanings_of, role_code
 from records.session import SignInSession
-from records.sign_in import SIGNING_IDLE
+from records.sign_in import is_continuous
 from records.signature import Signature
 from records.viewing import Look, last_look, seen_versions
 from rules import redlines, reviewing
@@ -396,9 +396,7 @@ def signing_of(session: Session, review: Review, verdict: str, *, session_id: st
 def needs_both(session: Session, session_id: str) -> bool:
     """Tell whether the next signature needs user name and password: the first of a session, or after 15 idle minutes."""
     opened = session.get(SignInSession, session_id)
-    if opened is None or opened.last_signed_at is None:
-        return True
-    return visit.now() - max(opened.last_signed_at, opened.last_seen_at) > SIGNING_IDLE
+    return opened is None or not is_continuous(opened, visit.now())
 
 
 def _counts(review: Review) -> str:

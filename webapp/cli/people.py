@@ -18,6 +18,7 @@ from records.demo_people import ADMINISTRATION, ROLES
 from records.password import set_password, unlock
 from records.person import Role, User, UserStatus, move
 from records.roles import grant, grants_of, revoke, user_called
+from records.sign_in import end_all
 from webapp.cli.house import House, as_json, refusals_told, show_json
 from webapp.cli.keys import key_command
 
@@ -195,6 +196,7 @@ def password_command(house: House, login: str, password: str | None) -> None:
     with house.open() as installation, installation.acting(CONSOLE, reason=console_reason()) as act:
         user = unlock(act, login)
         set_password(act, user, secret, must_change=True)
+        end_all(act, login, why="its password was set at the command line")
     house.says.print(f"{login} has a new password", markup=False)
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
 from engine.stored.definition import Definition
-from records import directory, notice
-from records.person import Absence, MailWish, User, UserStatus, wish_mail
+from records import directory, notice, password
+from records import sign_in as sign_in_sessions
+from records.person import Absence, Certification, Credential, MailWish, User, UserStatus, wish_mail
 from records.roles import user_called
 from webapp import formats, gate, typed
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
-from webapp.visit import acting, now, reading, visitor
+from webapp.visit import acting, installation, now, reading, visitor
 
 pages = Blueprint("account", __name__)
 
@@ -36,9 +37,11 @@ def sign_in() -> Response | tuple[str, int] | str:
         return render_template("account/sign_in.html", next=target, name="", refusal=None)
     name = request.form.get("sign_in_name", "")
     try:
-        gate.enter(name, request.form.get("sign_in_password", ""))
+        user_id = gate.enter(name, request.form.get("sign_in_password", ""))
     except Refused as refusal:
         return render_template("account/sign_in.html", next=target, name=name, refusal=refusal), status_of(refusal)
+    if _has_to_change(user_id):
+        return redirect(url_for("account.change_password", next=target), 303)
     return redirect(target, 303)
 
 
@@ -47,6 +50,22 @@ def sign_out() -> Response:
     """End the session of this browser."""
     gate.leave()
     return redirect(url_for("account.sign_in"), 303)
+
+
+@pages.route("/profile/password", methods=["GET", "POST"])
+def change_password() -> Response | tuple[str, int] | str:
+    """Let somebody choose a password that only they know; every other session of theirs ends."""
+    target = own_path(request.values.get("next", "") or url_for("account.profile"))
+    if request.method != "POST":
+        return _show_password(target)
+    try:
+        with acting() as act:
+            password.change_password(act, request.form.get("present", ""), _new_password())
+            sign_in_sessions.end_all(act, visitor().user_id, why="the password was changed", but=g.session_id)
+    except Refused as refusal:
+        return _show_password(target, refusal), status_of(refusal)
+    flash("Your password is changed. Other browsers of yours are signed out.", "good")
+    return redirect(target, 303)
 
 
 @pages.route("/profile", methods=["GET", "POST"])
@@ -130,6 +149,30 @@ def choose_customs() -> Response:
     return _remember("customs", request.form.get("customs", ""), tuple(formats.CUSTOMS))
 
 
+def _has_to_change(user_id: str) -> bool:
+    with installation().acting("system:sign_in", now=now()) as act:
+        credential = act.session.get(Credential, user_id)
+        return credential is not None and password.is_due(act, credential)
+
+
+def _new_password() -> str:
+    """Return the new password. Raises: Invalid unless it was typed twice alike."""
+    new = request.form.get("password", "")
+    if new != request.form.get("again", ""):
+        raise Invalid("Expected the new password twice, but they differ", {"again": "differs from the new password"})
+    return new
+
+
+def _show_password(target: str, refusal: Refused | None = None) -> str:
+    errors = dict(refusal.fields) if isinstance(refusal, Invalid) else {}
+    if refusal is not None and refusal.code == "WRONG_PASSWORD":
+        errors["present"] = "Expected your password, but this is another one"
+    return render_template(
+        "account/password.html", target=target, refusal=refusal, errors=errors, shortest=password.SHORTEST,
+        is_due=_has_to_change(visitor().user_id),
+    )  # fmt: skip
+
+
 def own_path(path: str) -> str:
     """Return a path of this site to go to, or the inbox for anything that would lead elsewhere."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and not any(ord(c) < 33 for c in path)
@@ -166,6 +209,8 @@ def _show_profile(refusal: Refused | None = None) -> str:
         flows=[tuple(row) for row in session.execute(flows)],
         grants=[grant for grant in user.grants if grant.is_valid(now())],
         customs=[(tag, tag) for tag in formats.CUSTOMS],
+        certified=session.scalar(select(Certification).where(Certification.user_id == me)),
+        password_set_at=user.credential.set_at if user.credential else None,
         mail_wish=user.mail_wish,
         mail_wishes=[(MailWish.AT_ONCE.value, "At once"), (MailWish.NEVER.value, "Never, notices here are enough")],
     )

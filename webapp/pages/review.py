@@ -56,6 +56,8 @@ def decide(task_id: str, verdict: str) -> Page:
     except NotFound:
         raise
     except Refused as refusal:
+        if refusal.code == "ROLE_LOST":
+            raise  # the dialog is not theirs to see any more
         return _show_dialog(task_id, verdict, refusal), status_of(refusal)
     flash(signed.words_of(read_anew(), decision), "good")
     return _go_on()
@@ -73,6 +75,8 @@ def complete(task_id: str) -> Page:
     except NotFound:
         raise
     except Refused as refusal:
+        if refusal.code == "ROLE_LOST":
+            raise
         review = reviews.load(read_anew(), task_id, sent=_sent())
         review.errors = refusal.fields if isinstance(refusal, Invalid) else {}
         return _show(review, refusal=refusal), status_of(refusal)
