@@ -104,7 +104,7 @@ def _book(act: Act, row: Mapping[str, str]) -> bool:
         packing_slip=row.get("packing_slip", ""), received_on=day, location=row.get("location", ""), lot=row.get("lot", ""),
         heat=row.get("heat", ""), revision_on_label=row.get("revision_on_label") or None, performer=row.get("received_by", ""),
     )  # fmt: skip
-    return not book(act, _line(act, row), delivery).is_repeat
+    return not book(act, line_in(act, row), delivery).is_repeat
 
 
 def _capture(act: Act, rows: list[Mapping[str, str]]) -> bool:
@@ -121,7 +121,7 @@ def _capture(act: Act, rows: list[Mapping[str, str]]) -> bool:
     known = select(Invoice.id).where(Invoice.source_system == system, Invoice.source_event_id == event)
     if act.session.scalar(known) is not None:
         return False
-    lines = [BilledLine(_line(act, row), number_in(row, "quantity"), number_in(row, "unit_price")) for row in rows]
+    lines = [BilledLine(line_in(act, row), number_in(row, "quantity"), number_in(row, "unit_price")) for row in rows]
     due_on = day_in(first, "due_on")
     capture_invoice(
         act, Bill(supplier, first["invoice_no"], first["currency"].upper(), invoiced_on, lines, event, system=system, due_on=due_on)
@@ -129,7 +129,8 @@ def _capture(act: Act, rows: list[Mapping[str, str]]) -> bool:
     return True
 
 
-def _line(act: Act, row: Mapping[str, str]) -> PurchaseOrderLine:
+def line_in(act: Act, row: Mapping[str, str]) -> PurchaseOrderLine:
+    """Return the line of an order that a row names. Raises: Invalid naming the column."""
     wanted = select(PurchaseOrder).where(PurchaseOrder.po_no == row["order"])
     orders = act.session.scalars(wanted.limit(2)).all()
     line = (

@@ -7,6 +7,7 @@ import importlib
 import click
 
 COMMANDS = {
+    "certificates": "goods",
     "check": "checking",
     "checkpoint": "checkpoint",
     "demo": "plant",

@@ -1,21 +1,24 @@
-"""``lockstep receipts`` and ``lockstep invoices``: bring in files of what came and of what was billed."""
+"""``lockstep receipts``, ``certificates`` and ``invoices``: bring in files of what came, what it certifies and what was billed."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from engine.act import Act
+from engine.errors import Invalid
 from webapp.cli.house import Exit, House, as_json, refusals_told, show_json
 
 if TYPE_CHECKING:
     from processes.goods_files import Report
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command("receipts")
@@ -37,6 +40,46 @@ def receipts_command(house: House, file: Path, adapter: str, is_dry: bool, is_js
     from processes.goods_files import bring_receipts
 
     _bring(house, file, bring_receipts, adapter=adapter, is_dry=is_dry, is_json=is_json)
+
+
+@click.command("certificates")
+@click.argument("file", type=FILE)
+@click.option("--folder", type=FOLDER, help="Where the documents are that the rows name; else beside the file.")
+@click.option("--system", "adapter", default="edi", show_default=True, help="The adapter in whose name.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Do it all, say what would happen, and roll it back.")
+@as_json
+@click.pass_obj
+@refusals_told
+def certificates_command(
+    house: House, file: Path, folder: Path | None, adapter: str, is_dry: bool, is_json: bool
+) -> None:
+    """Keep the certificates of a CSV file with their documents, each once for its system and event.
+
+    Whoever is responsible verifies them afterwards, with a signature. Exit code 1 when a row was refused.
+
+    \b
+    Example:
+      lockstep certificates certificates.csv --folder scans --dry-run
+    """
+    from processes.certificate_files import bring_certificates
+
+    documents = partial(_document, (folder or file.parent).resolve())
+    bring = partial(bring_certificates, documents=documents)
+    _bring(house, file, bring, adapter=adapter, is_dry=is_dry, is_json=is_json)
+
+
+def _document(folder: Path, name: str) -> bytes:
+    """Return a document of a folder. Raises: Invalid for one outside it, one that is not there, or one too large to keep."""
+    from records.attachment import LARGEST
+
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder) or not path.is_file():
+        raise Invalid(f"Expected a document in {folder.name}, but found {name!r:.80}", {"file": "is not there"})
+    if path.stat().st_size > LARGEST:
+        raise Invalid(
+            f"Expected a document of at most {LARGEST:,} bytes, but {name} is larger", {"file": "is too large"}
+        )
+    return path.read_bytes()
 
 
 @click.command("invoices")
