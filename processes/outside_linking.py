@@ -40,6 +40,7 @@ from records.requisition import move as move_requisition
 from records.supplier import ApprovalSubject, Supplier, SupplierApproval
 from records.units import check_quantity
 from records.work_order import DONE, OperationStatus, WorkOrderOperation
+from rules.flow_mode import Mode, mode_of
 from rules.order_consistency import judge_link
 from rules.supplier_gate import Point
 from rules.supplier_gate import judge as judge_supplier
@@ -234,7 +235,8 @@ def check_contract(act: Act, work: Work) -> Mapping[str, Any]:
     waits = [spoken(finding) for finding in ship_findings(act, found) if finding.effect is not Effect.WARN]
     if found.operation.status is OperationStatus.WAITING:
         waits.append(f"Expected the operation before {found.operation.number} to be complete, but it is not.")
-    state = "wait" if waits or found.status is LinkStatus.HOLD else "go"
+    is_held = found.status is LinkStatus.HOLD and mode_of(act.session, "outside_processing") is Mode.ENFORCE
+    state = "wait" if waits or is_held else "go"
     return {"contract": {"state": state, "findings": sentences(waits)}, "link": link_variable(found)}
 
 

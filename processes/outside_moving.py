@@ -6,7 +6,7 @@ Every movement is refused whole or made whole, once for an event, and tells the 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -26,6 +26,7 @@ from records.nonconformance import Nonconformance
 from records.numbering import next_number
 from records.outside import (
     AWAY,
+    FINAL,
     LinkStatus,
     MovementKind,
     OutsideLink,
@@ -40,7 +41,7 @@ from records.units import check_quantity
 from records.work_order import OperationStatus, WorkOrderOperation, move_operation
 from rules.finding import keep_findings
 from rules.finding import settle as settle_findings
-from rules.flow_mode import mode_of
+from rules.flow_mode import Mode, mode_of
 from rules.law import block
 from rules.order_consistency import judge_amended, judge_link
 from rules.supplier_gate import Point
@@ -51,6 +52,12 @@ NOT_KEPT = dt.timedelta(0)
 
 SHIPPING, RECEIVING, PLANNER = ("SHIPPING",), ("RECEIVING",), ("PLANNER",)
 MAY_SHIP = frozenset({LinkStatus.READY_TO_SHIP, *AWAY, LinkStatus.RETURNED, LinkStatus.RECALLED})
+
+
+NOT_READY = {
+    LinkStatus.PROPOSED: LinkStatus.PO_LINKED, LinkStatus.PO_LINKED: LinkStatus.READY_TO_SHIP, LinkStatus.VERIFIED: LinkStatus.RETURNED,
+}  # fmt: skip
+"""Where a link that may not ship goes next when it ships all the same, because its flow is only observed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +104,12 @@ def ship(act: Act, link: OutsideLink, shipment: Shipment) -> OutsideMovement:
     require_role(act, SHIPPING, f"ship {link.number}")
     link = locked(act, link)
     quantity = pieces(link, shipment.quantity, shipment.uom)
-    _refuse_blocked(link)
+    _refuse_blocked(act, link)
     _refuse_wrong_count(link, quantity, is_partial=shipment.is_partial)
     _refuse_unserialised(link, shipment.serials)
     refuse_unknown_lots(act.session, link, shipment.lots)
     pass_findings(act, link, ship_findings(act, link))
-    if link.status not in AWAY:
-        outside.move(act, link, LinkStatus.AT_SUPPLIER)
+    _go_out(act, link)
     today = link.site.local_day(act.now)
     movement = record_movement(
         act, link, MovementKind.SHIP_OUT, quantity, event_id=shipment.event_id, moved_on=today, serials=shipment.serials,
@@ -380,20 +386,45 @@ def same_movement(known: OutsideMovement, link: OutsideLink) -> OutsideMovement:
     return known
 
 
-def _refuse_blocked(link: OutsideLink) -> None:
+def _refuse_blocked(act: Act, link: OutsideLink) -> None:
+    """Refuse what is held or not ready; where the flow is not enforced keep it as a finding, as the database lets it pass too.
+
+    What has ended ships in no mode. Raises: Conflict ON_HOLD or SHIP_BLOCKED.
+    """
+    found = list(_blocks(link))
+    mode = mode_of(act.session, "outside_processing")
+    if found and (mode is Mode.ENFORCE or link.standing in FINAL):
+        raise Conflict(found[0].sentence, code=found[0].rule, record=(link.record_type, link.id), keep=True)
+    seen = [replace(one, effect=Effect.WARN) for one in found]
+    keep_findings(act, seen, mode=mode)
+    settle_findings(act, link.record_type, link.id, rules=frozenset({"ON_HOLD", "SHIP_BLOCKED"}), found=seen)
+
+
+def _blocks(link: OutsideLink) -> Iterator[Finding]:
     about = (link.record_type, link.id)
     if link.status is LinkStatus.HOLD:
-        raise Conflict(
+        yield block(
+            "ON_HOLD",
             f"Expected {link.number} to be free to ship, but it is on hold ({link.hold_rule}): {link.hold_reason} "
             f"{_owner(link)} may lift it.",
-            code="ON_HOLD", record=about, keep=True,
+            about, field="status", owner=link.hold_owner or "role:PLANNER", way_out="Lift the hold, or recall what has left.",
         )  # fmt: skip
-    if link.status not in MAY_SHIP:
-        raise Conflict(
+    elif link.status not in MAY_SHIP:
+        yield block(
+            "SHIP_BLOCKED",
             f"Expected {link.number} to be ready to ship, but it is {link.status.value.lower().replace('_', ' ')}; "
             "its flow says whose turn it is.",
-            code="SHIP_BLOCKED", record=about, keep=True,
+            about, field="status", owner="role:PLANNER", way_out="Do what its flow waits for.",
         )  # fmt: skip
+
+
+def _go_out(act: Act, link: OutsideLink) -> None:
+    """Move a link to the supplier, over every status between: more than one only where the flow is not enforced."""
+    if link.standing in AWAY:
+        return
+    while link.standing in NOT_READY:
+        outside.move(act, link, NOT_READY[link.standing])
+    outside.move(act, link, LinkStatus.AT_SUPPLIER)
 
 
 def _owner(link: OutsideLink) -> str:

@@ -375,16 +375,18 @@ def guarded_tables(policy: ControlledFields) -> Iterator[Guarded]:
 def problems(policy: ControlledFields) -> list[str]:
     """Return what the policy names that does not exist, or leaves unguarded in a status that is no draft."""
     known = {guarded.table.name: guarded for guarded in guarded_tables(policy)}
+    statuses: dict[str, set[str]] = {}
+    for kind, *pair in transitions():
+        statuses.setdefault(kind, set()).update(pair)
     found = []
     for (record_type, field, status), control in policy.controls.items():
         where = f"row {control.row} of the controlled fields"
         if record_type not in known:
             found.append(f"{where}: expected a guarded record type, but found {record_type}")
             continue
-        statuses = {word for kind, *pair in transitions() if kind == _document(known[record_type]) for word in pair}
         if field not in known[record_type].table.columns:
             found.append(f"{where}: expected a column of {record_type}, but found {field}")
-        if status not in statuses:
+        if status not in statuses.get(_document(known[record_type]), ()):
             found.append(f"{where}: expected a status of {_document(known[record_type])}, but found {status}")
         if status in known[record_type].drafts:
             found.append(f"{where}: expected {field} to be free in {status}, which is a draft")

@@ -8,15 +8,16 @@ import pytest
 from sqlalchemy import select
 
 from engine.act import Act, Installation
-from engine.errors import Effect, RuleViolation
+from engine.errors import Conflict, Effect, RuleViolation
 from processes import approved_suppliers, consistency_watch, receiving
 from processes.consistency_watch import watch_consistency
 from processes.daily_stock import take_daily_stock
+from processes.outside_linking import unlink
 from processes.outside_moving import keep_judged
 from processes.receiving import Delivery
 from records import attachment
 from records.notice import Notice
-from records.outside import LinkStatus, OutsideLink
+from records.outside import LinkStatus, OutsideLink, hold
 from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.receipt import Quarantine, Receipt
 from records.supplier import SupplierApproval
@@ -145,6 +146,39 @@ def test_in_observe_mode_pieces_leave_before_the_supplier_has_the_order_and_a_fi
     outside.ship()
     assert outside.balance()[0] == 24
     assert kept(outside, "CON-06") == [("CON-06", Effect.WARN, Mode.OBSERVE, False)]
+
+
+@pytest.mark.parametrize("stop", ["held", "unready"])
+def test_held_and_unready_links_ship_only_where_their_flow_is_observed_and_a_finding_says_so(
+    outside: OutsideStory, stop: str
+) -> None:
+    outside.begin().plan()
+    if stop == "held":
+        outside.release()
+        with outside.installation.acting("user:quinn") as act:
+            hold(act, outside._link(act), rule="SUP-04", reason="Its oven is being audited.", owner="role:QA_SP")
+    code, standing = ("ON_HOLD", LinkStatus.READY_TO_SHIP) if stop == "held" else ("SHIP_BLOCKED", LinkStatus.PO_LINKED)
+    with pytest.raises(Conflict) as refused:
+        outside.ship()
+    assert (refused.value.code, outside.balance()[0], outside.link.standing) == (code, 0, standing)
+    observe(outside, "outside_processing", quinn)
+    with pytest.raises(Conflict, match="at most 24"):
+        outside.ship(25)
+    outside.ship()
+    assert (outside.balance(), outside.link.standing) == ((24, 0, 0, 0, 0, 24), LinkStatus.AT_SUPPLIER)
+    assert kept(outside, code) == [(code, Effect.WARN, Mode.OBSERVE, False)]
+    outside.take_back(24)
+    assert (outside.link.standing, outside.balance()[-1], outside.incidents) == (LinkStatus.RETURNED, 0, [])
+
+
+def test_what_has_ended_ships_in_no_mode(outside: OutsideStory) -> None:
+    outside.ready()
+    observe(outside, "outside_processing", quinn)
+    with outside.installation.acting("user:rita") as act:
+        unlink(act, outside._link(act), reason="No longer needed")
+    with pytest.raises(Conflict) as refused:
+        outside.ship()
+    assert (refused.value.code, outside.balance()[0]) == ("SHIP_BLOCKED", 0)
 
 
 def test_a_traveller_goes_out_only_with_an_order_that_is_linked_to_its_work(outside: OutsideStory) -> None:
