@@ -15,7 +15,7 @@ from engine.record import Record
 from records.calendar import MAIN
 from records.daily_stock import lock_day
 from records.outside import LinkStatus, OutsideLink
-from records.part import Part, PartRevision, PartType, RevisionStatus
+from records.part import OutsideProcess, Part, PartRevision, PartType, RevisionStatus
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.routing import OperationKind
 from records.supplier import Supplier, SupplierStatus
@@ -123,13 +123,13 @@ def _operations(session: Session) -> Iterator[Defect]:
             .where(PurchaseOrderLine.work_order_op.is_not(None), PurchaseOrder.status.not_in(OVER))
         )
     )
+    names = {each.code: each.name.lower() for each in session.scalars(select(OutsideProcess))}
     for operation in session.scalars(wanted):
         work, number = operation.work_order, operation.number
         is_ordered = operation.id in linked or number in named or bool(work.contract_ref)
         if operation.kind is OperationKind.OUTSIDE and not is_ordered:
-            sentence = (
-                f"Expected an order line linked to {number}, {operation.process_code} outside, but there is none."
-            )
+            process = names.get(operation.process_code or "", operation.process_code)
+            sentence = f"Expected an order line linked to {number}, {process} outside, but there is none."
             yield _defect("OUTSIDE_WITHOUT_LINK", work, number, sentence)
         if operation.is_special and not (operation.spec and operation.spec_rev):
             have = operation.spec or "none"

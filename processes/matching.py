@@ -58,8 +58,8 @@ WORDS = {
 
 
 def words_of(code: HoldCode) -> str:
-    """Return what a hold is about, with its code."""
-    return f"{WORDS[code]} ({code})"
+    """Return what a hold is about."""
+    return WORDS[code]
 
 
 def match(act: Act, invoice: Invoice) -> Invoice:

@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from processes.outside_documents import is_untaken
 from processes.outside_receiving import certificate_state
-from records.outside import AWAY, FINAL, LinkStatus, MovementKind, OutsideLink, OutsideMovement
+from records.outside import (
+    AWAY,
+    FINAL,
+    LinkStatus,
+    MovementKind,
+    OutsideLink,
+    OutsideMovement,
+    OutsideSerial,
+    serials_away,
+)
 from records.outside_loss import open_losses
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.work_order import WorkOrderOperation
@@ -118,14 +127,37 @@ def suppliers_on(session: Session) -> Sequence[tuple[str, str]]:
 
 
 def called(session: Session, text: str) -> OutsideLink | None:
-    """Return the one link that a scanned or typed text means: its number, a packing list, or a serial number that is away."""
-    wanted = select(OutsideLink).where(OutsideLink.number == text)
-    found = session.scalars(wanted).first()
-    if found is None:
-        listed = select(OutsideMovement).where(OutsideMovement.packing_list_no == text)
-        movement = session.scalars(listed).first()
-        found = movement.link if movement is not None else None
-    return found
+    """Return the one link that a scanned or typed text means, None when that is no link or several open ones.
+
+    That is its number, a packing list, the operation or the work order on the traveller, the order line on a label, or a serial
+    number that is away.
+    """
+    found = session.scalars(select(OutsideLink).where(OutsideLink.number == text)).first()
+    if found is not None:
+        return found
+    movement = session.scalars(select(OutsideMovement).where(OutsideMovement.packing_list_no == text)).first()
+    if movement is not None:
+        return movement.link
+    meant = [link for link in _open_links(session) if text in _codes(link)]
+    if not meant:
+        wanted = select(OutsideLink).join(OutsideSerial, OutsideSerial.link_id == OutsideLink.id)
+        with_it = session.scalars(wanted.where(OutsideSerial.serial == text).distinct())
+        meant = [link for link in with_it if text in serials_away(session, link)]
+    return meant[0] if len(meant) == 1 else None
+
+
+def _open_links(session: Session) -> Sequence[OutsideLink]:
+    wanted = select(OutsideLink).where(OutsideLink.status.not_in(FINAL)).options(
+        joinedload(OutsideLink.operation).joinedload(WorkOrderOperation.work_order),
+        joinedload(OutsideLink.order_line).joinedload(PurchaseOrderLine.order),
+    )  # fmt: skip
+    return session.scalars(wanted).all()
+
+
+def _codes(link: OutsideLink) -> tuple[str, ...]:
+    """Return what travellers and labels print about a link, the order line also with the identifier K before it."""
+    line = link.order_line.number
+    return (link.operation.number, link.operation.work_order.number, line, f"K{line}")
 
 
 def _fits(link: OutsideLink, supplier_id: str, query: str) -> bool:

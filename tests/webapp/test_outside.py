@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from engine.act import Installation
+from processes import work_order_files
 from processes.packing_list import packing_list_pdf
 from records.amendment import AmendmentKind, PurchaseOrderAmendment
 from records.nonconformance import Nonconformance
@@ -20,6 +21,7 @@ from tests.clock import SettableClock
 from tests.outside import OutsideStory
 from tests.pdf_text import words_of
 from tests.people import PASSWORD, bea, otto, quinn, rita, sam
+from tests.webapp.browser import path_of
 from tests.webapp.conftest import People
 
 
@@ -71,6 +73,35 @@ def test_the_board_shows_one_line_for_each_link_with_what_is_next(browse: People
     assert browser.get(f"/outside?q={outside.link.number}").status_code == 302
     browser.get("/outside?q=no-such-number")
     assert "No link fits" in browser.text
+
+
+def test_every_code_that_travels_with_the_pieces_leads_to_their_link(browse: People, outside: OutsideStory) -> None:
+    outside.ready(2, serial=True).ship(2, serials=("A1", "A2"))
+    link, browser = outside.link, browse(sam)
+    line = outside.read(lambda session: session.get_one(PurchaseOrderLine, link.order_line_id))
+    slip = link.movements[0].packing_list_no
+    number = f"{link.order.number}/{line.line_no}"
+    for code in (outside.operation.number, outside.operation.work_order.number, number, f"K{number}", "A2", slip):
+        answer = browser.get(f"/outside?q={code}")
+        assert (answer.status_code, path_of(answer)) == (302, f"/outside/{link.id}"), code
+    outside.take_back(1, serials=("A2",))
+    assert browser.get("/outside?q=A2").status_code == 200
+    assert browser.get("/outside?q=A1").status_code == 302
+
+
+def test_the_codes_on_a_traveller_are_what_the_pages_look_up(
+    browse: People, outside: OutsideStory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No reader of pictures is at hand, so that what the encoder is given is compared with what the pages understand."""
+    outside.ready()
+    given: list[str] = []
+    encode = work_order_files.qr_svg
+    monkeypatch.setattr(work_order_files, "qr_svg", lambda text: given.append(text) or encode(text))
+    work = outside.operation.work_order
+    sheet = browse(sam).get(f"/work-orders/{work.id}/traveller.pdf")
+    assert (sheet.status_code, sheet.data[:5]) == (200, b"%PDF-")
+    assert set(given) == {work.number, *(f"{work.number}/{op_no}" for op_no in (10, 20, 30, 40))}
+    assert path_of(browse(sam).get(f"/outside?q={outside.operation.number}")) == f"/outside/{outside.link.id}"
 
 
 def test_the_board_is_filtered_by_supplier_lateness_and_hold(browse: People, outside: OutsideStory) -> None:

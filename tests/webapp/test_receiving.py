@@ -96,7 +96,7 @@ def test_an_invoice_is_entered_held_released_and_shown(browse: People, house: In
     }  # fmt: skip
     url = path_of(clerk.post(f"/orders/{dock.order_id}/invoice", typed))
     clerk.get(url)
-    assert ("PRICE" in clerk.text, "Buyer" in clerk.text) == (True, True)
+    assert ("Another price" in clerk.text, "Buyer" in clerk.text) == (True, True)
     with house.reading() as session:
         invoice = session.get_one(Invoice, url.rpartition("/")[2])
         assert invoice.status is InvoiceStatus.HELD

@@ -161,7 +161,7 @@ def release(record_id: str) -> Page:
             )
     except Refused as refusal:
         return _show_release(find_hold(read_anew(), record_id), refusal), status_of(refusal)
-    flash(f"{hold.code} is released.", "good")
+    flash(f"{matching.words_of(hold.code)}: released.", "good")
     return redirect(url_for("invoices.show", record_id=hold.invoice_line.invoice_id), 303)
 
 
@@ -267,6 +267,7 @@ def _row(session: Session, line: InvoiceLine) -> dict[str, Any]:
 
 def _show_release(hold: MatchHold, refusal: Refused | None = None) -> str:
     return render_template(
-        "invoices/release.html", document=hold, refusal=refusal, form=request.form, content_hash=matching.hold_hash(hold),
-        errors=signing_fields.errors_of(refusal), **signing_fields.asked(reading(), ["REVIEWED", "APPROVED"]),
+        "invoices/release.html", document=hold, words_of=matching.words_of, refusal=refusal, form=request.form,
+        content_hash=matching.hold_hash(hold), errors=signing_fields.errors_of(refusal),
+        **signing_fields.asked(reading(), ["REVIEWED", "APPROVED"]),
     )  # fmt: skip

@@ -1,0 +1,189 @@
+"""Every page of work orders, outside processing and goods, judged by axe-core: light and wide, then dark and on a phone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.act import Installation
+from processes import flow_modes, order_closing, receiving
+from processes.outside_losses import declare_lost
+from processes.receiving import Delivery
+from processes.work_order_quantity import propose_quantity
+from records.external import DiscrepancyKind
+from records.invoice import MatchHold
+from records.outside_loss import OutsideLoss
+from records.resource import ResourceKind
+from rules.finding import KeptFinding
+from tests import makers
+from tests.e2e.conftest import Live
+from tests.e2e.test_accessibility import AXE, GRAVE
+from tests.goods import Dock
+from tests.makers import D
+from tests.outside import OutsideStory, make_outside_order, make_outside_work
+from tests.people import quinn
+from tests.story import open_plant
+
+EVERY_ROLE = ("PLANNER", "RECEIVING", "SHIPPING", "BUYER", "AP", "SUPERVISOR", "PROCESS_ENGINEER", "ENG_AUTH")
+EVERY_RULE = "{}"
+SEEN = "{runOnly: ['color-contrast', 'link-in-text-block', 'scrollable-region-focusable', 'target-size']}"
+"""Rules whose answer depends on colours or on the width; the others read the same document again."""
+
+FRAME_APART = "{exclude: [['body > header'], ['dialog:not([open])']]}"
+"""What is the same on every page is judged with the inbox, in test_accessibility."""
+
+WAYS = (
+    ({"width": 1280, "height": 800}, "light", EVERY_RULE, 10),
+    ({"width": 390, "height": 844}, "dark", SEEN, 1),
+)
+"""How a page is looked at: window, colours, the rules of axe-core, and how many of them must find something to pass."""
+
+PICTURES = os.environ.get("LOCKSTEP_PICTURES")
+"""A folder that gets a picture of every page in both ways, to look at; none when it is not set."""
+
+
+@pytest.fixture
+def plant() -> Callable[[Installation], None]:
+    """Open the plant of stories; quinn may do everything, so that one person sees every form."""
+
+    def settle(installation: Installation) -> None:
+        open_plant(installation)
+        with installation.acting("system:arrange") as act:
+            for role in EVERY_ROLE:
+                makers.make_grant(act, "quinn", role)
+
+    return settle
+
+
+def test_no_page_of_the_second_flow_keeps_anybody_out(sign_in: Callable[..., Page], live: Live) -> None:
+    paths = [*outside_pages(live), *goods_pages(live), *work_pages(live), *lists(live)]
+    assert len(paths) == len(set(paths))
+    page = sign_in(quinn)
+    page.context.add_init_script(path=AXE)
+    found = [sentence for path in paths for sentence in judge(page, f"{live.url}{path}", path)]
+    assert found == [], "\n".join(found)
+
+
+def judge(page: Page, url: str, path: str) -> Iterator[str]:
+    """Open a page once and yield what is grave about it in each way of looking; the next page begins as this one ends."""
+    answer = page.goto(url)
+    assert answer is not None
+    assert answer.ok, f"{path}: {answer.status}"
+    is_narrow = page.viewport_size == WAYS[1][0]
+    for size, scheme, rules, least in reversed(WAYS) if is_narrow else WAYS:
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate("document.getAnimations().forEach(each => each.finish())")  # a button halfway between two colours
+        if PICTURES:
+            name = path.strip("/").replace("/", "_").replace("?", "_")[:60]
+            page.screenshot(path=Path(PICTURES) / f"{name}-{size['width']}.png", full_page=True)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 0:
+            yield f"{path} at {size['width']}: {wide} px wider than the window"
+        result = page.evaluate(f"axe.run({FRAME_APART}, {rules})")
+        assert len(result["passes"]) >= least, f"axe-core has looked at nothing of {path}"
+        for one in result["violations"]:
+            if one["impact"] in GRAVE or one["id"] == "empty-table-header":
+                node = one["nodes"][0]
+                yield f"{path} {scheme}: {one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+
+
+def outside_pages(live: Live) -> Iterator[str]:
+    """Yield the board, links in three states, every form of them, and a loss."""
+    story = OutsideStory(live.installation, live.clock)
+    story.ready(24).ship(24).take_back(20, 2)
+    with live.installation.acting("user:rita") as act:
+        declare_lost(
+            act, story._link(act), D(1), statement="Letter of 2026-11-22", follow_up="REDUCE", event_id="lost-1"
+        )
+        loss = act.session.scalars(select(OutsideLoss.id)).one()
+    away = story.link
+    ready = OutsideStory(live.installation, live.clock).ready(12).link
+    with live.installation.acting("system:arrange") as act:
+        work = make_outside_work(act, 6)
+        make_outside_order(act, work)
+        operation = work.operations[2].id
+    yield from ("/outside", f"/outside/{away.id}", f"/outside/{away.id}/return")
+    yield from (f"/outside/{ready.id}", f"/outside/{ready.id}/ship", f"/outside/losses/{loss}")
+    yield from (f"/outside/operations/{operation}", f"/work-orders/{away.operation.work_order_id}")
+
+
+def goods_pages(live: Live) -> Iterator[str]:
+    """Yield receipts, certificates, invoices and holds with their forms."""
+    dock = Dock(live.installation, certificates=("COC",))
+    receipt = dock.book(40).receipts[0]
+    inspected = Dock(live.installation, is_inspection_required=True)
+    waiting = inspected.book(100).receipts[0]
+    paper = dock.present(receipt=receipt)
+    invoice = dock.bill(60, price="49.90")
+    with live.installation.acting("user:bea") as act:
+        short = order_closing.propose_short_close(act, act.session.merge(dock.line), reason="They have no more").id
+    another = Dock(live.installation)
+    another.book(10)
+    hold = read(live, lambda session: session.scalars(select(MatchHold.id)).first())
+    yield from ("/receiving", "/receipts", f"/orders/{dock.order_id}/receive")
+    yield from (f"/receipts/{receipt.id}", f"/receipts/{waiting.id}", f"/receipts/{waiting.id}/inspection")
+    yield from (f"/receipts/{waiting.id}/sorting", f"/receipts/{receipt.id}/certificate", f"/certificates/{paper.id}")
+    yield from (f"/orders/{another.order_id}/lines/1/short-close", f"/short-closes/{short}")
+    yield from ("/invoices", "/invoices/new", f"/orders/{another.order_id}/invoice", f"/invoices/{invoice.id}")
+    yield from ("/holds", f"/holds/{hold}/release")
+
+
+def work_pages(live: Live) -> Iterator[str]:
+    """Yield work orders, resources, nonconformances and lots with their forms."""
+    with live.installation.acting("user:rita") as act:
+        order = makers.make_work_order(act, quantity=D(40))
+        line = makers.make_order_to_receive(act, (order.part_revision, 10, "18.00")).lines[0]
+        gauge = makers.make_resource(act, kind=ResourceKind.GAUGE)
+        person = makers.make_person(act, processes=("WELD",))
+        centre = makers.make_work_centre(act)
+        ncr = makers.make_nonconformance(act, order)
+        makers.make_deviation(act)
+        stock = makers.make_stock(act)
+        change = propose_quantity(act, order, D(44), reason="The customer wants them")
+        supplier = line.order.supplier_id
+        ids = order.id, change.id
+    with live.installation.acting("user:sam") as act:
+        receiving.book(act, act.session.merge(line), Delivery(quantity=D(4), event_id="lot-1", lot="H-7781"))
+    yield from (
+        "/work-orders",
+        "/work-orders/new?type=PRODUCTION",
+        "/work-orders/events",
+        f"/work-orders/{ids[0]}?tab=actuals",
+    )
+    yield from (f"/work-orders/{ids[0]}/{form}" for form in ("parts", "quantity", f"changes/{ids[1]}"))
+    yield from ("/resources", "/resources/new", f"/resources/{gauge.id}", f"/resources/{person.id}")
+    yield from (f"/work-centres/{centre.id}", "/nonconformances", f"/nonconformances/{ncr.id}")
+    yield from ("/deviations", "/deviations/new", "/lots", f"/lots/{stock.id}", f"/lots/{stock.id}/hold")
+    yield from (f"/lots/{stock.id}/{page}" for page in ("trace", "provenance", "transformation"))
+    yield from (f"/suppliers/{supplier}?tab=known",)
+    yield from (
+        f"/suppliers/{supplier}/{form}/new" for form in ("screenings", "sub-tiers", "first-articles", "changes")
+    )
+
+
+def lists(live: Live) -> Iterator[str]:
+    """Yield what stands under oversight: mismatches, findings, waivers, modes and the quality of the data."""
+    with live.installation.acting("user:pat") as act:
+        order = makers.make_order(act)
+        mismatch = makers.make_discrepancy(
+            act, order, kind=DiscrepancyKind.PRICE, field="lines.1.invoice_price", ours="42.5", theirs="46.75"
+        )
+        switch = flow_modes.propose(act, {"flow": "outside_processing", "mode": "OBSERVE", "reason": "Findings first"})
+        ids = mismatch.id, switch.id
+    finding = read(live, lambda session: session.scalars(select(KeptFinding.id)).first())
+    yield from ("/mismatches", f"/mismatches/{ids[0]}", "/findings", "/waivers", "/waivers/new", "/data-quality")
+    yield from ("/flow-modes", f"/flow-modes/{ids[1]}", *([f"/findings/{finding}"] if finding else []))
+
+
+def read(live: Live, ask: Callable[[Session], Any]) -> Any:
+    """Read what is stored."""
+    with live.installation.reading() as session:
+        return ask(session)
