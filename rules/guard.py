@@ -40,9 +40,10 @@ BEFORE_SENDING = frozenset({"PENDING_APPROVAL", "APPROVED", "APPROVAL_EXPIRED", 
 WAYS_OUT = {
     "purchase_order": "Withdraw the order, which returns it to DRAFT and supersedes its signatures.",
     "requisition": "Withdraw or return the requisition, which supersedes its signatures.",
-    "part_revision": "Make a new revision; a change order releases it.",
-    "supplier_approval": "Add a new row to the approved supplier list, signed by quality.",
-    "work_order": "Raise a change order; or, while nothing is begun, cancel the work order and release another.",
+    "part_revision": "Ask for a change with these edits; a change order makes them, or releases a new revision.",
+    "supplier_approval": "Add a new row to the approved supplier list, signed by quality, or ask for a change with these edits.",
+    "change_order": "Return the change order to its writers, or decide by an addendum.",
+    "work_order": "Ask for a change with these edits; or, while nothing is begun, cancel the work order and release another.",
 }
 BY_TABLE: dict[str, Document | Lines] = {guarded.table.name: guarded for guarded in (*DOCUMENTS, *LINES)}
 LISTED = frozenset(transitions())

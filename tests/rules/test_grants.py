@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from engine import verification
 from engine.checkpoint_key import make_key
 from engine.database import connect
 from engine.errors import Conflict, Invalid, NotFound
+from processes import change_orders
 from processes.checkpointing import seal
+from records.change_order import ChangeOrderStatus, move
 from rules.grants import grant_to_web_role, written_once
+from tests.changes import revised
 from tests.clock import SettableClock
 from tests.makers import make_cast, make_site
 
@@ -88,6 +91,36 @@ def test_the_web_role_takes_no_trigger_away(web: Engine) -> None:
             connection.execute(text(statement))
     with web.connect() as connection, pytest.raises(ProgrammingError, match="permission denied to set"):
         connection.execute(text("SET session_replication_role = replica"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE part_revision SET drawing_rev = 'Z' WHERE status = 'RELEASED'",
+        "UPDATE part_revision SET status = 'OBSOLETE' WHERE status = 'RELEASED'",
+        "DELETE FROM part_revision",
+        "UPDATE change_order SET title = 'x'",
+        "UPDATE change_order SET status = 'APPROVED'",
+        "UPDATE change_item SET new_text = 'Z'",
+        "DELETE FROM change_item",
+    ],
+)
+def test_the_web_role_changes_nothing_that_a_change_order_controls(web: Engine, statement: str) -> None:
+    from webapp.wiring import wire
+
+    house = wire(web.url.render_as_string(hide_password=False), clock=SettableClock())
+    with house.acting("user:ella") as act:
+        order, before, _ = revised(act)
+        change_orders.add_edit(act, order, before, "drawing_rev", "C")
+        change_orders.take_baseline(act, order)
+        move(act, order, ChangeOrderStatus.IMPACT)
+        change_orders.send_to_review(act, order)
+    house.database.dispose()
+    with (
+        web.connect() as connection,
+        pytest.raises((IntegrityError, ProgrammingError), match=r"Expected|permission denied"),
+    ):
+        connection.execute(text(statement))
 
 
 def test_granting_again_takes_back_what_was_given_by_hand(postgresql_database: Engine, web: Engine) -> None:

@@ -17,6 +17,7 @@ from engine.errors import Refused, RuleViolation
 from processes import change_orders
 from processes.outside_linking import link
 from records.change_order import ChangeOrder, ChangeOrderStatus, move
+from records.origin import Origin
 from records.outside import OutsideLink
 from records.part import PartRevision, ProductDefinitionRef, RevisionStatus
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
@@ -24,7 +25,7 @@ from records.work_order import WorkOrderOperation
 from rules.change_item import ChangeItem
 from rules.triggers import install_guard, remove_guard
 from tests.changes import opened, revised, signed
-from tests.makers import D, make_order_to_receive, make_part, make_revision
+from tests.makers import D, make_order_to_receive, make_part, make_revision, make_work_order
 from tests.outside import make_heat_treater, make_outside_work
 from tests.people import bea, rita
 from tests.scenarios.desk import refused_attempts
@@ -74,7 +75,7 @@ def test_a_line_of_another_revision_is_not_linked_and_the_change_it_waits_for_is
 
 
 def test_an_order_against_an_unreleased_revision_is_blocked_with_a_link_to_the_open_change(
-    story: Story, browse: People, calling: Calling
+    story: Story, calling: Calling
 ) -> None:
     """W32: blocked with rule, revision, owner and a link to the change."""
     story.as_(rita).start("requisition_to_po", lines=[("P-200", 10)])
@@ -93,11 +94,30 @@ def test_an_order_against_an_unreleased_revision_is_blocked_with_a_link_to_the_o
     assert (finding["rule"], finding["owner"]) == ("CON-07", "role:ENG_AUTH")
     assert "P-200/C is DRAFT (CO-000001 is REVIEW, not effective)" in finding["sentence"]
     assert "CO-000001 (Thicker flange) releases it" in finding["way_out"]
-    page = browse(bea)
-    typed = page.get(f"/orders/{order.id}/edit")
-    assert typed.status_code == 200
-    answer = page.get("/changes/CO-000001")
-    assert "P-200/C" in answer.text
+
+
+def test_a_work_order_of_an_unreleased_revision_is_not_released_and_its_page_links_the_change(
+    story: Story, browse: People
+) -> None:
+    """W32 on the page: rule, revision, owner, and one click to the change."""
+
+    def arrange(act: Act) -> str:
+        before = make_revision(act, make_part(act, "P-900"), "B")
+        in_review(act, before)
+        newer = act.session.scalars(
+            select(PartRevision).where(PartRevision.rev == "C", PartRevision.part_id == before.part_id)
+        )
+        return make_work_order(act, newer.one(), status="PLANNED", origin=Origin.LOCKSTEP, system="LOCKSTEP").id
+
+    work_id = story.given(arrange)
+    page = browse(rita)
+    assert page.post(f"/work-orders/{work_id}/firm").status_code == 303
+    answer = page.post(f"/work-orders/{work_id}/release")
+    assert answer.status_code == 409
+    for said in ("CON-07", "P-900/C", "CO-000001 is REVIEW", "Engineering authority"):
+        assert said in page.text
+    assert '<a href="/changes/CO-000001">CO-000001</a>' in answer.text
+    assert "P-900/C" in page.get("/changes/CO-000001").text
 
 
 def orm(session: Session, revision: PartRevision) -> None:
