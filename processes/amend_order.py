@@ -260,7 +260,7 @@ def refuse_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     if amendment.kind is AmendmentKind.CANCELLATION:
         return _keep_order(act, order, amendment, reason)
     reverting = propose(
-        act, order, _restored(amendment), reason=f"{amendment.number} was refused: {reason}"[:4000],
+        act, order, restored(amendment), reason=f"{amendment.number} was refused: {reason}"[:4000],
         reason_code=AmendmentReason.SUPPLIER_REFUSED, reverts=amendment,
     )  # fmt: skip
     start(act, reverting)
@@ -382,7 +382,7 @@ def _count_again(line: PurchaseOrderLine) -> None:
         line.status = LineStatus.PART_RCVD
 
 
-def _restored(amendment: PurchaseOrderAmendment) -> Edits:
+def restored(amendment: PurchaseOrderAmendment) -> Edits:
     """Return the edits that bring every value back that an amendment changed; lines that it added are cancelled."""
     header: dict[str, Any] = {}
     lines: dict[str, dict[str, Any]] = {}

@@ -24,10 +24,12 @@ from records import (
     certificate,
     change_order,
     change_request,
+    change_task,
     comment,
     cost_centre,
     definition_lock,
     external,
+    impact,
     invoice,
     legal_hold,
     lot,
@@ -292,6 +294,8 @@ LINES = (
     Lines(amendment.AmendmentChange, AMENDMENT, "amendment_id"),
     Lines(change_order.AffectedItem, CHANGE_ORDER, "change_order_id"),
     Lines(change_order.EmergencyBound, CHANGE_ORDER, "change_order_id"),
+    Lines(impact.RowDisposition, CHANGE_ORDER, "change_order_id"),
+    Lines(impact.ImpactAssessment, CHANGE_ORDER, "change_order_id"),
 )
 MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     **{document.mapped: document.transitions for document in DOCUMENTS},
@@ -311,6 +315,8 @@ MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     lot.Lot: frozenset(lot.TRANSITIONS),
     supplier_knowledge.ApprovalRecheck: frozenset(supplier_knowledge.RECHECK_TRANSITIONS),
     legal_hold.LegalHold: frozenset(legal_hold.TRANSITIONS),
+    impact.RowDisposition: frozenset(impact.DISPOSITION_TRANSITIONS),
+    change_task.ChangeTask: frozenset(change_task.TRANSITIONS),
 }
 """Every kind of row whose status moves along listed transitions."""
 
@@ -330,6 +336,7 @@ APPEND_ONLY = (
     change_request.ChangeRequestEdit,
     definition_lock.DefinitionLock,
     DefinitionFile,
+    impact.AffectedOrder,
     outside.OutsideMovement,
     outside.OutsideSerial,
     outside_loss.OutsideClaim,
