@@ -387,7 +387,7 @@ def signing_of(session: Session, review: Review, verdict: str, *, session_id: st
         return None
     me = visit.visitor().user_id
     return Signing(
-        _counts(review), _next_words(review, verdict), _meanings(session, review, verdict),
+        _counts(review), _next_words(review, verdict), meanings_for(session, review.task, verdict),
         needs_both=needs_both(session, session_id),
         must_certify=not signing.is_certified(session, me),
     )  # fmt: skip
@@ -419,16 +419,10 @@ def _next_words(review: Review, verdict: str) -> str:
     return f"This starts the next stage: {later[0].name}." if later else "This is the last signature of the plan."
 
 
-def _meanings(session: Session, review: Review, verdict: str) -> list[tuple[str, str]]:
+def meanings_for(session: Session, task: Task, verdict: str) -> list[tuple[str, str]]:
     """Return the meanings that fit the verdict and that the visitor's role may give."""
-    otherwise = (
-        (review.task.signature,) if closing.binds_meaning(review.task, verdict) else (review.task.signature, "REVIEWED")
-    )
+    otherwise = (task.signature,) if closing.binds_meaning(task, verdict) else (task.signature, "REVIEWED")
     wanted = {"reject": ("REJECTED",), "return": ("REJECTED", "REVIEWED")}.get(verdict, otherwise)
-    codes = (
-        [role_code(review.task.role)]
-        if review.task.role
-        else [role_code(f"role:{one}") for one in visit.visitor().roles]
-    )
+    codes = [role_code(task.role)] if task.role else [role_code(f"role:{one}") for one in visit.visitor().roles]
     allowed = {meaning for code in codes for meaning in meanings_of(session, code)}
     return [(word, formats.words(word)) for word in dict.fromkeys(wanted) if word and word in allowed]

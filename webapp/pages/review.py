@@ -263,8 +263,8 @@ def _here(task_id: str, **values: str) -> str:
 
 
 def _read_fields(task_id: str) -> dict[str, Any] | None:
-    """Return the variables of the task's form. Raises: NotFound; Invalid, FORGED_FIELD included."""
-    task = reviews.visible(reading(), task_id)
+    """Return the variables of the task's form; whose the task is, the engine says. Raises: NotFound; Invalid, FORGED_FIELD included."""
+    task = tasks.find(reading(), task_id)
     form, sent = reviews.form_of(reading(), task), _sent()
     if task.state != tasks.TaskState.OPEN:
         return None

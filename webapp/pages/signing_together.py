@@ -1,0 +1,65 @@
+"""Several tasks of one step signed with one password: choose, sign, and read what became of each."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from engine.database import is_id
+from engine.errors import Invalid, Refused
+from records import signing
+from webapp import batch_signing, formats, reviews, signing_form
+from webapp.refusals import status_of
+from webapp.visit import read_anew, reading, visitor
+
+pages = Blueprint("together", __name__)
+
+MOST = 50
+
+
+@pages.route("/inbox/sign", methods=["GET", "POST"])
+def sign() -> Response | tuple[str, int] | str:
+    """Show what waits for one's signature at one step; on POST sign each that was chosen, in an act of its own."""
+    if request.method != "POST":
+        return _show()
+    try:
+        chosen = _chosen()
+        outcomes = batch_signing.sign_each(
+            chosen, request.form.get("verdict", ""), signing_form.read_signature(), reason=signing_form.read_reason()
+        )
+    except Refused as refusal:
+        return _show(refusal), status_of(refusal)
+    signed = [one for one in outcomes if one.signature_id]
+    if len(signed) == len(outcomes):
+        keys = ", ".join(one.key for one in signed)
+        flash(f"Signed {keys}: {formats.plural(len(signed), 'signature')}, each on its own content.", "good")
+        return redirect(url_for("inbox.show"), 303)
+    made = batch_signing.signatures_of(read_anew(), outcomes)
+    return render_template("inbox/signed_together.html", outcomes=outcomes, made=made)
+
+
+def _chosen() -> dict[str, int]:
+    """Return the chosen tasks with the version that was shown. Raises: Invalid without any, or for too many."""
+    ids = list(dict.fromkeys(one for one in request.form.getlist("task") if is_id(one)))
+    if not ids:
+        raise Invalid("Expected at least one task to sign, but none is ticked", {"task": "Tick what you sign"})
+    if len(ids) > MOST:
+        raise Invalid(f"Expected at most {MOST} tasks at once, but {len(ids)} are ticked", {"task": "Tick fewer"})
+    versions = {one: request.form.get(f"version_{one}", "") for one in ids}
+    if not all(text.isdecimal() and len(text) < 10 for text in versions.values()):
+        raise Invalid("Expected the version that the page showed, but it is missing; open the page again", code="STALE_FORM")  # fmt: skip
+    return {one: int(text) for one, text in versions.items()}
+
+
+def _show(refusal: Refused | None = None) -> str:
+    session = read_anew() if refusal else reading()
+    found = batch_signing.steps(session)
+    wanted = request.values.get("step", "")
+    step = next((one for one in found if one.key == wanted), found[0] if found else None)
+    return render_template(
+        "inbox/sign_together.html", steps=found, step=step, refusal=refusal, form=request.form,
+        ticked=set(request.form.getlist("task")), errors=signing_form.errors_of(refusal),
+        meanings=batch_signing.meanings_of(session, step) if step else [], statement=signing.STATEMENT,
+        needs_both=reviews.needs_both(session, g.session_id),
+        must_certify=not signing.is_certified(session, visitor().user_id),
+    )  # fmt: skip
