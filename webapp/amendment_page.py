@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -143,9 +144,14 @@ def _carry(order: PurchaseOrder, form: Mapping[str, str], found: Preview | None)
     for turn, asked in enumerate(refused, start=1):
         given |= {
             f"edit.{turn}.record": lines.get(asked.row_id, order.number), f"edit.{turn}.column": asked.column,
-            f"edit.{turn}.new": asked.new or "",
+            f"edit.{turn}.new": _typed(asked.new),
         }  # fmt: skip
     return url_for("change_requests.new", **given) if refused else ""
+
+
+def _typed(text: str | None) -> str:
+    """Return a canonical text as one types it: codes with commas between them."""
+    return ", ".join(json.loads(text)) if text and text.startswith("[") else text or ""
 
 
 def stored(session: Session, amendment: PurchaseOrderAmendment, *, prefix: str = "difference") -> View:
