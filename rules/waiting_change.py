@@ -13,7 +13,10 @@ WAY_OUT = "Engineering releases the revision by a change order, or {otherwise}."
 def waits_for(session: Session | None, revision: PartRevision) -> str:
     """Return `` (CO-000007 is in REVIEW, not effective)`` for a revision that a change order is to release, else empty."""
     order = open_order_releasing(session, revision) if session is not None else None
-    return f" ({order.number} is {order.status}, not effective)" if order is not None else ""
+    if order is not None:
+        return f" ({order.number} is {order.status}, not effective)"
+    # The change order of another system is known by its id alone.
+    return f" (change {revision.change_order_id})" if revision.change_order_id else ""
 
 
 def way_out(revision: PartRevision, otherwise: str) -> str:

@@ -207,7 +207,7 @@ def test_a_released_revision_does_not_change(house: Installation) -> None:
         revision = make_revision(act)
     with pytest.raises(RuleViolation, match="drawing rev") as caught, house.acting("user:ella") as act:
         act.session.get_one(PartRevision, revision.id).drawing_rev = "7"
-    assert caught.value.findings[0].way_out.startswith("Make a new revision")
+    assert caught.value.findings[0].way_out.startswith("Ask for a change with these edits")
 
 
 def test_a_submitted_requisition_does_not_change(house: Installation) -> None:
