@@ -19,6 +19,9 @@ from records import (
     attachment as attachment,
 )
 from records import (
+    board as board,
+)
+from records import (
     calendar as calendar,
 )
 from records import (
@@ -44,6 +47,9 @@ from records import (
 )
 from records import (
     lot as lot,
+)
+from records import (
+    meeting as meeting,
 )
 from records import (
     nonconformance as nonconformance,
@@ -95,6 +101,9 @@ from records import (
 )
 from records import (
     supplier as supplier,
+)
+from records import (
+    vote as vote,
 )
 from records import (
     waiver as waiver,

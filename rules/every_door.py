@@ -11,6 +11,7 @@ from records.person import User
 from records.purchase_order import PurchaseOrderLine
 from records.signature import Signature
 from rules import doors
+from rules.board_doors import board_doors
 from rules.change_doors import by_quality, change_doors
 from rules.change_item import ChangeItem
 from rules.controlled import ControlledFields
@@ -68,6 +69,7 @@ def every_door(speech: Speech, policy: ControlledFields) -> list[Door]:
         *_sealed(),
         _noted(),
         *change_doors(speech),
+        *board_doors(speech),
         *outside_doors(speech),
         quantity_covers_what_is_away(),
     ]

@@ -33,6 +33,7 @@ from records import (
     invoice,
     legal_hold,
     lot,
+    meeting,
     nonconformance,
     outside,
     outside_loss,
@@ -47,6 +48,7 @@ from records import (
     standard_cost,
     supplier,
     supplier_knowledge,
+    vote,
     waiver,
     work_order,
     work_order_change,
@@ -280,10 +282,22 @@ CHANGE_REQUEST = Document(
     reopened=("TRIAGED",),
     needs_seat=True,
 )
+MEETING = Document(
+    meeting.Meeting,
+    frozenset(meeting.TRANSITIONS),
+    drafts=("PLANNED", "OPEN"),
+    flow="change_control",
+    fixed=(*BORN, "number", "board_id"),
+    signed_moves=(("CLOSED", "SIGNED"),),
+    set_once=("opened_at", "closed_at", "minutes", "minutes_hash"),
+    reopened=("PLANNED",),
+    signed_hash="minutes_hash",
+    needs_seat=True,
+)
 DOCUMENTS = (
     PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, SUB_TIER, WAIVER, MODE_SWITCH, WORK_ORDER, WORK_ORDER_CHANGE,
     AMENDMENT, OUTSIDE_LOSS,
-    CHANGE_ORDER, ADDENDUM, CHANGE_REQUEST,
+    CHANGE_ORDER, ADDENDUM, CHANGE_REQUEST, MEETING,
 )  # fmt: skip
 LINES = (
     Lines(purchase_order.PurchaseOrderLine, PURCHASE_ORDER, "order_id"),
@@ -296,6 +310,8 @@ LINES = (
     Lines(change_order.EmergencyBound, CHANGE_ORDER, "change_order_id"),
     Lines(impact.RowDisposition, CHANGE_ORDER, "change_order_id"),
     Lines(impact.ImpactAssessment, CHANGE_ORDER, "change_order_id"),
+    Lines(meeting.AgendaItem, MEETING, "meeting_id"),
+    Lines(meeting.Attendance, MEETING, "meeting_id"),
 )
 MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     **{document.mapped: document.transitions for document in DOCUMENTS},
@@ -317,6 +333,7 @@ MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     legal_hold.LegalHold: frozenset(legal_hold.TRANSITIONS),
     impact.RowDisposition: frozenset(impact.DISPOSITION_TRANSITIONS),
     change_task.ChangeTask: frozenset(change_task.TRANSITIONS),
+    meeting.AgendaItem: frozenset(meeting.ITEM_TRANSITIONS),
 }
 """Every kind of row whose status moves along listed transitions."""
 
@@ -348,6 +365,10 @@ APPEND_ONLY = (
     supplier_knowledge.SupplierChangeNotice,
     comment.Comment,
     comment.CommentResolution,
+    vote.BoardRequirement,
+    vote.BoardSeat,
+    vote.ConflictOfInterest,
+    vote.Vote,
 )
 """Rows that are written once."""
 
