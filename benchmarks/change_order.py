@@ -59,7 +59,7 @@ def measure(house: Installation, items: int, turn: int) -> dict[str, list[float]
         order = act.session.get_one(ChangeOrder, order_id)
         content = order.content_hash or ""
         slot = make_slot(act, order, record_hash=content, role="ENG_AUTH")
-        slot.signature = make_signature(act, order, content_hash=content, signer="ella", role="ENG_AUTH")
+        slot.signature = make_signature(act, order, content_hash=content, signer="quinn", role="QA_ENG")
         act.session.flush()
         move(act, order, ChangeOrderStatus.APPROVED)
     with timed(spent, "apply"), house.acting("user:ella") as act:

@@ -24,12 +24,13 @@ class VoteRule(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What one vote says."""
+    """What one vote says. SPLIT: the change belongs in several orders."""
 
     APPROVE = "approve"
     APPROVE_WITH_CONDITION = "approve_with_condition"
     RETURN = "return"
     REJECT = "reject"
+    SPLIT = "split"
     ABSTAIN = "abstain"
 
 
@@ -37,7 +38,7 @@ AGREEING = (Verdict.APPROVE, Verdict.APPROVE_WITH_CONDITION)
 
 
 class Outcome(StrEnum):
-    """What the votes on one content come to. SPLIT: everybody voted, too many abstained, nobody refused."""
+    """What the votes on one content come to. SPLIT: everybody voted, and somebody wants it in parts or too many abstained."""
 
     APPROVE = "APPROVE"
     RETURN = "RETURN"
@@ -143,7 +144,7 @@ class Vote(Record, Base):
         UniqueConstraint("target_id", "target_hash", "voter_id"),
         UniqueConstraint("signature_id"),
         CheckConstraint("(verdict = 'approve_with_condition') = (condition <> '')", name="condition_is_named"),
-        CheckConstraint("verdict NOT IN ('reject', 'return') OR text <> ''", name="refusal_has_a_reason"),
+        CheckConstraint("verdict NOT IN ('reject', 'return', 'split') OR text <> ''", name="refusal_has_a_reason"),
         Index("ix_board_vote_meeting_id", "meeting_id"),
     )
 

@@ -36,7 +36,7 @@ def signed(act: Act, order: ChangeOrder) -> ChangeOrder:
         move(act, order, S.IMPACT)
     change_orders.send_to_review(act, order)
     assert order.content_hash is not None
-    slot = make_slot(act, order, record_hash=order.content_hash, role="ENG_AUTH")
-    slot.signature = make_signature(act, order, content_hash=order.content_hash, signer="ella", role="ENG_AUTH")
+    slot = make_slot(act, order, record_hash=order.content_hash, role="QA_ENG")
+    slot.signature = make_signature(act, order, content_hash=order.content_hash, signer="quinn", role="QA_ENG")
     act.session.flush()
     return move(act, order, S.APPROVED)

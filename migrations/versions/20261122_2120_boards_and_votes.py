@@ -286,6 +286,7 @@ def upgrade() -> None:
                 "approve_with_condition",
                 "return",
                 "reject",
+                "split",
                 "abstain",
                 name="verdict",
                 native_enum=False,
@@ -311,7 +312,8 @@ def upgrade() -> None:
             "(verdict = 'approve_with_condition') = (condition <> '')", name=op.f("ck_board_vote_condition_is_named")
         ),
         sa.CheckConstraint(
-            "verdict NOT IN ('reject', 'return') OR text <> ''", name=op.f("ck_board_vote_refusal_has_a_reason")
+            "verdict NOT IN ('reject', 'return', 'split') OR text <> ''",
+            name=op.f("ck_board_vote_refusal_has_a_reason"),
         ),
         sa.ForeignKeyConstraint(["on_behalf_of_id"], ["user_account.id"], name=op.f("fk_board_vote_on_behalf_of_id")),
         sa.ForeignKeyConstraint(["seat_id"], ["board_seat.id"], name=op.f("fk_board_vote_seat_id")),
@@ -326,4 +328,3 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("board_vote", schema=None) as batch_op:
         batch_op.create_index("ix_board_vote_meeting_id", ["meeting_id"], unique=False)
-

@@ -1,0 +1,442 @@
+"""The board decides: who has to agree to one content, one signed vote for each seat, and what they come to (domain.md 3C C08, 4b SOD-8).
+
+A vote is one act, whether it is cast in a meeting or from somebody's own inbox: signature, vote and seat stand or fall together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine import eligibility, tasks
+from engine.act import Act
+from engine.errors import Conflict, Forbidden, Invalid
+from engine.ports import SignatureRequest
+from engine.stored.task import Task, TaskState
+from records.approval import ApprovalSlot, slots_of
+from records.board import Membership, board_for
+from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum, ChangeOrderStatus
+from records.roles import grants_of, user_called
+from records.signature import Meaning, Signature
+from records.signing import PasswordSigner, Subject, signature_of
+from records.vote import (
+    BoardRequirement,
+    BoardSeat,
+    ConflictOfInterest,
+    Outcome,
+    Verdict,
+    Vote,
+    VoteRule,
+    conflicts_on,
+    requirements_of,
+)
+from rules.board_votes import Standing, open_seats, outcome_of, standing_of
+from rules.policy import Judgement, table_called
+
+Decidable = ChangeOrder | ChangeOrderAddendum
+
+VOTE_ELEMENT = "vote_on_change"
+"""The task of a seat, in whatever flow asks the board."""
+
+MEANINGS = {
+    Verdict.APPROVE: Meaning.APPROVED, Verdict.APPROVE_WITH_CONDITION: Meaning.APPROVED, Verdict.RETURN: Meaning.REJECTED,
+    Verdict.REJECT: Meaning.REJECTED, Verdict.SPLIT: Meaning.REVIEWED, Verdict.ABSTAIN: Meaning.REVIEWED,
+}  # fmt: skip
+"""What the signature of each verdict says."""
+
+NEEDS_TEXT = (Verdict.RETURN, Verdict.REJECT, Verdict.SPLIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """What somebody wants to say. seen_hash: the content as they saw it. text: reason, dissent or remark."""
+
+    verdict: Verdict
+    seen_hash: str
+    text: str = ""
+    condition: str = ""
+
+
+def judged_for(order: ChangeOrder, subject: str = "ORDER", *, cost: Decimal = Decimal(0)) -> Judgement:
+    """Return which functions must agree. subject: ORDER, EFFECTIVITY, DELTA or WITHDRAWAL; cost: of its dispositions, company currency."""
+    return table_called("board_votes").judge(
+        subject=subject, change_class=order.change_class.value, cost=cost,
+        is_notifiable=order.is_customer_approval_required,
+    )  # fmt: skip
+
+
+def roles_for(order: ChangeOrder, subject: str, *, cost: Decimal = Decimal(0)) -> list[str]:
+    """Return the roles under which the functions sign, in the table's order, each once."""
+    return list(dict.fromkeys(str(row.outputs["role"]) for row in judged_for(order, subject, cost=cost).rows))
+
+
+def call_board(act: Act, target: Decidable, *, cost: Decimal = Decimal(0)) -> list[BoardSeat]:
+    """Write down who has to agree to the sealed content: functions, seats and approval slots; called again, it returns them.
+
+    cost: of the dispositions, company currency (``impact.cost_of``). A function without a free member is spoken for by any holder of its
+    role. Raises: Conflict when the content is not sealed.
+    """
+    order, hashed = _order_of(target), _sealed_hash(target)
+    known = requirements_of(act.session, target.id, hashed)
+    if known:
+        return seats_for(act.session, target)
+    subject = "ORDER" if isinstance(target, ChangeOrder) else target.kind.value
+    judged = judged_for(order, subject, cost=cost)
+    barred = {conflict.user_id for conflict in conflicts_on(act.session, target.id)}
+    for position, row in enumerate(judged.rows, start=1):
+        requirement = BoardRequirement(
+            target_type=target.record_type, target_id=target.id, target_hash=hashed, position=position,
+            function=row.outputs["function"], role=row.outputs["role"], rule=VoteRule(row.outputs["rule"]),
+            needed=int(row.outputs["needed"]), has_veto=bool(row.outputs["has_veto"]), why=row.words, judged_by=judged.hash,
+        )  # fmt: skip
+        act.session.add(requirement)
+        act.session.flush()
+        _seat_members(act, requirement, order, barred)
+        _open_slot(act, requirement)
+    act.session.flush()
+    return seats_for(act.session, target)
+
+
+def seats_for(session: Session, target: Decidable) -> list[BoardSeat]:
+    """Return every seat on the present content, by function and position; none before the board was called."""
+    found = requirements_of(session, target.id, target.content_hash)
+    return [seat for requirement in found for seat in requirement.seats]
+
+
+def seat_variables(session: Session, target: Decidable) -> list[dict[str, Any]]:
+    """Return the seats as a flow asks them, one task each, without those of people with a conflict of interest."""
+    barred = _barred(session, target)
+    return [
+        {
+            "stage": Decimal(requirement.position), "position": Decimal(seat.position), "function": requirement.function,
+            "role": seat.role, "why": requirement.why, "seat": seat.id, "excludes": sorted(barred),
+            "groups": [seat.role] if seat.user_id is None else [],
+            "users": [person for person in (seat.user_id, seat.deputy_id) if person],
+        }
+        for requirement in requirements_of(session, target.id, target.content_hash)
+        for seat in requirement.seats
+        if seat.user_id is None or seat.user_id not in barred
+    ]  # fmt: skip
+
+
+def standings(session: Session, target: Decidable, *, content: str | None = None) -> list[Standing]:
+    """Return what each function said about a content, the present one unless told otherwise."""
+    barred = _barred(session, target)
+    return [
+        standing_of(requirement, barred)
+        for requirement in requirements_of(session, target.id, content or target.content_hash)
+    ]
+
+
+def outcome(session: Session, target: Decidable) -> Outcome | None:
+    """Return what the votes on the present content come to; None while the board has not decided."""
+    return outcome_of(standings(session, target))
+
+
+def vote(
+    act: Act, target: Decidable, ballot: Ballot, signature: SignatureRequest, *, meeting_id: str | None = None
+) -> Vote:
+    """Cast the acting person's vote, signed, in this one act; a task of theirs in the inbox is decided with it.
+
+    Raises: Conflict STALE_VERSION for another content than the one seen, ALREADY_VOTED, or when nothing is up for decision;
+    Forbidden NOT_AUTHORISED for who has no seat or no longer holds its role, SOD_VIOLATION with a conflict of interest, and as the
+    signer does; Invalid naming the field.
+    """
+    act.session.refresh(target, with_for_update=True)
+    _refuse_not_up(target)
+    if ballot.seen_hash != target.content_hash:
+        raise Conflict(
+            f"Expected your vote on the content that is up for decision, but {target.number} changed since you opened it; read it again",
+            code="STALE_VERSION", record=(target.record_type, target.id),
+        )  # fmt: skip
+    _refuse_incomplete(ballot)
+    seat = seat_of(act, target)
+    task = _task_of(act, target, seat)
+    if task is not None:
+        return _decide_task(act, target, seat, task, ballot, signature, meeting_id)
+    subject = Subject(
+        target.record_type, target.id, ballot.seen_hash, revision=getattr(target, "round", None), principal=f"role:{seat.role}",
+        on_behalf_of=_stands_in_for(act, seat), reason=ballot.text or ballot.condition,
+    )  # fmt: skip
+    _refuse_meaning(ballot, signature)
+    signer = act.installation.signer
+    if not isinstance(signer, PasswordSigner):
+        raise TypeError("Expected a signer with passwords to be wired before anybody signs, but there is another")
+    return keep_vote(
+        act, target, ballot, signer.sign_subject(act, subject, signature), seat=seat, meeting_id=meeting_id
+    )
+
+
+def keep_vote(
+    act: Act,
+    target: Decidable,
+    ballot: Ballot,
+    signature: Signature,
+    *,
+    seat: BoardSeat | None = None,
+    meeting_id: str | None = None,
+) -> Vote:
+    """Keep a vote that was signed, by a task or in a meeting, and fill its function's slot; kept again, it is the same vote.
+
+    Raises: as ``vote``.
+    """
+    known = act.session.scalar(select(Vote).where(Vote.signature_id == signature.id))
+    if known is not None:
+        return known
+    seat = seat or seat_of(act, target)
+    cast = Vote(
+        seat=seat, seat_id=seat.id, target_type=target.record_type, target_id=target.id, target_hash=signature.content_hash,
+        function=seat.requirement.function, voter_id=signature.signer_id, on_behalf_of_id=_stands_in_for(act, seat),
+        verdict=ballot.verdict, text=ballot.text[:4000], condition=ballot.condition[:4000], weight=seat.weight,
+        signature=signature, signature_id=signature.id, decision_id=signature.decision_id, meeting_id=meeting_id, cast_at=act.now,
+    )  # fmt: skip
+    act.session.add(cast)
+    act.session.flush()
+    if cast.agrees:
+        _fill_slot(act, seat.requirement, signature)
+    act.note(
+        target.record_type,
+        target.id,
+        "VOTED",
+        field=cast.function,
+        new=cast.verdict.value,
+        reason=cast.text or cast.condition or None,
+    )
+    return cast
+
+
+def seat_of(act: Act, target: Decidable) -> BoardSeat:
+    """Return the seat that the acting person votes from. Raises: Forbidden; Conflict ALREADY_VOTED."""
+    about = (target.record_type, target.id)
+    person = act.user_id or ""
+    found = requirements_of(act.session, target.id, target.content_hash)
+    if not found:
+        raise Conflict(
+            f"Expected the board to be called for {target.number}, but it is not", code="NOT_UP", record=about
+        )
+    if any(seat.vote is not None and seat.vote.voter_id == person for one in found for seat in one.seats):
+        raise Conflict(
+            f"Expected one vote of yours on {target.number}, but you voted already; a vote is never taken back",
+            code="ALREADY_VOTED", record=about,
+        )  # fmt: skip
+    barred = _barred(act.session, target)
+    if person in barred:
+        raise Forbidden(
+            f"Expected somebody without an interest in {target.number}, but you declared a conflict", code="SOD_VIOLATION",
+            record=about, keep=True,
+        )  # fmt: skip
+    free = [seat for one in found for seat in open_seats(one, barred)]
+    mine = next((seat for seat in sorted(free, key=lambda one: _nearness(one, person)) if _may_take(act, seat)), None)
+    if mine is None:
+        raise Forbidden(_no_seat(act, target, free), code="NOT_AUTHORISED", record=about, keep=True)
+    return mine
+
+
+def declare_conflict(act: Act, target: Decidable, *, reason: str) -> ConflictOfInterest:
+    """Say that the acting person does not decide about this, for good; a function left without members falls to its role.
+
+    Raises: Invalid without a reason; Conflict for who voted on this content already, or when nothing is up for decision any more.
+    """
+    if not reason.strip():
+        raise Invalid("Expected what the interest is, but there is nothing", {"reason": "is required"})
+    user = user_called(act.session, act.user_id or "")
+    known = next((one for one in conflicts_on(act.session, target.id) if one.user_id == user.id), None)
+    if known is not None:
+        return known
+    found = requirements_of(act.session, target.id, target.content_hash)
+    if any(seat.vote is not None and seat.vote.voter_id == user.id for one in found for seat in one.seats):
+        raise Conflict(
+            f"Expected a conflict to be declared before the vote, but you voted on {target.number} already", code="ALREADY_VOTED",
+            record=(target.record_type, target.id),
+        )  # fmt: skip
+    conflict = ConflictOfInterest(
+        target_type=target.record_type, target_id=target.id, user_id=user.id, user=user, reason=reason.strip()[:4000], declared_at=act.now,
+    )  # fmt: skip
+    act.session.add(conflict)
+    act.session.flush()
+    barred = _barred(act.session, target)
+    for requirement in found:
+        if not [seat for seat in requirement.seats if seat.user_id is None or seat.user_id not in barred]:
+            _seat(act, requirement, None)
+    act.note(target.record_type, target.id, "CONFLICT_DECLARED", field=user.id, reason=conflict.reason)
+    return conflict
+
+
+def originators_of(order: ChangeOrder) -> set[str]:
+    """Return who wants the change: who opened the order, and who asked for it."""
+    return {order.opened_by, *(link.change_request.originator for link in order.requests)}
+
+
+def _order_of(target: Decidable) -> ChangeOrder:
+    return target if isinstance(target, ChangeOrder) else target.change_order
+
+
+def _sealed_hash(target: Decidable) -> str:
+    if target.content_hash is None:
+        raise Conflict(
+            f"Expected {target.number} to be sealed, but it is still in writing", code="UNSEALED",
+            record=(target.record_type, target.id),
+        )  # fmt: skip
+    return target.content_hash
+
+
+def _barred(session: Session, target: Decidable) -> set[str]:
+    return {conflict.user_id for conflict in conflicts_on(session, target.id)}
+
+
+def _seat_members(act: Act, requirement: BoardRequirement, order: ChangeOrder, barred: set[str]) -> None:
+    board = board_for(act.session, order.change_class.value)
+    standing = board.members_at(act.now) if board is not None else []
+    mine = [one for one in standing if one.function == requirement.function and one.user_id not in barred]
+    for member in mine:
+        _seat(act, requirement, member)
+    if not mine:
+        _seat(act, requirement, None)
+
+
+def _seat(act: Act, requirement: BoardRequirement, member: Membership | None) -> None:
+    position = len(requirement.seats) + 1
+    seat = BoardSeat(
+        requirement=requirement, requirement_id=requirement.id, position=position,
+        role=member.role if member is not None else requirement.role, user_id=member.user_id if member is not None else None,
+        deputy_id=member.deputy_id if member is not None else None, membership_id=member.id if member is not None else None,
+        weight=member.weight if member is not None else requirement.needed,
+        has_veto=requirement.has_veto or (member is not None and member.has_veto),
+    )  # fmt: skip
+    act.session.add(seat)
+    act.session.flush()
+
+
+def _open_slot(act: Act, requirement: BoardRequirement) -> None:
+    slots = slots_of(act.session, requirement.target_type, requirement.target_id, requirement.target_hash)
+    if not any(slot.stage == requirement.position for slot in slots):
+        act.session.add(
+            ApprovalSlot(
+                record_type=requirement.target_type, record_id=requirement.target_id, record_hash=requirement.target_hash,
+                stage=requirement.position, role=requirement.role, position=1, why=requirement.why,
+            )
+        )  # fmt: skip
+
+
+def _fill_slot(act: Act, requirement: BoardRequirement, signature: Signature) -> None:
+    for slot in slots_of(act.session, requirement.target_type, requirement.target_id, requirement.target_hash):
+        if slot.stage == requirement.position and slot.signature_id is None:
+            slot.signature_id, slot.signature = signature.id, signature
+            break
+    act.session.flush()
+
+
+def _nearness(seat: BoardSeat, person: str) -> tuple[int, int, int]:
+    """One's own seat first, then whom one stands in for, then what the role alone may take."""
+    rank = 0 if seat.user_id == person else 1 if seat.deputy_id == person else 2
+    return rank, seat.requirement.position, seat.position
+
+
+def _may_take(act: Act, seat: BoardSeat) -> bool:
+    """Whether the acting person sits there, as member or deputy, still on the board and still holding its role."""
+    if seat.membership is not None and not seat.membership.is_valid(act.now):
+        return False
+    if seat.user_id is not None and act.user_id not in (seat.user_id, seat.deputy_id):
+        return False
+    return any(grant.role == seat.role for grant in grants_of(act.session, act.user_id or "", at=act.now))
+
+
+def _no_seat(act: Act, target: Decidable, free: Sequence[BoardSeat]) -> str:
+    own = next((seat for seat in free if act.user_id in (seat.user_id, seat.deputy_id)), None)
+    if own is not None:
+        return (
+            f"Expected you to hold {own.role} while you vote for {own.requirement.function}, but you no longer do, or your place on "
+            "the board ended"
+        )
+    who = ", ".join(dict.fromkeys(f"{seat.user_id or seat.role} for {seat.requirement.function}" for seat in free))
+    return f"Expected {who or 'nobody else'} to vote on {target.number}, but you have no open seat"
+
+
+def _stands_in_for(act: Act, seat: BoardSeat) -> str | None:
+    return seat.user_id if seat.user_id is not None and seat.user_id != act.user_id else None
+
+
+def _refuse_not_up(target: Decidable) -> None:
+    wanted = ChangeOrderStatus.REVIEW if isinstance(target, ChangeOrder) else AddendumStatus.PROPOSED
+    if target.status is not wanted:
+        raise Conflict(
+            f"Expected {target.number} to be up for decision, but it is {target.status}: others decided it meanwhile, or it went back",
+            code="NOT_UP", record=(target.record_type, target.id),
+        )  # fmt: skip
+
+
+def _refuse_incomplete(ballot: Ballot) -> None:
+    if ballot.verdict in NEEDS_TEXT and not ballot.text.strip():
+        raise Invalid(f"Expected a reason for {ballot.verdict}, but there is none", {"text": "is required"})
+    if (ballot.verdict is Verdict.APPROVE_WITH_CONDITION) != bool(ballot.condition.strip()):
+        raise Invalid(
+            "Expected a condition with an approval on condition, and with nothing else",
+            {"condition": "is required" if not ballot.condition.strip() else "belongs to an approval with condition"},
+        )
+
+
+def _refuse_meaning(ballot: Ballot, signature: SignatureRequest) -> None:
+    if signature.meaning != MEANINGS[ballot.verdict]:
+        raise Invalid(
+            f"Expected the meaning {MEANINGS[ballot.verdict]} for {ballot.verdict}, but it is {signature.meaning or 'missing'}",
+            {"meaning": "does not fit the vote"},
+        )
+
+
+def _task_of(act: Act, target: Decidable, seat: BoardSeat) -> Task | None:
+    """Return the open task of this seat in the person's inbox, if a flow asks for the votes."""
+    wanted = select(Task).where(
+        Task.record_type == target.record_type, Task.record_id == target.id, Task.state == TaskState.OPEN,
+        Task.element_id == VOTE_ELEMENT,
+    )  # fmt: skip
+    for task in act.session.scalars(wanted.order_by(Task.created_at, Task.id)):
+        if task.role in (None, seat.role) and eligibility.mandates_for(
+            act.session, task, act.user_id or "", now=act.now
+        ):
+            return task
+    return None
+
+
+def _decide_task(
+    act: Act, target: Decidable, seat: BoardSeat, task: Task, ballot: Ballot, signature: SignatureRequest, meeting_id: str | None,
+) -> Vote:  # fmt: skip
+    """Decide the task in the inbox, and tell its flow's step what the form of the task does not ask."""
+    act.session.info["ballot"] = (ballot, meeting_id)
+    try:
+        decided = tasks.decide(
+            act, task.id, ballot.verdict.value, seen_version=task.version, reason=ballot.text or ballot.condition,
+            variables={"dissent": ballot.text, "condition": ballot.condition}, signature=signature,
+        )  # fmt: skip
+    finally:
+        act.session.info.pop("ballot", None)
+    signed = signature_of(act.session, decided.id)
+    if signed is None:
+        raise Forbidden(f"Expected a signed vote on {target.number}, but its task asks for none", code="UNSIGNED")
+    return keep_vote(act, target, ballot, signed, seat=seat, meeting_id=meeting_id)
+
+
+def keep_task_vote(
+    act: Act, target: Decidable, *, decision_id: str, verdict: str, text: str = "", condition: str = ""
+) -> Vote:
+    """Keep the vote of a task that was just decided; what a flow's step calls after each seat's task.
+
+    Raises: Forbidden UNSIGNED for a decision without a signature; as ``keep_vote``.
+    """
+    signature = signature_of(act.session, decision_id)
+    if signature is None:
+        raise Forbidden(f"Expected a signed vote on {target.number}, but there is no signature", code="UNSIGNED")
+    ballot, meeting_id = act.session.info.get("ballot") or (
+        Ballot(Verdict(verdict), signature.content_hash, text or signature.reason, condition), None,
+    )  # fmt: skip
+    return keep_vote(act, target, ballot, signature, meeting_id=meeting_id)
+
+
+__all__ = [
+    "Ballot", "call_board", "declare_conflict", "keep_task_vote", "keep_vote", "outcome", "roles_for",
+    "seat_variables", "seats_for", "standings", "vote",
+]  # fmt: skip
