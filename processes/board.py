@@ -18,6 +18,7 @@ from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
 from engine.stored.task import Task, TaskState
+from processes import impact
 from records.approval import ApprovalSlot, slots_of
 from records.board import Membership, board_for
 from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum, ChangeOrderStatus
@@ -62,23 +63,25 @@ class Ballot:
     condition: str = ""
 
 
-def judged_for(order: ChangeOrder, subject: str = "ORDER", *, cost: Decimal = Decimal(0)) -> Judgement:
-    """Return which functions must agree. subject: ORDER, EFFECTIVITY, DELTA or WITHDRAWAL; cost: of its dispositions, company currency."""
+def judged_for(
+    session: Session, order: ChangeOrder, subject: str = "ORDER", *, cost: Decimal | None = None
+) -> Judgement:
+    """Return which functions must agree. subject: ORDER, EFFECTIVITY, DELTA or WITHDRAWAL; cost: else of its dispositions."""
     return table_called("board_votes").judge(
-        subject=subject, change_class=order.change_class.value, cost=cost,
+        subject=subject, change_class=order.change_class.value, cost=impact.cost_of(session, order)["TOTAL"] if cost is None else cost,
         is_notifiable=order.is_customer_approval_required,
     )  # fmt: skip
 
 
-def roles_for(order: ChangeOrder, subject: str, *, cost: Decimal = Decimal(0)) -> list[str]:
+def roles_for(session: Session, order: ChangeOrder, subject: str, *, cost: Decimal | None = None) -> list[str]:
     """Return the roles under which the functions sign, in the table's order, each once."""
-    return list(dict.fromkeys(str(row.outputs["role"]) for row in judged_for(order, subject, cost=cost).rows))
+    return list(dict.fromkeys(str(row.outputs["role"]) for row in judged_for(session, order, subject, cost=cost).rows))
 
 
-def call_board(act: Act, target: Decidable, *, cost: Decimal = Decimal(0)) -> list[BoardSeat]:
+def call_board(act: Act, target: Decidable, *, cost: Decimal | None = None) -> list[BoardSeat]:
     """Write down who has to agree to the sealed content: functions, seats and approval slots; called again, it returns them.
 
-    cost: of the dispositions, company currency (``impact.cost_of``). A function without a free member is spoken for by any holder of its
+    cost: company currency, else of the dispositions. A function without a free member is spoken for by any holder of its
     role. Raises: Conflict when the content is not sealed.
     """
     order, hashed = _order_of(target), _sealed_hash(target)
@@ -86,7 +89,7 @@ def call_board(act: Act, target: Decidable, *, cost: Decimal = Decimal(0)) -> li
     if known:
         return seats_for(act.session, target)
     subject = "ORDER" if isinstance(target, ChangeOrder) else target.kind.value
-    judged = judged_for(order, subject, cost=cost)
+    judged = judged_for(act.session, order, subject, cost=cost)
     barred = {conflict.user_id for conflict in conflicts_on(act.session, target.id)}
     for position, row in enumerate(judged.rows, start=1):
         requirement = BoardRequirement(
