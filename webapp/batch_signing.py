@@ -38,6 +38,7 @@ class Choice:
     version: int | None
     seen: int | None
     why_not: str = ""
+    currency: str = ""
 
     @property
     def is_opened(self) -> bool:
@@ -160,7 +161,7 @@ def _choice(session: Session, task: Task) -> Choice:
     if record is None:
         return Choice(task, key, title, None, None, f"Expected {key} to be about a document, but it is about none")
     seen = seen_versions(session, me, record.record_type, [record.id]).get(record.id)
-    return Choice(task, key, title, record.version, seen, _why_not(session, task, key))
+    return Choice(task, key, title, record.version, seen, _why_not(session, task, key), getattr(record, "currency", ""))
 
 
 def signatures_of(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Signature]:

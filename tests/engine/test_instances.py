@@ -246,6 +246,7 @@ def test_deploying_the_same_content_again_makes_no_version(plant: Plant) -> None
         assert definitions.deploy(act, dos).id == first
 
 
+@pytest.mark.part11("11.10(k)")
 def test_a_running_instance_keeps_its_definition_and_the_next_takes_the_new_one(plant: Plant) -> None:
     plant.deploy(ONE_TASK)
     old = plant.start("OLD")

@@ -32,6 +32,7 @@ def test_the_shipped_bundle_can_be_deployed() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.part11("11.10(a)")
 def test_a_flow_goes_as_its_examples_say(story: Story, example: dict[str, Any]) -> None:
     start = dict(example["start"])
     story.as_(start.pop("as")).start("requisition_to_po", **start)

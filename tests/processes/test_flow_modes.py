@@ -83,6 +83,7 @@ def test_a_switch_that_cannot_be_is_refused(story: Story) -> None:
             propose(story, member)
 
 
+@pytest.mark.part11("11.10(k)")
 def test_without_its_signatures_no_switch_is_applied(story: Story) -> None:
     switch_id = propose(story)
     sign(story, switch_id, pat, "AUTHORED")

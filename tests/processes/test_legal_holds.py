@@ -52,6 +52,7 @@ def delete_draft(house: Installation, draft: Requisition) -> None:
         act.session.delete(act.session.get(Requisition, draft.id))
 
 
+@pytest.mark.part11("11.10(c)")
 def test_a_held_record_is_not_deleted_until_the_hold_is_lifted(plant: Installation, draft: Requisition) -> None:
     hold_id = place(plant, draft.number)
     with pytest.raises(Exception, match=r"ON_LEGAL_HOLD|under a legal hold"):
@@ -105,6 +106,7 @@ def test_no_statement_places_or_lifts_a_hold_without_a_signature(plant: Installa
         assert verify_guard(connection) == []
 
 
+@pytest.mark.part11("11.10(c)")
 def test_what_ended_long_ago_is_listed_with_its_hold(plant: Installation, clock: SettableClock) -> None:
     story = Story(plant, clock)
     story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])

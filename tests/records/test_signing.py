@@ -57,6 +57,7 @@ def sign(house: Installation, made: Any, **request: Any) -> Signature:
     return signature
 
 
+@pytest.mark.part11("11.200(a)(1)", "11.200(a)(1)(i)", "11.200(a)(1)(ii)")
 def test_the_first_signature_of_a_session_needs_both_components_and_later_ones_the_password(
     house: Installation, clock: SettableClock, order_id: str
 ) -> None:
@@ -75,6 +76,7 @@ def test_the_first_signature_of_a_session_needs_both_components_and_later_ones_t
     assert sign(house, decision(order_id), session_id=session_id, user_id="lena").had_both_components
 
 
+@pytest.mark.part11("11.200(a)(1)(ii)")
 def test_a_page_opened_after_an_idle_quarter_of_an_hour_does_not_renew_the_signing_session(
     house: Installation, clock: SettableClock, order_id: str
 ) -> None:
@@ -97,12 +99,14 @@ def test_somebody_who_keeps_reading_is_not_idle(house: Installation, clock: Sett
     assert not sign(house, decision(order_id), session_id=session_id).had_both_components
 
 
+@pytest.mark.part11("11.200(a)(1)")
 def test_without_a_session_every_signature_needs_both_components(house: Installation, order_id: str) -> None:
     sign(house, decision(order_id), user_id="lena")
     with pytest.raises(Forbidden):
         sign(house, decision(order_id))
 
 
+@pytest.mark.part11("11.300(d)", "11.10(e)")
 def test_three_wrong_passwords_lock_the_account_alert_at_once_and_are_kept(house: Installation, order_id: str) -> None:
     _, session_id = sign_in_as(house)
     codes = []
@@ -150,6 +154,7 @@ def test_a_lock_ends_by_time_or_by_an_administrator(house: Installation, clock: 
         assert session.get_one(Credential, "lena").failed_attempts == 0
 
 
+@pytest.mark.part11("11.200(a)(2)")
 def test_another_name_in_the_dialog_is_a_failed_attempt_of_the_signer(house: Installation, order_id: str) -> None:
     with pytest.raises(Forbidden) as refusal:
         sign(house, decision(order_id), user_id="max")
@@ -160,6 +165,7 @@ def test_another_name_in_the_dialog_is_a_failed_attempt_of_the_signer(house: Ins
 
 
 @pytest.mark.parametrize("name", ["nobody", "ghost"])
+@pytest.mark.part11("11.300(d)")
 def test_unknown_names_and_people_without_sign_in_get_the_same_answer(
     house: Installation, order_id: str, name: str
 ) -> None:
@@ -170,6 +176,7 @@ def test_unknown_names_and_people_without_sign_in_get_the_same_answer(
     assert refusal.value.code == "WRONG_PASSWORD"
 
 
+@pytest.mark.part11("11.10(g)")
 def test_a_meaning_must_belong_to_the_role_it_is_signed_under(house: Installation, order_id: str) -> None:
     with pytest.raises(Forbidden) as refusal:
         sign(house, decision(order_id), user_id="lena", meaning="RELEASED")
@@ -188,6 +195,7 @@ def test_a_role_that_nobody_described_may_approve_but_not_release(house: Install
         sign(house, decision(order_id, role="role:PROCESS_BOARD"), user_id="lena", meaning="RELEASED")
 
 
+@pytest.mark.part11("11.200(a)(2)")
 def test_nobody_signs_for_somebody_else_or_about_nothing(house: Installation, order_id: str) -> None:
     for wrong, kind in ((decision(order_id, "max"), Forbidden), (decision(order_id, record_hash=None), Invalid)):
         with pytest.raises(kind), house.acting("user:lena") as act:  # an act is a block
@@ -196,6 +204,7 @@ def test_nobody_signs_for_somebody_else_or_about_nothing(house: Installation, or
         PasswordSigner().sign(act, decision(order_id, None), SignatureRequest("APPROVED", PASSWORD, "lena"))  # type: ignore[arg-type]
 
 
+@pytest.mark.part11("11.100(c)", "11.10(i)", "11.10(j)")
 def test_the_first_signature_in_a_lifetime_needs_the_certification_once(house: Installation, order_id: str) -> None:
     with house.acting("user:adam") as act:
         nora = makers.make_user(act, "nora")
@@ -212,6 +221,7 @@ def test_the_first_signature_in_a_lifetime_needs_the_certification_once(house: I
         assert "handwritten" in kept[0].statement
 
 
+@pytest.mark.part11("11.50(a)")
 def test_the_printed_name_stays_when_its_owner_marries_and_leaves(house: Installation, order_id: str) -> None:
     signature = sign(house, decision(order_id), user_id="lena")
     with house.acting("user:adam") as act:
@@ -231,6 +241,7 @@ def test_a_signature_says_for_whom_a_deputy_signed(house: Installation, order_id
     assert sign(house, made, user_id="lena").on_behalf_of_id == "max"
 
 
+@pytest.mark.part11("11.70")
 def test_signatures_on_other_content_are_superseded_and_the_rest_stand(house: Installation, order_id: str) -> None:
     old = sign(house, decision(order_id), user_id="lena")
     new = sign(house, decision(order_id, record_hash="cd" * 32), user_id="lena")
@@ -244,6 +255,7 @@ def test_signatures_on_other_content_are_superseded_and_the_rest_stand(house: In
     assert states == {old.id: SignatureStatus.SUPERSEDED, new.id: SignatureStatus.VALID}
 
 
+@pytest.mark.part11("11.10(d)", "11.200(a)(1)(ii)")
 def test_a_cookie_on_a_second_device_ends_the_session_and_alerts(house: Installation, order_id: str) -> None:
     token, _ = sign_in_as(house)
     with house.acting("system:sign-in") as act:
@@ -254,6 +266,7 @@ def test_a_cookie_on_a_second_device_ends_the_session_and_alerts(house: Installa
         assert "second device" in notices_of(session, "adam")[0].subject
 
 
+@pytest.mark.part11("11.10(d)", "11.200(a)(1)(ii)", "11.300(c)")
 def test_a_session_ends_by_signing_out_idling_age_or_force(
     house: Installation, clock: SettableClock, order_id: str
 ) -> None:
@@ -287,6 +300,7 @@ def test_a_session_ends_by_signing_out_idling_age_or_force(
     assert not is_open(token)
 
 
+@pytest.mark.part11("11.300(a)")
 def test_a_password_is_kept_as_an_argon2_hash_and_never_in_the_chain(house: Installation, order_id: str) -> None:
     with house.reading() as session:
         stored = session.get_one(Credential, "lena").password_hash
@@ -301,6 +315,7 @@ def test_a_poor_password_is_refused(act: Act, password: str) -> None:
         set_password(act, makers.make_user(act, "wolfgangamadeus"), password, hasher=QUICK)
 
 
+@pytest.mark.part11("11.50(a)")
 def test_the_local_offset_is_that_of_the_site_on_that_day(
     house: Installation, clock: SettableClock, order_id: str
 ) -> None:

@@ -77,6 +77,7 @@ def test_the_web_role_works_and_its_work_is_chained(web: Engine, tmp_path: Path)
         "UPDATE alembic_version SET version_num = '1'",
     ],
 )
+@pytest.mark.part11("11.10(e)")
 def test_what_is_written_once_is_denied_before_any_trigger_is_asked(web: Engine, statement: str) -> None:
     with web.connect() as connection, pytest.raises(ProgrammingError, match="permission denied for table"):
         connection.execute(text(statement))

@@ -13,6 +13,7 @@ WITHOUT_GAPS = ("amendment_tolerance", "budget_check", "document_checks", "price
 
 
 @pytest.mark.parametrize("name", table_names())
+@pytest.mark.part11("11.10(a)")
 def test_a_table_answers_its_examples_and_every_row_fires(name: str) -> None:
     assert list(run_examples(table_called(name), examples_of(name))) == []
 

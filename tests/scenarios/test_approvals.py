@@ -175,6 +175,7 @@ def run(threads: list[threading.Thread]) -> None:
 
 
 @pytest.mark.parametrize("member", [rita, adam, otto], ids=["requester", "administrator", "deputy"])
+@pytest.mark.part11("11.10(g)")
 def test_nobody_bars_past_the_rule_on_page_and_api(
     story: Story, browse: People, calling: Calling, member: Member
 ) -> None:
@@ -222,6 +223,7 @@ def test_a_long_reason_survives_an_expired_session(story: Story, browse: People,
     assert story.read(lambda session: session.scalars(select(Decision)).all()) == []
 
 
+@pytest.mark.part11("11.300(d)")
 def test_a_wrong_password_three_times_stores_no_decision_and_locks(story: Story, browse: People) -> None:
     """W29: nothing is decided, each attempt is kept, security is told, and the account is locked as the policy says."""
     story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
@@ -257,6 +259,7 @@ def test_a_late_press_on_an_escalated_task_says_to_whom_and_when(story: Story, b
     assert [row.actor_id for row in story.read(lambda session: session.scalars(select(Decision)).all())] == ["max"]
 
 
+@pytest.mark.part11("11.50(a)", "11.100(a)")
 def test_three_hundred_signatures_keep_the_name_of_somebody_who_left(story: Story) -> None:
     """W8: name and title as they were printed, whatever the account says later; and nobody can change them."""
 

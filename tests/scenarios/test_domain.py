@@ -95,6 +95,7 @@ def test_an_owner_who_asks_for_herself_is_refused_on_the_page_and_her_deputy_too
     assert browser.post(f"/tasks/{task.id}/decide/approve", signing(task, carl)).status_code == 303
 
 
+@pytest.mark.part11("11.70")
 def test_a_stale_approval_is_refused_on_the_page_and_its_signatures_shown_as_superseded(
     story: Story, clock: SettableClock, browse: People
 ) -> None:

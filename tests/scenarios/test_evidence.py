@@ -80,6 +80,7 @@ def chain_of(evidence: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return next(one["rows"] for one in evidence["chains"] if one["of"][0] == kind)
 
 
+@pytest.mark.part11("11.10(b)", "11.30", "11.70")
 def test_an_order_is_exported_and_every_alteration_is_named(signed: Story, tmp_path: Path) -> None:
     """D23: row 5 of a chain of more than twenty rows; and everything else that somebody could try."""
     package = export(signed, tmp_path / "package")
@@ -138,6 +139,7 @@ def test_an_order_is_exported_and_every_alteration_is_named(signed: Story, tmp_p
     assert verify(package) == (1, "record.pdf: missing, altered or not of this package")
 
 
+@pytest.mark.part11("11.10(b)", "11.50(b)")
 def test_the_pdf_says_who_signed_what_when_why_and_how(signed: Story, tmp_path: Path) -> None:
     content = (export(signed, tmp_path / "package", signed.requisition.number) / "record.pdf").read_bytes()
     said = words_of(content)
@@ -190,6 +192,7 @@ def test_the_script_is_short_and_needs_nothing() -> None:
     assert imported <= sys.stdlib_module_names
 
 
+@pytest.mark.part11("11.10(e)")
 def test_the_database_refuses_to_alter_the_chain(signed: Story) -> None:
     """D23, the first half on both databases; the rights of the web role are tested where they are given."""
     for statement in ("UPDATE audit_event SET actor = 'user:otto'", "DELETE FROM audit_event"):

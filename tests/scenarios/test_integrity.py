@@ -63,6 +63,7 @@ def last_event(story: Story, record_id: str, field: str) -> int:
     return int(story.read(lambda session: session.scalar(wanted)))
 
 
+@pytest.mark.part11("11.10(e)", "11.70")
 def test_an_edited_field_of_a_signed_order_is_named_with_its_row(signed: Story) -> None:
     """W31: the price of one line, edited in the database; nothing else is reported, but that the guard is gone."""
     line_id = signed.order.lines[0].id
@@ -92,6 +93,7 @@ def test_an_altered_history_is_named_at_its_first_row(signed: Story) -> None:
     assert breaks_of(verify(url)) == [("purchase_order", order_id, 5)]
 
 
+@pytest.mark.part11("11.10(e)")
 def test_a_database_without_guard_is_not_served(signed: Story) -> None:
     order_id = signed.order.id
     url = tamper(signed, f"UPDATE purchase_order SET comment = 'x' WHERE id = '{order_id}'")

@@ -41,6 +41,7 @@ def signing(task: Task, member: Member = lena, **fields: str) -> dict[str, str]:
     } | fields  # fmt: skip
 
 
+@pytest.mark.part11("11.50(b)")
 def test_an_approver_signs_and_the_requisition_moves_on(browse: People, story: Story):
     task = submitted(story)
     browser = browse(lena)
@@ -62,6 +63,7 @@ def test_an_approver_signs_and_the_requisition_moves_on(browse: People, story: S
     assert signature.content_hash[:12] in browser.text
 
 
+@pytest.mark.part11("11.50(a)")
 def test_the_dialog_says_exactly_what_is_signed_and_chooses_no_meaning(browse: People, story: Story):
     task = submitted(story)
     browser = browse(lena)
@@ -191,6 +193,7 @@ def test_an_unknown_verdict_is_not_found(browse: People, story: Story):
     assert browse(lena).get(f"/tasks/{task.id}/decide/promote").status_code == 404
 
 
+@pytest.mark.part11("11.70")
 def test_a_stale_form_is_refused_and_its_text_kept(browse: People, story: Story):
     task = submitted(story)
     browser = browse(lena)

@@ -37,6 +37,7 @@ def test_a_key_that_opens_nothing_is_refused(app: Flask) -> None:
         problem(app.test_client().get("/api/v1/parts", headers={"Authorization": header}), 401, "UNAUTHENTICATED")
 
 
+@pytest.mark.part11("11.300(c)", "11.300(e)")
 def test_a_key_ends_when_it_is_revoked_or_over(
     calling: Calling, house: Installation, clock: SettableClock, app: Flask
 ) -> None:
@@ -53,6 +54,7 @@ def test_a_key_ends_when_it_is_revoked_or_over(
     problem(calls.get("/parts"), 401, "UNAUTHENTICATED")
 
 
+@pytest.mark.part11("11.300(c)")
 def test_a_key_of_somebody_disabled_opens_nothing(calling: Calling, house: Installation) -> None:
     calls = calling(rita)
     with house.acting("system:arrange") as act:
@@ -66,6 +68,7 @@ def test_the_database_knows_no_key(calling: Calling, story: Story) -> None:
     assert secret not in str(vars(row))
 
 
+@pytest.mark.part11("11.10(h)", "11.30")
 def test_a_key_does_only_what_its_scopes_say(calling: Calling) -> None:
     calls = calling(rita, "parts:read")
     assert calls.get("/parts").status_code == 200

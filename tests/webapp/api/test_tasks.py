@@ -74,6 +74,7 @@ def test_a_signed_decision_moves_the_flow_on(calling: Calling, approval: dict[st
     assert story.requisition.status != "IN_APPROVAL"
 
 
+@pytest.mark.part11("11.10(f)")
 def test_a_signed_step_without_a_signature_is_refused(calling: Calling, approval: dict[str, str], story: Story) -> None:
     lena_calls = calling(lena)
     tag = lena_calls.tag(approval["path"])
@@ -102,6 +103,7 @@ def test_a_decision_says_which_version_it_saw(calling: Calling, approval: dict[s
     problem(lena_calls.post(path, APPROVAL, match='W/"1"'), 412, "STALE_VERSION")
 
 
+@pytest.mark.part11("11.10(f)")
 def test_the_slower_of_two_hears_who_won_and_keeps_the_text(calling: Calling, story: Story) -> None:
     """W1 by API: one decision, one winner, the loser's text is a draft."""
     story.given(_also_lead)
@@ -157,6 +159,7 @@ def test_a_field_that_the_form_does_not_offer_is_refused(
     assert counted(story, Decision) == 0
 
 
+@pytest.mark.part11("11.10(h)")
 def test_an_adapter_never_sees_nor_decides_a_task(
     calling: Calling, app: Any, house: Any, approval: dict[str, str]
 ) -> None:
