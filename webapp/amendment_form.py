@@ -42,7 +42,10 @@ NEW_FIELDS = ("part_revision", "quantity", "unit_price", "need_by", "description
 def typed_of(order: PurchaseOrder) -> dict[str, str]:
     """Show an order's values as one would type them."""
     shown = order_form.typed_of(order, filters.plain_number)
-    return {name: value for name, value in shown.items() if name in HEADER or name.startswith("lines.")}
+    revisions = {
+        f"lines.{line.line_no}.part_revision": line.part_revision.number for line in order.lines if line.part_revision
+    }
+    return {name: value for name, value in shown.items() if name in HEADER or name.startswith("lines.")} | revisions
 
 
 def like(order: PurchaseOrder, before: PurchaseOrderAmendment) -> dict[str, str]:
@@ -53,6 +56,8 @@ def like(order: PurchaseOrder, before: PurchaseOrderAmendment) -> dict[str, str]
             continue
         if change.path.endswith(".status"):
             shown[f"{change.path.removesuffix('status')}cancelled"] = "true"
+        elif change.path.endswith(".part_revision_id"):
+            shown[change.path.removesuffix("_id")] = shown_change(change, change.new_text)
         elif change.path in shown:
             shown[change.path] = _as_typed(change.path, change.new_text)
     return shown | {"reason": before.reason, "reason_code": before.reason_code.value}
@@ -77,7 +82,11 @@ def edits_of(session: Session, order: PurchaseOrder, form: Mapping[str, str], ho
     errors: dict[str, str] = {}
     known = {f"{clause.code}@{clause.rev}" for clause in session.scalars(select(QualityClause))}
     header = {name: _header(name, form[name], errors) for name in HEADER if name in form}
-    lines = [_line(line, form, known, how, errors) for line in order.lines if line.status is not LineStatus.CANCELLED]
+    lines = [
+        _line(session, line, form, known, how, errors)
+        for line in order.lines
+        if line.status is not LineStatus.CANCELLED
+    ]
     added = [new for turn in NEW if (new := _new(session, form, f"new.{turn}.", known, how, errors)) is not None]
     if errors:
         raise Invalid("Expected an amendment that can be read, but some fields do not fit yet", errors)
@@ -98,13 +107,22 @@ def _header(name: str, text: str, errors: dict[str, str]) -> Any:
 
 
 def _line(
-    line: PurchaseOrderLine, form: Mapping[str, str], known: set[str], how: Custom, errors: dict[str, str]
+    session: Session,
+    line: PurchaseOrderLine,
+    form: Mapping[str, str],
+    known: set[str],
+    how: Custom,
+    errors: dict[str, str],
 ) -> LineEdit:
     at = f"lines.{line.line_no}."
     if form.get(f"{at}cancelled") == "true":
         return LineEdit(line.line_no, is_cancelled=True)
     given = [name for name in order_form.LINE_FIELDS if f"{at}{name}" in form]
-    return LineEdit(line.line_no, _values(form, at, given, known | set(line.quality_clauses), how, errors))
+    values = _values(form, at, given, known | set(line.quality_clauses), how, errors)
+    number = form.get(f"{at}part_revision", "").strip()
+    if number and line.part_revision is not None and number != line.part_revision.number:
+        values["part_revision_id"] = _revision(session, number, f"{at}part_revision", errors)
+    return LineEdit(line.line_no, values)
 
 
 def _new(
@@ -116,15 +134,18 @@ def _new(
     errors |= {f"{at}{name}": "is needed for a new line" for name in ("quantity", "unit_price") if name not in given}
     values = _values(form, at, [name for name in given if name != "part_revision"], known, how, errors)
     if "part_revision" in given:
-        number = form[f"{at}part_revision"].strip()
-        part_no, _, rev = number.rpartition("/")
-        found = session.scalar(
-            select(PartRevision.id).join(Part).where(Part.part_no == part_no, PartRevision.rev == rev)
+        values["part_revision_id"] = _revision(
+            session, form[f"{at}part_revision"].strip(), f"{at}part_revision", errors
         )
-        if found is None:
-            errors[f"{at}part_revision"] = f"Expected a part revision such as P-200/B, but found “{number[:40]}”"
-        values["part_revision_id"] = found
     return values
+
+
+def _revision(session: Session, number: str, name: str, errors: dict[str, str]) -> str | None:
+    part_no, _, rev = number.rpartition("/")
+    found = session.scalar(select(PartRevision.id).join(Part).where(Part.part_no == part_no, PartRevision.rev == rev))
+    if found is None:
+        errors[name] = f"Expected a part revision such as P-200/B, but found “{number[:40]}”"
+    return found
 
 
 def _values(

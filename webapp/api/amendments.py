@@ -85,6 +85,7 @@ class AmendmentAnswer(Answer):
     hash_after = fields.String()
     opened_by = fields.String()
     reverts_id = fields.UUID(allow_none=True)
+    change_order_id = fields.UUID(allow_none=True)
     approved_at = Instant(allow_none=True)
     sent_at = Instant(allow_none=True)
     applied_at = Instant(allow_none=True)
@@ -105,7 +106,7 @@ class AmendedLine(Request):
     """What becomes of a line; what is left out stays. is_cancelled: nothing more of it is delivered."""
 
     line_no = Whole(required=True)
-    part_revision = text(60, metadata={"description": "`P-200/C`: refused with the class that it needs."})
+    part_revision = text(60, metadata={"description": "`P-200/C`: only under an approved change order that says so."})
     quantity = Exact()
     unit_price = Exact()
     need_by = fields.Date(allow_none=True)
@@ -196,7 +197,7 @@ def get_amendment(record_id: str) -> dict[str, Any]:
     body=AmendmentProposal, answer=AmendmentAnswer, render=_show, etag=tag_of, status=201, person=True,
 )  # fmt: skip
 def propose_amendment(act: Act, body: dict[str, Any], record_id: str) -> str:
-    """Send it on its way, as a buyer; what needs a change order answers 409 UNCONTROLLED_CHANGE with path and class."""
+    """Send it on its way, as a buyer; what no approved change order covers answers 409 UNCONTROLLED_CHANGE with path and class."""
     order = orders.find(act.session, record_id)
     orders.need(*orders.BUYERS)
     amendment = amending.propose(

@@ -14,6 +14,7 @@ from engine.errors import Conflict, Invalid, NotFound, Refused
 from processes import amendment as amending
 from processes.order_change_sheet import order_change_pdf
 from records.amendment import AmendmentReason, AmendmentStatus, PurchaseOrderAmendment
+from records.change_order import ChangeOrder
 from records.purchase_order import PurchaseOrder
 from webapp import amendment_form, amendment_page, document_page, formats
 from webapp.amendment_page import Preview
@@ -191,6 +192,7 @@ def _show(amendment: PurchaseOrderAmendment, refusal: Refused | None = None) -> 
         changes=amendment_page.stored(reading(), amendment), title=amendment_page.title(amendment),
         may_withdraw=_why_not_withdraw(amendment), may_correct=visitor().holds(*orders.BUYERS),
         may_amend=orders.why_not_amend(amendment.order),
+        change_order=reading().get(ChangeOrder, amendment.change_order_id) if amendment.change_order_id else None,
     )  # fmt: skip
 
 

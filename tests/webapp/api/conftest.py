@@ -50,6 +50,9 @@ class Client:
     def post(self, path: str, body: Any = None, **options: Any) -> TestResponse:
         return self.send("POST", path, {} if body is None else body, **options)
 
+    def put(self, path: str, body: Any, **options: Any) -> TestResponse:
+        return self.send("PUT", path, body, **options)
+
     def patch(self, path: str, body: Any, **options: Any) -> TestResponse:
         return self.send("PATCH", path, body, **options)
 
