@@ -12,6 +12,8 @@ from engine.redline import Kind
 WORD = re.compile(r"\d+(?:[.,]\d+)*|\w+|\s+|[^\w\s]")
 MOST_WORDS = 3_000
 """Comparing takes up to the square of the words: a longer text is compared without the part that begins and ends alike."""
+SHORTEST = 5
+"""Letters of a word in which one may be a slip of the pen."""
 ALIKE = 0.34
 """Two texts that share less of their words than this read better whole, one after the other."""
 
@@ -74,3 +76,31 @@ def _inner(before: Sequence[str], after: Sequence[str]) -> list[tuple[Kind | Non
         else:
             found += [(Kind.REMOVED, before[first:last]), (Kind.ADDED, after[start:end])]
     return found
+
+
+def reads_the_same(old: str, new: str) -> bool:
+    """Tell whether two texts differ in nothing but spacing, marks, capitals and slips of the pen: one letter in a longer word.
+
+    A number, a short word or another word is never a slip: "not" is not "now".
+    """
+    before, after = (re.findall(r"\w+", text.casefold()) for text in (old, new))
+    return len(before) == len(after) and all(
+        one == other or _is_slip(one, other) for one, other in zip(before, after, strict=True)
+    )
+
+
+def _is_slip(one: str, other: str) -> bool:
+    """Whether one letter was added, left out, exchanged, or swapped with its neighbour."""
+    if (
+        not (one.isalpha() and other.isalpha())
+        or min(len(one), len(other)) < SHORTEST
+        or abs(len(one) - len(other)) > 1
+    ):
+        return False
+    head = _common(one, other)
+    rest, more = one[head:], other[head:]
+    if len(rest) == len(more):
+        swapped = rest[:2] == more[1::-1] and rest[2:] == more[2:]
+        return swapped or rest[1:] == more[1:]
+    longer, shorter = sorted((rest, more), key=len, reverse=True)
+    return longer[1:] == shorter

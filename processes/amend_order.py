@@ -15,6 +15,7 @@ from engine.registry import Registry, Work
 from processes import acknowledgement, amendment_budget, amendment_counterpart, discrepancies
 from processes.amendment import PLAN_STALE, amendment_variable, propose, start
 from processes.amendment_plan import seats_of
+from processes.amendment_standing import signers_standing
 from processes.approval_plan import plan_for
 from processes.documents import existing, order_of, order_variable, plain
 from processes.erp import ErpByHand, ErpRefused, ErpUnavailable, document_of
@@ -66,7 +67,7 @@ def plan_amendment(act: Act, work: Work) -> Mapping[str, Any]:
         {person for person in (order.buyer_id, amendment.opened_by, *_requesters(order)) if person}
         if weighty
         else set()
-    )
+    ) | signers_standing(act, amendment)
     record = (amendment.record_type, amendment.id, amendment.content_hash)
     plan = plan_for(act, record, seats, cost_centre=_cost_centre(order), barred=barred)
     move(act, amendment, AmendmentStatus.PENDING)

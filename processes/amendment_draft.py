@@ -13,7 +13,8 @@ from engine.canonical import canonical, content_hash
 from engine.errors import Conflict
 from engine.record import Operation
 from processes.amendment_examination import Examination, impact_of
-from processes.approval_plan import write_down
+from processes.amendment_standing import is_wording_alone, still_needed
+from processes.approval_plan import Seat, write_down
 from records.amendment import (
     AmendmentChange,
     AmendmentClass,
@@ -22,6 +23,7 @@ from records.amendment import (
     PurchaseOrderAmendment,
     next_amend_no,
 )
+from records.change_order import ChangeOrder
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine, approved_hash
 from rules.amending import Classified
 from rules.change_item import ChangeClass, ChangeItem
@@ -59,7 +61,7 @@ def store(
             f"Expected no open amendment of {order.number}, but somebody else opened one just now. Reload and look at it.",
             code="AMENDMENT_OPEN", record=(order.record_type, order.id),
         ) from error  # fmt: skip
-    return _store_rows(act, amendment, redline, found)
+    return _store_rows(act, amendment, redline, found, seats=found.seats)
 
 
 def store_again(
@@ -67,9 +69,14 @@ def store_again(
 ) -> PurchaseOrderAmendment:
     """Write the corrected content of an amendment that was sent back, in place of what it was; the chain keeps that.
 
-    What was signed before was signed on another hash, so that nothing of it counts. The same content again is left as it is.
+    What was signed before was signed on another hash, so that nothing of it counts, unless only the wording of the reason was
+    mended: then those approvals stand, and who sent it back is asked alone. The same content again is left as it is.
     """
     redline, order = redline_of(found), amendment.order
+    is_mended = is_wording_alone(amendment.changes, redline, (amendment.reason, reason)) and (
+        amendment.reason_code is reason_code and amendment.change_order_id == _id(found.change_order)
+    )
+    signed_before = amendment.content_hash
     with act.session.no_autoflush:
         for name, value in _content(act, order, found, reason=reason, reason_code=reason_code).items():
             setattr(amendment, name, value)
@@ -82,17 +89,25 @@ def store_again(
         act.session.delete(change)
     act.session.flush()
     act.session.expire(amendment, ["changes"])
-    return _store_rows(act, amendment, redline, found)
+    seats = found.seats
+    if is_mended:
+        seats = still_needed(act, amendment, seats, signed_before=signed_before)
+    return _store_rows(act, amendment, redline, found, seats=seats)
 
 
 def _store_rows(
-    act: Act, amendment: PurchaseOrderAmendment, redline: Sequence[AmendmentChange], found: Examination
+    act: Act,
+    amendment: PurchaseOrderAmendment,
+    redline: Sequence[AmendmentChange],
+    found: Examination,
+    *,
+    seats: Sequence[Seat],
 ) -> PurchaseOrderAmendment:
     for position, change in enumerate(redline, start=1):
         change.position, change.amendment_id, change.amendment = position, amendment.id, amendment
         act.session.add(change)
     act.session.add_all(_items(amendment, amendment.order, found.classified))
-    write_down(act, (amendment.record_type, amendment.id, amendment.content_hash), found.seats)
+    write_down(act, (amendment.record_type, amendment.id, amendment.content_hash), seats)
     act.session.flush()
     return amendment
 
@@ -109,8 +124,12 @@ def _content(
         "money_delta": weight.total_after - weight.total_before, "increase": weight.increase,
         "increase_percent": weight.percent, "plan": weight.plan, "plan_row": weight.judgement.row.number,
         "plan_words": weight.words, "judged_by": weight.judgement.hash, "impact": "\n".join(impact_of(act, order, found)),
-        "change_order_id": found.change_order.id if found.change_order is not None else None,
+        "change_order_id": _id(found.change_order),
     }  # fmt: skip
+
+
+def _id(change_order: ChangeOrder | None) -> str | None:
+    return change_order.id if change_order is not None else None
 
 
 def redline_of(found: Examination) -> list[AmendmentChange]:

@@ -14,7 +14,7 @@ from records.signature import SignatureStatus
 from rules.amending import Edits
 from rules.change_item import ChangeItem
 from tests.amendments import D, acknowledged, amend, amendments, answer, more, newest, redline, sent, within
-from tests.people import bea, lena, otto
+from tests.people import bea, carl, lena, max_, otto
 from tests.story import Story
 
 
@@ -170,3 +170,62 @@ def test_what_the_supplier_offered_is_not_corrected_but_decided_again(story: Sto
     assert (newest(story).status, story.steps, story.order.status) == (
         AmendmentStatus.WITHDRAWN, ["decide_counter_offer"], OrderStatus.COUNTER_OFFER,
     )  # fmt: skip
+
+
+def half_signed(story: Story) -> PurchaseOrderAmendment:
+    """Have an amendment that the owner of the cost centre approved before the purchasing manager sent it back."""
+    acknowledged(story)
+    amend(story, more(1000), reason="The plant neads more brackets")
+    assert sorted(roles(story)) == ["CC_OWNER", "PUR_MGR"]
+    story.as_(carl).decide("decide_slot", "approve")
+    story.as_(max_).decide("decide_slot", "return", reason="It says neads")
+    return newest(story)
+
+
+def roles(story: Story) -> list[str]:
+    """Return the roles that are asked for the newest amendment as it reads now."""
+    amendment = newest(story)
+    return story.read(
+        lambda session: [
+            slot.role for slot in slots_of(session, amendment.record_type, amendment.id, amendment.content_hash)
+        ]
+    )
+
+
+def test_an_approval_stands_when_only_the_wording_was_mended_and_who_sent_it_back_is_asked(story: Story) -> None:
+    before = half_signed(story)
+    within(
+        story,
+        lambda act: amending.resubmit(
+            act, act.session.get_one(PurchaseOrderAmendment, before.id), more(1000), reason="The plant needs more brackets.",
+            reason_code=before.reason_code,
+        ),
+    )  # fmt: skip
+    story.settle()
+    after = newest(story)
+    assert after.content_hash != before.content_hash
+    assert (roles(story), story.steps, story.incidents) == (["PUR_MGR"], ["decide_slot"], [])
+    assert f"Stands as signed before the return: {carl.name}" in after.impact
+    story.as_(max_).decide("decide_slot", "approve")
+    assert (newest(story).status, story.order.lines[0].quantity) == (AmendmentStatus.SENT, D(1000))
+    assert story.incidents == []
+
+
+@pytest.mark.parametrize(
+    ("quantity", "reason"),
+    [(1001, "The plant needs more brackets"), (1000, "The plant needs fewer brackets"), (1000, "The plant needs 20 more brackets")],
+)  # fmt: skip
+def test_every_approval_is_asked_again_when_more_than_the_wording_changed(
+    story: Story, quantity: int, reason: str
+) -> None:
+    before = half_signed(story)
+    within(
+        story,
+        lambda act: amending.resubmit(
+            act, act.session.get_one(PurchaseOrderAmendment, before.id), more(quantity), reason=reason,
+            reason_code=before.reason_code,
+        ),
+    )  # fmt: skip
+    story.settle()
+    assert (sorted(roles(story)), story.steps) == (["CC_OWNER", "PUR_MGR"], ["decide_slot", "decide_slot"])
+    assert "Stands" not in newest(story).impact
