@@ -55,7 +55,10 @@ def test_a_locked_process_is_released_by_a_change_order_that_its_author_did_not_
         draft = definitions.draft(act, files, process_id=PROCESS)
         present = definitions.released(act.session, PROCESS)
         assert (draft.status, draft.version) == ("DRAFT", present.version + 1)
-        for signer in ("pat", "ella"):
+        draft_id = draft.id
+    with plant.acting("user:ella") as act:
+        draft = act.session.get_one(Definition, draft_id)
+        for signer in ("pat", "quinn"):
             order = opened(act, OrderClass.C3)
             add_definition(act, order, draft)
             board(act, order, signer)
