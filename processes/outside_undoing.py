@@ -107,12 +107,20 @@ def undo_purchase(act: Act, work: Work) -> None:
     lines = [link.order_line] if link is not None else _lines_of(act, work)
     for line in lines:
         cancel_line(act, line, reason=reason)
-    requisition = _requisition(act, work)
-    if (
-        requisition is not None
-        and requisition.status in UNDECIDED
-        and not any(each.converted_quantity for each in requisition.lines)
-    ):
+    if (requisition := _requisition(act, work)) is not None:
+        _cancel_undecided(act, requisition, reason=reason)
+
+
+def call_off(act: Act, requisition: Requisition, *, reason: str) -> None:
+    """Cancel what was asked for and is not ordered, and the order lines of it that no link has taken, as ``cancel_line`` does."""
+    for line in _ordered(act, requisition.id):
+        if not any(each.is_open for each in links_of_line(act.session, line.id)):
+            cancel_line(act, line, reason=reason)
+    _cancel_undecided(act, requisition, reason=reason)
+
+
+def _cancel_undecided(act: Act, requisition: Requisition, *, reason: str) -> None:
+    if requisition.status in UNDECIDED and not any(each.converted_quantity for each in requisition.lines):
         supersede(act, requisition.record_type, requisition.id)
         release(act, document=(requisition.record_type, requisition.id))
         move_requisition(act, requisition, RequisitionStatus.CANCELLED, reason=reason)
@@ -148,12 +156,14 @@ def _ask_the_buyer(act: Act, order: PurchaseOrder, line: PurchaseOrderLine, *, r
 
 def _lines_of(act: Act, work: Work) -> list[PurchaseOrderLine]:
     requisition = _requisition(act, work)
-    if requisition is None:
-        return []
+    return _ordered(act, requisition.id) if requisition is not None else []
+
+
+def _ordered(act: Act, requisition_id: str) -> list[PurchaseOrderLine]:
     wanted = (
         select(PurchaseOrderLine)
         .join(RequisitionLine, RequisitionLine.id == PurchaseOrderLine.requisition_line_id)
-        .where(RequisitionLine.requisition_id == requisition.id)
+        .where(RequisitionLine.requisition_id == requisition_id)
     )
     return list(act.session.scalars(wanted))
 

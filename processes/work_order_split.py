@@ -15,14 +15,19 @@ from sqlalchemy import select
 from engine.act import Act
 from engine.canonical import canonical_json, content_hash
 from engine.errors import Conflict, Invalid
+from engine.instances import cancel as cancel_flow
+from engine.instances import records_of
 from processes import genealogy
 from processes.notices import tell_role
 from processes.outside_linking import link, unlink
+from processes.outside_undoing import call_off
+from processes.outside_watch import running_for
 from processes.work_order_planning import OPERATION_FIELDS, create, need_planner, steps_of
 from processes.work_order_release import FROZEN, snapshot_of
 from records.lot import EdgeKind, GenealogyEdge, LotSource, LotStatus, free_number, stands
 from records.outside import BEFORE_SHIPPING, OutsideLink
 from records.part import PartRevision
+from records.requisition import Requisition
 from records.signing import supersede
 from records.work_order import (
     DONE,
@@ -133,6 +138,7 @@ def _divide(act: Act, order: WorkOrder, parts: Sequence[Part], change_order: Cha
     move(act, order, WorkOrderStatus.SPLIT, reason="Divided into " + ", ".join(child.number for child in children))
     act.session.flush()
     _share_links(act, order, parts, children)
+    _end_outside_work(act, order, children)
     _hand_over(act, order, parts, children)
     for part, child in zip(parts, children, strict=True):
         if part.is_started:
@@ -224,6 +230,26 @@ def _unlink(act: Act, one: OutsideLink, reason: str) -> None:
         key=f"{one.id}:unlinked",
         record=("purchase_order", line.order_id),
     )
+
+
+def _end_outside_work(act: Act, order: WorkOrder, children: Sequence[WorkOrder]) -> None:
+    """End the flows of operations that are over with the divided order; the parts have flows of their own when they are due.
+
+    A part takes up the link that it got here. What was still being bought for the whole is called off, and the planner is told.
+    """
+    reason = f"{order.number} is divided into {', '.join(child.number for child in children)}"
+    for operation in order.operations:
+        running = running_for(act.session, operation.record_type, operation.id)
+        if running is None:
+            continue
+        bought = [each for each in records_of(act.session, running.id) if each[0] == Requisition.record_type]
+        cancel_flow(act, running.id, reason)
+        for _, requisition_id in bought:
+            call_off(act, act.session.get_one(Requisition, requisition_id), reason=reason)
+        tell_role(
+            act, "PLANNER", f"Outside processing of {operation.number} has ended: {reason}", key=f"{running.id}:divided",
+            body="Each part goes out under its own number when it is due.", record=(order.record_type, order.id),
+        )  # fmt: skip
 
 
 def _hand_over(act: Act, order: WorkOrder, parts: Sequence[Part], children: Sequence[WorkOrder]) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from engine.act import Act, Installation
 from engine.errors import Conflict, Invalid, RuleViolation
-from processes import work_orders
+from engine.stored.instance import Instance
+from processes import outside_processing, work_orders
 from processes.genealogy import Source, make_lot
 from processes.genealogy_gaps import gaps_of
 from processes.genealogy_trace import Direction, trace
@@ -20,11 +21,13 @@ from records.lot import LotSource, LotStatus
 from records.notice import Notice
 from records.outside import LinkStatus, OutsideLink
 from records.part import PartRevision
-from records.work_order import OperationStatus, WorkOrder, WorkOrderStatus
+from records.purchase_order import OrderStatus
+from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus
 from rules.order_consistency import links_of_work
 from tests import makers
+from tests.clock import SettableClock
 from tests.makers import D
-from tests.outside import make_heat_treater, make_outside_order
+from tests.outside import OutsideStory, make_heat_treater, make_outside_order
 
 STEPS: tuple[dict[str, Any], ...] = (
     {"op_no": 10, "description": "Mill and deburr", "work_centre": "MILL"},
@@ -254,3 +257,64 @@ def test_a_conversion_cancels_the_links_and_tells_the_buyer(house: Installation)
         work_orders.convert(act, order, new, Approved())
         assert {each.status for each in act.session.scalars(select(OutsideLink))} == {LinkStatus.CANCELLED}
         assert any("CO-1042" in subject for subject in act.session.scalars(select(Notice.subject)))
+
+
+def begun_outside(plant: Installation, clock: SettableClock, *, with_order: bool) -> OutsideStory:
+    return OutsideStory(plant, clock).begin(quantity=24, with_order=with_order)
+
+
+def divide(story: OutsideStory) -> list[str]:
+    """Divide the work of a story into 10 that go on and 14; return the numbers of the parts."""
+    with story.as_("rita").acting() as act:
+        order = act.session.get_one(WorkOrderOperation, story.operation_id).work_order
+        parts = work_orders.split(act, order, [Part(D(10), is_started=True), Part(D(14))])
+        numbers = [each.number for each in parts]
+    story.settle()
+    return numbers
+
+
+def flows(story: OutsideStory) -> list[tuple[str, str]]:
+    wanted = select(Instance).where(Instance.process_id != "order_to_close").order_by(Instance.started_at, Instance.id)
+    rows = story.read(lambda session: list(session.scalars(wanted)))
+    return [(each.process_id, each.status) for each in rows]
+
+
+def test_the_flow_of_a_divided_order_ends_with_a_notice_and_the_part_that_goes_on_has_its_own(
+    plant: Installation, clock: SettableClock
+) -> None:
+    story = begun_outside(plant, clock, with_order=True).plan(24)
+    old = story.link
+    going_on, _ = divide(story)
+    assert flows(story) == [("outside_processing", "CANCELLED")]
+    told = story.read(lambda session: list(session.scalars(select(Notice.subject))))
+    assert any(f"Outside processing of {old.operation.number} has ended" in each for each in told)
+    plant.extras.pop(outside_processing.LAST_LOOK, None)
+    outside_processing.start_due_outside_operations(plant)
+    story.settle()
+    assert flows(story) == [("outside_processing", "CANCELLED"), ("outside_processing", "RUNNING")]
+    shares = story.read(
+        lambda session: {
+            each.operation.work_order.number: (each.allocated_quantity, each.order_line_id, each.status)
+            for each in session.scalars(select(OutsideLink))
+        }
+    )
+    assert shares[going_on] == (D(10), old.order_line_id, LinkStatus.PO_LINKED)
+    story.instance_id = story.read(
+        lambda session: session.scalars(select(Instance.id).where(Instance.status == "RUNNING")).one()
+    )
+    story.plan(10)
+    assert (story.steps, story.incidents) == (["release_special_process"], [])
+    assert len(story.read(lambda session: list(session.scalars(select(OutsideLink))))) == 3
+
+
+def test_what_was_still_being_bought_for_a_divided_order_is_cancelled_with_its_flow(
+    plant: Installation, clock: SettableClock
+) -> None:
+    story = begun_outside(plant, clock, with_order=False)
+    story.plan(24, cost_centre="4711", estimated_price="18.00")
+    (order,) = story.purchase_orders
+    assert order.status is OrderStatus.DRAFT
+    divide(story)
+    assert flows(story) == [("outside_processing", "CANCELLED")]
+    (after,) = story.purchase_orders
+    assert (after.status, story.tasks(), story.incidents) == (OrderStatus.CANCELLED, [], [])
