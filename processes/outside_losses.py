@@ -10,11 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from engine.act import Act
-from engine.canonical import canonical
 from engine.errors import Conflict, Invalid
 from engine.jobs import defer
 from engine.ports import SignatureRequest
-from engine.record import Operation
 from engine.registry import Registry, Work
 from processes.documents import plain
 from processes.notices import tell_role
@@ -22,6 +20,7 @@ from processes.outside_documents import link_of, link_variable, number_of
 from processes.outside_moving import PLANNER, require_role, same_movement, settle, tell_flow
 from processes.seats import fill_seat, open_seat_of, set_seats
 from processes.work_order_planning import create, writers_of
+from processes.work_order_quantity import open_quantity, refuse_open_change, set_quantity
 from records.numbering import next_number
 from records.outside import MovementKind, OutsideLink, OutsideMovement, locked, movement_called, record_movement
 from records.outside_loss import (
@@ -36,8 +35,8 @@ from records.outside_loss import (
 )
 from records.signature import Meaning
 from records.units import check_quantity
-from records.work_order import LOCKSTEP, WorkOrder, WorkOrderType
-from rules.change_item import ChangeClass, ChangeItem
+from records.work_order import LOCKSTEP, WorkOrderType
+from rules.change_item import ChangeClass
 
 registry = Registry()
 
@@ -60,6 +59,7 @@ def declare_lost(
     statement: the supplier's own, by date and reference. Raises: Forbidden for who does not plan; Invalid without a statement or
     a follow-up, or when nothing of the work order would be left; Conflict CON-13 for more than is away.
     """
+    link = locked(act, link)
     if (known := movement_called(act.session, event_id)) is not None:
         return same_movement(known, link)
     require_role(act, PLANNER, f"declare pieces of {link.number} lost")
@@ -69,7 +69,6 @@ def declare_lost(
             {"statement": "is required: date and reference of what the supplier wrote"},
         )
     chosen = follow_up_called(follow_up)
-    link = locked(act, link)
     check_quantity(quantity, link.uom)
     movement = record_movement(
         act, link, MovementKind.DECLARED_LOST, quantity, event_id=event_id, moved_on=link.site.local_day(act.now),
@@ -97,7 +96,7 @@ def sign_loss(
     """Fill the seat of the planner or of the buyer; the second signature does what they signed.
 
     Raises: Forbidden for who holds neither role or signed already; Invalid for content that was not seen; Conflict when it
-    waits for no signature, or when the work order has another quantity by now.
+    waits for no signature, the work order has another quantity by now, or another change of its quantity waits.
     """
     if loss.status is not LossStatus.DECLARED:
         raise Conflict(
@@ -110,6 +109,8 @@ def sign_loss(
             f"{plain(loss.work_order.quantity)} by now; let the planner choose anew what follows",
             record=(loss.record_type, loss.id),
         )  # fmt: skip
+    if loss.quantity_after is not None:
+        refuse_open_change(act.session, loss.work_order)
     seat = open_seat_of(act, loss)
     meaning = MEANINGS[seat.role] if seat is not None else Meaning.AUTHORED
     if fill_seat(act, loss, request, seen_hash=seen_hash, meaning=meaning, reason=reason):
@@ -170,9 +171,9 @@ def _declare(act: Act, movement: OutsideMovement, follow_up: FollowUp) -> Outsid
     act.session.add(loss)
     act.session.flush()
     set_seats(act, loss, list(MEANINGS), why=f"what follows the loss under {link.number}")
-    if _is_ours(loss):
-        act.session.add(_item(loss))
-        act.session.flush()
+    if loss.quantity_after is not None and _is_ours(loss):
+        signed = (loss.record_type, loss.id, loss.approved_hash)
+        open_quantity(act, order, order.quantity, loss.quantity_after, signed=signed, change_class=ChangeClass.C2)
     subject = f"{loss.number}: {plain(loss.quantity)} {loss.uom} of {link.number} are lost; sign what follows"
     for role in MEANINGS:
         tell_role(act, role, subject, key=f"{loss.id}:{role}", record=(loss.record_type, loss.id))
@@ -184,21 +185,11 @@ def _is_ours(loss: OutsideLoss) -> bool:
     return loss.follow_up is FollowUp.REDUCE and LOCKSTEP in writers_of(loss.work_order, "header")
 
 
-def _item(loss: OutsideLoss) -> ChangeItem:
-    """Say word for word what the signatures change: the guarded quantity opens for this alone."""
-    return ChangeItem(
-        change_type=loss.record_type, change_id=loss.id, change_hash=loss.approved_hash, table_name=WorkOrder.record_type,
-        row_id=loss.work_order_id, operation=Operation.UPDATE, column_name="quantity", change_class=ChangeClass.C2,
-        old_text=canonical(loss.quantity_before, scale=6), new_text=canonical(loss.quantity_after, scale=6),
-    )  # fmt: skip
-
-
 def _reduce(act: Act, loss: OutsideLoss) -> None:
     order = loss.work_order
     assert loss.quantity_after is not None
     if _is_ours(loss):
-        order.quantity = loss.quantity_after
-        act.session.flush()
+        set_quantity(act, order, loss.quantity_after)
         return
     subject = (
         f"Set {order.number} to {plain(loss.quantity_after)} {order.uom} in {order.system}: {loss.number} is signed"

@@ -1,6 +1,7 @@
 """Move pieces of a link: ship them, take them back, recall them, undo a shipment (B08 to B10, B17).
 
-Every movement is refused whole or made whole, once for an event, and tells the flow that waits for it.
+Every movement is refused whole or made whole, once for an event, and tells the flow that waits for it. The link is locked before
+anything is asked, so that of two callers who tell of one event at one instant the second finds what the first has written.
 """
 
 from __future__ import annotations
@@ -99,10 +100,10 @@ def ship(act: Act, link: OutsideLink, shipment: Shipment) -> OutsideMovement:
     Raises: Forbidden for who is not shipping; Invalid for what was typed; Conflict SHIP_BLOCKED or ON_HOLD with whose turn it is;
     RuleViolation CON-06 and the other rules of ship-out. A second delivery of an event moves nothing and returns the first.
     """
+    link = locked(act, link)
     if (known := movement_called(act.session, shipment.event_id)) is not None:
         return same_movement(known, link)
     require_role(act, SHIPPING, f"ship {link.number}")
-    link = locked(act, link)
     quantity = pieces(link, shipment.quantity, shipment.uom)
     _refuse_blocked(act, link)
     _refuse_wrong_count(link, quantity, is_partial=shipment.is_partial)
@@ -130,10 +131,10 @@ def take_back(act: Act, link: OutsideLink, returned: Return) -> list[OutsideMove
 
     Raises: Conflict CON-13 when more comes than is away or a serial number never left: nothing moves, and the attempt is kept.
     """
+    link = locked(act, link)
     if (known := movement_called(act.session, returned.event_id)) is not None:
         return [same_movement(known, link)]
     require_role(act, RECEIVING, f"take {link.number} back")
-    link = locked(act, link)
     counts = [
         (MovementKind.RETURN_GOOD, returned.good, returned.serials, returned.event_id),
         (MovementKind.RETURN_SCRAP, returned.scrap, returned.scrap_serials, f"{returned.event_id}#scrap"),
@@ -166,12 +167,12 @@ def recall(
     act: Act, link: OutsideLink, quantity: Decimal, *, reason: str, event_id: str, serials: tuple[str, ...] = ()
 ) -> OutsideMovement:
     """Book pieces that came home unprocessed; they may be shipped again. Raises: Invalid without a reason; Conflict CON-13."""
+    link = locked(act, link)
     if (known := movement_called(act.session, event_id)) is not None:
         return same_movement(known, link)
     require_role(act, (*PLANNER, *RECEIVING), f"recall pieces of {link.number}")
     if not reason.strip():
         raise Invalid("Expected a reason for the recall, but there is none", {"reason": "is required"})
-    link = locked(act, link)
     check_quantity(quantity, link.uom)
     movement = record_movement(
         act, link, MovementKind.RECALL, quantity, event_id=event_id, moved_on=link.site.local_day(act.now),
@@ -184,7 +185,7 @@ def recall(
 
 def undo_shipment(act: Act, movement: OutsideMovement, *, reason: str, event_id: str) -> OutsideMovement:
     """Take a shipment back that the carrier has not fetched: a negative row, and the pieces are here as before."""
-    link = movement.link
+    link = locked(act, movement.link)
     if (known := movement_called(act.session, event_id)) is not None:
         return same_movement(known, link)
     require_role(act, SHIPPING, f"undo a shipment of {link.number}")
@@ -194,7 +195,6 @@ def undo_shipment(act: Act, movement: OutsideMovement, *, reason: str, event_id:
         raise Invalid("Expected a reason to undo the shipment, but there is none", {"reason": "is required"})
     if is_undone(act, movement):
         raise Conflict(f"Expected {movement.number} to stand, but it was undone before", code="ILLEGAL_TRANSITION")
-    link = locked(act, link)
     undone = record_movement(
         act, link, MovementKind.SHIP_OUT, movement.quantity, event_id=event_id, moved_on=link.site.local_day(act.now),
         serials=tuple(serial.serial for serial in movement.serials), takes_back=movement, reason=reason.strip(),

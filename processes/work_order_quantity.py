@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,6 +27,7 @@ from processes.work_order_planning import need_planner
 from records.amendment import AmendmentReason, PurchaseOrderAmendment
 from records.approval import ApprovalSlot, slots_of
 from records.outside import FINAL, OutsideLink
+from records.outside_loss import LossStatus, OutsideLoss
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.roles import holds
 from records.signature import Meaning
@@ -48,6 +50,9 @@ from rules.work_order_quantity import below_what_is_away
 
 WITH_SUPPLIER = frozenset({OrderStatus.TRANSMITTED, OrderStatus.ACKNOWLEDGED, OrderStatus.PARTIALLY_RECEIVED})
 """An order that its supplier has changes by amendment; its buyer changes an earlier one by hand."""
+NOT_PASSED = frozenset({OperationStatus.READY, OperationStatus.STARTED, OperationStatus.WAITING})
+"""Statuses of the first operation in which its pieces are still to be made."""
+
 WHY = {
     "PLANNER": "The planner answers for the quantity of the work",
     "BUYER": "Something is bought for the work, and the order line changes with it",
@@ -103,9 +108,9 @@ def propose_quantity(act: Act, order: WorkOrder, quantity: Decimal, *, reason: s
     need_planner(act, order=order)
     if not reason.strip():
         raise Invalid("Expected a reason for the change, but there is none", {"reason": "is required"})
+    refuse_open_change(act.session, order)
+    _refuse_open_loss(act.session, order)
     found = preview_quantity(act.session, order, quantity)
-    if (waiting := open_change_of(act.session, order)) is not None:
-        raise _second(order, waiting.number)
     turn = next_change_no(act.session, order)
     number = f"{order.number}/C{turn}"
     amendments = _amend(act, found.shares, number=number, reason=reason)
@@ -128,7 +133,10 @@ def propose_quantity(act: Act, order: WorkOrder, quantity: Decimal, *, reason: s
                 allocated_after=share.after, amendment_id=amendment.id if amendment is not None else None,
             )
         )  # fmt: skip
-    _write_item(act, change)
+    signed = (change.record_type, change.id, change.content_hash)
+    open_quantity(
+        act, order, order.quantity, quantity, signed=signed, change_class=ChangeClass(found.change_class.value)
+    )
     sides = ("PLANNER", "BUYER") if found.change_class is WorkOrderChangeClass.C2 else ("PLANNER",)
     seats = [Seat(stage=1, role=side, why=[WHY[side]], meaning=MEANINGS[side].value) for side in sides]
     write_down(act, (change.record_type, change.id, change.content_hash), seats)
@@ -244,7 +252,7 @@ def _refuse_state(order: WorkOrder, quantity: Decimal) -> None:
             record=(order.record_type, order.id),
         )  # fmt: skip
     first = order.operations[0]
-    if first.status not in (OperationStatus.READY, OperationStatus.STARTED, OperationStatus.WAITING):
+    if first.status not in NOT_PASSED:
         way_out = "Plan another work order" if quantity > order.quantity else "Divide the order, or report scrap"
         raise Conflict(
             f"Expected {first.number} to be open, but it is {first.status.value.lower().replace('_', ' ')}: its pieces are made. "
@@ -347,15 +355,54 @@ def _signed_hash(
     )  # fmt: skip
 
 
-def _write_item(act: Act, change: WorkOrderChange) -> None:
+def open_quantity(
+    act: Act,
+    order: WorkOrder,
+    before: Decimal,
+    after: Decimal,
+    *,
+    signed: tuple[str, str, str],
+    change_class: ChangeClass,
+) -> None:
+    """Say word for word what signatures change: the guarded quantity opens once, for exactly this, when every seat is signed.
+
+    signed: type and id of the record that the signatures are on, and the hash of its content.
+    """
+    change_type, change_id, change_hash = signed
     act.session.add(
         ChangeItem(
-            change_type=change.record_type, change_id=change.id, change_hash=change.content_hash, table_name="work_order",
-            row_id=change.work_order_id, operation=Operation.UPDATE, column_name="quantity",
-            old_text=f"{change.quantity_before:.6f}", new_text=f"{change.quantity_after:.6f}",
-            change_class=ChangeClass(change.change_class.value),
+            change_type=change_type, change_id=change_id, change_hash=change_hash, table_name=order.record_type, row_id=order.id,
+            operation=Operation.UPDATE, column_name="quantity", old_text=f"{before:.6f}", new_text=f"{after:.6f}",
+            change_class=change_class,
         )
     )  # fmt: skip
+    act.session.flush()
+
+
+def set_quantity(act: Act, order: WorkOrder, after: Decimal, shares: Sequence[WorkOrderChangeShare] = ()) -> None:
+    """Give an order, its first operation and its links the quantities that were signed; pieces that have gone in stay counted."""
+    with act.session.no_autoflush:
+        first = order.operations[0]
+        if first.quantity_in is not None and first.status in NOT_PASSED:
+            first.quantity_in = after
+        order.quantity = after
+        for share in shares:
+            share.link.allocated_quantity = share.allocated_after
+    act.session.flush()
+
+
+def refuse_open_change(session: Session, order: WorkOrder) -> None:
+    """Refuse to touch the quantity while a change of it waits for signatures. Raises: Conflict CHANGE_OPEN."""
+    if (waiting := open_change_of(session, order)) is not None:
+        raise _second(order, waiting.number)
+
+
+def _refuse_open_loss(session: Session, order: WorkOrder) -> None:
+    wanted = select(OutsideLoss.number).where(
+        OutsideLoss.work_order_id == order.id, OutsideLoss.status == LossStatus.DECLARED, OutsideLoss.quantity_after.is_not(None)
+    )  # fmt: skip
+    if (number := session.scalars(wanted.limit(1)).first()) is not None:
+        raise _second(order, number)
 
 
 def _apply(act: Act, change: WorkOrderChange) -> None:
@@ -370,13 +417,6 @@ def _apply(act: Act, change: WorkOrderChange) -> None:
             code="BASELINE_CONFLICT", record=(order.record_type, order.id),
         )  # fmt: skip
     preview_quantity(act.session, order, change.quantity_after)
-    with act.session.no_autoflush:
-        first = order.operations[0]
-        if first.quantity_in is not None:
-            first.quantity_in = change.quantity_after
-        order.quantity = change.quantity_after
-        for share in change.shares:
-            share.link.allocated_quantity = share.allocated_after
-    act.session.flush()
+    set_quantity(act, order, change.quantity_after, change.shares)
     move(act, change, WorkOrderChangeStatus.APPLIED, reason=change.reason)
     act.session.flush()

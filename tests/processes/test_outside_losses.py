@@ -10,12 +10,14 @@ from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
 from engine.jobs import arguments
 from engine.ports import SignatureRequest
 from engine.stored.job import Job
-from processes import outside_processing, work_orders
+from processes import outside_processing, work_order_quantity, work_orders
 from processes.outside_losses import choose_anew, declare_lost, sign_loss
 from records.notice import Notice
 from records.outside import LinkStatus
 from records.outside_loss import ClaimDecision, FollowUp, LossStatus, OutsideClaim, OutsideLoss
 from records.work_order import WorkOrder, WorkOrderOperation, WorkOrderStatus
+from records.work_order_change import WorkOrderChange
+from rules.change_item import ChangeItem
 from tests import makers
 from tests.clock import SettableClock
 from tests.makers import D
@@ -97,6 +99,29 @@ def test_the_work_order_gets_fewer_pieces_when_both_sides_have_signed_and_the_li
     order = outside.read(lambda session: session.get_one(WorkOrder, loss.work_order_id))
     assert order.quantity == 22
     assert (outside.watch().link.status, outside.incidents) == (LinkStatus.CLOSED, [])
+
+
+def test_a_loss_and_another_change_of_the_quantity_wait_for_each_other(outside: OutsideStory) -> None:
+    ready_here(outside).ship(20, is_partial=True)
+
+    def propose(quantity: int) -> WorkOrderChange:
+        with outside.installation.acting("user:rita") as act:
+            order = act.session.get_one(WorkOrderOperation, outside.operation_id).work_order
+            return work_order_quantity.propose_quantity(act, order, D(quantity), reason="The customer wants them")
+
+    lose(outside, 2, "REDUCE")
+    [loss] = losses(outside)
+    with pytest.raises(Conflict, match=loss.number) as refused:
+        propose(30)
+    assert (refused.value.code, outside.operation.work_order.quantity) == ("CHANGE_OPEN", 24)
+    signed(outside, "rita")
+    signed(outside, "bea")
+    work = outside.operation.work_order
+    assert (work.quantity, work.operations[0].quantity_in) == (22, 24)
+    items = outside.read(lambda session: list(session.scalars(select(ChangeItem).where(ChangeItem.row_id == work.id))))
+    assert [(each.change_type, each.new_text, each.applied_at is not None) for each in items] == [
+        ("outside_loss", "22.000000", True)
+    ]
 
 
 def test_pieces_that_are_made_again_are_a_planned_work_order_of_the_same_part(outside: OutsideStory) -> None:
