@@ -139,7 +139,7 @@ def line_in(act: Act, row: Mapping[str, str]) -> PurchaseOrderLine:
     if line is None:
         raise Invalid(
             f"Expected a line of one order, but found {row['order']!r:.40} line {row['line_no']!r:.10}",
-            {"order": "is unknown"},
+            {"line_no" if len(orders) == 1 else "order": "is unknown"},
         )
     return line
 

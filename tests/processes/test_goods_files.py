@@ -89,7 +89,7 @@ def test_certificates_of_a_file_are_kept_once_with_their_documents_and_told_by_r
     with plant.acting("adapter:edi") as act:
         report = bring(act, content)
     assert (report.rows, report.recorded, [row for row, _ in report.problems]) == (11, 1, list(range(3, 13)))
-    named = ["file", "", "type", "quantity", "process_date", "sha256", "order", "issuer", "receipt", "file"]
+    named = ["file", "", "type", "quantity", "process_date", "sha256", "line_no", "issuer", "receipt", "file"]
     for (_, sentence), column in zip(report.problems, named, strict=True):
         assert sentence.startswith("Expected ")
         assert f"({column} " in sentence or not column, sentence
