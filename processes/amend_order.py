@@ -17,6 +17,7 @@ from processes.amendment import PLAN_STALE, amendment_variable, propose, start
 from processes.amendment_plan import seats_of
 from processes.amendment_standing import signers_standing
 from processes.approval_plan import plan_for
+from processes.change_waking import wake_for
 from processes.documents import existing, order_of, order_variable, plain
 from processes.erp import ErpByHand, ErpRefused, ErpUnavailable, document_of
 from processes.erp_adapters import erp_of
@@ -114,6 +115,7 @@ def close_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     move(act, amendment, to, reason=reason)
     amendment_counterpart.look(act, order)
     _tell_buyer(act, amendment, f"{amendment.number} ended without effect", body=reason)
+    wake_for(act, amendment.id)
     return {"amendment": amendment_variable(amendment)}
 
 
@@ -267,6 +269,7 @@ def refuse_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     start(act, reverting)
     amendment_counterpart.look(act, order)
     _tell_buyer(act, amendment, f"{amendment.number} was refused; {reverting.number} restores the order", body=reason)
+    wake_for(act, amendment.id)
     return {"amendment": amendment_variable(amendment), "order": order_variable(order)}
 
 
@@ -299,6 +302,7 @@ def finish_amendment(act: Act, work: Work) -> Mapping[str, Any]:
         variables={"revision": Decimal(amendment.revision), "amendment_id": amendment.id},
     )  # fmt: skip
     _tell_buyer(act, amendment, f"{amendment.number} is done: {title_of(amendment)}")
+    wake_for(act, amendment.id)
     return {"amendment": amendment_variable(amendment), "order": order_variable(order)}
 
 

@@ -72,6 +72,14 @@ def propose_way_back(act: Act, order: ChangeOrder, *, reason: str, seats: Sequen
     return _propose(act, order, AddendumKind.WITHDRAWAL, back, reason=reason, seats=seats)
 
 
+def propose_delta(act: Act, order: ChangeOrder, *, reason: str, seats: Sequence[str]) -> ChangeOrderAddendum:
+    """Propose another disposition for what was refused during implementation (C14); it sets no value by itself.
+
+    Raises: Invalid without a reason; Conflict unless the order is being carried out.
+    """
+    return _propose(act, order, AddendumKind.DELTA, [], reason=reason, seats=seats)
+
+
 def apply_addendum(act: Act, addendum: ChangeOrderAddendum) -> list[ChangeItem]:
     """Approve an addendum whose every seat is signed and write its values, in this one act; a second call does nothing.
 

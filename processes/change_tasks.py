@@ -332,6 +332,11 @@ def _all_pairs(session: Session, task: ChangeTask) -> Pairs:
     return [(row, each) for row in rows if row.document_id == task.target_id for each in row.dispositions]
 
 
+def rows_of_task(session: Session, task: ChangeTask) -> list[AffectedOrder]:
+    """Return the rows that a task carries out."""
+    return _rows(session, task)
+
+
 def _dispositions(session: Session, task: ChangeTask) -> list[RowDisposition]:
     return [each for _, each in _pairs(session, task)]
 

@@ -43,7 +43,7 @@ CAST = tuple(
         ("Quinn Harper", "Quality engineer", "QA_ENG QA_SP SQ"),
         ("Sam Whitlock", "Shipping and receiving", "SHIPPING RECEIVING"),
         ("Ana Sorensen", "Accounts payable", "AP"),
-        ("Pat Mulder", "Process engineer", "PROCESS_ENGINEER"),
+        ("Pat Mulder", "Process engineer", "PROCESS_ENGINEER CHANGE_SPECIALIST"),
         ("Otto Brandt", "Machinist", ""),
         ("Lena Fischer", "Purchasing lead", "PUR_LEAD"),
         ("Carl Jensen", "Head of machining", "CC_OWNER CC_OWNER@4711 CC_OWNER@4712 CC_OWNER@4700 MAINT_MGR"),
@@ -84,6 +84,7 @@ ROLES: tuple[tuple[str, str, tuple[Meaning, ...]], ...] = (
     ("RECEIVING", "Receiving", (Meaning.RESPONSIBLE,)),
     ("AP", "Accounts payable", (Meaning.REVIEWED,)),
     ("PROCESS_ENGINEER", "Process engineer", (Meaning.AUTHORED, Meaning.REVIEWED)),
+    ("CHANGE_SPECIALIST", "Change specialist", (Meaning.AUTHORED, *APPROVER)),
 )
 ADMINISTRATION = (("INTEGRATION", "Integration owner"), ("ADMIN", "Administrator"))
 """Roles without any business signature (SOD-12), which no deputy inherits."""

@@ -19,6 +19,9 @@ from engine.errors import Finding
 from engine.record import Edit, Operation
 from engine.stored.task import Task
 from records.amendment import ApprovalPlan, PurchaseOrderAmendment
+from records.approval import slots_of
+from records.change_order import ChangeOrder
+from records.change_request import OrderClass
 from records.person import Role, RoleGrant, User
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
@@ -273,6 +276,15 @@ def _once(session: Session, approval: Approval) -> Iterator[Finding]:
         signed = signed.where(or_(Signature.decision_id.is_(None), Signature.decision_id != approval.decision_id))
     if session.scalar(signed.limit(1)) is None:
         return
+    if _is_open_emergency(session, approval):
+        yield block(
+            "SOD-8",
+            f"Expected two different people to sign {_number(session, approval)}, but {_name(session, approval.user_id)} signed it "
+            "already.",
+            (approval.record_type, approval.record_id),
+            way_out="Another holder of the role signs.",
+        )
+        return
     judgement = table_called("document_checks").judge(check="SAME_SIGNER")
     document = _found(session, approval)
     if document is None or company_total(session, document, on=approval.at) < judgement.row.outputs["amount_from"]:
@@ -286,6 +298,17 @@ def _once(session: Session, approval: Approval) -> Iterator[Finding]:
         judged_by=judgement.hash,
         row=judgement.row.number,
     )
+
+
+def _is_open_emergency(session: Session, approval: Approval) -> bool:
+    """Whether an approval fills a seat of an emergency, which two different people sign (SOD-8)."""
+    if approval.record_type != ChangeOrder.record_type:
+        return False
+    change = session.get(ChangeOrder, approval.record_id)
+    if change is None or change.change_class is not OrderClass.CE:
+        return False
+    seats = slots_of(session, approval.record_type, approval.record_id, approval.record_hash or "")
+    return any(not seat.is_signed for seat in seats)
 
 
 def _found(session: Session, approval: Approval) -> PurchaseOrder | Requisition | None:

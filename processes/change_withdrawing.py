@@ -1,0 +1,115 @@
+"""Withdraw a change before it takes effect (C19): what was done is undone in reverse order, under signatures where values were written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.act import Act
+from engine.errors import Conflict
+from engine.registry import Registry, Work
+from processes import change_addenda, change_tasks
+from processes.change_board import roles_for
+from processes.change_documents import (
+    addendum_approval,
+    groups_of,
+    open_addenda,
+    order_of,
+    order_variable,
+    proposed_addendum,
+    task_variable,
+)
+from processes.change_orders import withdraw
+from processes.documents import existing
+from processes.emergencies import hold_all
+from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderStatus, move_addendum
+from records.change_order import move as move_order
+from records.change_request import OrderClass
+from records.change_task import ChangeTask, TaskStatus, tasks_of
+from records.change_task import move as move_task
+from records.signing import supersede
+from rules.change_control import items_of
+
+registry = Registry()
+
+
+@registry.step("stop_change")
+def stop_change(act: Act, work: Work) -> Mapping[str, Any]:
+    """C19: nothing more of it is begun; what was done is listed, the last first."""
+    order, reason = order_of(act, work), str(work["withdrawal"]["reason"])
+    for addendum in open_addenda(act, order):
+        move_addendum(act, addendum, AddendumStatus.DROPPED, reason=reason)
+    tasks = tasks_of(act.session, order)
+    for task in tasks:
+        if task.is_standing:
+            move_task(act, task, TaskStatus.CANCELLED, reason=reason)
+    done = [task for task in reversed(tasks) if task.status is TaskStatus.DONE and task.inverse_kind is not None]
+    if order.change_class is OrderClass.CE and order.status in (
+        ChangeOrderStatus.EMERGENCY_ACTIVE,
+        ChangeOrderStatus.OVERDUE_HOLD,
+    ):
+        hold_all(act, order, reason=f"{order.number} is withdrawn: {reason}")
+    jobs = [task_variable(task, groups_of(act, task.owner), [], []) for task in done]
+    return {"way_back": {"tasks": jobs, "values": 0, "reason": reason}, "order": order_variable(act, order)}
+
+
+@registry.job("undo_change_task")
+def undo_change_task(act: Act, work: Work) -> Mapping[str, Any]:
+    """C19: undo one task by its inverse; what people did, people undo."""
+    task = existing(act.session, ChangeTask, work["job"]["id"])
+    if not task.is_ours and task.status is TaskStatus.DONE:
+        return {"next": "PERSON"}
+    try:
+        change_tasks.undo(act, task, reason=str(work["way_back"]["reason"]))
+    except Conflict as refusal:
+        act.note(task.record_type, task.id, "NOT_UNDONE", reason=refusal.message)
+        return {"next": "PERSON", "job": dict(work["job"]) | {"failure": refusal.message}}
+    return {"next": "DONE"}
+
+
+@registry.step("keep_undo")
+def keep_undo(act: Act, work: Work) -> None:
+    """C19: keep what shows that people undid it."""
+    task = existing(act.session, ChangeTask, work["job"]["id"])
+    task.evidence = f"{task.evidence} Undone: {work.get('evidence') or ''}".strip()[:4000]
+    move_task(act, task, TaskStatus.UNDONE, reason=str(work.get("evidence") or task.inverse_words))
+
+
+@registry.step("weigh_way_back")
+def weigh_way_back(act: Act, work: Work) -> Mapping[str, Any]:
+    """C19: how many values were written; they go back under signatures of their own."""
+    order = order_of(act, work)
+    return {"way_back": dict(work["way_back"]) | {"values": len(_applied(act, order))}}
+
+
+@registry.step("prepare_way_back")
+def prepare_way_back(act: Act, work: Work) -> Mapping[str, Any]:
+    """C19: write the way back down for whoever signed the way there."""
+    order, way_back = order_of(act, work), dict(work["way_back"])
+    for addendum in open_addenda(act, order):
+        move_addendum(act, addendum, AddendumStatus.DROPPED, reason="Asked again")
+    roles = roles_for(act, order, "WITHDRAWAL")
+    addendum = change_addenda.propose_way_back(act, order, reason=way_back["reason"], seats=roles)
+    return {"way_back": way_back | addendum_approval(act, addendum, roles) | {"addendum": addendum.id}, "verdict": None}
+
+
+@registry.step("finish_withdrawal")
+def finish_withdrawal(act: Act, work: Work) -> Mapping[str, Any]:
+    """C19: values back, marks lifted, signatures superseded; it is withdrawn."""
+    order, way_back = order_of(act, work), work["way_back"]
+    if way_back.get("addendum"):
+        change_addenda.apply_addendum(act, proposed_addendum(act, order, way_back["addendum"]))
+        act.session.refresh(order)
+    change_tasks.lift_holds(act, order, reason=f"{order.number} is withdrawn")
+    if order.status is ChangeOrderStatus.REJECTED:
+        return {"order": order_variable(act, order)}
+    if order.status is ChangeOrderStatus.REVIEW:
+        supersede(act, order.record_type, order.id)
+        act.session.flush()
+        move_order(act, order, ChangeOrderStatus.RETURNED, reason=way_back["reason"])
+    withdraw(act, order, reason=way_back["reason"])
+    return {"order": order_variable(act, order)}
+
+
+def _applied(act: Act, order: ChangeOrder) -> list[Any]:
+    return [item for item in items_of(act.session, order) if item.applied_at is not None]

@@ -1,0 +1,207 @@
+"""Tell the way of a change as a story: whoever has a task does it, and the rest goes by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine import tasks as task_desk
+from engine.act import Act
+from engine.instances import instances_of
+from engine.ports import SignatureRequest
+from engine.stored.instance import Instance
+from engine.stored.task import Task
+from processes import change_control, change_tasks, impact
+from records.amendment import PurchaseOrderAmendment
+from records.change_order import ChangeOrder
+from records.impact import Disposition
+from tests import impacts
+from tests.people import PASSWORD
+from tests.story import Story
+
+VOTERS = {"ENG_AUTH": "ella", "QA_ENG": "quinn", "OPS_DIR": "olga", "PUR_MGR": "max", "FIN_CTRL": "fred"}
+"""Who votes for which role of the board."""
+
+DOERS = VOTERS | {
+    "BUYER": "bea", "PLANNER": "rita", "CHANGE_SPECIALIST": "pat", "CC_OWNER": "carl", "PROCESS_ENGINEER": "pat", "SQ": "quinn",
+    "QA_SP": "quinn", "RECEIVING": "sam", "PUR_LEAD": "lena",
+}  # fmt: skip
+
+
+MEANINGS = {"reject": "REJECTED", "return": "REJECTED", "split": "REVIEWED", "abstain": "REVIEWED"}
+DEPUTIES = {"BUYER": "lena", "ENG_AUTH": "pat"}
+"""Who does it where the first one may not."""
+
+
+class Change:
+    """One change order on its way."""
+
+    def __init__(self, story: Story, number: str) -> None:
+        self.story, self.number = story, number
+        self.follow()
+
+    def follow(self) -> Change:
+        """Let the story tell of this change's flow."""
+        order = self.order
+
+        def find(session: Any) -> str:
+            found = change_control.running(session, session.get_one(ChangeOrder, order.id))
+            assert isinstance(found, Instance), f"Expected a flow of {self.number}, but none runs"
+            return found.id
+
+        self.story.instance_id = self.story.read(find)
+        return self
+
+    @property
+    def order(self) -> ChangeOrder:
+        """The change order as it is now."""
+        found: ChangeOrder = self.story.read(
+            lambda session: session.query(ChangeOrder).filter(ChangeOrder.number == self.number).one()
+        )
+        return found
+
+    @property
+    def status(self) -> str:
+        """Its status in a word."""
+        return self.order.status.value
+
+    def write(self, **content: Any) -> Change:
+        """Complete the writing of it, and let every area say that it sees no impact."""
+        self.story.as_("pat").complete("write_change")
+        return self.assess()
+
+    def assess(self) -> Change:
+        """Let every area answer."""
+        while found := self.story.tasks("assess_area"):
+            task = found[0]
+            self._as_any(task)
+            self.story.decide("assess_area", "impact", assessment="Looked at")
+        return self
+
+    def dispose(self, words: Mapping[str, Disposition] | None = None) -> Change:
+        """Decide about every row on the grid, and complete the tasks that asked for it."""
+
+        def decide(act: Act) -> None:
+            order = act.session.get_one(ChangeOrder, self.order.id)
+            for row, word in zip(impacts.grid(act, order), impacts.WORDS, strict=False):
+                impact.dispose(act, row, (words or {}).get(row.native_ref, word), owner="role:PLANNER")
+
+        self.story.given(decide)
+        while found := self.story.tasks("dispose_orders"):
+            self._as_any(found[0])
+            self.story.complete("dispose_orders")
+        return self
+
+    def vote(self, **verdicts: str) -> Change:
+        """Let every seat vote: approve, unless a role is given another verdict."""
+        for task in self.story.tasks("vote_on_change"):
+            if task.id not in {one.id for one in self.story.tasks("vote_on_change")}:
+                continue
+            role = role_of(task)
+            self.story.as_(VOTERS[role])
+            self._decide(task, verdicts.get(role, "approve"))
+        return self
+
+    def vote_but_last(self) -> Change:
+        """Let all but one seat approve."""
+        for task in self.story.tasks("vote_on_change")[:-1]:
+            self.story.as_(VOTERS[role_of(task)])
+            self._decide(task, "approve")
+        return self
+
+    def undo(self) -> Change:
+        """Let people undo what is theirs, and amendments go back."""
+        while found := self.story.tasks("confirm_undo"):
+            self._as_any(found[0])
+            self.story.complete("confirm_undo", evidence="Told them")
+        return self
+
+    def sign(self, *people: str, verdict: str = "approve") -> Change:
+        """Let people take the open seats of an approval round."""
+        for person in people:
+            self.story.as_(person).decide("decide_slot", verdict, reason="" if verdict == "approve" else "No")
+        return self
+
+    def do_tasks(self) -> Change:
+        """Let people do what is theirs, with evidence, until nothing of it is open."""
+        while found := self.story.tasks("do_task"):
+            self._as_any(found[0])
+            self._decide(found[0], "done", evidence="DOC-1")
+        return self
+
+    def amend(self) -> Change:
+        """Let the amendments of the change be approved, and their suppliers accept them."""
+        flow = self.story.instance_id
+        for amendment_id in self._amendments():
+            self.story.instance_id = self.story.read(lambda session, key=amendment_id: flow_of(session, key))
+            while found := [task for task in self.story.tasks() if task.element_id == "decide_slot"]:
+                self._as_any(found[0])
+                self._decide(found[0], "approve")
+            for _ in self.story.tasks("record_amendment_answer"):
+                self.story.as_("bea").complete("record_amendment_answer", result="ACCEPT", note="", lines=[])
+            if self.story.tasks("decide_charge"):
+                self.story.as_("lena").decide("decide_charge", "accept_charge")
+        self.story.instance_id = flow
+        return self
+
+    def _amendments(self) -> list[str]:
+        def find(session: Session) -> list[str]:
+            wanted = select(PurchaseOrderAmendment.id)
+            return list(session.scalars(wanted.order_by(PurchaseOrderAmendment.number)))
+
+        return self.story.read(find)  # type: ignore[no-any-return]
+
+    def verify(self, person: str = "quinn") -> Change:
+        """Let quality verify it."""
+        self.story.as_(person).decide("verify_change", "verified", sample="First pieces, 3 records, stock counted")
+        return self
+
+    def close(self) -> Change:
+        """Let the specialist close it."""
+        self.story.as_("pat").decide("close_change", "close", summary="Done")
+        return self
+
+    def tasks_done(self) -> list[str]:
+        """What was done, by kind."""
+        return self.story.read(
+            lambda session: [
+                f"{task.kind} {task.status}" + (f": {task.failure}" if task.status == "FAILED" else "")
+                for task in change_tasks.tasks_of(session, session.get_one(ChangeOrder, self.order.id))
+            ]
+        )  # type: ignore[no-any-return]
+
+    def _as_any(self, task: Task) -> None:
+        able = [person for code in roles_of(task) for person in (DOERS.get(code), DEPUTIES.get(code)) if person]
+        self.story.as_(next(person for person in able if person not in task.excludes))
+
+    def _decide(self, task: Task, verdict: str, **variables: Any) -> None:
+        user = self.story.actor.partition(":")[2]
+        signature = (
+            SignatureRequest(MEANINGS.get(verdict, task.signature), PASSWORD, user_id=user, accepts_responsibility=True)
+            if task.signature
+            else None
+        )
+        with self.story.acting() as act:
+            task_desk.decide(
+                act, task.id, verdict, seen_version=task.version, reason="" if verdict in ("approve", "done") else "Because",
+                variables=variables, signature=signature,
+            )  # fmt: skip
+        self.story.settle()
+
+
+def flow_of(session: Session, amendment_id: str) -> str:
+    """Return the id of the flow of an amendment."""
+    return instances_of(session, PurchaseOrderAmendment.record_type, amendment_id)[0].id
+
+
+def role_of(task: Task) -> str:
+    """Return the role that a vote is asked of."""
+    return next(code for code in roles_of(task) if code in VOTERS)
+
+
+def roles_of(task: Task) -> list[str]:
+    """Return the roles that may take a task."""
+    return [principal.removeprefix("role:") for principal in task.candidates]
