@@ -248,6 +248,9 @@ def _judge(session: Session, _context: Any, _instances: Any) -> None:
     edits = edits_of(session)
     if not edits:
         return
+    signer = act.installation.signer
+    if signer is not None and signer.end_left_behind(act, edits):
+        edits = edits_of(session)
     _stamp(act, edits)
     session.info.setdefault("edits", []).extend(edit for edit in edits if isinstance(edit.record, Chained))
     guard = act.installation.guard

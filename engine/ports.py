@@ -170,3 +170,6 @@ class Signer(Protocol):
         decision: ``engine.decisions.Decision``. Raises Forbidden when the password or the meaning is not the signer's
         (the attempt is kept and counted).
         """
+
+    def end_left_behind(self, act: Act, edits: Sequence[Edit]) -> bool:
+        """End the signatures on content that pending edits take a document away from; say whether there were any."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.errors import Forbidden, Invalid
 from engine.ports import SignatureRequest, SigningMethod
-from engine.record import Record
+from engine.record import Edit, Operation, Record
 from records.calendar import MAIN, site_called
 from records.password import check_password, refuse_unless_own
 from records.person import Certification, User, UserStatus
@@ -30,6 +30,15 @@ STATEMENT = (
     " of my handwritten signature."
 )
 """What a user certifies once, before the first signature (21 CFR 11.100(c))."""
+
+
+SIGNED_HASHES = {
+    "purchase_order": "approved_hash", "requisition": "approved_hash", "work_order": "approved_hash",
+    "purchase_order_amendment": "content_hash", "change_order": "content_hash", "change_order_addendum": "content_hash",
+    "waiver": "approved_hash", "mode_switch": "approved_hash", "work_order_change": "content_hash",
+    "outside_loss": "approved_hash", "board_meeting": "minutes_hash",
+}  # fmt: skip
+"""Kind of document to its column that says which content its signatures are on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,16 @@ class PasswordSigner:
             session.last_signed_at = act.now
         had_both = bool(request.user_id) or method.has_all_components
         return self._write(act, subject, signer, meaning, session=session, had_both=had_both, method=method.code)
+
+    def end_left_behind(self, act: Act, edits: Sequence[Edit]) -> bool:
+        """Supersede what is signed on a content that a document leaves with these edits."""
+        ended = False
+        for edit in edits:
+            column = SIGNED_HASHES.get(edit.record_type)
+            change = edit.changes.get(column) if column and edit.operation is Operation.UPDATE else None
+            if change is not None and change[0]:
+                ended |= _end(act, edit.record_type, edit.record.id, left=str(change[0]))
+        return ended
 
     def _method(self, request: SignatureRequest) -> SigningMethod:
         method = self.methods.get(request.method)
@@ -243,11 +262,26 @@ def supersede(act: Act, record_type: str, record_id: str, *, but_hash: str | Non
     return stale
 
 
+def _end(act: Act, record_type: str, record_id: str, *, left: str) -> bool:
+    """Supersede the signatures on one content. Nothing is flushed: this runs while something is."""
+    wanted = select(Signature).where(
+        Signature.record_type == record_type, Signature.record_id == record_id, Signature.content_hash == left
+    )
+    with act.session.no_autoflush:
+        found = [one for one in act.session.scalars(wanted) if one.status is SignatureStatus.VALID]
+    for signature in found:
+        signature.status, signature.superseded_at = SignatureStatus.SUPERSEDED, act.now
+        act.note(record_type, record_id, "SIGNATURE_SUPERSEDED", field=signature.signer_id, old=left)
+    return bool(found)
+
+
 def printed(signature: Signature) -> str:
-    """Return a signature as it is printed: name, title, meaning, local time and reason."""
+    """Return a signature as it is printed: name, title, meaning, local time with its offset, UTC and reason."""
     zone = dt.timezone(dt.timedelta(minutes=signature.local_offset))
     at = signature.signed_at.astimezone(zone)
-    parts = [signature.printed_name, signature.printed_title, signature.meaning.value, f"{at:%Y-%m-%d %H:%M:%S %z}"]
+    utc = f"{signature.signed_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+    times = f"{at:%Y-%m-%d %H:%M:%S %z} ({utc})"
+    parts = [signature.printed_name, signature.printed_title, signature.meaning.value, times]
     return ", ".join(filter(None, [*parts, signature.reason]))
 
 

@@ -231,7 +231,10 @@ def test_the_printed_name_stays_when_its_owner_marries_and_leaves(house: Install
     with house.reading() as session:
         (kept,) = signatures_on(session, "purchase_order", order_id)
     assert (kept.printed_name, kept.printed_title) == ("Lena Fischer", "Purchasing lead")
-    assert printed(signature) == "Lena Fischer, Purchasing lead, APPROVED, 2026-11-22 09:00:00 -0600, in budget"
+    assert (
+        printed(signature)
+        == "Lena Fischer, Purchasing lead, APPROVED, 2026-11-22 09:00:00 -0600 (2026-11-22 15:00 UTC), in budget"
+    )
     with pytest.raises(Forbidden):
         sign(house, decision(order_id), user_id="lena")
 

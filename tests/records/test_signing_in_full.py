@@ -12,14 +12,16 @@ from engine.act import Act, Installation
 from engine.audit import chain_of
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
+from engine.verification import verify
 from records.password import ATTEMPTS, change_password, set_password
 from records.person import Credential, User, UserStatus, move
+from records.purchase_order import PurchaseOrder
 from records.sign_in import end_all, session_of, sign_in, touch
-from records.signature import Signature
+from records.signature import Signature, SignatureStatus
 from records.signing import ByPassword, PasswordSigner, signature_of
 from tests.clock import SettableClock
 from tests.people import PASSWORD, QUICK
-from tests.records.test_signing import BROWSER, decision, order_id, sign, sign_in_as
+from tests.records.test_signing import BROWSER, HASH, decision, order_id, sign, sign_in_as
 
 __all__ = ["order_id"]
 
@@ -201,3 +203,25 @@ def test_an_administrator_holds_no_role_that_signs(house: Installation, order_id
     with pytest.raises(Forbidden) as refusal:
         sign(house, decision(order_id, "adam", role="role:ADMIN"), user_id="adam")
     assert refusal.value.code == "MEANING_NOT_YOURS"
+
+
+@pytest.mark.part11("11.70")
+def test_a_signature_ends_by_itself_when_its_document_takes_on_another_content(
+    house: Installation, order_id: str
+) -> None:
+    with house.acting("user:bea") as act:
+        act.session.get_one(PurchaseOrder, order_id).approved_hash = HASH
+    signature = sign(house, decision(order_id), user_id="lena")
+    beside = sign(house, decision(order_id, record_hash="ef" * 32), user_id="lena")
+    with house.acting("user:bea") as act:
+        act.session.get_one(PurchaseOrder, order_id).comment = "the content stays"
+    with house.reading() as session:
+        assert session.get_one(Signature, signature.id).status is SignatureStatus.VALID
+    with house.acting("user:bea") as act:
+        act.session.get_one(PurchaseOrder, order_id).approved_hash = "cd" * 32
+    with house.reading() as session:
+        ended = session.get_one(Signature, signature.id)
+        assert (ended.status, ended.superseded_at) == (SignatureStatus.SUPERSEDED, act.now)
+        assert session.get_one(Signature, beside.id).status is SignatureStatus.VALID
+        assert "SIGNATURE_SUPERSEDED" in [one.action for one in chain_of(session, "purchase_order", order_id)]
+        assert list(verify(session)) == []
