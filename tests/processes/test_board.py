@@ -1,0 +1,241 @@
+"""A board decides by functions, each by its rule, and nothing is half-decided."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from engine.act import Act, Installation
+from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
+from processes import board as voting
+from processes import boards, meetings
+from processes.change_orders import send_to_review, take_baseline, write
+from records.change_order import ChangeOrder, ChangeOrderStatus, move
+from records.change_request import OrderClass
+from records.meeting import ItemStatus, Meeting, MeetingStatus
+from records.roles import grants_of, revoke
+from records.signature import SignatureStatus
+from records.signing import signatures_on, supersede
+from records.vote import Outcome, Verdict, votes_on
+from rules.board_votes import tally_words
+from tests.boards import SEATS, ask, cast, in_review, seated, submitted
+from tests.changes import revised
+from tests.makers import make_cast, make_signature, make_slot
+from tests.people import PASSWORD
+
+S = ChangeOrderStatus
+
+
+def prepared(
+    plant: Installation, *seats: tuple[str, str, str], change_class: OrderClass = OrderClass.C4, **fields: Any
+) -> str:
+    with plant.acting("system:arrange") as act:
+        make_cast(act)
+        seated(act, *seats, **fields)
+    with plant.acting("user:rita") as act:
+        return in_review(act, change_class).id
+
+
+def by(plant: Installation, person: str, order_id: str, verdict: str, **said: str) -> None:
+    with plant.acting(f"user:{person}") as act:
+        cast(act, act.session.get_one(ChangeOrder, order_id), verdict, **said)
+
+
+def read(plant: Installation, order_id: str, look: Callable[[Act, ChangeOrder], Any]) -> Any:
+    with plant.acting("system:look") as act:
+        return look(act, act.session.get_one(ChangeOrder, order_id))
+
+
+def outcome(plant: Installation, order_id: str) -> Outcome | None:
+    return read(plant, order_id, lambda act, order: voting.outcome(act.session, order))
+
+
+def test_one_refusal_among_five_rejects_and_the_next_round_starts_without_signatures(plant: Installation) -> None:
+    order_id = prepared(plant)
+    for person in ("ella", "olga", "max", "fred"):
+        by(plant, person, order_id, "approve")
+        assert outcome(plant, order_id) is None
+    with pytest.raises(Invalid, match="reason"):
+        by(plant, "quinn", order_id, "reject")
+    by(plant, "quinn", order_id, "reject", text="No evidence from the fatigue test")
+    assert outcome(plant, order_id) is Outcome.REJECT
+    with plant.acting("user:rita") as act:
+        order = act.session.get_one(ChangeOrder, order_id)
+        with pytest.raises(RuleViolation, match="has not signed"), act.attempt():
+            move(act, order, S.APPROVED)
+        move(act, order, S.REJECTED, reason="quality refused")
+        first = order.content_hash
+        superseded = supersede(act, order.record_type, order.id)
+        move(act, order, S.IMPACT)
+        write(act, order, {"effectivity_kind": "DATE", "effectivity_value": "2027-03-01"})
+        submitted(act, order)
+        assert len([one for one in superseded if one.meaning == "APPROVED"]) == 4
+        assert order.content_hash != first
+    for person, *_ in SEATS:
+        by(plant, person, order_id, "approve")
+    with plant.acting("user:rita") as act:
+        order = act.session.get_one(ChangeOrder, order_id)
+        assert voting.outcome(act.session, order) is Outcome.APPROVE
+        move(act, order, S.APPROVED)
+        cast_votes = votes_on(act.session, order.id)
+        assert [vote.target_hash == first for vote in cast_votes] == [True] * 5 + [False] * 5
+        states = [one.status for one in signatures_on(act.session, order.record_type, order.id)]
+        assert states == [SignatureStatus.SUPERSEDED] * 5 + [SignatureStatus.VALID] * 5
+
+
+def test_finance_is_asked_only_above_the_cost_and_a_minor_change_asks_two(plant: Installation) -> None:
+    with plant.acting("system:arrange") as act:
+        make_cast(act)
+        seated(act)
+        order = in_review(act, OrderClass.C3, cost="10000")
+        assert [seat.number for seat in voting.seats_for(act.session, order)] == ["ENGINEERING 1", "QUALITY 1"]
+        assert tally_words(voting.standings(act.session, order)) == "Engineering 0/1, Quality 0/1, board 0 of 2"
+
+
+def test_a_member_votes_once_on_what_they_saw_and_only_while_they_hold_the_role(plant: Installation) -> None:
+    order_id = prepared(plant)
+    by(plant, "ella", order_id, "approve")
+    with pytest.raises(Conflict, match="voted already"):
+        by(plant, "ella", order_id, "approve")
+    with plant.acting("user:quinn") as act:
+        order = act.session.get_one(ChangeOrder, order_id)
+        stale = voting.Ballot(Verdict.APPROVE, "a" * 64)
+        with pytest.raises(Conflict, match="changed since you opened"), act.attempt():
+            voting.vote(act, order, stale, ask("approve", "quinn"))
+    with plant.acting("system:admin", now=plant.clock() + dt.timedelta(minutes=1)) as act:
+        for grant in grants_of(act.session, "quinn", at=act.now):
+            revoke(act, grant)
+    with plant.acting("user:quinn", now=plant.clock() + dt.timedelta(minutes=2)) as act:
+        order = act.session.get_one(ChangeOrder, order_id)
+        with pytest.raises(Forbidden, match="no longer do"), act.attempt():
+            cast(act, order, "approve")
+    with pytest.raises(Forbidden, match="no open seat"):
+        by(plant, "rita", order_id, "approve")
+    assert read(plant, order_id, lambda act, order: len(votes_on(act.session, order.id))) == 1
+    assert read(plant, order_id, lambda act, order: len(signatures_on(act.session, order.record_type, order.id))) == 1
+
+
+def test_two_of_three_and_a_weight_are_counted_and_the_database_counts_them_too(plant: Installation) -> None:
+    seats = (*SEATS, ("carl", "ENGINEERING", "CC_OWNER"))
+    order_id = prepared(plant, *seats, change_class=OrderClass.C3)
+    by(plant, "ella", order_id, "approve")
+    by(plant, "quinn", order_id, "approve_with_condition", condition="First article before shipment")
+    by(plant, "fred", order_id, "approve")
+    assert outcome(plant, order_id) is None
+    with plant.acting("user:rita") as act, pytest.raises(RuleViolation, match="every function"), act.attempt():
+        move(act, act.session.get_one(ChangeOrder, order_id), S.APPROVED)
+    by(plant, "carl", order_id, "approve")
+    with plant.acting("user:rita") as act:
+        assert move(act, act.session.get_one(ChangeOrder, order_id), S.APPROVED).status is S.APPROVED
+
+
+def test_who_has_an_interest_does_not_count_and_the_role_speaks_instead(plant: Installation) -> None:
+    order_id = prepared(plant, change_class=OrderClass.C3)
+    with plant.acting("user:quinn") as act:
+        order = act.session.get_one(ChangeOrder, order_id)
+        voting.declare_conflict(act, order, reason="My brother owns the supplier")
+        with pytest.raises(Forbidden, match="declared a conflict"), act.attempt():
+            cast(act, order, "approve")
+        seats = [(seat.requirement.function, seat.user_id) for seat in voting.seats_for(act.session, order)]
+        assert ("QUALITY", None) in seats
+
+
+def test_the_originator_is_never_the_only_approver(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        make_cast(act)
+        order, _, _ = revised(act)
+        take_baseline(act, order)
+        move(act, order, S.IMPACT)
+        send_to_review(act, order)
+        slot = make_slot(act, order, record_hash=order.content_hash or "", role="ENG_AUTH")
+        slot.signature = make_signature(
+            act, order, content_hash=order.content_hash or "", signer="ella", role="ENG_AUTH"
+        )
+        act.session.flush()
+        with pytest.raises(RuleViolation, match="somebody beside the originator"), act.attempt():
+            move(act, order, S.APPROVED)
+
+
+def test_a_vote_is_written_by_no_other_door(plant: Installation) -> None:
+    order_id = prepared(plant)
+    by(plant, "ella", order_id, "approve")
+    for statement in (
+        "DELETE FROM board_vote",
+        "UPDATE board_vote SET verdict = 'approve'",
+        "UPDATE board_requirement SET needed = 1, rule = 'N_OF'",
+        "DELETE FROM conflict_of_interest WHERE 1 = 1",
+    ):
+        with plant.acting("system:intruder") as act:
+            if "conflict" in statement:
+                voting.declare_conflict(_as(act, "quinn"), act.session.get_one(ChangeOrder, order_id), reason="mine")
+            with pytest.raises(RuleViolation), act.attempt():
+                act.session.connection().execute(text(statement))
+
+
+def _as(act: Act, person: str) -> Act:
+    act.actor = f"user:{person}"
+    return act
+
+
+def test_a_meeting_is_held_voted_in_and_its_minutes_are_signed_by_its_chair(plant: Installation) -> None:
+    order_id = prepared(plant, change_class=OrderClass.C3)
+    with plant.acting("user:olga") as act:
+        order = act.session.get_one(ChangeOrder, order_id)
+        (board,) = boards.boards_of(act.session)
+        meeting = meetings.plan_meeting(act, board, starts_at=act.now, place="Room 2")
+        assert [item.number for item in meeting.agenda] == [order.number]
+        meetings.open_meeting(act, meeting)
+        meeting_id = meeting.id
+
+    def vote(person: str, verdict: str, **said: str) -> None:
+        with plant.acting(f"user:{person}") as act:
+            held = act.session.get_one(Meeting, meeting_id)
+            meetings.attend(act, held)
+            order = act.session.get_one(ChangeOrder, order_id)
+            ballot = voting.Ballot(Verdict(verdict), order.content_hash or "", **said)
+            meetings.vote_in(act, held.agenda[0], ballot, ask(verdict, person))
+
+    with pytest.raises(Conflict, match="3 members"):
+        vote("ella", "approve")
+    with plant.acting("user:max") as act:
+        meetings.attend(act, act.session.get_one(Meeting, meeting_id))
+    vote("ella", "approve")
+    vote("quinn", "approve", text="I would rather wait for the audit")
+    vote("fred", "approve")
+    with plant.acting("user:olga") as act:
+        held = act.session.get_one(Meeting, meeting_id)
+        assert (held.agenda[0].status, held.agenda[0].outcome) == (ItemStatus.DECIDED, Outcome.APPROVE)
+        meetings.close_meeting(act, held)
+        with pytest.raises(RuleViolation, match="sign"), act.attempt():
+            meetings.move_meeting(act, held, MeetingStatus.SIGNED)
+        request = ask("approve", "olga")
+        meetings.sign_minutes(act, held, request, seen_hash=held.minutes_hash or "")
+        assert held.status is MeetingStatus.SIGNED
+        assert '"Engineering 1/1, Quality 1/1, Finance 1/1, board 3 of 3"' in (held.minutes or "")
+    with plant.acting("system:intruder") as act, pytest.raises(RuleViolation), act.attempt():
+        act.session.connection().execute(text("UPDATE board_meeting SET minutes = '{}'"))
+
+
+def test_the_keeper_appoints_by_signature_and_never_themselves(plant: Installation) -> None:
+    with plant.acting("system:arrange") as act:
+        make_cast(act)
+        board_id = seated(act, ("ella", "ENGINEERING", "ENG_AUTH")).id
+    place = {"user": "olga", "function": "MANUFACTURING", "role": "OPS_DIR"}
+    with plant.acting("user:quinn") as act:
+        board = act.session.get_one(boards.Board, board_id)
+        request = ask("approve", "quinn")
+        assert request.password == PASSWORD
+        assert boards.appoint(act, board, request, place).signature is not None
+        for given, refusal in (
+            ({**place, "user": "quinn", "role": "QA_ENG"}, Forbidden),
+            ({**place, "role": "GM"}, Invalid),
+            (place, Conflict),
+        ):
+            with pytest.raises(refusal), act.attempt():
+                boards.appoint(act, board, request, given)
+        with pytest.raises(Forbidden), act.attempt():
+            boards.appoint(_as(act, "ella"), board, request, place)
