@@ -15,6 +15,7 @@ from webapp.pages import (
     account,
     amendments,
     approvals,
+    boards,
     certificates,
     change_requests,
     changes,
@@ -89,6 +90,7 @@ SCREENS = (
     waivers,
     mismatches,
     nonconformances,
+    boards,
     change_requests,
     changes,
 )

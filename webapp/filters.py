@@ -131,6 +131,7 @@ NAVIGATION = (
     ("parts.index", "Parts", "Making"),
     ("changes.index", "Change orders", "Changes"),
     ("change_requests.index", "Change requests", "Changes"),
+    ("boards.index", "Boards", "Changes"),
     ("holds.index", "Holds and quarantine", "Oversight"),
     ("nonconformances.index", "Nonconformances", "Oversight"),
     ("findings.index", "Findings", "Oversight"),

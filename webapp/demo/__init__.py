@@ -15,6 +15,7 @@ from engine.definitions import deploy_all
 from processes.bundle import bundle_files
 from records import demo_people
 from webapp.demo.amendments import amend_orders
+from webapp.demo.boards import seat_board
 from webapp.demo.extract import bring_extract
 from webapp.demo.lots import show_genealogy
 from webapp.demo.outside import send_outside
@@ -41,6 +42,7 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
         with installation.acting(ACTOR) as act:
             demo_people.settle(act)
             build_plant(act)
+            seat_board(act)
         with installation.acting("user:pat", reason="the shipped definitions") as act:
             deploy_all(act, bundle_files())
         tell("the ERP's extract")

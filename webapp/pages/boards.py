@@ -1,0 +1,274 @@
+"""Boards with their members, and meetings: the agenda, who is there, the votes with a live tally, the minutes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, send_file, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as Answer
+
+from engine.database import is_id
+from engine.errors import Invalid, NotFound, Refused
+from processes import board as voting
+from processes import boards as keeping
+from processes import meetings
+from processes.minutes import minutes_pdf
+from records.board import Board, Membership, boards_of
+from records.change_order import ChangeOrder, ChangeOrderAddendum
+from records.meeting import AgendaItem, ItemStatus, Meeting, MeetingStatus, meetings_of
+from records.roles import holds
+from records.signature import Meaning
+from records.vote import Verdict, conflicts_on, requirements_of, votes_on
+from rules.board_votes import dissenting, tally_words
+from webapp import formats
+from webapp.refusals import status_of
+from webapp.signing_form import errors_of, read_signature, signing_values
+from webapp.visit import acting, now, read_anew, reading, visitor
+
+pages = Blueprint("boards", __name__)
+
+Page = str | tuple[str, int] | Answer
+VERDICTS = tuple((verdict.value, formats.words(verdict)) for verdict in Verdict)
+
+
+@pages.get("/boards")
+def index() -> str:
+    """List the boards with what waits for them."""
+    session = reading()
+    rows = [
+        (board, meetings.waiting_for(session, board), meetings_of(session, board)[:5]) for board in boards_of(session)
+    ]
+    return render_template("boards/index.html", rows=rows)
+
+
+@pages.route("/boards/<record_id>", methods=["GET", "POST"])
+def show(record_id: str) -> Page:
+    """Show a board with its members; on POST appoint one, signed."""
+    if request.method == "GET":
+        return _board(find_board(reading(), record_id))
+    given = {name: request.form.get(name, "").strip() for name in ("user", "function", "role", "weight", "deputy")}
+    given["function"] = given["function"].upper().replace(" ", "_")
+    try:
+        if given["weight"] and not given["weight"].isdigit():
+            raise Invalid(
+                "Expected a whole number, but found something else", {"weight": "Expected a whole number above 0"}
+            )
+        with acting() as act:
+            board = find_board(act.session, record_id)
+            keeping.appoint(act, board, read_signature(), given | {"has_veto": bool(request.form.get("has_veto"))})
+    except Refused as refusal:
+        return _board(find_board(read_anew(), record_id), refusal), status_of(refusal)
+    flash("Appointed.", "good")
+    return redirect(url_for("boards.show", record_id=record_id), 303)
+
+
+@pages.post("/boards/<record_id>/members/<member_id>/end")
+def end_place(record_id: str, member_id: str) -> Page:
+    """End a member's place."""
+    try:
+        with acting() as act:
+            keeping.dismiss(act, _place(act.session, record_id, member_id))
+    except NotFound:
+        raise
+    except Refused as refusal:
+        return _board(find_board(read_anew(), record_id), refusal), status_of(refusal)
+    return redirect(url_for("boards.show", record_id=record_id), 303)
+
+
+@pages.post("/boards/<record_id>/meetings")
+def plan(record_id: str) -> Page:
+    """Plan a meeting with everything that waits on its agenda."""
+    try:
+        with acting() as act:
+            board = find_board(act.session, record_id)
+            meeting = meetings.plan_meeting(
+                act, board, starts_at=_starts_at(board), place=request.form.get("place", "")
+            )
+            meeting_id = meeting.id
+    except Refused as refusal:
+        return _board(find_board(read_anew(), record_id), refusal), status_of(refusal)
+    return redirect(url_for("boards.meeting", record_id=meeting_id), 303)
+
+
+@pages.get("/meetings/<record_id>")
+def meeting(record_id: str) -> str:
+    """Show a meeting; ``item`` opens the ballot of an agenda item."""
+    return _meeting(find_meeting(reading(), record_id))
+
+
+@pages.post("/meetings/<record_id>/<step>")
+def step(record_id: str, step: str) -> Page:
+    """Do one step of a meeting: join, leave, open, close, sign, or what is done about one item."""
+    try:
+        with acting() as act:
+            held = find_meeting(act.session, record_id)
+            said = _do(act, held, step)
+    except NotFound:
+        raise
+    except Refused as refusal:
+        return _meeting(find_meeting(read_anew(), record_id), refusal), status_of(refusal)
+    if said:
+        flash(said, "good")
+    return redirect(url_for("boards.meeting", record_id=record_id), 303)
+
+
+@pages.get("/meetings/<record_id>/minutes.pdf")
+def minutes(record_id: str) -> Answer:
+    """Download the minutes."""
+    held = find_meeting(reading(), record_id)
+    content = minutes_pdf(reading(), held)
+    return send_file(io.BytesIO(content), mimetype="application/pdf", download_name=f"{held.number}.pdf", etag=False)
+
+
+def find_board(session: Session, record_id: str) -> Board:
+    """Return a board. Raises: NotFound."""
+    found = session.get(Board, record_id) if is_id(record_id) else None
+    if found is None:
+        raise NotFound("Expected a board at this address, but there is none.")
+    return found
+
+
+def find_meeting(session: Session, record_id: str) -> Meeting:
+    """Return a meeting. Raises: NotFound."""
+    found = session.get(Meeting, record_id) if is_id(record_id) else None
+    if found is None:
+        raise NotFound("Expected a meeting at this address, but there is none.")
+    return found
+
+
+def _do(act: Any, held: Meeting, step: str) -> str:
+    plain = {
+        "join": meetings.attend,
+        "leave": meetings.leave,
+        "open": meetings.open_meeting,
+        "close": meetings.close_meeting,
+    }
+    about_item = {"up": meetings.move_up, "off": meetings.take_off_agenda}
+    if step in plain:
+        plain[step](act, held)
+        return ""
+    if step == "sign":
+        meetings.sign_minutes(act, held, read_signature(), seen_hash=request.form.get("seen_hash", ""))
+        return "Signed. The minutes are final."
+    if step == "add":
+        meetings.add_to_agenda(act, held, _target(act.session, request.form.get("target", "")))
+        return ""
+    item = _item(held)
+    if step in about_item:
+        about_item[step](act, item)
+        return ""
+    if step == "conflict":
+        voting.declare_conflict(act, meetings.target_of(act.session, item), reason=request.form.get("reason", ""))
+        return "Declared. You do not count for this item."
+    if step == "vote":
+        meetings.vote_in(act, item, _ballot(), read_signature())
+        return "Voted and signed."
+    raise NotFound("Expected a step of a meeting at this address, but there is none.")
+
+
+def _ballot() -> voting.Ballot:
+    form = request.form
+    try:
+        verdict = Verdict(form.get("verdict", ""))
+    except ValueError as error:
+        raise Invalid("Expected a vote, but none is chosen", {"verdict": "Choose your vote"}) from error
+    return voting.Ballot(
+        verdict,
+        form.get("seen_hash", ""),
+        form.get("text", "").strip()[:4000],
+        form.get("condition", "").strip()[:4000],
+    )
+
+
+def _place(session: Session, record_id: str, member_id: str) -> Membership:
+    member = session.get(Membership, member_id) if is_id(member_id) else None
+    if member is None or member.board_id != record_id:
+        raise NotFound("Expected a place on this board, but there is none.")
+    return member
+
+
+def _item(held: Meeting) -> AgendaItem:
+    found = next((one for one in held.items if one.id == request.form.get("item")), None)
+    if found is None:
+        raise NotFound("Expected an item of this meeting, but there is none.")
+    return found
+
+
+def _target(session: Session, record_id: str) -> voting.Decidable:
+    found = None
+    if is_id(record_id):
+        found = session.get(ChangeOrder, record_id) or session.get(ChangeOrderAddendum, record_id)
+    if found is None:
+        raise NotFound("Expected a change order or an addendum, but there is none.")
+    return found
+
+
+def _starts_at(board: Board) -> dt.datetime:
+    try:
+        local = dt.datetime.fromisoformat(request.form.get("starts_at", ""))
+    except ValueError as error:
+        raise Invalid(
+            "Expected when it begins, but it is no time", {"starts_at": "Expected a day and a time"}
+        ) from error
+    return local if local.tzinfo else local.replace(tzinfo=board.site.zone)
+
+
+def _board(board: Board, refusal: Refused | None = None) -> str:
+    session, me = reading(), visitor().user_id
+    return render_template(
+        "boards/show.html", board=board, members=board.members_at(now()), refusal=refusal, form=request.form, errors=errors_of(refusal),
+        former=[one for one in board.members if not one.is_valid(now())], meetings=meetings_of(session, board),
+        waiting=meetings.waiting_for(session, board), may_keep=holds(session, me, board.keeper_role, at=now()),
+        may_plan=me == board.chair_id or any(me in (one.user_id, one.deputy_id) for one in board.members_at(now()))
+        or holds(session, me, board.keeper_role, at=now()), **signing_values(session, Meaning.APPROVED),
+    )  # fmt: skip
+
+
+def _meeting(held: Meeting, refusal: Refused | None = None) -> str:
+    session, me = reading(), visitor().user_id
+    is_open = held.status is MeetingStatus.OPEN
+    items = [_agenda_row(session, item) for item in held.agenda]
+    chosen = request.form.get("item") or request.args.get("item", "")
+    mine = next((row for row in items if row["item"].id == chosen and row["may_vote"]), None)
+    listed = {item.target_id for item in held.agenda}
+    values = signing_values(session, Meaning.APPROVED)
+    if mine is not None:
+        values["meanings"] = [
+            (one.value, formats.words(one)) for one in (Meaning.APPROVED, Meaning.REJECTED, Meaning.REVIEWED)
+        ]
+    members = held.board.members_at(held.closed_at or now())
+    return render_template(
+        "boards/meeting.html", meeting=held, items=items, mine=mine, refusal=refusal, form=request.form, errors=errors_of(refusal),
+        is_open=is_open, is_chair=me == held.chair_id, is_present=held.is_present(me), verdicts=VERDICTS,
+        members=members, may_join=me == held.chair_id or any(me in (one.user_id, one.deputy_id) for one in members),
+        others=[one for one in meetings.waiting_for(session, held.board) if one.id not in listed],
+        to_sign=held.status is MeetingStatus.CLOSED and me == held.chair_id, content_hash=held.minutes_hash or "", **values,
+    )  # fmt: skip
+
+
+def _agenda_row(session: Session, item: AgendaItem) -> dict[str, Any]:
+    target = meetings.target_of(session, item)
+    found = meetings.standings_at(session, item)
+    hashed = item.target_hash or target.content_hash
+    cast = [vote for vote in votes_on(session, target.id) if vote.target_hash == hashed]
+    me = visitor().user_id
+    voted = any(vote.voter_id == me for vote in cast)
+    conflicts = conflicts_on(session, target.id)
+    is_up = item.status is ItemStatus.OPEN and item.meeting.status is MeetingStatus.OPEN
+    sits = any(
+        seat.user_id is None or me in (seat.user_id, seat.deputy_id)
+        for one in requirements_of(session, target.id, hashed)
+        for seat in one.seats
+    )
+    return {
+        "item": item, "target": target, "standings": found, "tally": tally_words(found), "votes": cast, "hash": hashed,
+        "against": set(dissenting(cast, item.outcome)),
+        "conflicts": conflicts, "quorum": meetings.quorum_of(item.meeting, target, at=now()),
+        "title": target.title if isinstance(target, ChangeOrder) else target.reason,
+        "url": url_for("changes.show", record_id=target.id if isinstance(target, ChangeOrder) else target.change_order_id, tab="changes"),
+        "may_vote": is_up and sits and not voted and not any(one.user_id == me for one in conflicts) and item.meeting.is_present(me),
+        "voted": voted,
+    }  # fmt: skip
