@@ -20,7 +20,7 @@ from records.purchase_order import PurchaseOrder
 from rules.amending import Edits, LineEdit
 from tests.amendments import acknowledged, amend, amendments, answer, go_to, newest, redline, within
 from tests.makers import make_part, make_revision, make_signature, make_slot
-from tests.people import bea, ella, lena
+from tests.people import bea, lena, quinn
 from tests.story import Story
 
 D = Decimal
@@ -30,7 +30,7 @@ S = ChangeOrderStatus
 def change_order(story: Story, to: S = S.APPROVED) -> tuple[str, str]:
     """Have a change order that takes the part of the newest order to its next revision; return the ids of both."""
     order_id = story.order.id
-    with story.as_(ella).acting() as act:
+    with story.as_(quinn).acting() as act:
         line = act.session.get_one(PurchaseOrder, order_id).lines[0]
         before = line.part_revision
         assert before is not None
@@ -152,7 +152,7 @@ def test_a_change_order_covers_only_what_it_says_the_line_becomes(story: Story) 
 
 def test_a_change_order_about_another_part_does_not_cover_the_line(story: Story) -> None:
     acknowledged(story)
-    with story.as_(ella).acting() as act:
+    with story.as_(quinn).acting() as act:
         part = make_part(act, "P-900")
         before = make_revision(act, part, "B")
         after = make_revision(act, part, "C", status=RevisionStatus.DRAFT, origin="LOCKSTEP", released_at=None)
@@ -218,7 +218,7 @@ def test_a_refused_technical_amendment_goes_back_to_the_revision_before(story: S
 def test_what_a_change_order_says_of_an_order_line_opens_no_door_by_itself(story: Story) -> None:
     acknowledged(story)
     order_id = story.order.id
-    with story.as_(ella).acting() as act:
+    with story.as_(quinn).acting() as act:
         line = act.session.get_one(PurchaseOrder, order_id).lines[0]
         order = change_orders.open_order(act, change_class=OrderClass.C4, title="Harder", reason="Wear")
         change_orders.add_edit(act, order, line, "spec", "AMS-2759")
