@@ -8,7 +8,7 @@ from engine.act import Act
 from engine.errors import Conflict
 from processes import amendment as amending
 from processes import genealogy
-from processes.amend_order import restored
+from processes.amendment_applying import restored
 from processes.genealogy import Event
 from processes.work_order_split import convert
 from records.amendment import AmendmentStatus, PurchaseOrderAmendment
