@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -91,7 +92,7 @@ def examine(
     judged = classify(session, order, asked, is_within=weight.plan.value != "FULL")
     classified, under = covered(session, order, judged, change_order=change_order)
     seats = with_planner(weight, deepest(classified), is_linked=is_linked)
-    findings = _findings(asking, order, after, asked)
+    findings = _findings(asking, order, after, asked, under=under)
     return Examination(classified, after, weight, seats, findings, _amounts(order, after), under)
 
 
@@ -156,7 +157,9 @@ def _amounts(order: PurchaseOrder, after: PurchaseOrder) -> list[tuple[str, str,
     return found
 
 
-def _findings(asking: Asking, order: PurchaseOrder, after: PurchaseOrder, asked: Sequence[Asked]) -> list[Finding]:
+def _findings(
+    asking: Asking, order: PurchaseOrder, after: PurchaseOrder, asked: Sequence[Asked], *, under: ChangeOrder | None
+) -> list[Finding]:
     """Return what the laws say against the lines that an amendment adds or enlarges, and against new texts."""
     session, today = asking.session, order.site.local_day(asking.now)
     texts = {one.row_id for one in asked if one.column == "description"}
@@ -172,13 +175,21 @@ def _findings(asking: Asking, order: PurchaseOrder, after: PurchaseOrder, asked:
     for line in after.lines:
         if line.id in grown:
             gate = judge(session, order.supplier, [line], point=Point.ISSUE, on=today, site=order.supplier_site)
-            found += [*judge_revisions([line], on=today), *gate.findings]
+            found += [*judge_revisions([line], on=_counts_on(line, under, today)), *gate.findings]
         if line.id in added:
             found += _lacking(session, order, line)
         if line.id in texts:
             before = {kept.rule for kept in _judged_text(session, order, line.line_no)}
             found += [finding for finding in judge_text(session, line) if finding.rule not in before]
     return stops(found)
+
+
+def _counts_on(line: PurchaseOrderLine, under: ChangeOrder | None, today: dt.date) -> dt.date:
+    """Return the day on which a line's revision must be effective: orders are amended before the change that releases it takes effect."""
+    revision = line.part_revision
+    if under is None or revision is None or revision.change_order_id != under.id or revision.effective_from is None:
+        return today
+    return max(today, revision.effective_from)
 
 
 def _judged_text(session: Session, order: PurchaseOrder, line_no: int) -> list[Finding]:

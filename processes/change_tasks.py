@@ -66,7 +66,10 @@ def plan_tasks(act: Act, order: ChangeOrder) -> list[ChangeTask]:
             f"Expected {order.number} to be approved before its tasks are planned, but it is {order.status}",
             code="NOT_IN_FORCE", record=(order.record_type, order.id),
         )  # fmt: skip
-    wanted = sorted(_wanted(act.session, order), key=lambda each: (task_rule(each.kind).position, each.about[2]))
+    wanted = sorted(
+        _wanted(act.session, order),
+        key=lambda each: (task_rule(each.kind).stage, list(TaskKind).index(each.kind), each.about[2]),
+    )
     for position, each in enumerate(wanted, start=1):
         rule = task_rule(each.kind)
         act.session.add(
@@ -113,7 +116,8 @@ def undo(act: Act, task: ChangeTask, *, reason: str = "") -> ChangeTask:
     if task.is_standing:
         return move(act, task, TaskStatus.CANCELLED, reason=reason or "The change is withdrawn")
     order = task.change_order
-    later = [each for each in tasks_of(act.session, order) if each.position > task.position]
+    stage = task_rule(task.kind).stage
+    later = [each for each in tasks_of(act.session, order) if task_rule(each.kind).stage > stage]
     if blocking := next((each for each in later if each.status is TaskStatus.DONE and each.inverse_kind), None):
         raise Conflict(
             f"Expected {blocking.number} to be undone before {task.number}, but it is done: tasks are undone in reverse order",
@@ -223,12 +227,12 @@ def _lift_for(act: Act, task: ChangeTask) -> None:
 
 
 def _open_next(act: Act, order: ChangeOrder) -> None:
-    """Open the tasks whose turn it is: those of the first position that is not over, and of the same kind's rank."""
+    """Open the tasks whose turn it is: those of the first stage that is not over."""
     tasks = [each for each in tasks_of(act.session, order) if each.is_standing]
     if tasks:
-        rank = task_rule(tasks[0].kind).position
+        stage = task_rule(tasks[0].kind).stage
         for task in tasks:
-            if task.status is TaskStatus.WAITING and task_rule(task.kind).position == rank:
+            if task.status is TaskStatus.WAITING and task_rule(task.kind).stage == stage:
                 move(act, task, TaskStatus.OPEN)
 
 

@@ -124,9 +124,9 @@ def worst_of(session: Session, order: ChangeOrder) -> Criticality:
 
 @dataclass(frozen=True, slots=True)
 class TaskRule:
-    """What the table says of a kind of task. inverse: None where nothing undoes it."""
+    """What the table says of a kind of task. stage: from 1; inverse: None where nothing undoes it."""
 
-    position: int
+    stage: int
     owner: str
     days: int
     inverse: TaskKind | None
@@ -142,7 +142,7 @@ def _tasks(_digest: str) -> Mapping[TaskKind, TaskRule]:
         given = row.outputs
         inverse = TaskKind(given["inverse"]) if given["inverse"] else None
         found[kind] = TaskRule(
-            int(given["position"]),
+            int(given["stage"]),
             str(given["owner"]),
             int(given["days"]),
             inverse,
