@@ -158,6 +158,11 @@ def _write(record_id: str, do: Any) -> Page:
     return redirect(url_for("changes.show", record_id=record_id, tab=tab), 303)
 
 
+def show_again(order: ChangeOrder, refusal: Refused, *, tab: str) -> str:
+    """Return the page of a change order with what was refused on one of its tabs."""
+    return _show(order, refusal, tab=tab)
+
+
 def _show(order: ChangeOrder, refusal: Refused | None = None, *, tab: str = "") -> str:
     session = reading()
     panels = {name: panel.values(session, order) for name, panel in change_page.PANELS.items()}

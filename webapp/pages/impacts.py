@@ -1,0 +1,246 @@
+"""The impact of a change order: compute, freeze, decide row by row or for many, divide, assess, carry out, download."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as Answer
+
+from engine.act import Act
+from engine.database import is_id
+from engine.errors import Forbidden, Invalid, NotFound, Refused
+from processes import change_tasks, impact
+from processes.impact import Share
+from records.change_order import ChangeOrder
+from records.change_task import ChangeTask
+from records.impact import AffectedOrder, newest_snapshot
+from webapp import formats, impact_panel, typed
+from webapp.csv_file import csv_file
+from webapp.pages import changes, orders
+from webapp.refusals import status_of
+from webapp.visit import acting, read_anew, reading, visitor
+
+pages = Blueprint("impacts", __name__)
+
+Page = str | tuple[str, int] | Answer
+COLUMNS = (
+    "pieces", "document", "item", "state", "place", "quantity", "uom", "disposition", "disposed_quantity", "owner", "due", "cost",
+    "currency", "status", "reason", "evidence",
+)  # fmt: skip
+SHARES = 4
+"""Parts that the form of a divided row offers."""
+
+
+@pages.post("/changes/<record_id>/impact/compute")
+def compute(record_id: str) -> Page:
+    """Ask every source again."""
+
+    def ask(act: Act, order: ChangeOrder, _form: Mapping[str, str]) -> str:
+        snapshot = impact.compute(act, order)
+        return f"{snapshot.number}: {formats.plural(snapshot.rows_count, 'row')} found."
+
+    return _write(record_id, ask)
+
+
+@pages.post("/changes/<record_id>/impact/freeze")
+def freeze(record_id: str) -> Page:
+    """Freeze the set, with the instant of its query."""
+    return _write(record_id, lambda act, order, _form: f"{impact.freeze(act, order).number} is frozen.")
+
+
+@pages.post("/changes/<record_id>/impact/rows")
+def dispose(record_id: str) -> Page:
+    """Decide: the same for the rows that are ticked, or what each row's own fields say."""
+
+    def decide(act: Act, order: ChangeOrder, _form: Mapping[str, str]) -> str:
+        form = request.form
+        if form.get("what") == "chosen":
+            return _decide_chosen(act, order, form)
+        rows = _rows(act.session, order)
+        changed = [row for row in rows if _decide_one(act, row, form)]
+        return f"{formats.plural(len(changed), 'row')} decided." if changed else "Nothing was changed."
+
+    return _write(record_id, decide)
+
+
+@pages.post("/changes/<record_id>/impact/rows/<row_id>/divide")
+def divide(record_id: str, row_id: str) -> Page:
+    """Divide the pieces of one row among dispositions that add up."""
+
+    def share(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
+        row = find_row(act.session, order, row_id)
+        shares = [
+            Share(
+                form[f"disposition.{turn}"], _number(form, f"quantity.{turn}"), _owner(form.get(f"owner.{turn}", "")),
+                _day(form, f"due.{turn}"), _money(form, f"cost.{turn}"), form.get(f"reason.{turn}", ""),
+            )
+            for turn in range(1, SHARES + 1)
+            if form.get(f"disposition.{turn}", "").strip()
+        ]  # fmt: skip
+        impact.divide(act, row, shares)
+        return f"{row.native_ref} is divided into {formats.plural(len(shares), 'part')}."
+
+    return _write(record_id, share)
+
+
+@pages.post("/changes/<record_id>/impact/assess")
+def assess(record_id: str) -> Page:
+    """Say what the change means to an area, as whoever holds its role."""
+
+    def say(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
+        area = form.get("area", "")
+        role = next((role for name, role in impact.lanes_of(act.session, order) if name == area), "")
+        if role and not visitor().holds(role.removeprefix("role:")):
+            raise Forbidden(
+                f"Expected {formats.words(role.removeprefix('role:')).lower()} to answer for {formats.words(area).lower()}, but you "
+                "are not."
+            )
+        impact.assess(act, order, area, answer=form.get("answer", ""), text=form.get("text", ""))
+        return f"{formats.words(area)}: noted."
+
+    return _write(record_id, say, anybody=True)
+
+
+@pages.post("/changes/<record_id>/tasks/<task_id>/carry-out")
+def carry_out(record_id: str, task_id: str) -> Page:
+    """Carry one task out: ours by Lockstep, a person's with evidence."""
+
+    def work(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
+        task = act.session.get(ChangeTask, task_id) if is_id(task_id) else None
+        if task is None or task.change_order_id != order.id:
+            raise NotFound("Expected a task of this change, but there is none with this id.")
+        change_tasks.carry_out(act, task, evidence=form.get("evidence", ""))
+        return f"{task.number}: {formats.words(task.status).lower()}."
+
+    return _write(record_id, work, tab="summary")
+
+
+@pages.get("/changes/<record_id>/impact.csv")
+def download(record_id: str) -> Answer:
+    """Download the grid."""
+    order = changes.find(reading(), record_id)
+    snapshot = newest_snapshot(reading(), order)
+    rows = impact_panel.all_rows(reading(), snapshot) if snapshot is not None else []
+    return csv_file(f"{order.number}-impact", COLUMNS, [line for row in rows for line in _lines(row)])
+
+
+def find_row(session: Session, order: ChangeOrder, row_id: str) -> AffectedOrder:
+    """Return a row of a change order. Raises: NotFound."""
+    row = session.get(AffectedOrder, row_id) if is_id(row_id) else None
+    if row is None or row.change_order_id != order.id:
+        raise NotFound(f"Expected a row of {order.number}, but there is none with this id.")
+    return row
+
+
+def _lines(row: AffectedOrder) -> list[tuple[object, ...]]:
+    head = (row.target, row.native_ref, row.item, row.state, row.place, row.quantity.normalize(), row.uom)
+    if not row.dispositions:
+        return [(*head, "", "", row.owner, "", "", row.currency, row.status, "", "")]
+    return [
+        (*head, each.disposition, each.quantity.normalize(), each.owner, each.due_on, each.cost, each.currency, each.status,
+         each.reason, each.evidence)
+        for each in row.dispositions
+    ]  # fmt: skip
+
+
+def _decide_chosen(act: Act, order: ChangeOrder, form: MultiDict[str, str]) -> str:
+    rows = [find_row(act.session, order, row_id) for row_id in dict.fromkeys(form.getlist("row"))]
+    if not form.get("disposition"):
+        raise Invalid("Expected what becomes of the chosen rows, but nothing is chosen", {"disposition": "Choose one"})
+    impact.dispose_all(
+        act, order, rows, form["disposition"], owner=_owner(form.get("owner", "")), due=_day(form, "due"),
+        reason=form.get("reason", ""),
+    )  # fmt: skip
+    return f"{formats.plural(len(rows), 'row')}: {formats.words(form['disposition']).lower()}."
+
+
+def _decide_one(act: Act, row: AffectedOrder, form: Mapping[str, str]) -> bool:
+    """Decide as the row's own fields say, where they say something new; a divided row has no such fields."""
+    word = form.get(f"disposition.{row.id}", "")
+    if not word or len(row.dispositions) > 1:
+        return False
+    owner, due, cost = (
+        _owner(form.get(f"owner.{row.id}", "")),
+        _day(form, f"due.{row.id}"),
+        _money(form, f"cost.{row.id}"),
+    )
+    present = row.dispositions[0] if row.dispositions else None
+    if present is not None and row.is_disposed:
+        same_cost = cost is None or cost == present.cost
+        if (present.disposition.value, present.owner, present.due_on) == (
+            word,
+            owner or row.default_owner,
+            due,
+        ) and same_cost:
+            return False
+        if present.disposition.value != word and cost == present.cost:
+            cost = None
+    impact.dispose(
+        act, row, word, owner=owner, due=due, cost=cost, reason=present.reason if present is not None else "",
+        evidence=present.evidence if present is not None else "",
+    )  # fmt: skip
+    return True
+
+
+def _rows(session: Session, order: ChangeOrder) -> list[AffectedOrder]:
+    snapshot = newest_snapshot(session, order)
+    return impact_panel.all_rows(session, snapshot) if snapshot is not None else []
+
+
+def _owner(given: str) -> str:
+    """Return a principal: a role by its code in capitals, a person by the login."""
+    name = given.strip()
+    if not name or ":" in name:
+        return name
+    return f"role:{name}" if name.isupper() else f"user:{name}"
+
+
+def _number(form: Mapping[str, str], name: str) -> Decimal | None:
+    return _read(form, name, 6)
+
+
+def _money(form: Mapping[str, str], name: str) -> Decimal | None:
+    return _read(form, name, 2)
+
+
+def _read(form: Mapping[str, str], name: str, decimals: int) -> Decimal | None:
+    if not form.get(name, "").strip():
+        return None
+    try:
+        return typed.decimal(form[name], visitor().how, decimals=decimals)
+    except typed.Unreadable as error:
+        raise Invalid(str(error), {name.partition(".")[0]: str(error), name: str(error)}) from error
+
+
+def _day(form: Mapping[str, str], name: str) -> dt.date | None:
+    if not form.get(name, "").strip():
+        return None
+    try:
+        return typed.day(form[name])
+    except typed.Unreadable as error:
+        raise Invalid(str(error), {name.partition(".")[0]: str(error), name: str(error)}) from error
+
+
+def _write(
+    record_id: str,
+    do: Callable[[Act, ChangeOrder, Mapping[str, str]], str],
+    *,
+    tab: str = "impact",
+    anybody: bool = False,
+) -> Page:
+    if not anybody:
+        orders.need(*impact_panel.DECIDES)
+    try:
+        with acting() as act:
+            said = do(act, changes.find(act.session, record_id), request.form)
+    except Refused as refusal:
+        return changes.show_again(changes.find(read_anew(), record_id), refusal, tab=tab), status_of(refusal)
+    flash(said, "good")
+    query: dict[str, Any] = {"only": "open"} if request.form.get("only") == "open" else {}
+    return redirect(url_for("changes.show", record_id=record_id, tab=tab, **query), 303)
