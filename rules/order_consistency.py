@@ -26,6 +26,7 @@ from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, Purch
 from records.supplier import Supplier
 from records.work_order import OPEN, OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus
 from rules import agreements as agree
+from rules import change_pending
 from rules.agreements import Disagreement
 from rules.amendment_words import sentences_of
 from rules.flow_mode import lenient
@@ -47,7 +48,7 @@ FLOW = "outside_processing"
 def judge_link(session: Session, link: OutsideLink, *, at: str, now: dt.datetime) -> list[Finding]:
     """Return what the rules say about a link.
 
-    at: LINK (CON-01 to -05, -07, -12), SHIP (also -06, -08, -09, -14) or RETURN, where nothing bars what comes home: how much
+    at: LINK (CON-01 to -05, -07, -12), SHIP (also -06, -08, -09, -14, -15) or RETURN, where nothing bars what comes home: how much
     may come is ``judge_return``, and for what ``judge_receipt``.
     """
     if at == "RETURN":
@@ -61,7 +62,11 @@ def judge_link(session: Session, link: OutsideLink, *, at: str, now: dt.datetime
         *_dates(link),
     ]
     if at == "SHIP":
-        found += [*_contract(session, link), *_work(link, over=NOT_OPEN)]
+        found += [
+            *_contract(session, link),
+            *_work(link, over=NOT_OPEN),
+            *change_pending.of_link(session, link, now=now),
+        ]
     return weigh(session, link, found, now=now)
 
 
@@ -90,10 +95,11 @@ def judge_completion(session: Session, work_order: WorkOrder, *, now: dt.datetim
 
 
 def judge_start(session: Session, operation: WorkOrderOperation, *, now: dt.datetime) -> list[Finding]:
-    """Return CON-09 and CON-14 before an operation starts: its order is gone, or is being amended."""
+    """Return CON-09, -14 and -15 before an operation starts: its order is gone, is being amended, or a change waits for it."""
     found: list[Disagreement | None] = []
     for link in _links(session, OutsideLink.operation_id == operation.id):
         found += [*_order_goes_on(link), *_amendment(session, link)]
+    found += change_pending.of_operation(session, operation, now=now)
     return weigh(session, operation.work_order, found, now=now)
 
 
@@ -104,11 +110,12 @@ def judge_amended(session: Session, link: OutsideLink, *, now: dt.datetime) -> t
 
 
 def judge_receipt(session: Session, line: PurchaseOrderLine, *, now: dt.datetime) -> list[Finding]:
-    """Return what holds goods that arrive for a line: CON-08 of the work they are for, CON-18 of its order."""
+    """Return what holds goods that arrive for a line: CON-08 of the work they are for, CON-15 of a change, CON-18 of its order."""
     found: list[Disagreement | None] = []
     # Where every link has ended, the line is still open for the work that they were for.
     for link in _links(session, OutsideLink.order_line_id == line.id) or links_of_line(session, line.id):
         found += _work(link)
+    found += change_pending.of_line(session, line.id, now=now)
     return weigh(session, line.order, found, now=now) + judge_drift(session, line.order, now=now)
 
 

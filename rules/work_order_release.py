@@ -19,6 +19,8 @@ from records.part import RevisionStatus
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.routing import InstructionStatus, OperationKind, WorkInstruction, released_instruction
 from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation
+from rules import change_pending
+from rules.order_consistency import weigh
 from rules.policy import table_called
 from rules.waiting_change import waits_for, way_out
 
@@ -35,6 +37,7 @@ def judge_release(session: Session, order: WorkOrder, *, now: dt.datetime) -> li
         *_contracts(session, order, now),
         *_signatures(session, order),
         *_resources(order, today),
+        *weigh(session, order, change_pending.of_work(session, order, now=now), now=now),
     ]
 
 

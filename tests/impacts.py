@@ -64,7 +64,9 @@ def plant_of_d15(act: Act) -> Plant:
         for number, quantity in (("PO-5010", 60), ("PO-5011", 50))
     )
     away = make_outside_work(act, 24, number="WO-7000", revision=before)
-    line = make_outside_order(act, away)
+    line = make_outside_order(act, away, status="DRAFT")
+    line.order.po_no = "PO-5012"
+    advance_order(act, line.order, "ACKNOWLEDGED")
     link = makers.make_link(act, line, operation=away.operations[2])
     for status in (LinkStatus.PO_LINKED, LinkStatus.READY_TO_SHIP, LinkStatus.AT_SUPPLIER):
         move_link(act, link, status)

@@ -1,0 +1,226 @@
+"""What a change touches is computed, frozen and decided whole; what does not fit is refused, and the plant that moves on re-opens it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from engine.act import Act, Installation
+from engine.errors import Conflict, Invalid
+from processes import change_tasks, impact
+from processes.change_orders import write
+from processes.impact import Share
+from processes.impact_query import SOURCES, SourceUnavailable
+from records.change_order import ChangeOrder, ChangeOrderStatus
+from records.change_task import TaskKind, TaskStatus
+from records.impact import Disposition, RowStatus
+from records.part import Criticality
+from rules.order_consistency import judge_receipt, judge_start
+from rules.work_order_release import judge_release
+from tests import makers
+from tests.impacts import approve, dispose_d15, grid, plant_of_d15
+from tests.makers import D
+
+LATER = dt.timedelta(days=40)
+
+
+class Silent:
+    """A store of another plant that does not answer."""
+
+    name = "the store in Tulsa"
+
+    def rows(self, _session: Any, _scope: Any) -> Any:
+        raise SourceUnavailable("no answer since 2026-11-22 08:00")
+
+
+def computed(act: Act) -> ChangeOrder:
+    change = plant_of_d15(act).change
+    impact.compute(act, change)
+    return change
+
+
+def test_a_set_that_lacks_a_source_is_never_frozen(plant: Installation) -> None:
+    plant.extras[SOURCES] = (Silent(),)
+    with plant.acting("user:ella") as act:
+        change = computed(act)
+        with pytest.raises(Conflict, match="the store in Tulsa to answer") as refusal:
+            impact.freeze(act, change)
+        assert refusal.value.code == "SOURCE_UNAVAILABLE"
+        assert "Tulsa" in impact.problems_of(act.session, change)[0]
+
+
+def test_a_new_order_in_the_set_refuses_the_freeze_and_opens_a_frozen_one_again(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        change = made.change
+        dispose_d15(act, change)
+        assert impact.has_grown(act.session, change) == []
+        approve(act, change)
+        makers.make_work_order(act, made.before, number="WO-7003", quantity=D(5))
+        assert [(row.native_ref, row.quantity) for row in impact.has_grown(act.session, change)] == [("WO-7003", D(5))]
+        impact.reopen(act, change)
+        assert change.status is ChangeOrderStatus.IMPACT
+        assert [row.native_ref for row in grid(act, change) if not row.is_disposed] == ["WO-7003"]
+        makers.make_work_order(act, made.before, number="WO-7004", quantity=D(5))
+        with pytest.raises(Conflict, match="WO-7004") as refusal:
+            impact.freeze(act, change)
+        assert refusal.value.code == "IMPACT_GROWN"
+
+
+@pytest.mark.parametrize(
+    ("shares", "field", "sentence"),
+    [
+        ([Share("USE_AS_IS", D(20)), Share("SCRAP", D(14))], "quantity", "add up to its 35 EA, but they add up to 34"),
+        ([Share("USE_AS_IS", D(36)), Share("SCRAP", D(-1))], "quantity", "add up to"),
+        ([], "quantity", "add up to"),
+        ([Share("CANCEL")], "disposition", "Expected one of USE_AS_IS"),
+        ([Share("BURN")], "disposition", "Expected one of"),
+        ([Share("SCRAP", owner="user:nobody")], "owner", "who is here"),
+        ([Share("SCRAP", owner="role:NOBODY")], "owner", "who is here"),
+        ([Share("SCRAP", due=dt.date(2020, 1, 1))], "due", "is past"),
+        ([Share("SCRAP", cost=D(-1))], "cost", "0 or more"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_written(
+    plant: Installation, shares: list[Share], field: str, sentence: str
+) -> None:
+    with plant.acting("user:ella") as act:
+        change = computed(act)
+        stock = grid(act, change)[0]
+        with pytest.raises(Invalid, match=sentence) as refusal, act.attempt():
+            impact.divide(act, stock, shares)
+        assert list(refusal.value.fields) == [field]
+        assert (stock.status, stock.dispositions) == (RowStatus.OPEN, [])
+
+
+def test_a_divided_row_adds_up_and_its_scrap_costs_what_the_pieces_are_worth(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        change = computed(act)
+        begun = next(row for row in grid(act, change) if row.target == "WO_OP")
+        impact.divide(act, begun, [Share("FINISH_AS_OLD", D(7)), Share("SCRAP", D(5), cost=D("12000.00"))])
+        assert (begun.is_disposed, begun.disposition, begun.cost) == (True, None, D("12000.00"))
+        assert impact.cost_of(act.session, change) == {"SCRAP": D("12000.00"), "TOTAL": D("12000.00")}
+        assert ("FINANCE", "role:FIN_CTRL") in impact.lanes_of(act.session, change)
+        impact.dispose(act, begun, Disposition.FINISH_AS_OLD)
+        assert [each.number for each in begun.dispositions] == ["FINISH_AS_OLD 12 EA"]
+        assert "FINANCE" not in [area for area, _ in impact.lanes_of(act.session, change)]
+
+
+def test_the_gate_lists_all_that_is_missing_in_sentences(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        change = computed(act)
+        write(act, change, {"fai": None, "is_customer_approval_required": True, "effectivity_value": "2026-11-23"})
+        said = " ".join(impact.problems_of(act.session, change, now=act.now))
+        for wanted in (
+            "to be frozen", "35 EA of LOT-35, but 0 are disposed", "engineering to assess", "customer contract to assess",
+            "a first article", "customer's approval", "to take effect on 2026-11-27 at the earliest",
+        ):  # fmt: skip
+            assert wanted in said
+        with pytest.raises(Conflict) as refusal:
+            impact.refuse_incomplete(act.session, change)
+        assert refusal.value.code == "INCOMPLETE_DISPOSITION"
+
+
+def test_a_row_that_the_board_has_is_not_decided_any_more(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        change = plant_of_d15(act).change
+        rows = dispose_d15(act, change)
+        approve(act, change)
+        with pytest.raises(Conflict, match="LOT-35 is frozen") as refusal:
+            impact.dispose(act, rows[0], Disposition.SCRAP)
+        assert refusal.value.code == "IMPACT_FROZEN"
+        with pytest.raises(Conflict, match="to be open"):
+            impact.assess(act, change, "QUALITY", answer="NO_IMPACT")
+
+
+def test_serials_of_a_safety_part_that_left_are_in_the_set(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        made.before.part.criticality = Criticality.IMPLANT
+        makers.make_work_order(
+            act, type="FIELD_SERVICE", part_revision_id=made.before.id, status="PLANNED", number="WO-9001", serial="SN-1", customer="St. Mary",
+            service_location="Wichita", quantity=D(1),
+        )  # fmt: skip
+        impact.compute(act, made.change)
+        assert ("SHIPPED", "SN-1", "St. Mary") in [
+            (row.target, row.native_ref, row.place) for row in grid(act, made.change)
+        ]
+
+
+def test_marks_warn_or_block_by_disposition_until_their_task_is_done(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        dispose_d15(act, made.change)
+        approve(act, made.change)
+        change_tasks.place_holds(act, made.change)
+        amended, waiting = made.orders[0].lines[0], made.work[1]
+        found = judge_receipt(act.session, amended, now=act.now)
+        assert [(each.rule, each.effect.value) for each in found] == [("CHG-PENDING", "BLOCK")]
+        assert [each.rule for each in judge_start(act.session, waiting.operations[0], now=act.now)] == ["CHG-PENDING"]
+        later = judge_start(act.session, waiting.operations[0], now=act.now + LATER)
+        assert [(each.rule, each.effect.value, bool(each.way_out)) for each in later] == [("CON-15", "HOLD", True)]
+        assert "CON-15" in [each.rule for each in judge_release(act.session, waiting, now=act.now + LATER)]
+        assert change_tasks.lift_holds(act, made.change, reason="Withdrawn")
+        assert judge_receipt(act.session, amended, now=act.now) == []
+
+
+def test_pieces_that_are_fewer_than_decided_go_back_to_their_owner(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        dispose_d15(act, made.change)
+        waiting = next(row for row in grid(act, made.change) if row.native_ref == "WO-7002")
+        approve(act, made.change)
+    with plant.acting("system:change_control") as act:
+        change = act.session.get_one(ChangeOrder, made.change.id)
+        work = act.session.get_one(type(made.work[1]), made.work[1].id)
+        work.operations[0].scrap = D(3)
+        act.session.flush()
+        tasks = change_tasks.plan_tasks(act, change)
+        change_tasks.carry_out(act, tasks[0])
+        task = next(each for each in tasks if each.kind is TaskKind.CHANGE_WO and each.target_ref == "WO-7002")
+        change_tasks.carry_out(act, task)
+        assert (task.status, "as decided, but there are" in task.failure) == (TaskStatus.FAILED, True)
+        row = act.session.get_one(type(waiting), waiting.id)
+        assert row.status is RowStatus.RETURNED
+        assert work.status.value == "RELEASED"
+
+
+def test_stock_is_identified_anew_and_back_again(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        rows = dispose_d15(act, made.change)
+        impact.dispose(act, rows[0], Disposition.CONVERT)
+        approve(act, made.change)
+    with plant.acting("system:change_control") as act:
+        change = act.session.get_one(ChangeOrder, made.change.id)
+        tasks = change_tasks.plan_tasks(act, change)
+        change_tasks.carry_out(act, tasks[0])
+        task = next(each for each in tasks if each.kind is TaskKind.MOVE_STOCK)
+        change_tasks.carry_out(act, task)
+        assert (task.status, task.failure) == (TaskStatus.DONE, "")
+        assert change_tasks.carry_out(act, task) is task
+        change_tasks.undo(act, task, reason="Withdrawn")
+        assert task.status is TaskStatus.UNDONE
+        with pytest.raises(Conflict, match="Raise a new change") as refusal:
+            change_tasks.undo(act, tasks[0])
+        assert refusal.value.code == "IRREVERSIBLE"
+
+
+def test_a_persons_task_takes_evidence_and_keeps_its_hash(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        dispose_d15(act, made.change)
+        approve(act, made.change)
+        tasks = change_tasks.plan_tasks(act, made.change)
+        told = next(each for each in tasks if each.kind is TaskKind.NOTIFY_SUPPLIER)
+        with pytest.raises(Conflict, match="comes first"):
+            change_tasks.carry_out(act, told, evidence="Mail of today")
+    with plant.acting("system:change_control") as act:
+        change_tasks.carry_out(act, act.session.get_one(type(tasks[0]), tasks[0].id))
+        told = act.session.get_one(type(told), told.id)
+        with pytest.raises(Invalid, match="Expected evidence"):
+            change_tasks.carry_out(act, told)
+        change_tasks.carry_out(act, told, evidence="Mail of today")
+        assert (told.status, len(told.evidence_hash or "")) == (TaskStatus.DONE, 64)
