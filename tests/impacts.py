@@ -112,9 +112,9 @@ def approve(act: Act, change: ChangeOrder) -> ChangeOrder:
     """Take a change order through a board of one seat."""
     change_orders.send_to_review(act, change)
     assert change.content_hash is not None
-    slot = makers.make_slot(act, change, record_hash=change.content_hash, role="ENG_AUTH")
+    slot = makers.make_slot(act, change, record_hash=change.content_hash, role="QA_ENG")
     slot.signature = makers.make_signature(
-        act, change, content_hash=change.content_hash, signer="ella", role="ENG_AUTH"
+        act, change, content_hash=change.content_hash, signer="quinn", role="QA_ENG"
     )
     act.session.flush()
     return move(act, change, S.APPROVED)

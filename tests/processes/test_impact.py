@@ -140,8 +140,8 @@ def test_serials_of_a_safety_part_that_left_are_in_the_set(plant: Installation) 
         made = plant_of_d15(act)
         made.before.part.criticality = Criticality.IMPLANT
         makers.make_work_order(
-            act, type="FIELD_SERVICE", part_revision_id=made.before.id, status="PLANNED", number="WO-9001", serial="SN-1", customer="St. Mary",
-            service_location="Wichita", quantity=D(1),
+            act, type="FIELD_SERVICE", part_revision_id=made.before.id, status="PLANNED", number="WO-9001", serial="SN-1",
+            customer="St. Mary", service_location="Wichita", quantity=D(1),
         )  # fmt: skip
         impact.compute(act, made.change)
         assert ("SHIPPED", "SN-1", "St. Mary") in [

@@ -17,6 +17,7 @@ from webapp.api import (
     deviations,
     findings,
     goods,
+    impacts,
     instances,
     invoices,
     lots,
@@ -68,6 +69,7 @@ FAMILIES = (
     short_closes,
     invoices,
     changes,
+    impacts,
 )
 """Imported for the endpoints that they register."""
 
