@@ -113,8 +113,6 @@ def approve(act: Act, change: ChangeOrder) -> ChangeOrder:
     change_orders.send_to_review(act, change)
     assert change.content_hash is not None
     slot = makers.make_slot(act, change, record_hash=change.content_hash, role="QA_ENG")
-    slot.signature = makers.make_signature(
-        act, change, content_hash=change.content_hash, signer="quinn", role="QA_ENG"
-    )
+    slot.signature = makers.make_signature(act, change, content_hash=change.content_hash, signer="quinn", role="QA_ENG")
     act.session.flush()
     return move(act, change, S.APPROVED)
