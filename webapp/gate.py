@@ -20,7 +20,7 @@ from webapp.security import SAFE_METHODS
 from webapp.visit import Visitor
 
 COOKIE = "lockstep_session"
-ASKED_BY_ITSELF = frozenset({"inbox.news"})
+ASKED_BY_ITSELF = frozenset({"inbox.news", "boards.tally"})
 """What an open page asks for by a timer: it is no sign that anybody sits there, and keeps no session alive."""
 NEVER_CARRIED = frozenset({"form_proof", "password", "sign_in_name", "sign_in_password"})
 LONGEST_CARRIED = 200_000

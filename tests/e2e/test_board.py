@@ -107,8 +107,10 @@ def test_a_board_of_three_decides_in_one_meeting(live: Live, desks: Callable[...
     judge(engineer, live.url + path)
     vote(quality, "Approve with condition", "quinn", condition="First article before shipment")
     look(quality, "meeting-phone")
+    expect(chair.get_by_text("Engineering 1/1, Quality 1/1, board 2 of 2")).to_be_visible(
+        timeout=8000
+    )  # asked for by itself
     chair.reload()
-    expect(chair.get_by_text("Engineering 1/1, Quality 1/1, board 2 of 2")).to_be_visible()
     chair.get_by_role("button", name="Close and write the minutes").click()
     sign(chair, "APPROVED", "olga", "Sign")
     expect(chair.get_by_text("The minutes are final.")).to_be_visible()

@@ -11,6 +11,7 @@ from marshmallow import Schema, fields
 from records.api_key import SCOPES
 from webapp.api import (
     amendments,
+    boards,
     certificates,
     changes,
     definitions,
@@ -68,6 +69,7 @@ FAMILIES = (
     certificates,
     short_closes,
     invoices,
+    boards,
     changes,
     impacts,
 )

@@ -99,6 +99,16 @@ def meeting(record_id: str) -> str:
     return _meeting(find_meeting(reading(), record_id))
 
 
+@pages.get("/meetings/<record_id>/tally/<item_id>")
+def tally(record_id: str, item_id: str) -> str:
+    """Say how an item stands now; an open page asks for it by itself."""
+    held = find_meeting(reading(), record_id)
+    item = next((one for one in held.items if one.id == item_id), None)
+    if item is None:
+        raise NotFound("Expected an item of this meeting, but there is none.")
+    return render_template("boards/tally.html", item=item, words=tally_words(meetings.standings_at(reading(), item)))
+
+
 @pages.post("/meetings/<record_id>/<step>")
 def step(record_id: str, step: str) -> Page:
     """Do one step of a meeting: join, leave, open, close, sign, or what is done about one item."""
