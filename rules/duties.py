@@ -27,6 +27,7 @@ from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
 from records.signature import Meaning, Signature, SignatureStatus
 from records.supplier import SupplierApproval
+from rules import board_seats
 from rules.amounts import company_total
 from rules.law import block, law, session_of
 from rules.policy import table_called
@@ -56,6 +57,9 @@ def bars_on_task(
     session: Session, task: Task, user_id: str, *, on_behalf_of: str | None, now: dt.datetime
 ) -> list[Finding]:
     """Return what bars a person from a task that approves; nothing for any other task."""
+    seated = list(board_seats.bars_on_vote(session, task, user_id, now=now))
+    if seated:
+        return seated
     if not APPROVING & set(task.outcomes) or task.signature in OWN_WORK:
         return []
     if task.record_type is None or task.record_id is None:

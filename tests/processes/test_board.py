@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from engine.act import Act, Installation
 from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
+from engine.stored.task import Task
 from processes import board as voting
 from processes import boards, meetings
 from processes.change_orders import send_to_review, take_baseline, write
@@ -21,6 +22,7 @@ from records.roles import grants_of, revoke
 from records.signature import SignatureStatus
 from records.signing import signatures_on, supersede
 from records.vote import Outcome, Verdict, votes_on
+from rules import duties
 from rules.board_votes import tally_words
 from tests.boards import SEATS, ask, cast, in_review, seated, submitted
 from tests.changes import revised
@@ -239,3 +241,18 @@ def test_the_keeper_appoints_by_signature_and_never_themselves(plant: Installati
                 boards.appoint(act, board, request, given)
         with pytest.raises(Forbidden), act.attempt():
             boards.appoint(_as(act, "ella"), board, request, place)
+
+
+def test_the_task_of_a_seat_is_barred_once_its_person_lost_the_role_or_declared_a_conflict(plant: Installation) -> None:
+    order_id = prepared(plant)
+    with plant.acting("user:quinn") as act:
+        order = act.session.get_one(ChangeOrder, order_id)
+        task = Task(element_id="vote_on_change", record_type=order.record_type, record_id=order.id, record_hash=order.content_hash,
+                    record_number=order.number, outcomes=["approve"], signature="APPROVED")  # fmt: skip
+
+        def bars(person: str) -> list[str]:
+            return [one.rule for one in duties.bars_on_task(act.session, task, person, on_behalf_of=None, now=act.now)]
+
+        assert (bars("quinn"), bars("rita")) == ([], ["SOD-8"])
+        voting.declare_conflict(act, order, reason="My brother owns the supplier")
+        assert bars("quinn") == ["SOD-8"]
