@@ -78,7 +78,7 @@ class ShareGiven(Request):
     evidence = text(4000, load_default="")
 
 
-class DispositionGiven(Request):
+class ImpactSharesGiven(Request):
     """Shares that add up to the row's quantity."""
 
     shares = fields.List(fields.Nested(ShareGiven), required=True)
@@ -135,7 +135,7 @@ def freeze_impact(act: Act, _body: dict[str, Any], record_id: str) -> str:
 
 @writes(
     "POST", "/change-orders/<record_id>/impact/rows/<row_id>", scope="changes:write", summary="Decide about a row of the impact",
-    body=DispositionGiven, answer=ImpactAnswer, render=_shown, person=True,
+    body=ImpactSharesGiven, answer=ImpactAnswer, render=_shown, person=True,
 )  # fmt: skip
 def dispose_row(act: Act, body: dict[str, Any], record_id: str, row_id: str) -> str:
     """One share says what becomes of all its pieces; several divide them."""
