@@ -27,6 +27,7 @@ from processes.change_documents import (
     request_variable,
 )
 from processes.change_orders import open_order, seal
+from processes.change_orders import withdraw as withdraw_order
 from processes.change_requests import alike, open_request, submit, triage
 from processes.documents import existing
 from processes.emergencies import bound, segregate
@@ -105,6 +106,19 @@ def withdraw(act: Act, order: ChangeOrder, *, reason: str) -> None:
         act, WITHDRAWN, correlation_key=order.id, message_id=f"withdraw:{order.id}:{act.id}",
         variables={"withdrawal": {"by": act.user_id or act.actor, "reason": reason.strip()}}, why=f"{order.number} is withdrawn",
     )  # fmt: skip
+
+
+def take_back(act: Act, order: ChangeOrder, *, reason: str) -> ChangeOrder:
+    """Withdraw a change through its flow, or at once where none runs. Raises: as ``withdraw``."""
+    if running(act.session, order) is None:
+        return withdraw_order(act, order, reason=reason)
+    withdraw(act, order, reason=reason)
+    return order
+
+
+def decided_elsewhere(act: Act, request: ChangeRequest) -> None:
+    """Let the flow of a request know that it was triaged on its page: its task goes, and people open the order themselves."""
+    publish(act, DECIDED, correlation_key=request.id, message_id=f"decided:{request.id}:{act.id}", ttl=dt.timedelta())
 
 
 def running(session: Session, order: ChangeOrder) -> Instance | None:
@@ -196,7 +210,7 @@ def settle_triage(act: Act, work: Work) -> Mapping[str, Any]:
     if request.status is not RequestStatus.ACCEPTED:
         tell(act, people, f"{request.number} is {request.status.lower()}", key=f"{request.id}:{request.status}:{act.id}",
              body=request.decision_reason, record=(request.record_type, request.id))  # fmt: skip
-    return {"triage": request.status.value, "decision": None}
+    return {"triage": request.status.value if decision else "ON_ITS_PAGE", "decision": None}
 
 
 @registry.step("open_change_order")

@@ -40,6 +40,7 @@ from records.part import LotControl
 from records.roles import grants_of
 from records.units import check_quantity
 from records.work_order import OperationStatus, WorkOrderOperation, move_operation
+from rules.emergency_authority import refuse_unapproved_shipment
 from rules.finding import keep_findings
 from rules.finding import settle as settle_findings
 from rules.flow_mode import Mode, mode_of
@@ -108,6 +109,7 @@ def ship(act: Act, link: OutsideLink, shipment: Shipment) -> OutsideMovement:
     _refuse_blocked(act, link)
     _refuse_wrong_count(link, quantity, is_partial=shipment.is_partial)
     _refuse_unserialised(link, shipment.serials)
+    refuse_unapproved_shipment(act.session, link.operation.work_order, shipment.serials)
     refuse_unknown_lots(act.session, link, shipment.lots)
     pass_findings(act, link, ship_findings(act, link))
     _go_out(act, link)

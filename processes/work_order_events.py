@@ -27,6 +27,7 @@ from records.work_order import (
     WorkOrderOperation,
     WorkOrderStatus,
 )
+from rules.emergency_authority import refuse_out_of_bounds
 
 __all__ = ["Event", "Posted", "complete_operation", "post_event", "reverse", "start_operation"]
 
@@ -144,6 +145,7 @@ def _record(act: Act, order: WorkOrder, event: Event) -> Actual:
         return _reversal(act, order, event)
     kind = ActualKind(event.kind)
     _refuse_state(order, kind)
+    refuse_out_of_bounds(act.session, order, [each.strip() for each in event.serials.split(",") if each.strip()])
     operation = _operation(order, event)
     person, resource = _person(act, event.performer), _resource(act, event.resource)
     actual = Actual(

@@ -11,11 +11,13 @@ from engine.act import Act
 from engine.errors import Conflict, RuleViolation
 from engine.messages import publish
 from processes import change_control, change_orders
-from processes.change_requests import open_request
+from processes.change_requests import open_request, submit, triage
+from processes.work_order_event import Event
+from processes.work_order_events import post_event
 from records.change_order import ChangeOrder, ItemAction
-from records.change_request import ChangeRequest
+from records.change_request import ChangeRequest, RequestStatus
 from records.part import RevisionStatus
-from records.work_order import WorkOrder, WorkOrderStatus
+from records.work_order import OperationStatus, WorkOrder, WorkOrderStatus
 from rules.emergency_authority import refuse_out_of_bounds, refuse_unapproved_shipment
 from tests.change_story import Change
 from tests.impacts import plant_of_d15
@@ -23,6 +25,7 @@ from tests.makers import D, make_grant, make_part, make_revision, make_routing, 
 from tests.people import ella, quinn
 from tests.story import Story
 
+DEBURR = {"op_no": 10, "description": "Deburr", "status": OperationStatus.STARTED, "quantity_in": D(10)}
 FRIDAY_NIGHT = dt.datetime(2026, 11, 20, 22, 40, tzinfo=dt.UTC)
 
 
@@ -43,7 +46,7 @@ def emergency(story: Story) -> Change:
     story.clock.set(FRIDAY_NIGHT)
     with story.installation.acting(ella.principal) as act:
         revision = make_revision(act, make_part(act, "P-7003"), "B")
-        make_work_order(act, revision, number="WO-7003", quantity=D(10), status="IN_PROCESS")
+        make_work_order(act, revision, number="WO-7003", quantity=D(10), status="IN_PROCESS", operations=(DEBURR,))
         change = change_control.declare_emergency(
             act, title="Deburr by hand", reason="The robot is down",
             bounds=[{"kind": "WORK_ORDER", "first": "WO-7003"},
@@ -243,3 +246,28 @@ def test_an_emergency_that_is_refused_is_contained(story: Story) -> None:
     story.as_("olga").decide("resume_emergency", "contain", reason="Nobody can show that it holds")
     story.as_(quinn).decide("assess_recall", "no_recall", conclusion="Nothing left the house")
     assert (change.status, story.ended_at) == ("WITHDRAWN", "change_ended")
+
+
+def test_d18_the_floor_cannot_book_a_serial_beyond_the_authority(story: Story) -> None:
+    emergency(story).sign("ella", "quinn")
+    measured = {"name": "Burr", "value": D("0.1"), "unit": "mm"}
+    event: dict[str, Any] = {"system": "LOCKSTEP", "kind": "PROCESS", "work_order": "WO-7003", "op_no": 10, **measured}
+    with story.installation.acting("user:rita") as act:
+        assert post_event(act, Event(event_id="e-1", serials="0009", **event)).answer == "recorded"
+        with pytest.raises(RuleViolation, match="0010 is outside"), act.attempt():
+            post_event(act, Event(event_id="e-2", serials="0010", **event))
+
+
+def test_a_request_that_is_triaged_on_its_page_takes_its_task_away(story: Story) -> None:
+    with story.installation.acting("user:otto") as act:
+        asked = open_request(act, title="Wider slot", problem="It binds")
+        submit(act, asked)
+        story.instance_id = change_control.begin(act, asked).instance_id or ""
+    story.settle()
+    assert story.steps == ["triage_request"]
+    with story.installation.acting("user:pat") as act:
+        found = act.session.get_one(ChangeRequest, asked.id)
+        triage(act, found, RequestStatus.ACCEPTED)
+        change_control.decided_elsewhere(act, found)
+    story.settle()
+    assert (story.steps, story.ended_at) == ([], "request_ended")

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.record import Operation
+from processes import change_control
 from processes import change_orders as desk
 from processes import change_requests as requests
 from processes.change_values import edit_of, read_value, record_called
@@ -223,6 +224,7 @@ def create_change_request(act: Act, body: dict[str, Any]) -> str:
     )  # fmt: skip
     if not body["is_draft"]:
         requests.submit(act, made)
+        change_control.begin(act, made)
     return made.id
 
 
@@ -269,7 +271,9 @@ def create_change_order(act: Act, body: dict[str, Any]) -> str:
     asked = [request_pages.find(act.session, number) for number in body.pop("requests")]
     change_class = OrderClass(body.pop("change_class"))
     given = {name: value for name, value in body.items() if value not in (None, "", False)}
-    return desk.open_order(act, requests=asked, change_class=change_class, **given).id
+    order = desk.open_order(act, requests=asked, change_class=change_class, **given)
+    change_control.take_up(act, order)
+    return order.id
 
 
 @writes(
@@ -310,7 +314,7 @@ def add_change_edit(act: Act, body: dict[str, Any], record_id: str) -> str:
 )  # fmt: skip
 def withdraw_change_order(act: Act, body: dict[str, Any], record_id: str) -> str:
     """End it while nothing of it is applied; every signature on it is superseded."""
-    return desk.withdraw(act, _writable(act.session, record_id), reason=body["reason"]).id
+    return change_control.take_back(act, _writable(act.session, record_id), reason=body["reason"]).id
 
 
 def _writable(session: Session, record_id: str) -> ChangeOrder:

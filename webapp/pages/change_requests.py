@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
+from processes import change_control
 from processes import change_requests as desk
 from processes.change_values import edit_of, read_value, record_called
 from records.change_order import ChangeOrder, ChangeOrderRequest
@@ -68,6 +69,7 @@ def new() -> Page:
             )  # fmt: skip
             if form.get("do") != "draft":
                 desk.submit(act, made)
+                change_control.begin(act, made)
             number, record_id = made.number, made.id
     except Refused as refusal:
         return _form(form, refusal), status_of(refusal)
@@ -94,11 +96,13 @@ def decide(record_id: str, do: str) -> Page:
             found = find(act.session, record_id)
             if do == "submit":
                 desk.submit(act, found)
+                change_control.begin(act, found)
             elif do == "withdraw":
                 desk.withdraw_request(act, found, reason=reason)
             else:
                 twin = _called(act.session, request.form.get("duplicate_of", "")) if do == "duplicate" else None
                 desk.triage(act, found, TRIAGE[do], reason=reason, duplicate_of=twin)
+                change_control.decided_elsewhere(act, found)
             said = f"{found.number} is {formats.words(found.status).lower()}."
     except Refused as refusal:
         return _show(find(read_anew(), record_id), refusal), status_of(refusal)

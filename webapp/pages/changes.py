@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as Answer
 from engine.act import Act
 from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
+from processes import change_control
 from processes import change_orders as desk
 from processes.change_baseline import moved_since
 from processes.change_values import draft_revision, read_value, record_called
@@ -80,6 +81,7 @@ def new() -> Page:
                 act, requests=asked, change_class=_class(form), title=form.get("title", ""), reason=form.get("reason", ""),
                 expires_at=_until(form), **_content(form),
             )  # fmt: skip
+            change_control.take_up(act, order)
             number, record_id = order.number, order.id
     except Refused as refusal:
         return _form(form, refusal), status_of(refusal)
@@ -126,11 +128,11 @@ def add_edit(record_id: str) -> Page:
 
 @pages.post("/changes/<record_id>/withdraw")
 def withdraw(record_id: str) -> Page:
-    """Take the order back while nothing of it is done."""
+    """Take the order back before it takes effect; what was done is undone in reverse."""
 
     def take_back(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
-        desk.withdraw(act, order, reason=form.get("reason", ""))
-        return f"{order.number} is withdrawn."
+        change_control.take_back(act, order, reason=form.get("reason", ""))
+        return f"{order.number} is being withdrawn: what was done of it is undone, the last first."
 
     return _write(record_id, take_back)
 
