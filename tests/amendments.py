@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from engine.act import Act
@@ -15,7 +16,7 @@ from records.amendment import PurchaseOrderAmendment
 from records.purchase_order import OrderStatus, PurchaseOrder
 from rules.amending import Edits, LineEdit
 from tests.people import bea, lena, rita
-from tests.story import Story
+from tests.story import Story, plant_with
 
 D = Decimal
 
@@ -35,11 +36,18 @@ def sent(story: Story, quantity: int = 100, price: str = "40.00", **fields: Any)
 
 
 def acknowledged(story: Story, quantity: int = 100, price: str = "40.00", **fields: Any) -> PurchaseOrder:
-    """Have an order that its supplier acknowledged."""
+    """Have an order that its supplier acknowledged: the one that the plant begins with, or one made now."""
+    is_plain = (quantity, price, fields) == (100, "40.00", {})
+    if is_plain and not story.requisition_id and story.goes_on():
+        return story.order
     sent(story, quantity, price, **fields)
     story.as_(bea).complete("record_acknowledgement", result="ACCEPT", reference="A-1")
     assert story.order.status is OrderStatus.ACKNOWLEDGED
     return story.order
+
+
+acknowledged_order = pytest.mark.begins_with(plant_with("acknowledged", acknowledged))
+"""The test begins with ``acknowledged(story)``, which its plant brings along."""
 
 
 def amend(story: Story, edits: Edits, *, reason: str = "The plant needs it", **more: Any) -> PurchaseOrderAmendment:

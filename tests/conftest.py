@@ -128,8 +128,13 @@ def installation(database: Engine, clock: SettableClock, tmp_path: Path) -> Iter
 def plant(
     request: pytest.FixtureRequest, databases: Databases, clock: SettableClock, tmp_path: Path
 ) -> Iterator[Installation]:
-    """Yield the house with the cast, a supplier, two parts and the released flow; on SQLite and on PostgreSQL."""
+    """Yield the house with the cast, a supplier, two parts and the released flow; on SQLite and on PostgreSQL.
+
+    A test marked ``begins_with(template)`` gets what the template built upon that.
+    """
     from tests.story import PLANT
 
-    with opened(databases, request.param, PLANT) as engine, wired(engine, clock, tmp_path) as house:
+    marker = request.node.get_closest_marker("begins_with")
+    template = marker.args[0] if marker else PLANT
+    with opened(databases, request.param, template) as engine, wired(engine, clock, tmp_path) as house:
         yield house

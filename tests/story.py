@@ -11,6 +11,8 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -19,7 +21,7 @@ from sqlalchemy.orm import Session
 from engine import eligibility, task_variables, tasks
 from engine.act import Act, Installation
 from engine.definitions import deploy_all
-from engine.instances import variables_of
+from engine.instances import instances_of, variables_of
 from engine.ports import SignatureRequest
 from engine.stored.instance import Instance
 from engine.stored.job import Job
@@ -37,6 +39,7 @@ from records.requisition import Requisition
 from records.signature import Signature
 from records.supplier import Supplier
 from tests.clock import SettableClock
+from tests.conftest import folders_under
 from tests.databases import Template
 from tests.makers import (
     make_approval,
@@ -169,6 +172,16 @@ class Story:
         with self.installation.reading() as session:
             return list(session.scalars(wanted.order_by(Task.created_at, Task.id)))
 
+    def goes_on(self) -> bool:
+        """Take up the requisition that the plant begins with (``begins_with``); False when it begins with none."""
+        with self.installation.reading() as session:
+            begun = session.scalars(select(Requisition)).first()
+            if begun is None:
+                return False
+            self.requisition_id = begun.id
+            self.instance_id = instances_of(session, begun.record_type, begun.id)[0].id
+        return True
+
     @property
     def steps(self) -> list[str]:
         """The ids of the steps that wait for somebody, sorted."""
@@ -274,17 +287,24 @@ def open_plant(installation: Installation, *, has_erp: bool = False) -> None:
         deploy_all(act, bundle_files())
 
 
-def _build_plant(url: str) -> None:
-    migrate(url)
-    house = wire(url, settings={}, clock=SettableClock())
-    try:
-        open_plant(house)
-    finally:
-        house.database.dispose()
+def plant_with(name: str, begin: Callable[[Story], Any] = lambda story: None) -> Template:
+    """Return the template of a plant in which something has happened at 2026-11-22 15:00 UTC; built once per test run."""
+
+    def build(url: str) -> None:
+        migrate(url)
+        with TemporaryDirectory() as folder:
+            house = wire(url, settings=folders_under(Path(folder)), clock=(clock := SettableClock()))
+            try:
+                open_plant(house)
+                begin(Story(house, clock))
+            finally:
+                house.database.dispose()
+
+    return Template(name, build)
 
 
-PLANT = Template("plant", _build_plant)
-"""The plant that stories happen in, opened once per test run at 2026-11-22 15:00 UTC."""
+PLANT = plant_with("plant")
+"""The plant that stories happen in."""
 
 
 def _default_supplier(act: Act) -> Supplier:

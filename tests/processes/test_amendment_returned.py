@@ -13,7 +13,19 @@ from records.purchase_order import OrderStatus
 from records.signature import SignatureStatus
 from rules.amending import Edits
 from rules.change_item import ChangeItem
-from tests.amendments import D, acknowledged, amend, amendments, answer, more, newest, redline, sent, within
+from tests.amendments import (
+    D,
+    acknowledged,
+    acknowledged_order,
+    amend,
+    amendments,
+    answer,
+    more,
+    newest,
+    redline,
+    sent,
+    within,
+)
 from tests.people import bea, carl, lena, max_, otto
 from tests.story import Story
 
@@ -135,6 +147,7 @@ def test_a_correction_that_does_not_fit_is_refused_and_nothing_is_lost(story: St
     assert redline(newest(story)) == redline(before)
 
 
+@acknowledged_order
 def test_only_what_was_sent_back_is_corrected(story: Story) -> None:
     acknowledged(story)
     amend(story, more(102))

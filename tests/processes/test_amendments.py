@@ -28,7 +28,19 @@ from records.purchase_order import move as move_order
 from records.signature import SignatureStatus
 from records.standard_cost import CostKind
 from rules.amending import Edits, LineEdit
-from tests.amendments import acknowledged, amend, amendments, answer, go_to, more, newest, redline, sent, within
+from tests.amendments import (
+    acknowledged,
+    acknowledged_order,
+    amend,
+    amendments,
+    answer,
+    go_to,
+    more,
+    newest,
+    redline,
+    sent,
+    within,
+)
 from tests.makers import ROUTING, make_grant, make_receipt, make_revision, make_work_order
 from tests.people import bea, carl, ivan, lena, max_, pat, rita
 from tests.story import Story
@@ -42,6 +54,7 @@ def approve(story: Story) -> None:
     assert story.incidents == []
 
 
+@acknowledged_order
 def test_values_revision_and_approved_hash_change_together_when_the_last_signature_is_given(story: Story) -> None:
     acknowledged(story)
     before = story.order
@@ -63,6 +76,7 @@ def test_values_revision_and_approved_hash_change_together_when_the_last_signatu
     assert (newest(story).status, story.ended_at) == (AmendmentStatus.APPLIED, "amendment_applied")
 
 
+@acknowledged_order
 def test_the_supplier_gets_the_change_on_paper(story: Story) -> None:
     from processes.order_change_sheet import order_change_pdf
 
@@ -75,6 +89,7 @@ def test_the_supplier_gets_the_change_on_paper(story: Story) -> None:
     assert content.startswith(b"%PDF")
 
 
+@acknowledged_order
 def test_a_refused_change_is_undone_by_a_reverting_amendment_with_a_further_revision(story: Story) -> None:
     acknowledged(story)
     first = story.order.approved_hash
@@ -101,6 +116,7 @@ def test_a_refused_change_is_undone_by_a_reverting_amendment_with_a_further_revi
     assert story.incidents == []
 
 
+@acknowledged_order
 def test_a_cancelled_line_keeps_its_number_and_comes_back_when_the_supplier_refuses(story: Story) -> None:
     acknowledged(story)
     amend(story, Edits(lines=[LineEdit(1, {"description": "Black"})], added=[_line(story, 5)]))
@@ -118,6 +134,7 @@ def test_a_cancelled_line_keeps_its_number_and_comes_back_when_the_supplier_refu
     assert ([line.status for line in story.order.lines], story.incidents) == ([LineStatus.OPEN, LineStatus.OPEN], [])
 
 
+@acknowledged_order
 def test_a_new_line_without_a_date_is_judged_as_of_today(story: Story) -> None:
     acknowledged(story)
     same_part = {"part_revision_id": story.order.lines[0].part_revision_id, "quality_clauses": ("Q01",)}
@@ -140,6 +157,7 @@ def _line(story: Story, quantity: int, **values: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@acknowledged_order
 def test_another_revision_is_not_smuggled_in_as_a_new_line(story: Story) -> None:
     acknowledged(story)
 
@@ -156,6 +174,7 @@ def test_another_revision_is_not_smuggled_in_as_a_new_line(story: Story) -> None
     assert amendments(story) == []
 
 
+@acknowledged_order
 @pytest.mark.parametrize(
     ("values", "wanted"),
     [
@@ -173,6 +192,7 @@ def test_what_an_amendment_may_not_change_is_refused_with_path_and_class(
     assert (refused.value.code, amendments(story), story.order.revision) == ("UNCONTROLLED_CHANGE", [], 0)
 
 
+@acknowledged_order
 def test_a_text_that_blurs_the_roles_is_refused(story: Story) -> None:
     acknowledged(story)
     with pytest.raises(Refused, match="specification"):
@@ -180,6 +200,7 @@ def test_a_text_that_blurs_the_roles_is_refused(story: Story) -> None:
     assert amendments(story) == []
 
 
+@acknowledged_order
 def test_never_less_than_what_is_received(story: Story) -> None:
     acknowledged(story)
     _receive(story, 40)
@@ -200,6 +221,7 @@ def _receive(story: Story, quantity: int) -> None:
     story.given(receive)
 
 
+@acknowledged_order
 def test_goods_that_arrive_meanwhile_end_an_amendment_that_orders_less(story: Story) -> None:
     acknowledged(story)
     amend(story, more(50))
@@ -211,6 +233,7 @@ def test_goods_that_arrive_meanwhile_end_an_amendment_that_orders_less(story: St
     assert (story.order.revision, story.order.lines[0].quantity) == (0, D(100))
 
 
+@acknowledged_order
 def test_an_order_that_somebody_holds_meanwhile_takes_no_amendment(story: Story) -> None:
     acknowledged(story)
     amend(story, more(102))
@@ -226,6 +249,7 @@ def test_an_order_that_somebody_holds_meanwhile_takes_no_amendment(story: Story)
     assert "not to be on hold" in (ended.ended_reason or "")
 
 
+@acknowledged_order
 def test_the_price_of_what_is_received_stays(story: Story) -> None:
     acknowledged(story)
     _receive(story, 40)
@@ -233,6 +257,7 @@ def test_the_price_of_what_is_received_stays(story: Story) -> None:
         amend(story, Edits(lines=[LineEdit(1, {"unit_price": D("41")})]))
 
 
+@acknowledged_order
 def test_small_steps_add_up_until_the_whole_plan_is_asked(story: Story) -> None:
     """4,000.00, then +160.00 (4 %), then +80.00: 6 % since the last full approval."""
     acknowledged(story)
@@ -259,6 +284,7 @@ def _total(story: Story) -> Decimal:
     return D(story.read(lambda session: session.query(PurchaseOrder).one().total))
 
 
+@acknowledged_order
 def test_a_decrease_is_released_by_the_buyer_who_needs_nobody_else(story: Story) -> None:
     acknowledged(story)
     amend(story, more(90))
@@ -266,6 +292,7 @@ def test_a_decrease_is_released_by_the_buyer_who_needs_nobody_else(story: Story)
     assert (story.order.revision, _total(story), story.incidents) == (1, D("3600.0000"), [])
 
 
+@acknowledged_order
 def test_a_buyer_never_approves_more_money_for_an_own_order(story: Story) -> None:
     acknowledged(story)
     story.given(lambda act: make_grant(act, "bea", "PUR_LEAD"))
@@ -275,6 +302,7 @@ def test_a_buyer_never_approves_more_money_for_an_own_order(story: Story) -> Non
     assert story.order.revision == 0
 
 
+@acknowledged_order
 def test_the_budget_follows(story: Story) -> None:
     acknowledged(story)
 
@@ -296,6 +324,7 @@ def test_the_budget_follows(story: Story) -> None:
     assert committed() == D(4000)
 
 
+@acknowledged_order
 def test_a_rejected_amendment_changes_nothing_and_its_number_is_not_used_again(story: Story) -> None:
     acknowledged(story)
     amend(story, more(102))
@@ -307,6 +336,7 @@ def test_a_rejected_amendment_changes_nothing_and_its_number_is_not_used_again(s
     assert (again.number, again.revision) == (f"{story.order.number}/A2", 1)
 
 
+@acknowledged_order
 def test_a_pending_amendment_is_withdrawn_by_the_buyer(story: Story) -> None:
     acknowledged(story)
     amendment = amend(story, more(102))
@@ -325,6 +355,7 @@ def test_a_pending_amendment_is_withdrawn_by_the_buyer(story: Story) -> None:
         )
 
 
+@acknowledged_order
 def test_an_order_has_one_open_amendment_also_when_two_begin_at_once(story: Story) -> None:
     acknowledged(story)
     order_id, barrier, outcomes = story.order.id, Barrier(2), list[str]()
@@ -347,6 +378,7 @@ def test_an_order_has_one_open_amendment_also_when_two_begin_at_once(story: Stor
     assert len(amendments(story)) == 1
 
 
+@acknowledged_order
 def test_an_answer_counts_for_the_revision_that_it_names(story: Story) -> None:
     acknowledged(story)
     amend(story, more(102))
@@ -382,6 +414,7 @@ def test_an_order_that_is_acknowledged_meanwhile_needs_the_deeper_class(story: S
     assert "needs change class C2" in (ended.ended_reason or "")
 
 
+@acknowledged_order
 def test_the_clock_of_the_answer_reminds_the_buyer_the_lead_and_the_manager(story: Story) -> None:
     acknowledged(story)
     amend(story, more(102))
@@ -394,6 +427,7 @@ def test_the_clock_of_the_answer_reminds_the_buyer_the_lead_and_the_manager(stor
     }  # fmt: skip
 
 
+@acknowledged_order
 def test_the_buyer_may_insist_on_the_change_or_undo_it(story: Story) -> None:
     acknowledged(story)
     amend(story, more(102))
@@ -407,6 +441,7 @@ def test_the_buyer_may_insist_on_the_change_or_undo_it(story: Story) -> None:
     assert [one.status for one in amendments(story)] == [AmendmentStatus.SUPPLIER_REFUSED, AmendmentStatus.PENDING]
 
 
+@acknowledged_order
 def test_what_the_erp_shows_otherwise_holds_the_order_and_the_supplier_hears_nothing(story: Story) -> None:
     acknowledged(story)
     _with_erp(story)
@@ -430,6 +465,7 @@ def test_what_the_erp_shows_otherwise_holds_the_order_and_the_supplier_hears_not
     )  # fmt: skip
 
 
+@acknowledged_order
 def test_what_the_erp_never_takes_is_undone(story: Story) -> None:
     acknowledged(story)
     _with_erp(story)
@@ -474,6 +510,7 @@ def test_the_adapter_of_files_writes_each_revision_once_and_reads_it_back(tmp_pa
         erp.amend_order(document, number="4711")
 
 
+@acknowledged_order
 def test_a_cancelled_order_waits_for_the_supplier_and_its_charge_goes_to_the_lead(story: Story) -> None:
     """D33: acknowledged, so a cancellation amendment; CANCEL_PENDING until the answer; the charge of 150.00 to the lead."""
     acknowledged(story)
@@ -498,6 +535,7 @@ def test_a_cancelled_order_waits_for_the_supplier_and_its_charge_goes_to_the_lea
     assert (story.order.status, story.order.revision, story.incidents) == (OrderStatus.CANCELLED, 1, [])
 
 
+@acknowledged_order
 def test_a_refused_cancellation_leaves_the_order_as_it_was(story: Story) -> None:
     acknowledged(story)
     order_id = story.order.id
@@ -524,6 +562,7 @@ DOORS = {
 }
 
 
+@acknowledged_order
 @pytest.mark.parametrize("state", ["open", "rejected"])
 @pytest.mark.parametrize("door", DOORS)
 def test_an_open_or_rejected_amendment_opens_no_door(story: Story, door: str, state: str) -> None:
@@ -546,6 +585,7 @@ def test_an_open_or_rejected_amendment_opens_no_door(story: Story, door: str, st
     )  # fmt: skip
 
 
+@acknowledged_order
 def test_a_used_item_opens_its_door_no_second_time(story: Story) -> None:
     acknowledged(story)
     amend(story, more(102))
@@ -561,6 +601,7 @@ def test_a_used_item_opens_its_door_no_second_time(story: Story) -> None:
     assert story.order.lines[0].quantity == D(102)
 
 
+@acknowledged_order
 def test_items_of_an_amendment_are_not_written_after_it(story: Story) -> None:
     from rules.change_item import ChangeClass, ChangeItem
 

@@ -12,7 +12,7 @@ import pytest
 
 from records.amendment import AmendmentStatus
 from records.purchase_order import OrderStatus, PurchaseOrder, approved_hash
-from tests.amendments import acknowledged, amendments, answer, go_to, newest, redline, sent
+from tests.amendments import acknowledged, acknowledged_order, amendments, answer, go_to, newest, redline, sent
 from tests.pdf_text import words_of
 from tests.people import bea, lena, otto, rita
 from tests.scenarios.desk import signing
@@ -78,6 +78,7 @@ def test_a_small_amendment_is_approved_by_the_lead_alone_and_its_redline_is_exac
     assert "9,775.00" in browser.text
 
 
+@acknowledged_order
 def test_a_frozen_order_is_never_changed_by_the_edit_page_and_the_edits_become_an_amendment(
     story: Story, browse: People
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_frozen_order_is_never_changed_by_the_edit_page_and_the_edits_become_a
     assert (story.order.revision, story.order.lines[0].quantity, is_true_to_its_approval(story)) == (0, D(100), True)
 
 
+@acknowledged_order
 def test_the_preview_says_why_a_change_is_refused_and_loses_nothing(story: Story, browse: People) -> None:
     acknowledged(story)
     browser = browse(bea)
@@ -115,6 +117,7 @@ def test_the_preview_says_why_a_change_is_refused_and_loses_nothing(story: Story
     assert 'value="many"' in browser.page.text
 
 
+@acknowledged_order
 def test_only_buyers_amend_and_a_form_of_an_older_order_is_refused(story: Story, browse: People) -> None:
     acknowledged(story)
     path = f"/orders/{story.order.id}/amend"
@@ -127,6 +130,7 @@ def test_only_buyers_amend_and_a_form_of_an_older_order_is_refused(story: Story,
     assert buyer.get("/amendments/01a204f5-929a-72cb-91f0-7f25414b140a").status_code == 404
 
 
+@acknowledged_order
 def test_an_amendment_by_api_is_proposed_read_withdrawn_and_refused_with_its_class(
     story: Story, calling: Calling
 ) -> None:
@@ -158,6 +162,7 @@ def test_an_amendment_by_api_is_proposed_read_withdrawn_and_refused_with_its_cla
     )
 
 
+@acknowledged_order
 def test_a_cancellation_on_the_pages_waits_for_the_supplier_and_its_charge_for_the_lead(
     story: Story, browse: People
 ) -> None:
@@ -183,6 +188,7 @@ def test_a_cancellation_on_the_pages_waits_for_the_supplier_and_its_charge_for_t
     )  # fmt: skip
 
 
+@acknowledged_order
 def test_an_answer_to_an_older_revision_is_refused_on_the_page(story: Story, browse: People) -> None:
     acknowledged(story)
     browser = browse(bea)
@@ -199,6 +205,7 @@ def test_an_answer_to_an_older_revision_is_refused_on_the_page(story: Story, bro
     assert newest(story).status is AmendmentStatus.APPLIED
 
 
+@acknowledged_order
 def test_at_no_step_does_an_approved_status_stand_beside_an_unapproved_value(story: Story) -> None:
     """W22: from the proposal over a refusal to the values before, step by step."""
     from tests.amendments import amend, more
@@ -236,6 +243,7 @@ def test_a_counter_offer_is_taken_inside_the_tolerance_and_decided_beyond_it(
     assert (story.order.status, story.steps) == (OrderStatus.COUNTER_OFFER, steps)
 
 
+@acknowledged_order
 def test_an_amendment_that_is_sent_back_is_corrected_on_its_page_under_its_number(story: Story, browse: People) -> None:
     """A return goes back to the proposer: what he typed is in the form, the new line too; sent again, it keeps its number."""
     acknowledged(story)
@@ -277,6 +285,7 @@ def test_an_amendment_that_is_sent_back_is_corrected_on_its_page_under_its_numbe
     assert browse(otto).get(f"/amendments/{amendment.id}/correct").status_code == 403
 
 
+@acknowledged_order
 def test_the_sheet_of_a_change_tells_units_and_currency_and_no_path(story: Story, browse: People) -> None:
     acknowledged(story)
     browser = browse(bea)
