@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.act import Act
-from engine.errors import Conflict
+from engine.errors import Conflict, Invalid, RuleViolation
 from engine.registry import Registry, Work
 from processes import change_addenda, change_tasks
 from processes.change_board import roles_for
@@ -61,7 +61,7 @@ def undo_change_task(act: Act, work: Work) -> Mapping[str, Any]:
         return {"next": "PERSON"}
     try:
         change_tasks.undo(act, task, reason=str(work["way_back"]["reason"]))
-    except Conflict as refusal:
+    except (Conflict, Invalid, RuleViolation) as refusal:
         act.note(task.record_type, task.id, "NOT_UNDONE", reason=refusal.message)
         return {"next": "PERSON", "job": dict(work["job"]) | {"failure": refusal.message}}
     return {"next": "DONE"}

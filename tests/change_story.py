@@ -90,8 +90,8 @@ class Change:
                 impact.dispose(act, row, (words or {}).get(row.native_ref, word), owner="role:PLANNER")
 
         self.story.given(decide)
-        while found := self.story.tasks("dispose_orders"):
-            self._as_any(found[0])
+        for task in self.story.tasks("dispose_orders"):
+            self._as_any(task)
             self.story.complete("dispose_orders")
         return self
 

@@ -53,6 +53,7 @@ def plant_of_d15(act: Act) -> Plant:
     part = makers.make_part(act, PART)
     before = makers.make_revision(act, part, "B")
     after = makers.make_revision(act, part, "C", status=RevisionStatus.DRAFT, origin="LOCKSTEP", released_at=None)
+    makers.make_routing(act, before, STEPS)
     makers.make_routing(act, after, ROUTING_OF_C)
     makers.make_stock(act, "LOT-35", before, quantity=D(35))
     supplier = makers.make_supplier(act)

@@ -47,8 +47,8 @@ def edited(text: str, old: str, new: str) -> str:
             "=add business days(amendment.clock_from, timers.ack_remind), and is now =add business days(amendment.clock_from, 5).",
         ),
         (
-            'name="no" sourceRef="is_the_amendment_approved" targetRef="close_amendment"',
-            'name="no" sourceRef="is_the_amendment_approved" targetRef="amendment_ended"',
+            'name="no" sourceRef="is_it_sent_back" targetRef="close_amendment"',
+            'name="no" sourceRef="is_it_sent_back" targetRef="amendment_ended"',
             "Flow “no”: to was close_amendment, and is now amendment_ended.",
         ),
     ],
@@ -80,7 +80,7 @@ def test_an_element_more_is_added_with_its_flow():
         "<zeebe:assignmentDefinition candidateGroups='=[\"BUYER\"]' /></bpmn:extensionElements></bpmn:userTask>"
         '<bpmn:sequenceFlow id="after_why" sourceRef="say_why" targetRef="close_amendment" /></bpmn:process>'
     )
-    flow = 'name="no" sourceRef="is_the_amendment_approved" targetRef='
+    flow = 'name="no" sourceRef="is_it_sent_back" targetRef='
     longer = edited(DIAGRAM, f'{flow}"close_amendment"', f'{flow}"say_why"')
     found = told(".bpmn", DIAGRAM, edited(longer, "</bpmn:process>", step))
     assert [sentence.split(" · ")[-1].split(" was added")[0] for sentence in found] == [

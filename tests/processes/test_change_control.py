@@ -16,6 +16,7 @@ from processes.work_order_event import Event
 from processes.work_order_events import post_event
 from records.change_order import ChangeOrder, ItemAction
 from records.change_request import ChangeRequest, RequestStatus
+from records.impact import Disposition
 from records.part import RevisionStatus
 from records.work_order import OperationStatus, WorkOrder, WorkOrderStatus
 from rules.emergency_authority import refuse_out_of_bounds, refuse_unapproved_shipment
@@ -238,6 +239,19 @@ def test_d18_an_emergency_that_is_not_approved_in_72_hours_is_held(story: Story)
     assert held.status is WorkOrderStatus.ON_HOLD
     with story.installation.reading() as session, pytest.raises(RuleViolation, match="OVERDUE_HOLD"):
         refuse_unapproved_shipment(session, work_order(session, "WO-7003"))
+
+
+@pytest.mark.parametrize("reached", ["IMPACT", "REVIEW"])
+def test_an_emergency_whose_hours_end_on_its_way_to_the_board_is_held_too(story: Story, reached: str) -> None:
+    change = emergency(story).sign("ella", "quinn").write()
+    if reached == "REVIEW":
+        settled = {"fai": "NONE", "effectivity_kind": "NEXT_BUILD", "effectivity_value": ""}
+        story.given(lambda act: change_orders.write(act, act.session.get_one(ChangeOrder, change.order.id), settled))
+        change.dispose({"WO-7003": Disposition.FINISH_AS_OLD})
+    assert change.status == reached
+    story.at(FRIDAY_NIGHT + dt.timedelta(hours=72))
+    assert (change.status, story.steps, story.incidents) == ("OVERDUE_HOLD", ["resume_emergency"], [])
+    assert story.read(lambda session: work_order(session, "WO-7003")).status is WorkOrderStatus.ON_HOLD
 
 
 def test_an_emergency_that_is_refused_is_contained(story: Story) -> None:
