@@ -65,12 +65,12 @@ def test_what_a_trigger_refuses_is_answered_in_words(house: Installation, story:
 def test_another_broken_constraint_is_a_mistake_of_ours(house: Installation) -> None:
     app = application(house)
 
-    def add_twice() -> str:
+    def add_nameless() -> str:
         with visit.acting() as act:
-            act.session.connection().execute(insert(User.__table__).values(id="rita"))
+            act.session.connection().execute(insert(User.__table__).values(id="nobody"))
         return "added"
 
-    app.add_url_rule("/another-bug-of-ours", view_func=add_twice, methods=["POST"])
+    app.add_url_rule("/another-bug-of-ours", view_func=add_nameless, methods=["POST"])
     browser = Browser(app).sign_in(bea)
     assert browser.post("/another-bug-of-ours").status_code == 500
     assert "INSERT" not in browser.text

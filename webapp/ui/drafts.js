@@ -10,6 +10,7 @@ function keepDraft(form) {
   let timer = null;
   let kept = "";
   let last = Promise.resolve();
+  const sent = new AbortController();
   const body = () => {
     const data = new FormData(form);
     data.delete("password");
@@ -19,15 +20,20 @@ function keepDraft(form) {
 
   async function send() {
     const typed = body();
-    if (typed.toString() === kept) return;
+    if (sent.signal.aborted || typed.toString() === kept) return;
     try {
-      const answer = await fetch(form.dataset.draft, { method: "POST", body: typed, headers: { Accept: "application/json" } });
+      const answer = await fetch(form.dataset.draft, {
+        method: "POST",
+        body: typed,
+        headers: { Accept: "application/json" },
+        signal: sent.signal,
+      });
       if (!answer.ok) throw new Error(String(answer.status));
       kept = typed.toString();
       const { saved } = await answer.json();
       if (said) said.textContent = `Draft kept at ${saved}`;
     } catch {
-      if (said) said.textContent = "Not kept yet: the server did not answer. Your text is still here.";
+      if (said && !sent.signal.aborted) said.textContent = "Not kept yet: the server did not answer. Your text is still here.";
     }
   }
 
@@ -44,7 +50,11 @@ function keepDraft(form) {
     timer ??= setTimeout(save, PAUSE);
   });
   form.addEventListener("focusout", save);
-  form.addEventListener("submit", () => clearTimeout(timer));
+  // What is sent needs no draft any more; one on its way would reach a task that is closed.
+  form.addEventListener("submit", (event) => {
+    clearTimeout(timer);
+    if (!event.defaultPrevented) sent.abort();
+  });
 }
 
 export const bindDrafts = (root) => each(root, "form[data-draft]", keepDraft);
