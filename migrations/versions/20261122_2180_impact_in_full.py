@@ -1,0 +1,16 @@
+"""To be filled: impact_in_full."""
+
+from __future__ import annotations
+
+revision = "20261122_2180"
+down_revision = "20261122_2170"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""
