@@ -1,4 +1,4 @@
-"""Passwords: Argon2 hashes, three attempts, then a lock and an alert (21 CFR 11.300(d))."""
+"""Passwords: Argon2 hashes, a few attempts, then a lock and an alert (21 CFR 11.300(d)); how many is the site's policy."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from sqlalchemy import select
 
 from engine.act import Act
 from engine.errors import Forbidden, Invalid
+from engine.jobs import defer
 from records.directory import StaffDirectory
 from records.notice import notify
 from records.person import Credential, User, UserStatus, move
 from records.roles import user_called
+from records.signing_policy import policy_in
 
 HASHER = PasswordHasher()
 LASTS_DAYS = 365
 """How long a password is good for signing, unless the setting ``password_days`` says otherwise; 0 is for ever."""
 SHORTEST = 10
 LONGEST = 200
-ATTEMPTS = 3
-LOCKED_FOR = dt.timedelta(minutes=30)
-"""How long no password is accepted after three wrong ones; an administrator may unlock sooner."""
 
 
 def set_password(
@@ -58,7 +57,7 @@ def check_password(act: Act, user_id: str, password: str, *, record: tuple[str, 
     about = record or ("user_account", user.id)
     if credential.locked_until is not None and act.now < credential.locked_until:
         raise Forbidden(
-            f"Expected an open account, but {user.id} is locked after {ATTEMPTS} wrong passwords; an administrator can"
+            f"Expected an open account, but {user.id} is locked after {credential.failed_attempts} wrong passwords; an administrator can"
             " unlock it",
             code="LOCKED", record=about, keep=True,
         )  # fmt: skip
@@ -120,29 +119,33 @@ def _forgive(act: Act, user: User, credential: Credential) -> None:
 
 
 def _count_failure(act: Act, user_id: str) -> None:
-    """Count a wrong password in an act of its own; the third locks the account and alerts."""
+    """Count a wrong password in an act of its own; the last one that the policy allows locks the account and alerts."""
     wanted = select(Credential).where(Credential.user_id == user_id).with_for_update()
     credential = act.session.scalars(wanted.execution_options(populate_existing=True)).one()
     if credential.locked_until is not None and act.now >= credential.locked_until:
         credential.failed_attempts, credential.locked_until = 0, None
     credential.failed_attempts += 1
-    if credential.failed_attempts < ATTEMPTS:
+    policy = policy_in(act.session)
+    if credential.failed_attempts < policy.attempts:
         return
     user = user_called(act.session, user_id)
-    credential.locked_until = act.now + LOCKED_FOR
+    credential.locked_until = act.now + policy.locked_for
     if user.status is UserStatus.ACTIVE:
         move(act, user, UserStatus.LOCKED, reason=f"{credential.failed_attempts} wrong passwords")
     alert(act, user, f"{user.name} ({user.id}) is locked after {credential.failed_attempts} wrong passwords")
 
 
 def alert(act: Act, user: User, sentence: str) -> None:
-    """Tell every administrator at once that an account may be under attack, and keep it in the user's chain."""
+    """Tell every administrator at once, by notice and mail, that an account may be under attack, and keep it in the user's chain."""
     act.note("user_account", user.id, "SECURITY_ALERT", new=sentence)
     for administrator in StaffDirectory().holders(act.session, "role:ADMIN", at=act.now):
         notify(
             act, administrator.id, sentence, key=f"security:{user.id}:{act.now.isoformat()}",
             record=("user_account", user.id),
         )  # fmt: skip
+        if administrator.email:
+            # Nobody chooses to hear of this later: whatever mail a person wishes otherwise, an alert goes out at once.
+            defer(act, "mail", {"to": [administrator.email], "subject": sentence, "text": sentence})
 
 
 def _matches(password_hash: str, password: str) -> bool:

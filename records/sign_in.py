@@ -13,11 +13,8 @@ from engine.act import Act
 from engine.errors import Forbidden
 from records.password import alert, check_password
 from records.session import SignInSession
+from records.signing_policy import SigningPolicy, policy_in
 
-IDLE_LIMIT = dt.timedelta(hours=2)
-LONGEST = dt.timedelta(hours=12)
-SIGNING_IDLE = dt.timedelta(minutes=15)
-"""After so long without a sign of life, a signature needs login name and password again (21 CFR 11.200(a)(1)(ii))."""
 GLANCE = dt.timedelta(minutes=1)
 SKEW = dt.timedelta(minutes=1)
 """How far the clocks of two nodes may be apart. A clock that is set back further proves no continuity: the session is over."""
@@ -42,26 +39,27 @@ def sign_in(act: Act, user_id: str, password: str, *, device: str, address: str 
 def session_of(session: Session, token: str, *, device: str, now: dt.datetime) -> SignInSession | None:
     """Return the session of a cookie, or None when it is unknown, over, idle too long or from another device."""
     found = session.get(SignInSession, digest(token))
-    if found is None or found.device != digest(device) or not is_alive(found, now) or not found.user.is_active:
+    if found is None or found.device != digest(device) or not found.user.is_active:
         return None
-    return found
+    return found if is_alive(found, now, policy_in(session)) else None
 
 
-def is_alive(opened: SignInSession, now: dt.datetime) -> bool:
+def is_alive(opened: SignInSession, now: dt.datetime, policy: SigningPolicy) -> bool:
     """Whether a session still counts at an instant. An instant before its last sign of life is none that continues it."""
-    if opened.ended_at is not None or now - opened.started_at > LONGEST:
+    if opened.ended_at is not None or now - opened.started_at > policy.session_longest:
         return False
-    return -SKEW <= now - opened.last_seen_at <= IDLE_LIMIT
+    return -SKEW <= now - opened.last_seen_at <= policy.session_idle
 
 
-def is_continuous(opened: SignInSession, now: dt.datetime) -> bool:
-    """Whether something was signed in this session and no 15 idle minutes lie since (21 CFR 11.200(a)(1)(i)).
+def is_continuous(opened: SignInSession, now: dt.datetime, policy: SigningPolicy) -> bool:
+    """Whether something was signed in this session and no idle quarter of an hour, or what the policy says, lies since.
 
     A clock that was set back does not make the pause shorter: then both components are asked again.
+    Source: 21 CFR 11.200(a)(1)(i).
     """
     if opened.last_signed_at is None:
         return False
-    return -SKEW <= now - max(opened.last_signed_at, opened.last_seen_at) <= SIGNING_IDLE
+    return -SKEW <= now - max(opened.last_signed_at, opened.last_seen_at) <= policy.signing_idle
 
 
 def is_due_to_touch(opened: SignInSession, now: dt.datetime) -> bool:
@@ -70,11 +68,11 @@ def is_due_to_touch(opened: SignInSession, now: dt.datetime) -> bool:
 
 
 def touch(act: Act, session_id: str) -> SignInSession | None:
-    """Note that the person is there. After 15 idle minutes the next signature needs both components again."""
-    opened = act.session.get(SignInSession, session_id)
-    if opened is None or not is_alive(opened, act.now):
+    """Note that the person is there. After an idle pause the next signature needs both components again."""
+    opened, policy = act.session.get(SignInSession, session_id), policy_in(act.session)
+    if opened is None or not is_alive(opened, act.now, policy):
         return None
-    if not is_continuous(opened, act.now):
+    if not is_continuous(opened, act.now, policy):
         opened.last_signed_at = None
     opened.last_seen_at = max(opened.last_seen_at, act.now)
     return opened

@@ -21,6 +21,7 @@ from records.roles import grants_of, meanings_of, role_code, user_called
 from records.session import SignInSession
 from records.sign_in import is_alive, is_continuous
 from records.signature import Meaning, Signature, SignatureStatus
+from records.signing_policy import policy_in
 
 if TYPE_CHECKING:
     from engine.decisions import Decision
@@ -111,12 +112,12 @@ class PasswordSigner:
         if act.user_id is None:
             raise Forbidden("Expected a person to sign, but the system acts", code="NOT_AUTHORISED", record=about)
         method = self._method(request)
-        session = _session(act, request)
-        needs_both = session is None or not is_continuous(session, act.now)
+        session, policy = _session(act, request), policy_in(act.session)
+        needs_both = session is None or not is_continuous(session, act.now, policy)
         if needs_both and not (request.user_id or method.has_all_components):
             raise Forbidden(
-                "Expected login name and password for the first signature of a session or after 15 idle minutes, but"
-                " found only a password",
+                "Expected login name and password for the first signature of a session or after"
+                f" {policy.idle_minutes} idle minutes, but found only a password",
                 code="BOTH_COMPONENTS_NEEDED",
             )
         method.prove(act, act.user_id, request, record=about)
@@ -198,7 +199,7 @@ def _session(act: Act, request: SignatureRequest) -> SignInSession | None:
     if not request.session_id:
         return None
     session = act.session.get(SignInSession, request.session_id)
-    if session is None or session.user_id != act.user_id or not is_alive(session, act.now):
+    if session is None or session.user_id != act.user_id or not is_alive(session, act.now, policy_in(act.session)):
         raise Forbidden("Expected an open session of the signer, but this one is not", code="NOT_YOUR_SESSION")
     return session
 

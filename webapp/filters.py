@@ -16,6 +16,7 @@ from processes import mismatches
 from processes.evidence import KINDS
 from records import notice
 from records.person import Role, User
+from records.signing_policy import policy_in
 from rules import reviewing
 from webapp import change_links, dossiers, formats, refusals, visit
 from webapp.assets import asset
@@ -199,9 +200,15 @@ def install(app: Flask) -> None:
         words=formats.words,
     )
     app.jinja_env.globals.update(
-        asset=asset, form_proof=form_proof, navigation=navigation, whole_histories={*KINDS, "instance"}
-    )
+        asset=asset, form_proof=form_proof, idle_minutes=idle_minutes, navigation=navigation,
+        whole_histories={*KINDS, "instance"},
+    )  # fmt: skip
     app.context_processor(_page_values)
+
+
+def idle_minutes() -> int:
+    """Return after how many idle minutes a signature needs user name and password again."""
+    return policy_in(visit.reading()).idle_minutes
 
 
 def customs() -> formats.Custom:

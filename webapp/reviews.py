@@ -28,6 +28,7 @@ from records.roles import meanings_of, role_code
 from records.session import SignInSession
 from records.sign_in import is_continuous
 from records.signature import Signature
+from records.signing_policy import policy_in
 from records.viewing import Look, last_look, seen_versions
 from rules import redlines, reviewing
 from rules.redlines import Item, Since
@@ -394,9 +395,9 @@ def signing_of(session: Session, review: Review, verdict: str, *, session_id: st
 
 
 def needs_both(session: Session, session_id: str) -> bool:
-    """Tell whether the next signature needs user name and password: the first of a session, or after 15 idle minutes."""
+    """Tell whether the next signature needs user name and password: the first of a session, or after an idle pause."""
     opened = session.get(SignInSession, session_id)
-    return opened is None or not is_continuous(opened, visit.now())
+    return opened is None or not is_continuous(opened, visit.now(), policy_in(session))
 
 
 def _counts(review: Review) -> str:

@@ -18,7 +18,9 @@ from engine.registry import Registry
 from records.calendar import MAIN, BusinessCalendar
 from records.directory import StaffDirectory
 from records.signing import PasswordSigner
+from records.signing_policy import WIRED_AS
 from rules.guard import LockstepGuard
+from rules.signing_policy import signing_policy_of
 
 
 def wire(database_url: str, *, settings: Mapping[str, Any] | None = None, clock: Clock = wall_clock) -> Installation:
@@ -40,6 +42,7 @@ def wire(database_url: str, *, settings: Mapping[str, Any] | None = None, clock:
         clock=clock,
         settings=given,
         registry=registry_of_flows(),
+        extras={WIRED_AS: signing_policy_of(site)},
     )
 
 

@@ -9,9 +9,11 @@ from sqlalchemy import Engine
 
 from engine.act import Act, Installation
 from engine.errors import Finding
-from records.calendar import BusinessCalendar
+from records.calendar import MAIN, BusinessCalendar
 from records.directory import StaffDirectory
 from records.signing import PasswordSigner
+from records.signing_policy import WIRED_AS
+from rules.signing_policy import signing_policy_of
 from tests.clock import SettableClock
 
 
@@ -43,6 +45,7 @@ def house(database: Engine, clock: SettableClock) -> Installation:
         calendar=BusinessCalendar(),
         signer=PasswordSigner(),
         clock=clock,
+        extras={WIRED_AS: signing_policy_of(MAIN)},
     )
 
 

@@ -11,14 +11,12 @@ from sqlalchemy import select
 
 from engine import definitions, inbox, instances
 from engine.act import Act
-from engine.audit import AuditEvent
 from engine.decisions import Decision
 from engine.drafts import draft_of
 from engine.errors import RuleViolation
 from engine.stored.definition import Definition
 from engine.stored.task import Task
 from records.demo_people import Member
-from records.notice import Notice
 from records.person import User, UserStatus, move
 from records.requisition import RequisitionStatus
 from records.signature import Signature
@@ -221,26 +219,6 @@ def test_a_long_reason_survives_an_expired_session(story: Story, browse: People,
     assert browser.post(f"/tasks/{task.id}/decide/reject", form).status_code == 200
     assert browser.field("reason") == reason
     assert story.read(lambda session: session.scalars(select(Decision)).all()) == []
-
-
-@pytest.mark.part11("11.300(d)")
-def test_a_wrong_password_three_times_stores_no_decision_and_locks(story: Story, browse: People) -> None:
-    """W29: nothing is decided, each attempt is kept, security is told, and the account is locked as the policy says."""
-    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
-    task = story.as_(lena).task("approve_requisition")
-    browser = browse(lena)
-    for _ in range(3):
-        form = signing(task, password="guess")
-        assert browser.post(f"/tasks/{task.id}/decide/approve", form).status_code == 403
-    assert browser.post(f"/tasks/{task.id}/decide/approve", signing(task)).status_code == 403
-    assert "The account is locked" in browser.text
-    assert story.read(lambda session: session.scalars(select(Decision)).all()) == []
-    codes = story.read(
-        lambda session: session.scalars(select(AuditEvent.field).where(AuditEvent.action == "REFUSED")).all()
-    )
-    assert codes.count("WRONG_PASSWORD") == 3
-    told = story.read(lambda session: session.scalars(select(Notice.subject).where(Notice.user_id == "adam")).all())
-    assert any("is locked after 3 wrong passwords" in subject for subject in told)
 
 
 def test_a_late_press_on_an_escalated_task_says_to_whom_and_when(story: Story, browse: People) -> None:
