@@ -67,6 +67,9 @@ from records import (
     outside_loss as outside_loss,
 )
 from records import (
+    outside_stop as outside_stop,
+)
+from records import (
     part as part,
 )
 from records import (

@@ -18,6 +18,7 @@ from engine.errors import Conflict, Invalid
 from engine.record import Operation, Record
 from records.columns import CodesType, shaped
 from records.outside import LinkStatus, OutsideLink
+from records.outside_stop import not_coming_processed
 from records.part import Criticality, PartRevision
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.work_order import WorkOrder, WorkOrderOperation
@@ -225,10 +226,17 @@ def links_of(session: Session, line: PurchaseOrderLine) -> list[OutsideLink]:
 
 
 def left_for_the_supplier(line: PurchaseOrderLine) -> Decimal:
-    """Return how much of a line's work has left for its supplier and was not recalled, in the line's unit."""
+    """Return how much of a line's work has left for its supplier and was not recalled, in the line's unit.
+
+    What the board has recalled or scrapped counts no more, also while it is still away.
+    """
     session = object_session(line)
-    links = links_of(session, line) if session is not None else []
-    return sum(((link.shipped - link.recalled) * link.conversion_factor for link in links), Decimal(0))
+    if session is None:
+        return Decimal(0)
+    left = sum(
+        ((link.shipped - link.recalled) * link.conversion_factor for link in links_of(session, line)), Decimal(0)
+    )
+    return left - not_coming_processed(session, line) if left else left
 
 
 def needed_on(session: Session, line: PurchaseOrderLine) -> dt.date | None:
