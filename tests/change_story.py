@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,15 +16,24 @@ from engine.instances import instances_of
 from engine.ports import SignatureRequest
 from engine.stored.instance import Instance
 from engine.stored.task import Task
-from processes import change_control, change_tasks, impact
+from processes import change_control, change_orders, change_tasks, impact
 from records.amendment import PurchaseOrderAmendment
-from records.change_order import ChangeOrder
+from records.change_order import ChangeOrder, ItemAction
 from records.impact import Disposition
+from records.work_order import OperationStatus
 from tests import impacts
-from tests.people import PASSWORD
-from tests.story import Story
+from tests.makers import D, make_grant, make_part, make_revision, make_work_order
+from tests.people import PASSWORD, ella
+from tests.story import Story, plant_with
 
-VOTERS = {"ENG_AUTH": "ella", "QA_ENG": "quinn", "OPS_DIR": "olga", "PUR_MGR": "max", "FIN_CTRL": "fred"}
+VOTERS = {
+    "ENG_AUTH": "ella",
+    "QA_ENG": "quinn",
+    "OPS_DIR": "olga",
+    "PUR_MGR": "max",
+    "FIN_CTRL": "fred",
+    "CONTRACTS": "carl",
+}
 """Who votes for which role of the board."""
 
 DOERS = VOTERS | {
@@ -90,9 +101,13 @@ class Change:
                 impact.dispose(act, row, (words or {}).get(row.native_ref, word), owner="role:PLANNER")
 
         self.story.given(decide)
+        return self.settle_rows()
+
+    def settle_rows(self, **given: Any) -> Change:
+        """Complete the tasks that ask what becomes of rows and for whatever else is missing."""
         for task in self.story.tasks("dispose_orders"):
             self._as_any(task)
-            self.story.complete("dispose_orders")
+            self.story.complete("dispose_orders", **given)
         return self
 
     def vote(self, **verdicts: str) -> Change:
@@ -190,6 +205,70 @@ class Change:
                 variables=variables, signature=signature,
             )  # fmt: skip
         self.story.settle()
+
+
+DEBURR = {"op_no": 10, "description": "Deburr", "status": OperationStatus.STARTED, "quantity_in": D(10)}
+FRIDAY_NIGHT = dt.datetime(2026, 11, 20, 22, 40, tzinfo=dt.UTC)
+
+
+def begun(story: Story, **content: object) -> Change:
+    """Return the change of D15 with its flow; it counts from the next build unless said otherwise."""
+    story.given(lambda act: make_grant(act, "lena", "BUYER"))
+    with story.installation.acting(ella.principal) as act:
+        change = impacts.plant_of_d15(act).change
+        change_orders.write(act, change, content or {"effectivity_kind": "NEXT_BUILD", "effectivity_value": ""})
+        change_control.take_up(act, change)
+        number = change.number
+    story.settle()
+    return Change(story, number)
+
+
+def emergency(story: Story) -> Change:
+    """Return EC-17: WO-7003, serials 0005 to 0009, declared on Friday night."""
+    story.clock.set(FRIDAY_NIGHT)
+    with story.installation.acting(ella.principal) as act:
+        revision = make_revision(act, make_part(act, "P-7003"), "B")
+        make_work_order(act, revision, number="WO-7003", quantity=D(10), status="IN_PROCESS", operations=(DEBURR,))
+        change = change_control.declare_emergency(
+            act, title="Deburr by hand", reason="The robot is down",
+            bounds=[{"kind": "WORK_ORDER", "first": "WO-7003"},
+                    {"kind": "SERIAL", "first": "0005", "last": "0009", "max_quantity": 5}],
+        )  # fmt: skip
+        change_orders.add_item(act, change, revision, action=ItemAction.DOC_ONLY)
+        change_control.take_up(act, change)
+        number = change.number
+    story.settle()
+    return Change(story, number)
+
+
+def at_a_stage(name: str, begin: Callable[[Story], Any]) -> pytest.MarkDecorator:
+    """Return the mark of a test that begins where ``begin`` ends; walking there took most of its time."""
+    return pytest.mark.begins_with(plant_with(name, begin))
+
+
+written = at_a_stage("change_written", lambda story: begun(story).write())
+"""Assessed by every area; its rows wait for their owners."""
+on_its_board = at_a_stage("change_on_its_board", lambda story: begun(story).write().dispose())
+"""Decided row by row; the board votes."""
+approved = at_a_stage("change_approved", lambda story: begun(story).write().dispose().vote())
+"""Approved, its tasks open; it counts from the next build."""
+dated = at_a_stage(
+    "change_dated",
+    lambda story: (
+        begun(story, effectivity_kind="DATE", effectivity_value="2026-12-30").write().dispose().vote().do_tasks()
+    ),
+)
+"""Approved, people's tasks done; it counts from 2026-12-30."""
+declared = at_a_stage("emergency_declared", emergency)
+"""EC-17 is declared and waits for its two signatures; the clock of the test stands on Sunday."""
+active = at_a_stage("emergency_active", lambda story: emergency(story).sign("ella", "quinn"))
+"""EC-17 is signed by two; the clock of the test stands on Sunday, within its hours."""
+
+
+def the_change(story: Story) -> Change:
+    """Take up the only change that the plant begins with."""
+    number: str = story.read(lambda session: session.query(ChangeOrder.number).one()[0])
+    return Change(story, number)
 
 
 def flow_of(session: Session, amendment_id: str) -> str:
