@@ -13,15 +13,18 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import eligibility, tasks
+from engine import motion, tasks
 from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
-from engine.stored.task import Task, TaskState
+from engine.stored.task import Task
+from engine.words import clock_time
 from processes import impact
+from processes.board_tasks import Decidable, hand_over, open_tasks, standing_seat, task_of
 from records.approval import ApprovalSlot, slots_of
 from records.board import Membership, board_for
-from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum, ChangeOrderStatus
+from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderStatus
+from records.meeting import AgendaItem, ItemStatus, Meeting, MeetingStatus
 from records.roles import grants_of, user_called
 from records.signature import Meaning, Signature
 from records.signing import PasswordSigner, Subject, signature_of
@@ -35,14 +38,10 @@ from records.vote import (
     VoteRule,
     conflicts_on,
     requirements_of,
+    votes_on,
 )
-from rules.board_votes import Standing, open_seats, outcome_of, standing_of
+from rules.board_votes import Standing, is_vacant, open_seats, outcome_of, standing_as_cast, standing_of
 from rules.policy import Judgement, table_called
-
-Decidable = ChangeOrder | ChangeOrderAddendum
-
-VOTE_ELEMENT = "vote_on_change"
-"""The task of a seat, in whatever flow asks the board."""
 
 MEANINGS = {
     Verdict.APPROVE: Meaning.APPROVED, Verdict.APPROVE_WITH_CONDITION: Meaning.APPROVED, Verdict.RETURN: Meaning.REJECTED,
@@ -123,17 +122,24 @@ def seat_variables(session: Session, target: Decidable) -> list[dict[str, Any]]:
         }
         for requirement in requirements_of(session, target.id, target.content_hash)
         for seat in requirement.seats
-        if seat.user_id is None or seat.user_id not in barred
+        if not is_vacant(seat, barred)
     ]  # fmt: skip
 
 
 def standings(session: Session, target: Decidable, *, content: str | None = None) -> list[Standing]:
-    """Return what each function said about a content, the present one unless told otherwise."""
-    barred = _barred(session, target)
-    return [
-        standing_of(requirement, barred)
-        for requirement in requirements_of(session, target.id, content or target.content_hash)
-    ]
+    """Return what each function said about a content, the present one unless told otherwise.
+
+    What is up for decision now counts valid signatures; a content that was decided says what its votes came to, though
+    a return or a rejection has superseded their signatures since.
+    """
+    hashed = content or target.content_hash
+    found = requirements_of(session, target.id, hashed)
+    if hashed == target.content_hash and _is_up(target):
+        barred = _barred(session, target)
+        return [standing_of(requirement, barred) for requirement in found]
+    last = max((vote.cast_at for vote in votes_on(session, target.id) if vote.target_hash == hashed), default=None)
+    then = {one.user_id for one in conflicts_on(session, target.id) if last is None or one.declared_at <= last}
+    return [standing_as_cast(requirement, then) for requirement in found]
 
 
 def outcome(session: Session, target: Decidable) -> Outcome | None:
@@ -150,8 +156,8 @@ def vote(
     Forbidden NOT_AUTHORISED for who has no seat or no longer holds its role, SOD_VIOLATION with a conflict of interest, and as the
     signer does; Invalid naming the field.
     """
-    act.session.refresh(target, with_for_update=True)
-    _refuse_not_up(target)
+    _hold(act, target)
+    _refuse_decided(act, target)
     if ballot.seen_hash != target.content_hash:
         raise Conflict(
             f"Expected your vote on the content that is up for decision, but {target.number} changed since you opened it; read it again",
@@ -159,7 +165,7 @@ def vote(
         )  # fmt: skip
     _refuse_incomplete(ballot)
     seat = seat_of(act, target)
-    task = _task_of(act, target, seat)
+    task = task_of(act.session, target, seat, _barred(act.session, target))
     if task is not None:
         return _decide_task(act, target, seat, task, ballot, signature, meeting_id)
     subject = Subject(
@@ -202,6 +208,7 @@ def keep_vote(
     act.session.flush()
     if cast.agrees:
         _fill_slot(act, seat.requirement, signature)
+    settle_agenda(act, target)
     act.note(
         target.record_type,
         target.id,
@@ -211,6 +218,34 @@ def keep_vote(
         reason=cast.text or cast.condition or None,
     )
     return cast
+
+
+def settle_agenda(act: Act, target: Decidable) -> None:
+    """Write down on every agenda what the board decided about the present content, once it has."""
+    decided = outcome(act.session, target)
+    if decided is None:
+        return
+    wanted = (
+        select(AgendaItem)
+        .join(Meeting, Meeting.id == AgendaItem.meeting_id)
+        .where(AgendaItem.target_id == target.id, AgendaItem.status == ItemStatus.OPEN)
+        .where(Meeting.status.in_((MeetingStatus.PLANNED, MeetingStatus.OPEN)))
+    )
+    for item in act.session.scalars(wanted):
+        item.target_hash, item.outcome, item.status = target.content_hash, decided, ItemStatus.DECIDED
+    act.session.flush()
+
+
+def decided_words(session: Session, target: Decidable) -> str:
+    """Say who decided about a document last, when and how; empty before anybody voted."""
+    cast = votes_on(session, target.id)
+    if not cast:
+        return ""
+    last = cast[-1]
+    came = outcome_of(standings(session, target, content=last.target_hash))
+    at = clock_time(session, last.cast_at, now=session.info["act"].now if "act" in session.info else last.cast_at)
+    said = f"{last.signature.printed_name} voted last, {last.verdict.replace('_', ' ')} at {at}"
+    return f"{said}, and with that the board said {came}" if came is not None else said
 
 
 def seat_of(act: Act, target: Decidable) -> BoardSeat:
@@ -262,12 +297,28 @@ def declare_conflict(act: Act, target: Decidable, *, reason: str) -> ConflictOfI
     )  # fmt: skip
     act.session.add(conflict)
     act.session.flush()
-    barred = _barred(act.session, target)
-    for requirement in found:
-        if not [seat for seat in requirement.seats if seat.user_id is None or seat.user_id not in barred]:
-            _seat(act, requirement, None)
     act.note(target.record_type, target.id, "CONFLICT_DECLARED", field=user.id, reason=conflict.reason)
+    for requirement in found:
+        for seat in requirement.seats:
+            if seat.user_id == user.id and seat.vote is None:
+                give_up(act, target, seat, why=f"{user.name} declared a conflict of interest")
+    settle_agenda(act, target)
     return conflict
+
+
+def give_up(act: Act, target: Decidable, seat: BoardSeat, *, why: str) -> BoardSeat | None:
+    """Let a function go on without a seat that fell vacant; where none is left, any holder of its role takes the place.
+
+    The task that asked for it goes to them, or ends. Returns the seat that took its place, or None.
+    """
+    barred = _barred(act.session, target)
+    requirement, instead = seat.requirement, None
+    if all(is_vacant(one, barred) for one in requirement.seats):
+        _seat(act, requirement, None)
+        act.session.refresh(requirement, ["seats"])
+        instead = standing_seat(seat, barred)
+    hand_over(act, target, seat, to=instead, why=why)
+    return instead
 
 
 def originators_of(order: ChangeOrder) -> set[str]:
@@ -364,13 +415,30 @@ def _stands_in_for(act: Act, seat: BoardSeat) -> str | None:
     return seat.user_id if seat.user_id is not None and seat.user_id != act.user_id else None
 
 
-def _refuse_not_up(target: Decidable) -> None:
-    wanted = ChangeOrderStatus.REVIEW if isinstance(target, ChangeOrder) else AddendumStatus.PROPOSED
-    if target.status is not wanted:
+def _hold(act: Act, target: Decidable) -> None:
+    """Let votes on one document come one after the other: its flow first, as whoever votes from the inbox does, then itself."""
+    task = next(open_tasks(act.session, target), None)
+    if task is not None:
+        motion.lock(act, task.instance_id)
+    act.session.refresh(target, with_for_update=True)
+
+
+def _is_up(target: Decidable) -> bool:
+    return target.status is (ChangeOrderStatus.REVIEW if isinstance(target, ChangeOrder) else AddendumStatus.PROPOSED)
+
+
+def _refuse_decided(act: Act, target: Decidable) -> None:
+    about = (target.record_type, target.id)
+    faster = decided_words(act.session, target)
+    if not _is_up(target):
         raise Conflict(
-            f"Expected {target.number} to be up for decision, but it is {target.status}: others decided it meanwhile, or it went back",
-            code="NOT_UP", record=(target.record_type, target.id),
+            f"Expected {target.number} to be up for decision, but it is {target.status}. {faster or 'It went back meanwhile'}.",
+            code="NOT_UP", record=about,
         )  # fmt: skip
+    if outcome(act.session, target) is not None:
+        raise Conflict(
+            f"Expected {target.number} to be open, but others were faster: {faster}.", code="DECIDED", record=about
+        )
 
 
 def _refuse_incomplete(ballot: Ballot) -> None:
@@ -389,20 +457,6 @@ def _refuse_meaning(ballot: Ballot, signature: SignatureRequest) -> None:
             f"Expected the meaning {MEANINGS[ballot.verdict]} for {ballot.verdict}, but it is {signature.meaning or 'missing'}",
             {"meaning": "does not fit the vote"},
         )
-
-
-def _task_of(act: Act, target: Decidable, seat: BoardSeat) -> Task | None:
-    """Return the open task of this seat in the person's inbox, if a flow asks for the votes."""
-    wanted = select(Task).where(
-        Task.record_type == target.record_type, Task.record_id == target.id, Task.state == TaskState.OPEN,
-        Task.element_id == VOTE_ELEMENT,
-    )  # fmt: skip
-    for task in act.session.scalars(wanted.order_by(Task.created_at, Task.id)):
-        if task.role in (None, seat.role) and eligibility.mandates_for(
-            act.session, task, act.user_id or "", now=act.now
-        ):
-            return task
-    return None
 
 
 def _decide_task(
@@ -424,10 +478,11 @@ def _decide_task(
 
 
 def keep_task_vote(
-    act: Act, target: Decidable, *, decision_id: str, verdict: str, text: str = "", condition: str = ""
-) -> Vote:
+    act: Act, target: Decidable, *, decision_id: str, verdict: str, text: str = "", condition: str = "", seat_id: str = "",
+) -> Vote:  # fmt: skip
     """Keep the vote of a task that was just decided; what a flow's step calls after each seat's task.
 
+    seat_id: of the seat that the task asked; another of the function if that one fell vacant meanwhile.
     Raises: Forbidden UNSIGNED for a decision without a signature; as ``keep_vote``.
     """
     signature = signature_of(act.session, decision_id)
@@ -436,10 +491,13 @@ def keep_task_vote(
     ballot, meeting_id = act.session.info.get("ballot") or (
         Ballot(Verdict(verdict), signature.content_hash, text or signature.reason, condition), None,
     )  # fmt: skip
-    return keep_vote(act, target, ballot, signature, meeting_id=meeting_id)
+    asked = act.session.get(BoardSeat, seat_id) if seat_id else None
+    return keep_vote(
+        act, target, ballot, signature, seat=standing_seat(asked, _barred(act.session, target)), meeting_id=meeting_id
+    )
 
 
 __all__ = [
-    "Ballot", "call_board", "declare_conflict", "keep_task_vote", "keep_vote", "outcome", "roles_for",
-    "seat_variables", "seats_for", "standings", "vote",
+    "Ballot", "Decidable", "call_board", "decided_words", "declare_conflict", "give_up", "keep_task_vote", "keep_vote",
+    "outcome", "roles_for", "seat_variables", "seats_for", "standings", "vote",
 ]  # fmt: skip

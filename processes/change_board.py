@@ -31,7 +31,7 @@ def keep(act: Act, work: Work, order: ChangeOrder) -> None:
     if mine is not None:
         board.keep_task_vote(
             act, order, decision_id=mine.id, verdict=mine.verdict, text=str(work.get("dissent") or mine.reason or ""),
-            condition=str(work.get("condition") or ""),
+            condition=str(work.get("condition") or ""), seat_id=str((work.get("slot") or {}).get("seat") or ""),
         )  # fmt: skip
 
 

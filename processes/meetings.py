@@ -23,7 +23,7 @@ from records.numbering import next_number
 from records.roles import grants_of, user_called
 from records.signature import Meaning
 from records.vote import Vote, conflicts_on, requirements_of, votes_on
-from rules.board_votes import dissenting, outcome_of, standing_of, tally_words
+from rules.board_votes import dissenting, outcome_of, tally_words
 
 OPEN_FOR_AGENDA = (MeetingStatus.PLANNED, MeetingStatus.OPEN)
 
@@ -138,9 +138,10 @@ def quorum_of(meeting: Meeting, target: voting.Decidable, *, at: dt.datetime) ->
 def vote_in(act: Act, item: AgendaItem, ballot: voting.Ballot, signature: SignatureRequest) -> Vote:
     """Vote on an item in its meeting. Raises: Conflict when it is not open, NO_QUORUM, NOT_PRESENT; as ``board.vote``."""
     meeting, target = item.meeting, target_of(act.session, item)
-    if meeting.status is not MeetingStatus.OPEN or item.status is not ItemStatus.OPEN:
+    _refuse_not_open(meeting)
+    if item.status is not ItemStatus.OPEN:
         raise Conflict(
-            f"Expected an open item of an open meeting, but {item.number} is {item.status} and {meeting.number} {meeting.status}",
+            f"Expected an open item, but {item.number} is {item.status}. {voting.decided_words(act.session, target)}".strip(),
             code="NOT_UP", record=(meeting.record_type, meeting.id),
         )  # fmt: skip
     if not meeting.is_present(act.user_id):
@@ -153,6 +154,9 @@ def vote_in(act: Act, item: AgendaItem, ballot: voting.Ballot, signature: Signat
             code="NO_QUORUM", record=(meeting.record_type, meeting.id),
         )  # fmt: skip
     cast = voting.vote(act, target, ballot, signature, meeting_id=meeting.id)
+    # The chair closes with the meeting's row in hand: a vote is in the minutes, or it is refused.
+    act.session.refresh(meeting, with_for_update=True)
+    _refuse_not_open(meeting)
     settle_item(act, item)
     return cast
 
@@ -176,6 +180,7 @@ def standings_at(session: Session, item: AgendaItem) -> Any:
 def close_meeting(act: Act, meeting: Meeting) -> Meeting:
     """Close a meeting: what is undecided is postponed, and the minutes are written for the chair to sign. Raises: Forbidden; Conflict."""
     _refuse_not_chair(act, meeting)
+    act.session.refresh(meeting, with_for_update=True)
     for item in meeting.agenda:
         if settle_item(act, item).status is ItemStatus.OPEN:
             item.target_hash, item.status = (
@@ -245,10 +250,7 @@ def _item_said(session: Session, item: AgendaItem, at: dt.datetime) -> dict[str,
     hashed = item.target_hash or _hash_of(session, item, target)
     cast = [one for one in votes_on(session, item.target_id) if one.target_hash == hashed]
     present, needed = quorum_of(item.meeting, target, at=at)
-    found = [
-        standing_of(one, {c.user_id for c in conflicts_on(session, target.id)})
-        for one in requirements_of(session, target.id, hashed)
-    ]
+    found = voting.standings(session, target, content=hashed)
     against = set(dissenting(cast, item.outcome))
     title = target.title if isinstance(target, ChangeOrder) else target.reason
     return {
@@ -276,6 +278,14 @@ def _refuse_over(meeting: Meeting) -> None:
     if meeting.status not in OPEN_FOR_AGENDA:
         raise Conflict(
             f"Expected a meeting that is not over, but {meeting.number} is {meeting.status}", code="ILLEGAL_TRANSITION",
+            record=(meeting.record_type, meeting.id),
+        )  # fmt: skip
+
+
+def _refuse_not_open(meeting: Meeting) -> None:
+    if meeting.status is not MeetingStatus.OPEN:
+        raise Conflict(
+            f"Expected {meeting.number} to be open, but it is {meeting.status}; vote from your inbox", code="NOT_UP",
             record=(meeting.record_type, meeting.id),
         )  # fmt: skip
 

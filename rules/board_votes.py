@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from records.vote import BoardRequirement, BoardSeat, Outcome, Verdict, Vote, VoteRule
@@ -27,10 +27,26 @@ class Standing:
         return f"{self.requirement.function.replace('_', ' ').capitalize()} {self.agreed}/{self.needed}"
 
 
+def is_vacant(seat: BoardSeat, barred: Collection[str]) -> bool:
+    """Whether nobody may vote from a seat any more: its member has a conflict of interest, or their place on the board ended."""
+    if seat.vote is not None or seat.user_id is None:
+        return False
+    return seat.user_id in barred or (seat.membership is not None and seat.membership.valid_to is not None)
+
+
 def standing_of(requirement: BoardRequirement, barred: Collection[str]) -> Standing:
-    """Count the votes of a function. barred: people with a conflict of interest, whose seats do not count."""
-    seats = [seat for seat in requirement.seats if seat.user_id is None or seat.user_id not in barred]
-    votes = [seat.vote for seat in requirement.seats if seat.vote is not None and seat.vote.counts]
+    """Count the votes of a function that hold now. barred: people with a conflict of interest, whose seats do not count."""
+    return _stand(requirement, barred, lambda vote: vote.counts)
+
+
+def standing_as_cast(requirement: BoardRequirement, barred: Collection[str]) -> Standing:
+    """Count the votes of a function as they were cast, also where what they led to took their signatures away since."""
+    return _stand(requirement, barred, lambda vote: True)
+
+
+def _stand(requirement: BoardRequirement, barred: Collection[str], counts: Callable[[Vote], bool]) -> Standing:
+    seats = [seat for seat in requirement.seats if not is_vacant(seat, barred)]
+    votes = [seat.vote for seat in requirement.seats if seat.vote is not None and counts(seat.vote)]
     waiting = [seat for seat in seats if seat.vote is None]
     weigh = requirement.rule is VoteRule.WEIGHT
     agreed = sum(vote.weight if weigh else 1 for vote in votes if vote.agrees)
@@ -77,7 +93,5 @@ def dissenting(votes: Sequence[Vote], outcome: Outcome | None) -> Iterator[Vote]
 
 
 def open_seats(requirement: BoardRequirement, barred: Collection[str]) -> list[BoardSeat]:
-    """Return the seats of a function that nobody voted from yet, without those of people with a conflict."""
-    return [
-        seat for seat in requirement.seats if seat.vote is None and (seat.user_id is None or seat.user_id not in barred)
-    ]
+    """Return the seats of a function that somebody may still vote from."""
+    return [seat for seat in requirement.seats if seat.vote is None and not is_vacant(seat, barred)]

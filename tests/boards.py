@@ -29,9 +29,11 @@ def seated(act: Act, *seats: tuple[str, str, str], **fields: object) -> Board:
     return board
 
 
-def in_review(act: Act, change_class: OrderClass = OrderClass.C4, *, cost: str = "12000") -> ChangeOrder:
+def in_review(
+    act: Act, change_class: OrderClass = OrderClass.C4, *, cost: str = "12000", part_no: str = "P-900"
+) -> ChangeOrder:
     """Return a change order that its board was called for."""
-    order, _, _ = revised(act, change_class=change_class)
+    order, _, _ = revised(act, change_class=change_class, part_no=part_no)
     return submitted(act, order, cost=cost)
 
 

@@ -20,8 +20,8 @@ def opened(act: Act, change_class: OrderClass = OrderClass.C4, **content: Any) -
     )
 
 
-def revised(act: Act, **content: Any) -> tuple[ChangeOrder, PartRevision, PartRevision]:
-    part = make_part(act, "P-900")
+def revised(act: Act, *, part_no: str = "P-900", **content: Any) -> tuple[ChangeOrder, PartRevision, PartRevision]:
+    part = make_part(act, part_no)
     before = make_revision(act, part, "B")
     after = make_revision(act, part, "C", status=RevisionStatus.DRAFT, origin="LOCKSTEP", released_at=None)
     order = opened(act, **content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -256,3 +257,30 @@ def test_the_task_of_a_seat_is_barred_once_its_person_lost_the_role_or_declared_
         assert (bars("quinn"), bars("rita")) == ([], ["SOD-8"])
         voting.declare_conflict(act, order, reason="My brother owns the supplier")
         assert bars("quinn") == ["SOD-8"]
+
+
+def test_people_who_vote_at_once_are_heard_one_after_the_other_and_the_slower_reads_who_decided(
+    plant: Installation,
+) -> None:
+    order_id = prepared(plant, change_class=OrderClass.C3)
+    gate, said = threading.Barrier(2), dict[str, str]()
+
+    def press(person: str, verdict: str, words: str) -> None:
+        gate.wait()
+        try:
+            by(plant, person, order_id, verdict, text=words)
+            said[person] = "voted"
+        except Conflict as refusal:
+            said[person] = refusal.message
+
+    presses = [("quinn", "reject", "No evidence"), ("ella", "reject", "Too thin")]
+    threads = [threading.Thread(target=press, args=one) for one in presses]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    winner, loser = sorted(said, key=lambda one: said[one] != "voted")
+    assert said[winner] == "voted"
+    assert f"others were faster: {winner.capitalize()}" in said[loser]
+    assert "with that the board said REJECT" in said[loser]
+    assert read(plant, order_id, lambda act, order: len(votes_on(act.session, order.id))) == 1

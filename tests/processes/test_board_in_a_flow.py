@@ -1,0 +1,139 @@
+"""A vote in a meeting and a vote from the inbox are one act: the flow that asks for them moves the same way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine import inbox
+from engine.errors import Conflict, RuleViolation
+from processes import board as voting
+from processes import boards, change_control, change_orders, meetings
+from records.change_order import ChangeOrder
+from records.change_request import OrderClass
+from records.meeting import ItemStatus, Meeting
+from records.roles import user_called
+from records.vote import Outcome, Verdict, votes_on
+from tests.boards import SEATS, ask, in_review, seated
+from tests.change_story import Change
+from tests.changes import revised
+from tests.makers import make_cast, make_grant
+from tests.people import ella
+from tests.story import Story
+
+THREE = SEATS[:3]
+
+
+def asked(story: Story, *seats: tuple[str, str, str], **fields: Any) -> Change:
+    """Return a small change that its flow brought to a board of these seats."""
+    with story.installation.acting("system:arrange") as act:
+        make_cast(act)
+        seated(act, *(seats or THREE), **fields)
+    with story.installation.acting(ella.principal) as act:
+        settled = {"fai": "NONE", "effectivity_kind": "NEXT_BUILD", "effectivity_value": ""}
+        order, _, _ = revised(act, change_class=OrderClass.C3)
+        change_orders.write(act, order, settled)
+        change_control.take_up(act, order)
+        number = order.number
+    story.settle()
+    change = Change(story, number).write()
+    assert (change.status, set(story.steps)) == ("REVIEW", {"vote_on_change"}), story.sentence
+    return change
+
+
+def waiting_for(story: Story, person: str) -> list[str]:
+    """What waits in somebody's inbox to be voted on."""
+    found = story.read(lambda session: inbox.page(session, person, box="mine").items)
+    return [one.task.record_number for one in found if one.task and one.task.element_id == "vote_on_change"]
+
+
+def convened(story: Story, *people: str) -> str:
+    """Open a meeting with everything that waits, and let people join it; return its id."""
+    with story.installation.acting("user:olga") as act:
+        (board,) = boards.boards_of(act.session)
+        held = meetings.open_meeting(act, meetings.plan_meeting(act, board, starts_at=act.now))
+    for person in people:
+        with story.installation.acting(f"user:{person}") as act:
+            meetings.attend(act, act.session.get_one(Meeting, held.id))
+    return held.id
+
+
+def vote_there(story: Story, person: str, meeting_id: str, number: str, verdict: str = "approve", **said: str) -> None:
+    with story.installation.acting(f"user:{person}") as act:
+        (item,) = (one for one in act.session.get_one(Meeting, meeting_id).agenda if one.number == number)
+        target = meetings.target_of(act.session, item)
+        ballot = voting.Ballot(Verdict(verdict), target.content_hash or "", **said)
+        meetings.vote_in(act, item, ballot, ask(verdict, person))
+    story.settle()
+
+
+def agenda(story: Story, meeting_id: str) -> dict[str, tuple[ItemStatus, Outcome | None]]:
+    return story.read(  # type: ignore[no-any-return]
+        lambda session: {one.number: (one.status, one.outcome) for one in session.get_one(Meeting, meeting_id).agenda}
+    )
+
+
+def test_a_vote_in_the_meeting_closes_the_task_of_the_inbox_and_the_last_one_moves_the_flow(story: Story) -> None:
+    change = asked(story)
+    others = [
+        story.given(lambda act, part_no=one: in_review(act, OrderClass.C3, cost="0", part_no=part_no).number)
+        for one in ("P-901", "P-902")
+    ]
+    assert waiting_for(story, "ella") == waiting_for(story, "quinn") == [change.number]
+    change.story.as_("ella").decide("vote_on_change", "approve")
+    meeting_id = convened(story, "ella", "quinn")
+    assert list(agenda(story, meeting_id)) == sorted([change.number, *others])
+    vote_there(story, "quinn", meeting_id, change.number)
+    assert (waiting_for(story, "quinn"), change.status) == ([], "VERIFYING")
+    assert story.incidents == []
+    vote_there(story, "quinn", meeting_id, others[0], "reject", text="No evidence")
+    with pytest.raises(Conflict, match=r"Quinn .*reject.* REJECT"):
+        vote_there(story, "ella", meeting_id, others[0])
+    assert agenda(story, meeting_id) == {
+        change.number: (ItemStatus.DECIDED, Outcome.APPROVE),
+        others[0]: (ItemStatus.DECIDED, Outcome.REJECT),
+        others[1]: (ItemStatus.OPEN, None),
+    }
+    votes = story.read(lambda session: votes_on(session, change.order.id))
+    assert [(one.voter_id, one.meeting_id == meeting_id, one.decision_id is not None) for one in votes] == [
+        ("ella", False, True), ("quinn", True, True),
+    ]  # fmt: skip
+
+
+def test_a_return_in_the_meeting_goes_back_through_the_flow_and_stays_the_outcome_of_its_item(story: Story) -> None:
+    change = asked(story)
+    meeting_id = convened(story, "ella", "quinn")
+    vote_there(story, "ella", meeting_id, change.number)
+    vote_there(story, "quinn", meeting_id, change.number, "return", text="Name the drawing")
+    assert (change.status, story.steps) == ("RETURNED", ["write_change"])
+    assert agenda(story, meeting_id) == {change.number: (ItemStatus.DECIDED, Outcome.RETURN)}
+    with story.installation.acting("user:olga") as act:
+        held = meetings.close_meeting(act, act.session.get_one(Meeting, meeting_id))
+        (said,) = meetings.minutes_of(act.session, held, at=act.now)["items"]
+    assert (said["outcome"], said["tally"]) == ("RETURN", "Engineering 1/1, Quality 0/1, board 1 of 2")
+    assert [(vote[0].split()[0], vote[2], vote[5]) for vote in said["votes"]] == [
+        ("Ella", "approve", True), ("Quinn", "return", False),
+    ]  # fmt: skip
+
+
+def test_a_conflict_hands_the_task_to_the_role_or_ends_it_where_others_of_the_function_remain(story: Story) -> None:
+    story.given(lambda act: make_grant(act, "pat", "QA_ENG"))
+    change = asked(story, *THREE, ("pat", "QUALITY", "QA_ENG"))
+    change.story.as_("pat").decide("vote_on_change", "approve")
+    declare(story, "quinn", change)
+    assert [sorted(task.candidates) for task in story.tasks("vote_on_change")] == [["user:ella"]]
+    declare(story, "ella", change)
+    assert [task.candidates for task in story.tasks("vote_on_change")] == [["role:ENG_AUTH"]]
+    with pytest.raises(RuleViolation, match="declared a conflict"):
+        story.as_("ella").decide("vote_on_change", "approve")
+    story.given(lambda act: make_grant(act, "max", "ENG_AUTH"))
+    story.as_("max").decide("vote_on_change", "approve")
+    assert (change.status, story.incidents) == ("VERIFYING", [])
+
+
+def declare(story: Story, person: str, change: Change) -> None:
+    with story.installation.acting(f"user:{person}") as act:
+        order = act.session.get_one(ChangeOrder, change.order.id)
+        voting.declare_conflict(act, order, reason=f"{user_called(act.session, person).name} owns a share")
+    story.settle()
