@@ -9,30 +9,29 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm.util import identity_key
 
 from engine.act import Act
 from engine.errors import Effect, Finding, RuleViolation
 from engine.record import Edit, Operation, Record
 from engine.stored.task import Task
-from records.amendment import AmendmentKind, AmendmentStatus, PurchaseOrderAmendment
 from records.approval import slots_of
-from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum
 from rules import duties, reviewing
-from rules.amending import TECHNICAL
 from rules.change_doors import DECIDED
-from rules.change_item import ChangeClass, ChangeItem
+from rules.change_item import ChangeClass
 from rules.controlled import Control, ControlledFields, current_policy
-from rules.doors import AMENDED
 from rules.finding import keep_findings
 from rules.flow_mode import FLOW_OF, INTEGRITY, Mode, mode_of
 from rules.guarded import DOCUMENTS, LINES, Document, Lines, transitions
-from rules.law import block
+from rules.law import Law, block
 from rules.laws import LAWS
+from rules.permits import Permits
 from rules.waiver import soften, today_of
 
 RULE = "UNCONTROLLED_CHANGE"
@@ -57,7 +56,8 @@ class LockstepGuard:
 
     def judge(self, act: Act, edits: Sequence[Edit]) -> Iterable[Finding]:
         """Return findings on pending edits. HOLD and WARN findings are kept with the act; in observe mode every finding is."""
-        found = _unless_waived(act, [finding for edit in edits for finding in self._findings(act, edit)])
+        permits = Permits(act, edits)
+        found = _unless_waived(act, [finding for edit in edits for finding in self._findings(act, edit, permits)])
         weighed: list[Finding] = []
         for finding, flow in found:
             mode = Mode.ENFORCE if finding.rule in INTEGRITY else mode_of(act.session, flow)
@@ -107,22 +107,22 @@ class LockstepGuard:
             return found
         return [replace(finding, effect=Effect.WARN) for finding in found]
 
-    def _findings(self, act: Act, edit: Edit) -> Iterator[tuple[Finding, str]]:
+    def _findings(self, act: Act, edit: Edit, permits: Permits) -> Iterator[tuple[Finding, str]]:
         guarded = BY_TABLE.get(edit.record_type)
         flow = _flow(guarded)
         if guarded is not None:
             if isinstance(guarded, Document):
                 yield from ((finding, flow) for finding in _moves(act, edit, guarded))
-            yield from ((finding, flow) for finding in self._controlled(act, edit, guarded))
+            yield from ((finding, flow) for finding in self._controlled(act, edit, guarded, permits))
         judged_in = FLOW_OF.get(edit.record_type, flow)
-        for each in LAWS:
+        for each in _laws_about(edit.record.__class__):
             yield from ((finding, judged_in) for finding in each.findings(edit))
 
-    def _controlled(self, act: Act, edit: Edit, guarded: Document | Lines) -> Iterator[Finding]:
+    def _controlled(self, act: Act, edit: Edit, guarded: Document | Lines, permits: Permits) -> Iterator[Finding]:
         if edit.operation is Operation.UPDATE:
-            yield from self._changes(act, edit, guarded)
+            yield from self._changes(act, edit, guarded, permits)
         elif isinstance(guarded, Lines):
-            yield from self._comings_and_goings(act, edit, guarded)
+            yield from self._comings_and_goings(act, edit, guarded, permits)
         elif edit.operation is Operation.DELETE and (
             not guarded.signed_moves
             or guarded.needs_seat
@@ -132,33 +132,33 @@ class LockstepGuard:
                 edit, guarded.table.name, "", None, _old_status(act, edit.record, guarded), "to be kept"
             )
 
-    def _changes(self, act: Act, edit: Edit, guarded: Document | Lines) -> Iterator[Finding]:
+    def _changes(self, act: Act, edit: Edit, guarded: Document | Lines, permits: Permits) -> Iterator[Finding]:
         fixed = (guarded.column,) if isinstance(guarded, Lines) else guarded.fixed
         status = _status(act, edit, guarded)
         for name, old, new in _texts(act, edit):
             control = self.policy.of(edit.record_type, name, status)
             if name in fixed:
                 yield self._refusal(edit, name, old, new, status, "never to change")
-            elif control is not None and not _is_approved(act, edit, name, old, new, control=control):
+            elif control is not None and not permits.open(edit, name, old, new, control.change_class):
                 yield self._refusal(edit, name, old, new, status, "to stay as it was approved", control)
-            elif _decides_a_revision(edit, name, new) and not _has_item(act, edit, name, old, new, ChangeClass.C3):
+            elif _decides_a_revision(edit, name, new) and not permits.open(edit, name, old, new, ChangeClass.C3):
                 yield self._refusal(edit, name, old, new, status, "to stay until a change order moves it")
-            elif _cancels_a_line(edit, name, (old, new), status) and not _has_item(
-                act, edit, name, old, new, ChangeClass.C2
+            elif _cancels_a_line(edit, name, (old, new), status) and not permits.open(
+                edit, name, old, new, ChangeClass.C2
             ):
                 yield self._refusal(edit, name, old, new, status, "to stay open")
 
-    def _comings_and_goings(self, act: Act, edit: Edit, guarded: Lines) -> Iterator[Finding]:
+    def _comings_and_goings(self, act: Act, edit: Edit, guarded: Lines, permits: Permits) -> Iterator[Finding]:
         status = _status(act, edit, guarded)
         if status in guarded.document.drafts or _arrives_with_its_document(act, edit, guarded):
             return
         verb = "inserted" if edit.operation is Operation.INSERT else "deleted"
-        if edit.operation is Operation.DELETE and _has_item(act, edit, "", None, None, ChangeClass.C4):
+        if edit.operation is Operation.DELETE and permits.open(edit, "", None, None, ChangeClass.C4):
             return
         appending = self.policy.of(edit.record_type, guarded.column, status)
         needed = appending.change_class if appending is not None else ChangeClass.C4
         if edit.operation is Operation.INSERT and all(
-            _has_item(act, edit, name, None, new, needed) for name, _, new in _controlled_texts(self, edit, guarded)
+            permits.open(edit, name, None, new, needed) for name, _, new in _controlled_texts(self, edit, guarded)
         ):
             return
         document = _document(act, edit.record, guarded)
@@ -197,6 +197,11 @@ class LockstepGuard:
             judged_by=self.policy.hash if control else "",
             row=control.row if control else None,
         )
+
+
+@cache
+def _laws_about(kind: Any) -> tuple[Law, ...]:
+    return tuple(each for each in LAWS if issubclass(kind, each.on))
 
 
 def _unless_waived(act: Act, found: list[tuple[Finding, str]]) -> list[tuple[Finding, str]]:
@@ -264,13 +269,25 @@ def _document(act: Act, record: Record, guarded: Lines) -> Any:
     return related or act.session.get_one(guarded.document.mapped, getattr(record, guarded.column))
 
 
+def _status_of_document(act: Act, record: Record, guarded: Lines) -> str:
+    """Return the status of a line's document; one that is not at hand is not loaded for it."""
+    mapped, key = guarded.document.mapped, getattr(record, guarded.column)
+    held = inspect(record).dict.get(guarded.column.removesuffix("_id"))
+    held = held if held is not None else act.session.identity_map.get(identity_key(mapped, key))
+    if held is not None:
+        return str(held.status)
+    table = guarded.document.table
+    stored = act.session.connection().scalar(select(table.c.status).where(table.c.id == key))
+    return str(stored if stored is not None else _document(act, record, guarded).status)
+
+
 def _status(act: Act, edit: Edit, guarded: Document | Lines) -> str:
     """Return the status that decides: a document's as stored, unless it goes back to draft; for a line its document's as it will be.
 
     Documents are written before their lines, so that is what the triggers will see, too.
     """
     if isinstance(guarded, Lines):
-        return str(_document(act, edit.record, guarded).status)
+        return _status_of_document(act, edit.record, guarded)
     return (
         str(edit.record.status) if str(edit.record.status) in guarded.drafts else _old_status(act, edit.record, guarded)
     )
@@ -305,33 +322,12 @@ def _controlled_texts(guard: LockstepGuard, edit: Edit, guarded: Lines) -> Itera
 
 
 def _arrives_with_its_document(act: Act, edit: Edit, guarded: Lines) -> bool:
+    if edit.operation is not Operation.INSERT:
+        return False
     document = _document(act, edit.record, guarded)
-    if edit.operation is not Operation.INSERT or getattr(document, "origin", None) != "ERP":
+    if getattr(document, "origin", None) != "ERP":
         return False
     return document in act.session.new or (document.version == 1 and document.created_at == edit.record.created_at)
-
-
-def _is_approved(act: Act, edit: Edit, name: str, old: str | None, new: str | None, *, control: Control) -> bool:
-    return _has_item(act, edit, name, old, new, control.change_class)
-
-
-def _has_item(act: Act, edit: Edit, name: str, old: str | None, new: str | None, needed: ChangeClass) -> bool:
-    """Whether an approved, unapplied change item says exactly this; the trigger asks the same and uses it up."""
-    items = act.session.scalars(
-        select(ChangeItem).where(
-            ChangeItem.table_name == edit.record_type,
-            ChangeItem.row_id == edit.record.id,
-            ChangeItem.operation == edit.operation,
-            ChangeItem.column_name == name,
-            ChangeItem.applied_at.is_(None),
-        )
-    )
-    return any(
-        (item.old_text, item.new_text) == (old, new)
-        and item.change_class in needed.sufficient
-        and _is_signed(act, item)
-        for item in items
-    )
 
 
 def _cancels_a_line(edit: Edit, name: str, texts: tuple[str | None, str | None], status: str) -> bool:
@@ -342,37 +338,6 @@ def _cancels_a_line(edit: Edit, name: str, texts: tuple[str | None, str | None],
 def _decides_a_revision(edit: Edit, name: str, new: str | None) -> bool:
     """Whether a part revision is released, superseded or made obsolete."""
     return (edit.record_type, name) == ("part_revision", "status") and new in DECIDED
-
-
-def _is_signed(act: Act, item: ChangeItem) -> bool:
-    if item.change_type == PurchaseOrderAmendment.record_type:
-        amendment = act.session.get(PurchaseOrderAmendment, item.change_id)
-        if (
-            amendment is None
-            or amendment.status is not AmendmentStatus.APPROVED
-            or not _is_under_way(act, item, amendment)
-        ):
-            return False
-    elif item.table_name in AMENDED and item.change_type in (ChangeOrder.record_type, ChangeOrderAddendum.record_type):
-        return False  # An amendment under the change order carries it, with a revision, to the supplier.
-    elif item.change_type == ChangeOrder.record_type:
-        order = act.session.get(ChangeOrder, item.change_id)
-        if order is None or not order.is_in_force or order.content_hash != item.change_hash:
-            return False
-    elif item.change_type == ChangeOrderAddendum.record_type:
-        addendum = act.session.get(ChangeOrderAddendum, item.change_id)
-        if addendum is None or addendum.status is not AddendumStatus.APPROVED:
-            return False
-    slots = slots_of(act.session, item.change_type, item.change_id, item.change_hash)
-    return bool(slots) and all(slot.is_signed for slot in slots)
-
-
-def _is_under_way(act: Act, item: ChangeItem, amendment: PurchaseOrderAmendment) -> bool:
-    """Whether a technical value of an amendment is under a change order in force; what a reversal restores needs none."""
-    if item.change_class not in TECHNICAL or amendment.kind is AmendmentKind.REVERSAL:
-        return True
-    change = act.session.get(ChangeOrder, amendment.change_order_id) if amendment.change_order_id is not None else None
-    return change is not None and change.is_in_force
 
 
 def _way_out(table: str, status: str) -> str:

@@ -76,6 +76,20 @@ def remove_guard(connection: Connection) -> None:
         connection.exec_driver_sql(f"DROP FUNCTION {name}()")
 
 
+def remove_refusals(connection: Connection) -> None:
+    """Take away every trigger that refuses, and keep those that follow a write: what a house without a guard would have."""
+    remove_guard(connection)
+    following = [door for door in every_door(Sqlite(), current_policy()) if door.afterwards]
+    if connection.dialect.name == "sqlite":
+        for statement in sqlite.statements(following).values():
+            connection.exec_driver_sql(statement)
+        return
+    schema = _schema(connection)
+    for trigger in postgresql.triggers(following, {}):
+        for statement in (trigger.function(schema), *trigger.creation()):
+            connection.exec_driver_sql(statement)
+
+
 @contextmanager
 def without_guard(connection: Connection) -> Iterator[None]:
     """Migrate inside: the guard is away for the block, and in place again after it."""
