@@ -3,8 +3,9 @@
     python -m benchmarks.impact [--rows 10000] [--rounds 5] [--sqlite]
 
 Half the rows are order lines, a quarter work orders of two operations (every second one begun), a quarter lots. On PostgreSQL with
-its own defaults for durability (or SQLite), rows are loaded with the guard away and statistics taken once. Timed are the queries
-alone, and ``compute`` with the rows kept, their hash and the commit; every figure is the median in milliseconds.
+its own defaults for durability (or SQLite), rows are loaded with the guard away and statistics taken once; the collector spares what is
+loaded, as in the server. Timed are the queries alone, and ``compute`` with the rows kept, their hash and the commit; every figure is the
+median and the slowest in milliseconds.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from tests import makers
 from tests.clock import SettableClock
 from tests.conftest import folders_under
 from tests.story import open_plant
+from webapp.cli.serving import spare_what_stays
 from webapp.wiring import wire
 
 
@@ -50,6 +52,7 @@ def main() -> None:
     with ExitStack() as stack:
         house = stack.enter_context(_house(sqlite=given.sqlite))
         change = _load(house, given.rows)
+        spare_what_stays()
         asked, kept = [], []
         for _ in range(given.rounds):
             with house.reading() as session:
@@ -64,8 +67,8 @@ def main() -> None:
         print(
             f"{len(found):,} rows on {'SQLite' if given.sqlite else 'PostgreSQL'}; load of the machine {os.getloadavg()[0]:.1f}"
         )
-        print(f"asked             {statistics.median(asked) * 1000:8.0f} ms")
-        print(f"computed and kept {statistics.median(kept) * 1000:8.0f} ms")
+        for name, spent in (("asked", asked), ("computed and kept", kept)):
+            print(f"{name:17} {statistics.median(spent) * 1000:8.0f} ms, at most {max(spent) * 1000:.0f} ms")
 
 
 @contextmanager

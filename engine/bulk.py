@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
+import orjson
+from sqlalchemy import JSON, Dialect, Insert, Text, bindparam, cast, column, func, insert, select
 from sqlalchemy.orm import Session
 
 from engine.database import Base
-from engine.prepared import Prepared
+from engine.prepared import Prepared, connection_of
 
 if TYPE_CHECKING:
     from engine.act import Act
@@ -35,6 +36,31 @@ def insert_now(session: Session, mapped: type[Base], rows: list[dict[str, Any]])
     """Insert rows at once, for tables that the same act may look into or delete from. What they refer to must be there."""
     if rows:
         _insert_into(mapped).run(session, rows)
+
+
+def load_now(session: Session, mapped: type[Base], rows: list[dict[str, Any]]) -> None:
+    """Insert thousands of rows at once, as ``insert_now`` does, for tables without columns of bytes or JSON.
+
+    PostgreSQL reads them out of one document: a row as a statement of its own costs the driver more than the server (measured: a third of
+    the time for 11,000 rows of 19 columns).
+    """
+    connection = connection_of(session)
+    if connection.dialect.name != "postgresql" or not rows:
+        insert_now(session, mapped, rows)
+        return
+    statement, writers = _loader(mapped, connection.dialect)
+    given = [{name: row[name] if write is None else write(row[name]) for name, write in writers} for row in rows]
+    connection.execute(statement, {"given": orjson.dumps(given, default=str).decode()})
+
+
+@cache
+def _loader(mapped: type[Base], dialect: Dialect) -> tuple[Insert, list[tuple[str, Any]]]:
+    """Return the statement that reads a document into a table, and what turns the value of each column into the driver's."""
+    columns = mapped.__table__.columns
+    writers = [(one.key, one.type.dialect_impl(dialect).bind_processor(dialect)) for one in columns]
+    document = func.json_to_recordset(cast(bindparam("given", type_=Text()), JSON()))
+    given = document.table_valued(*[column(one.key, one.type) for one in columns]).render_derived(with_types=True)
+    return insert(mapped).from_select([one.key for one in columns], select(*given.c)), writers
 
 
 @cache

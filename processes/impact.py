@@ -25,6 +25,7 @@ from records.impact import (
     Disposition,
     ImpactAssessment,
     ImpactSnapshot,
+    ImpactTarget,
     RowDisposition,
     RowStatus,
     assessments_of,
@@ -66,7 +67,7 @@ def compute(act: Act, order: ChangeOrder) -> ImpactSnapshot:
     )  # fmt: skip
     act.session.add(snapshot)
     act.session.flush()
-    bulk.insert_now(act.session, AffectedOrder, _rows(act, order, snapshot, found))
+    bulk.load_now(act.session, AffectedOrder, _rows(act, order, snapshot, found))
     order.impact_hash = _decided_hash(act.session, order, snapshot)
     act.session.flush()
     return snapshot
@@ -277,14 +278,14 @@ def _others(act: Act) -> Sequence[Any]:
 def _rows(act: Act, order: ChangeOrder, snapshot: ImpactSnapshot, found: Sequence[Found]) -> list[dict[str, Any]]:
     ids = {row.part_revision_id for row in found if row.part_revision_id}
     names = {revision.id: revision.number for revision in _revisions(act.session, ids)}
+    currency, owners = order.site.currency, {target: owner_of(target) for target in ImpactTarget}
     return [
         {
             "id": new_id(), "change_order_id": order.id, "snapshot_id": snapshot.id, "position": position, "target": row.target,
             "target_id": row.target_id, "state": row.state, "part_revision_id": row.part_revision_id,
             "document_type": row.document[0], "document_id": row.document[1], "native_ref": row.native_ref,
             "item": names.get(row.part_revision_id or "", ""), "place": row.place, "quantity": row.quantity, "uom": row.uom,
-            "is_counted": row.is_counted, "unit_value": row.unit_value, "currency": order.site.currency,
-            "default_owner": owner_of(row.target),
+            "is_counted": row.is_counted, "unit_value": row.unit_value, "currency": currency, "default_owner": owners[row.target],
         }
         for position, row in enumerate(found, start=1)
     ]  # fmt: skip

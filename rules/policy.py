@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,9 @@ class RuleTable:
     source: bytes
     model: Model
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """The content hash."""
+        """The content hash, asked for at every judgement."""
         return table_hash(self.source)
 
     def judge(self, **facts: Any) -> Judgement:

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from engine.act import Act, Installation
+from engine.database import new_id
 from engine.errors import Conflict, Invalid
 from processes import change_tasks, impact
 from processes.change_orders import write
 from processes.impact import Share
-from processes.impact_query import SOURCES, SourceUnavailable
+from processes.impact_query import SOURCES, Found, SourceUnavailable
 from records.change_order import ChangeOrder, ChangeOrderStatus
 from records.change_task import TaskKind, TaskStatus
-from records.impact import Disposition, RowStatus
+from records.impact import Disposition, ImpactTarget, PieceState, RowStatus
 from records.part import Criticality
 from rules.order_consistency import judge_receipt, judge_start
 from rules.work_order_release import judge_release
@@ -35,6 +36,21 @@ class Silent:
         raise SourceUnavailable("no answer since 2026-11-22 08:00")
 
 
+class Odd:
+    """A store that writes its places as people there do."""
+
+    name = "the store in Tulsa"
+
+    def rows(self, _session: Any, scope: Any) -> list[Found]:
+        (revision,) = scope.revisions
+        return [
+            Found(
+                ImpactTarget.STOCK_LOT, new_id(), PieceState.HOLD, revision, ("lot", new_id()), 'L-"7"', D("0.125001"), "KG",
+                place="Rack\t'7\\n'\nbehind the Säge", unit_value=D("1.2345"),
+            )
+        ]  # fmt: skip
+
+
 def computed(act: Act) -> ChangeOrder:
     change = plant_of_d15(act).change
     impact.compute(act, change)
@@ -49,6 +65,17 @@ def test_a_set_that_lacks_a_source_is_never_frozen(plant: Installation) -> None:
             impact.freeze(act, change)
         assert refusal.value.code == "SOURCE_UNAVAILABLE"
         assert "Tulsa" in impact.problems_of(act.session, change)[0]
+
+
+def test_rows_of_another_system_are_kept_to_the_letter(plant: Installation) -> None:
+    plant.extras[SOURCES] = (Odd(),)
+    with plant.acting("user:ella") as act:
+        (row,) = [each for each in grid(act, computed(act)) if each.native_ref == 'L-"7"']
+        act.session.expire(row)
+        assert (row.place, row.quantity, row.unit_value) == (
+            "Rack\t'7\\n'\nbehind the Säge", D("0.125001"), D("1.2345"),
+        )  # fmt: skip
+        assert (row.state, row.is_counted, row.currency) == (PieceState.HOLD, True, "USD")
 
 
 def test_a_new_order_in_the_set_refuses_the_freeze_and_opens_a_frozen_one_again(plant: Installation) -> None:

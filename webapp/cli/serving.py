@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import ipaddress
 import os
 import secrets
@@ -51,6 +52,7 @@ def serve_command(house: House, host: str, port: int | None, demo: bool, no_work
         server = _listen(create_app(installation, secret_key=_secret_key(installation)), host, port)
         _greet(house, installation, f"http://{_shown(host)}:{server.effective_port}")
         signal.signal(signal.SIGTERM, _end)
+        spare_what_stays()
         with nullcontext() if no_worker else at_work(installation):
             server.run()
 
@@ -72,7 +74,17 @@ def worker_command(house: House, poll: float) -> None:
     with house.open() as installation, at_work(installation, poll=poll) as runner:
         types = ", ".join(installation.registry.job_types) or "no job type"
         house.says.print(f"{runner.worker} serves {types}", markup=False)
+        spare_what_stays()
         stopped.wait()
+
+
+def spare_what_stays() -> None:
+    """Take what is loaded (code, mappings, definitions, templates) out of the collector's reach, since it stays as long as the program.
+
+    Otherwise a request that makes thousands of rows pays for walking all of it: 0.2 to 0.3 s were measured in the impact of a change.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _listen(app: Any, host: str, port: int | None) -> Any:
