@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import select, text
@@ -33,6 +33,7 @@ from records.units import check_quantity
 from rules.finding import keep_findings
 from rules.flow_mode import lenient, mode_of
 from rules.genealogy import judge_consumption
+from rules.order_consistency import judge_material
 from rules.waiver import soften
 
 ONE = Decimal(1)
@@ -156,12 +157,14 @@ def consume(
 
     lot: None when nobody knows it; the issue is kept as a gap, and the work order cannot close. Its revision is one that the
     frozen standard of the work order names, where it names any. part_revision: what was issued when no lot is known.
-    Raises: RuleViolation CON-16; Conflict NOT_ENOUGH, CIRCLE, or EVENT_REUSED for other content under the same event id;
+    Raises: RuleViolation CON-16, or CHG-PENDING and CON-15 where a change waits for the lot or the work; Conflict NOT_ENOUGH, CIRCLE,
+    or EVENT_REUSED for other content under the same event id;
     Invalid for another unit than the lot's.
     """
     known = _known(act, event, EdgeKind.CONSUMED, lot, quantity, target=work_order_id)
     if known is not None:
         return known
+    _refuse_waiting(act, lot, work_order_id, operation_id)
     if lot is None:
         unit = uom or (part_revision.part.base_uom if part_revision else "EA")
         check_quantity(quantity, unit)
@@ -210,6 +213,8 @@ def transform(
             + ("is the same lot" if child.id == parent.id else "was received"),
             {"child": "was not made from it"},
         )
+    if work_order_id is not None and not came_back:
+        _refuse_waiting(act, parent, work_order_id, operation_id)
     _lock(act, parent)
     _refuse(act, judge_consumption(parent, on=_today(act), usable=(LotStatus.AVAILABLE, LotStatus.CONSUMED)))
     _check_taking(parent, quantity, uom, at_most=_within_reach(act.session, parent, work_order_id))
@@ -375,6 +380,15 @@ def _refuse(act: Act, findings: Iterable[Finding]) -> None:
         raise RuleViolation(stops)
     if weighed:
         keep_findings(act, weighed, mode=mode_of(act.session, FLOW))
+
+
+def _refuse_waiting(act: Act, lot: Lot | None, work_order_id: str, operation_id: str | None) -> None:
+    """Refuse material that a change waits for, or whose work it waits for; what the change only warns of is kept."""
+    found = judge_material(act.session, lot, work_order_id, operation_id, now=act.now)
+    if stops := [replace(each, effect=Effect.BLOCK) for each in found if each.effect is not Effect.WARN]:
+        raise RuleViolation(stops)
+    if found:
+        keep_findings(act, found, mode=mode_of(act.session, FLOW))
 
 
 def _refuse_circle(act: Act, lot: Lot, target: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from engine.act import Act
-from engine.errors import Effect
+from engine.errors import Effect, Finding
 from records.amendment import AmendmentStatus, is_being_cancelled, open_amendment_of
 from records.external import Discrepancy, DiscrepancyStatus, Severity
 from records.purchase_order import OrderStatus, PurchaseOrder
@@ -21,6 +22,7 @@ from rules.order_consistency import judge_receipt
 from rules.supplier_gate import suspended_scope
 
 UNANSWERED = frozenset({OrderStatus.TRANSMITTED, OrderStatus.COUNTER_OFFER})
+CHANGES = ("CHG-PENDING", "CON-15")
 BARRED = frozenset({SupplierStatus.SUSPENDED, SupplierStatus.DISQUALIFIED})
 
 
@@ -52,7 +54,7 @@ def doubts_about(act: Act, receipt: Receipt) -> Doubt | None:
             "The buyer decides with the supplier whether they go back.",
         )
     return (
-        _orphan(act, receipt)
+        _barred(act, receipt)
         or _drift(act, order)
         or doubt_about_supplier(act, receipt)
         or _wrong_revision(receipt)
@@ -61,20 +63,26 @@ def doubts_about(act: Act, receipt: Receipt) -> Doubt | None:
     )
 
 
-def _orphan(act: Act, receipt: Receipt) -> Doubt | None:
-    """CON-08: the work they are for is over; what the rules say of the receipt is kept in any case."""
-    line = receipt.order_line
-    found = judge_receipt(act.session, line, now=act.now)
+def waiting_change(act: Act, receipt: Receipt) -> Finding | None:
+    """Return CHG-PENDING or CON-15 where a change is still to be carried out on the line, so that goods as before must not go on."""
+    return _stop(judge_receipt(act.session, receipt.order_line, now=act.now), CHANGES)
+
+
+def _barred(act: Act, receipt: Receipt) -> Doubt | None:
+    """CON-08, CON-15, CHG-PENDING: work that is over, a change that waits; what the rules say of the receipt is kept in any case."""
+    found = judge_receipt(act.session, receipt.order_line, now=act.now)
     keep_findings(act, found, mode=mode_of(act.session, "outside_processing"))
-    stops = [each for each in found if each.rule == "CON-08" and each.effect is not Effect.WARN]
-    if not stops:
-        return None
-    return Doubt(
-        Quarantine.CANCELLATION,
-        "Goods for work that is over",
-        f"CON-08: {stops[0].sentence}",
-        stops[0].way_out,
-    )
+    if over := _stop(found, ("CON-08",)):
+        return Doubt(Quarantine.CANCELLATION, "Goods for work that is over", f"CON-08: {over.sentence}", over.way_out)
+    if change := _stop(found, CHANGES):
+        return Doubt(
+            Quarantine.CHANGE, "Goods that a change waits for", f"{change.rule}: {change.sentence}", change.way_out
+        )
+    return None
+
+
+def _stop(found: Iterable[Finding], rules: Collection[str]) -> Finding | None:
+    return next((each for each in found if each.rule in rules and each.effect is not Effect.WARN), None)
 
 
 def _wrong_revision(receipt: Receipt) -> Doubt | None:

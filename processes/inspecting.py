@@ -14,6 +14,7 @@ from processes import goods_lots, nonconforming
 from processes.documents import plain
 from processes.goods_settling import say_settled, settle
 from processes.goods_signature import BUYERS, DISPOSERS, INSPECTORS, RECEIVERS, REVIEWERS, role_for, sign
+from processes.identity import waiting_change
 from processes.order_progress import lock, settle_statuses, tell_flow
 from processes.receiving import announce, book_back
 from records.amendment import is_being_cancelled
@@ -331,6 +332,12 @@ def _refuse_standing_doubt(act: Act, receipt: Receipt) -> None:
             f"CON-08: Expected {order.number} to be open, but it is being cancelled; the buyer settles that first",
             code="ON_HOLD", record=(order.record_type, order.id),
         )  # fmt: skip
+    if receipt.quarantine is Quarantine.CHANGE and (waiting := waiting_change(act, receipt)) is not None:
+        raise Conflict(
+            f"{waiting.rule}: {waiting.sentence} {waiting.way_out}",
+            code="ON_HOLD",
+            record=(order.record_type, order.id),
+        )
 
 
 def _where(receipt: Receipt) -> str:

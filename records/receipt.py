@@ -59,6 +59,7 @@ class Quarantine(StrEnum):
     CERTIFICATE = "CERTIFICATE"
     NONCONFORMING = "NONCONFORMING"
     DATE = "DATE"
+    CHANGE = "CHANGE"
 
 
 class OverDecision(StrEnum):

@@ -7,7 +7,7 @@ carried out here.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from records.change_order import ChangeOrder, ChangeOrderStatus
 from records.change_task import HoldEffect, holds_on
 from records.impact import RowDisposition, RowStatus
 from records.outside import OutsideLink
+from records.purchase_order import PurchaseOrder
 from records.work_order import WorkOrder, WorkOrderOperation
 from rules.agreements import Disagreement
 from rules.impact_rules import legal
@@ -43,6 +44,16 @@ def of_operation(session: Session, operation: WorkOrderOperation, *, now: dt.dat
 def of_line(session: Session, line_id: str, *, now: dt.datetime) -> Iterator[Disagreement]:
     """Yield what waits for a change on an order line."""
     yield from _on(session, {line_id}, now)
+
+
+def of_order(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> Iterator[Disagreement]:
+    """Yield what waits for a change on any line of an order."""
+    yield from _on(session, {line.id for line in order.lines}, now)
+
+
+def of_ids(session: Session, ids: Iterable[str], *, now: dt.datetime) -> Iterator[Disagreement]:
+    """Yield what waits for a change on any of several records."""
+    yield from _on(session, set(ids), now)
 
 
 def _on(session: Session, ids: set[str], now: dt.datetime) -> Iterator[Disagreement]:

@@ -20,6 +20,7 @@ from records.actual import Actual, ActualKind
 from records.amendment import AmendmentStatus, standing_on
 from records.change_order import open_order_releasing
 from records.external import Discrepancy, DiscrepancyStatus, ExternalRef
+from records.lot import Lot
 from records.outside import LinkRole, LinkStatus, OutsideLink, links_of_line
 from records.part import PartRevision, RevisionStatus
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
@@ -103,6 +104,17 @@ def judge_start(session: Session, operation: WorkOrderOperation, *, now: dt.date
     return weigh(session, operation.work_order, found, now=now)
 
 
+def judge_material(
+    session: Session, lot: Lot | None, work_order_id: str, operation_id: str | None, *, now: dt.datetime
+) -> list[Finding]:
+    """Return CON-15 and CHG-PENDING before material is issued: a change waits for the lot, or for the work that it goes into."""
+    about = session.get(WorkOrder, work_order_id) or lot
+    if about is None:
+        return []
+    ids = [work_order_id, *([lot.id] if lot is not None else []), *filter(None, [operation_id])]
+    return weigh(session, about, change_pending.of_ids(session, ids, now=now), now=now)
+
+
 def judge_amended(session: Session, link: OutsideLink, *, now: dt.datetime) -> tuple[list[Finding], list[Finding]]:
     """Return CON-14 of a link alone, as it is kept on the link and on its work order."""
     found = list(_amendment(session, link))
@@ -110,7 +122,7 @@ def judge_amended(session: Session, link: OutsideLink, *, now: dt.datetime) -> t
 
 
 def judge_receipt(session: Session, line: PurchaseOrderLine, *, now: dt.datetime) -> list[Finding]:
-    """Return what holds goods that arrive for a line: CON-08 of the work they are for, CON-15 of a change, CON-18 of its order."""
+    """Return what holds goods that arrive for a line: CON-08 of the work they are for, CON-15 and CHG-PENDING, CON-18 of its order."""
     found: list[Disagreement | None] = []
     # Where every link has ended, the line is still open for the work that they were for.
     for link in _links(session, OutsideLink.order_line_id == line.id) or links_of_line(session, line.id):

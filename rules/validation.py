@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 from engine.errors import Effect, Finding
 from records.purchase_order import PurchaseOrder, approved_hash
 from records.requisition import Requisition
+from rules import change_pending
 from rules.blurred_roles import judge_text
 from rules.flow_mode import lenient
+from rules.order_consistency import weigh
 from rules.prices import judge_prices
 from rules.quality import judge_clauses
 from rules.revisions import judge_revisions
@@ -57,11 +59,12 @@ def judge_built(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> 
 
 
 def judge_issue(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> list[Finding]:
-    """Judge an order at the moment of its issue (A22): revisions, supplier, blurred roles, and that it is what was approved."""
+    """Judge an order at its issue (A22): revisions, supplier, blurred roles, changes that wait for it, and that it is as approved."""
     today = order.site.local_day(now)
     found = judge_revisions(order.lines, on=today)
     found += judge_order(session, order, point=Point.ISSUE, on=today).findings
     found += [finding for line in order.lines for finding in judge_text(session, line)]
+    found += weigh(session, order, change_pending.of_order(session, order, now=now), now=now)
     if order.approved_hash is not None and approved_hash(order) != order.approved_hash:
         found.append(
             Finding(

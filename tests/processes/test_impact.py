@@ -6,19 +6,25 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from engine.act import Act, Installation
 from engine.database import new_id
-from engine.errors import Conflict, Invalid
-from processes import change_tasks, impact
+from engine.errors import Conflict, Invalid, RuleViolation
+from processes import change_tasks, genealogy, impact, inspecting, receiving
 from processes.change_orders import write
+from processes.genealogy import Event
 from processes.impact import Share
 from processes.impact_query import SOURCES, Found, SourceUnavailable
 from records.change_order import ChangeOrder, ChangeOrderStatus
 from records.change_task import TaskKind, TaskStatus
 from records.impact import Disposition, ImpactTarget, PieceState, RowStatus
+from records.lot import Lot
 from records.part import Criticality
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
+from records.receipt import Quarantine, Receipt, ReceiptStatus
 from rules.order_consistency import judge_receipt, judge_start
+from rules.validation import judge_issue
 from rules.work_order_release import judge_release
 from tests import makers
 from tests.impacts import approve, dispose_d15, grid, plant_of_d15
@@ -179,7 +185,8 @@ def test_serials_of_a_safety_part_that_left_are_in_the_set(plant: Installation) 
 def test_marks_warn_or_block_by_disposition_until_their_task_is_done(plant: Installation) -> None:
     with plant.acting("user:ella") as act:
         made = plant_of_d15(act)
-        dispose_d15(act, made.change)
+        stock = dispose_d15(act, made.change)[0]
+        impact.divide(act, stock, [Share("USE_AS_IS", D(30)), Share("SCRAP", D(5))])
         approve(act, made.change)
         change_tasks.place_holds(act, made.change)
         amended, waiting = made.orders[0].lines[0], made.work[1]
@@ -189,8 +196,32 @@ def test_marks_warn_or_block_by_disposition_until_their_task_is_done(plant: Inst
         later = judge_start(act.session, waiting.operations[0], now=act.now + LATER)
         assert [(each.rule, each.effect.value, bool(each.way_out)) for each in later] == [("CON-15", "HOLD", True)]
         assert "CON-15" in [each.rule for each in judge_release(act.session, waiting, now=act.now + LATER)]
-        assert change_tasks.lift_holds(act, made.change, reason="Withdrawn")
-        assert judge_receipt(act.session, amended, now=act.now) == []
+        away = act.session.scalars(select(PurchaseOrder).where(PurchaseOrder.po_no == "PO-5012")).one()
+        assert [each.effect.value for each in judge_receipt(act.session, away.lines[0], now=act.now)] == ["WARN"]
+        assert "CHG-PENDING" in [each.rule for each in judge_issue(act.session, made.orders[0], now=act.now)]
+        other = makers.make_work_order(act, makers.make_revision(act), number="WO-8000", quantity=D(1))
+        lot = act.session.get_one(Lot, stock.target_id)
+        for work in (waiting, other):
+            with pytest.raises(RuleViolation) as refusal, act.attempt():
+                genealogy.consume(act, lot, D(1), work_order_id=work.id, event=Event(f"issue to {work.number}"))
+            assert {each.rule for each in refusal.value.findings} == {"CHG-PENDING"}
+    with plant.acting("user:sam") as act:
+        line = act.session.get_one(PurchaseOrderLine, amended.id)
+        goods = receiving.receive(act, line, D(10), event_id="R-1")
+        assert (goods.status, goods.quarantine) == (ReceiptStatus.QUARANTINE, Quarantine.CHANGE)
+        assert "to go on after" in goods.quarantine_reason
+    with plant.acting("user:quinn") as act:
+        goods = act.session.get_one(Receipt, goods.id)
+        with pytest.raises(Conflict, match="CHG-PENDING") as barred:
+            inspecting.clear(act, goods, reason="They look good")
+        assert barred.value.code == "ON_HOLD"
+        change = act.session.get_one(ChangeOrder, made.change.id)
+        assert change_tasks.lift_holds(act, change, reason="Withdrawn")
+        assert inspecting.clear(act, goods, reason="The change is withdrawn").status is ReceiptStatus.ACCEPTED
+        edge = genealogy.consume(
+            act, act.session.get_one(Lot, lot.id), D(1), work_order_id=other.id, event=Event("issued")
+        )
+        assert edge.quantity == 1
 
 
 def test_pieces_that_are_fewer_than_decided_go_back_to_their_owner(plant: Installation) -> None:
