@@ -11,8 +11,9 @@ from processes.facts import requisition_facts
 from records.approval import slots_of
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionStatus, requisition_hash
-from records.signature import Meaning, SignatureStatus
+from records.signature import Meaning, Signature, SignatureStatus
 from records.signing import signatures_on
+from records.standing import signatures_standing
 
 COME_TO_LIGHT = ("single_source", "new_supplier", "low_score")
 """Facts of the matrix that sourcing may change."""
@@ -39,12 +40,13 @@ def _is_as_approved(line: PurchaseOrderLine, order: PurchaseOrder) -> bool:
 
 
 def signers_of(act: Act, requisition: Requisition) -> set[str]:
-    """Return who approved a requisition, with a signature that still holds."""
-    return {
-        signature.signer_id
+    """Return who approved a requisition, with a signature that still holds or stands for what was mended."""
+    holding = [
+        signature
         for signature in signatures_on(act.session, requisition.record_type, requisition.id)
         if signature.status is SignatureStatus.VALID and signature.meaning is Meaning.APPROVED
-    }
+    ]
+    return {signature.signer_id for signature in (*holding, *_standing(act, requisition))}
 
 
 def seats_not_covered(
@@ -60,4 +62,10 @@ def seats_not_covered(
         return []
     asked = slots_of(act.session, requisition.record_type, requisition.id, requisition.approved_hash or "")
     signed = {slot.role for slot in asked if slot.is_signed}
+    signed |= {signature.role for signature in _standing(act, requisition) if signature.role}
     return [seat for seat in seats if seat.role not in signed]
+
+
+def _standing(act: Act, requisition: Requisition) -> list[Signature]:
+    record = (requisition.record_type, requisition.id, requisition.approved_hash or "")
+    return signatures_standing(act.session, *record)

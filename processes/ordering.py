@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from engine.bpmn import BpmnError
 from engine.instances import link_record
 from engine.registry import Registry, Work
 from processes.approval_plan import Seat, plan_for, seats_from
+from processes.approval_standing import sent_back, still_asked
 from processes.consistency import findings_of
 from processes.coverage import is_covered, seats_not_covered, signers_of
 from processes.documents import existing, order_of, order_variable, plain, requisition_of, sentences
@@ -24,6 +25,7 @@ from records.cost_centre import commitments, committed_for, release
 from records.purchase_order import (
     OrderStatus,
     PurchaseOrder,
+    approved_content,
     approved_hash,
     hold,
     is_approval_valid,
@@ -89,18 +91,23 @@ def build_order_plan(act: Act, work: Work) -> Mapping[str, Any]:
     if not seats and signed_the_request:
         seats = [Seat(2, "PUR_LEAD", ["Its buyer approved the request that it rests on (SOD-2)"])]
     record = (order.record_type, order.id, approved_hash(order))
+    seats, standing = still_asked(act, record, seats, before=work.get("returned"), content=approved_content(order))
     barred = {person for person in (requisition.requester_id, order.buyer_id) if person}
     plan = plan_for(act, record, seats, cost_centre=requisition.cost_centre.code, barred=barred)
     move(act, order, OrderStatus.PENDING_APPROVAL)
     if not seats and covered:
         act.note(order.record_type, order.id, "COVERED", field="approval", new=requisition.number)
-    return {"plan": plan, "approval_record": _approval_record(order, requisition), "order": order_variable(order)}
+    return {
+        "plan": plan, "approval_record": _approval_record(order, requisition, standing), "order": order_variable(order),
+        "returned": None,
+    }  # fmt: skip
 
 
 @registry.step("reopen_order")
 def reopen_order(act: Act, work: Work) -> Mapping[str, Any]:
-    """Back to DRAFT for its buyer; every signature on it is superseded."""
+    """Back to DRAFT for its buyer; every signature on it is superseded, and stands only if the wording alone is mended."""
     order = order_of(act, work)
+    returned = sent_back(approved_content(order), since=work.get("returned"))
     supersede(act, order.record_type, order.id)
     release(act, document=_record(order))
     act.session.flush()
@@ -112,7 +119,7 @@ def reopen_order(act: Act, work: Work) -> Mapping[str, Any]:
     if order.buyer_id is not None:
         subject = f"{order.number} came back to you"
         tell(act, [order.buyer_id], subject, key=f"{order.id}:reopened:{act.id}", record=_record(order))
-    return {"order": order_variable(order), "hold": None, "verdict": None}
+    return {"order": order_variable(order), "hold": None, "verdict": None, "returned": returned}
 
 
 @registry.step("mark_approved")
@@ -232,7 +239,7 @@ def _share(act: Act, record_type: str, record_id: str, part: Decimal, whole: Dec
     return min(standing, (posted * part / whole).quantize(Decimal("0.01")))
 
 
-def _approval_record(order: PurchaseOrder, requisition: Requisition) -> dict[str, Any]:
+def _approval_record(order: PurchaseOrder, requisition: Requisition, standing: Sequence[str]) -> dict[str, Any]:
     things = [f"{plain(line.quantity)} {line.uom} {line.item} at {plain(line.unit_price)}" for line in order.lines]
     return {
         "type": order.record_type,
@@ -240,7 +247,7 @@ def _approval_record(order: PurchaseOrder, requisition: Requisition) -> dict[str
         "number": order.number,
         "hash": approved_hash(order),
         "title": f"{order.supplier.name}, {plain(order.total)} {order.currency}",
-        "digest": f"{'; '.join(things)}. {order.payment_term} {order.incoterm_text}".strip(),
+        "digest": " ".join([f"{'; '.join(things)}. {order.payment_term} {order.incoterm_text}".strip(), *standing]),
         "amount": order.total,
         "currency": order.currency,
         "party": order.supplier.name,

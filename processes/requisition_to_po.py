@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from engine.instances import Instance, link_record
 from engine.instances import start as start_instance
 from engine.registry import Registry, Work
 from processes.approval_plan import plan_for, seats_from
+from processes.approval_standing import sent_back, still_asked
 from processes.documents import (
     company_amount,
     plain,
@@ -28,7 +29,14 @@ from processes.submission import problems_of
 from processes.suspicions import acknowledge_all, suspicions_of
 from records.cost_centre import encumber, release
 from records.money import convert
-from records.requisition import Requisition, RequisitionLine, RequisitionStatus, move, requisition_hash
+from records.requisition import (
+    Requisition,
+    RequisitionLine,
+    RequisitionStatus,
+    move,
+    requisition_content,
+    requisition_hash,
+)
 from records.signing import supersede
 from records.sourcing import rate_on
 from rules.budget import judge_budget
@@ -85,15 +93,16 @@ def validate_requisition(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.step("return_requisition")
 def return_requisition(act: Act, work: Work) -> Mapping[str, Any]:
-    """A10: give it back to the requester; what was signed on this content no longer counts."""
+    """A10: give it back to the requester; what was signed on this content counts again only if its wording alone is mended."""
     requisition = requisition_of(act, work)
     reason = _reason(work, "See what has to be corrected.")
+    returned = sent_back(requisition_content(requisition), since=work.get("returned"))
     supersede(act, requisition.record_type, requisition.id)
     act.session.flush()
     if requisition.status is not RequisitionStatus.DRAFT:
         move(act, requisition, RequisitionStatus.RETURNED, reason=reason)
     _tell_requester(act, requisition, f"{requisition.number} came back to you", body=reason, event=f"returned:{act.id}")
-    return {"return_reason": reason, "decision": None, "correction": _correctors(requisition)}
+    return {"return_reason": reason, "decision": None, "correction": _correctors(requisition), "returned": returned}
 
 
 @registry.step("cancel_requisition")
@@ -159,12 +168,15 @@ def build_plan(act: Act, work: Work) -> Mapping[str, Any]:
     """A08: seats and stages for this content; with none, the buyer's issue is the authorisation (B0)."""
     requisition = requisition_of(act, work)
     record = (requisition.record_type, requisition.id, requisition_hash(requisition))
-    seats = seats_from(work["approvals"], work["approvalsRows"])
+    seats, standing = still_asked(
+        act, record, seats_from(work["approvals"], work["approvalsRows"]), before=work.get("returned"),
+        content=requisition_content(requisition),
+    )  # fmt: skip
     barred = {requisition.requester_id}
     plan = plan_for(act, record, seats, cost_centre=requisition.cost_centre.code, barred=barred)
     if seats:
         move(act, requisition, RequisitionStatus.IN_APPROVAL)
-    return {"plan": plan, "approval_record": _approval_record(requisition)}
+    return {"plan": plan, "approval_record": _approval_record(requisition, standing), "returned": None}
 
 
 @registry.step("commit_budget")
@@ -244,7 +256,7 @@ def _award(act: Act, requisition: Requisition, lines: list[RequisitionLine]) -> 
     }
 
 
-def _approval_record(requisition: Requisition) -> dict[str, Any]:
+def _approval_record(requisition: Requisition, standing: Sequence[str]) -> dict[str, Any]:
     things = [f"{plain(line.quantity)} {line.uom} {line.item}" for line in requisition.lines]
     return {
         "type": requisition.record_type,
@@ -252,7 +264,12 @@ def _approval_record(requisition: Requisition) -> dict[str, Any]:
         "number": requisition.number,
         "hash": requisition_hash(requisition),
         "title": title_of(requisition),
-        "digest": f"{', '.join(things)} for cost centre {requisition.cost_centre.code}. {requisition.justification}",
+        "digest": " ".join(
+            [
+                f"{', '.join(things)} for cost centre {requisition.cost_centre.code}. {requisition.justification}",
+                *standing,
+            ]
+        ),
         "amount": requisition.total,
         "currency": requisition.currency,
         "party": ", ".join(sorted({line.supplier.name for line in requisition.lines if line.supplier})) or None,

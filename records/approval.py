@@ -42,11 +42,9 @@ class ApprovalSlot(Chained, Base):
         return self.signature is not None and self.signature.status is SignatureStatus.VALID
 
 
-def slots_of(session: Session, record_type: str, record_id: str, record_hash: str) -> list[ApprovalSlot]:
-    """Return the seats for one content of a document, by stage, role and position."""
-    wanted = select(ApprovalSlot).where(
-        ApprovalSlot.record_type == record_type,
-        ApprovalSlot.record_id == record_id,
-        ApprovalSlot.record_hash == record_hash,
-    )
+def slots_of(session: Session, record_type: str, record_id: str, record_hash: str | None = None) -> list[ApprovalSlot]:
+    """Return the seats for one content of a document, or for all it ever had, by stage, role and position."""
+    wanted = select(ApprovalSlot).where(ApprovalSlot.record_type == record_type, ApprovalSlot.record_id == record_id)
+    if record_hash is not None:
+        wanted = wanted.where(ApprovalSlot.record_hash == record_hash)
     return list(session.scalars(wanted.order_by(ApprovalSlot.stage, ApprovalSlot.role, ApprovalSlot.position)))

@@ -8,10 +8,10 @@ fills two seats of one large document.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from engine.decisions import Decision
@@ -26,6 +26,7 @@ from records.person import Role, RoleGrant, User
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
 from records.signature import Meaning, Signature, SignatureStatus
+from records.standing import signatures_standing, standing_for
 from records.supplier import SupplierApproval
 from rules import board_seats
 from rules.amounts import company_total
@@ -211,12 +212,15 @@ def a_signer_of_the_request_is_not_its_buyer(edit: Edit) -> Iterator[Finding]:
         .join(PurchaseOrderLine, PurchaseOrderLine.requisition_line_id == RequisitionLine.id)
         .where(PurchaseOrderLine.order_id == order.id)
     ).all()
-    signed = session.scalars(
-        select(Signature)
-        .where(Signature.record_type == Requisition.record_type, Signature.status == SignatureStatus.VALID)
-        .where(Signature.meaning == Meaning.APPROVED)
-        .where(Signature.record_id.in_(requisitions))
-    )
+    signed = [
+        *session.scalars(
+            select(Signature)
+            .where(Signature.record_type == Requisition.record_type, Signature.status == SignatureStatus.VALID)
+            .where(Signature.meaning == Meaning.APPROVED)
+            .where(Signature.record_id.in_(requisitions))
+        ),
+        *_standing(session, requisitions),
+    ]
     own = session.scalar(
         select(Signature.id)
         .where(Signature.record_type == PurchaseOrder.record_type, Signature.record_id == order.id)
@@ -265,14 +269,16 @@ def an_administrator_signs_no_business(edit: Edit) -> Iterator[Finding]:
 
 
 def _once(session: Session, approval: Approval) -> Iterator[Finding]:
-    """Yield SOD-ONCE when the person signed this very content already and the document is large."""
+    """Yield SOD-ONCE when the person signed this content already, or an earlier one for it, and the document is large."""
     if approval.record_hash is None:
         return
     signed = select(Signature.id).where(
         Signature.record_type == approval.record_type,
         Signature.record_id == approval.record_id,
-        Signature.content_hash == approval.record_hash,
-        Signature.status == SignatureStatus.VALID,
+        or_(
+            and_(Signature.content_hash == approval.record_hash, Signature.status == SignatureStatus.VALID),
+            standing_for(approval.record_type, approval.record_id, approval.record_hash),
+        ),
         Signature.meaning == Meaning.APPROVED,
         or_(Signature.signer_id == approval.user_id, Signature.on_behalf_of_id == approval.user_id),
     )
@@ -302,6 +308,13 @@ def _once(session: Session, approval: Approval) -> Iterator[Finding]:
         judged_by=judgement.hash,
         row=judgement.row.number,
     )
+
+
+def _standing(session: Session, requisitions: Sequence[str]) -> Iterator[Signature]:
+    """Yield the approvals of earlier contents that stand for requisitions as they were approved."""
+    for requisition in session.scalars(select(Requisition).where(Requisition.id.in_(requisitions))):
+        if requisition.approved_hash is not None:
+            yield from signatures_standing(session, requisition.record_type, requisition.id, requisition.approved_hash)
 
 
 def _is_open_emergency(session: Session, approval: Approval) -> bool:
