@@ -114,6 +114,22 @@ def make_lot(
     return lot
 
 
+def name_maker(
+    act: Act, lot: Lot, *, work_order_id: str, operation_id: str, event: Event, reason: str
+) -> GenealogyEdge:
+    """Say that a received lot is what a work order sent out before its pieces had a lot. Raises: Conflict CIRCLE."""
+    act.session.flush()
+    if is_reachable(act.session, lot.id, work_order_id):
+        raise Conflict(
+            f"Expected {lot.number} to come out of the work order, but it went into it; name the lot that it was",
+            code="CIRCLE", record=(lot.record_type, lot.id),
+        )  # fmt: skip
+    return _write(
+        act, event, kind=EdgeKind.MADE, child_id=lot.id, work_order_id=work_order_id, operation_id=operation_id,
+        from_node=work_order_id, to_node=lot.id, quantity=lot.quantity, uom=lot.uom, reason=reason,
+    )  # fmt: skip
+
+
 def _check_birth(
     part_revision: PartRevision,
     quantity: Decimal,

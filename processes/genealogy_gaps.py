@@ -11,6 +11,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
 from processes.genealogy_trace import reached_from
+from processes.outside_sources import investigations_of_work, unresolved_of_work
 from records.lot import EdgeKind, GenealogyEdge, Lot, LotSource, stands
 from records.part import PartRevision
 from records.receipt import Receipt
@@ -22,13 +23,16 @@ CHUNK = 500
 class GapKind(StrEnum):
     """Why a genealogy stops. NO_LOT: issued, and nobody said from which lot. NO_SOURCE: the lot came from nowhere known.
 
-    NO_MATERIAL: made here, of nothing on record. REVERSED: its receipt was reversed.
+    NO_MATERIAL: made here, of nothing on record. REVERSED: its receipt was reversed. NO_RETURN: it came back from outside and
+    leads to no lot of ours. UNDECIDED: quality still looks into what came back.
     """
 
     NO_LOT = "NO_LOT"
     NO_SOURCE = "NO_SOURCE"
     NO_MATERIAL = "NO_MATERIAL"
     REVERSED = "REVERSED"
+    NO_RETURN = "NO_RETURN"
+    UNDECIDED = "UNDECIDED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def gaps_of(session: Session, work_order_id: str) -> list[Gap]:
     found = [*_issues(session, missing.values()), *_lots(session, roots)]
     makers = roots - {lot.id for chunk in _chunks(roots) for lot in session.scalars(_lots_of(chunk))}
     products = {row.from_node: row.to_node for row in rows if row.from_node in makers}
-    return [*found, *_from_nothing(session, products)]
+    return [*found, *_from_nothing(session, products), *_back_from_outside(session, work_order_id)]
 
 
 def _issues(session: Session, edges: Iterable[GenealogyEdge]) -> Iterator[Gap]:
@@ -130,6 +134,19 @@ def _from_nothing(session: Session, products: dict[str, str]) -> Iterator[Gap]:
             lot.id,
             way_out="Post what was issued, with its lots.",
         )
+
+
+def _back_from_outside(session: Session, work_order_id: str) -> Iterator[Gap]:
+    for found in unresolved_of_work(session, work_order_id):
+        yield Gap(
+            GapKind.NO_RETURN, found.sentence, found.child.id, owner="role:QA_ENG",
+            way_out=f"Say on the page of {found.link.number} where the pieces come from, or reject them.",
+        )  # fmt: skip
+    for raised in investigations_of_work(session, work_order_id):
+        yield Gap(
+            GapKind.UNDECIDED, f"Expected {raised.number} to be decided ({raised.title}), but it is open.", owner=raised.owner,
+            way_out=f"Decide what becomes of the pieces, on the page of {raised.number}.",
+        )  # fmt: skip
 
 
 def _lots_of(ids: list[str]) -> Select[Lot]:

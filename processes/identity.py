@@ -9,6 +9,9 @@ from sqlalchemy import select
 
 from engine.act import Act
 from engine.errors import Effect, Finding
+from processes.outside_lots import lots_sent
+from processes.outside_returns import link_of_receipt
+from processes.outside_sources import known_lot
 from records.amendment import AmendmentStatus, is_being_cancelled, open_amendment_of
 from records.external import Discrepancy, DiscrepancyStatus, Severity
 from records.purchase_order import OrderStatus, PurchaseOrder
@@ -58,6 +61,7 @@ def doubts_about(act: Act, receipt: Receipt) -> Doubt | None:
         or _drift(act, order)
         or doubt_about_supplier(act, receipt)
         or _wrong_revision(receipt)
+        or _unknown_label(act, receipt)
         or _unanswered(act, order, status)
         or untimely
     )
@@ -95,6 +99,21 @@ def _wrong_revision(receipt: Receipt) -> Doubt | None:
         f"Revision {label} delivered instead of {revision.rev}",
         f"Expected {revision.number} as ordered, but the label says revision {label}.",
         "Quality decides: return, use as it is with engineering's signature, or correct the reading.",
+        is_nonconforming=True,
+    )
+
+
+def _unknown_label(act: Act, receipt: Receipt) -> Doubt | None:
+    """B17: pieces came back from outside under a number that is none of ours, where none had left with one."""
+    label = receipt.lot_label
+    link = link_of_receipt(act.session, receipt) if label else None
+    if link is None or receipt.serials or lots_sent(link) or known_lot(act.session, link, label) is not None:
+        return None
+    return Doubt(
+        Quarantine.IDENTITY,
+        f"Pieces came back as {label}, which is none of our lots",
+        f"Expected a lot of ours on the label of what came back under {link.number}, but {label} is none.",
+        "Quality looks into it: say on the page of the link which lot it is, then let the pieces out, or reject them.",
         is_nonconforming=True,
     )
 

@@ -8,13 +8,14 @@ from sqlalchemy import select
 
 from engine.act import Act
 from processes.genealogy import Event, event_called, transform
-from processes.goods_lots import lots_of
 from processes.notices import tell_role
-from processes.outside_receiving import certificates_of_link, receipts_of_link
+from processes.outside_receiving import certificates_of_link
+from processes.outside_returns import receipts_of_link
+from processes.outside_sources import known_lot, labelled, left_in_work
 from records.certificate import CertificateStatus
 from records.lot import EdgeKind, GenealogyEdge, Lot, LotStatus
 from records.outside import OutsideLink
-from records.receipt import ACCEPTED, Receipt
+from records.receipt import ACCEPTED
 
 USABLE = (LotStatus.AVAILABLE, LotStatus.CONSUMED)
 
@@ -22,8 +23,9 @@ USABLE = (LotStatus.AVAILABLE, LotStatus.CONSUMED)
 def write_genealogy(act: Act, link: OutsideLink) -> list[GenealogyEdge]:
     """Write an edge from each lot or serial that was processed to the one it came back as, once; return the new ones.
 
-    The edge names the verified certificates by id. Pieces that came back under no number leave none; a number that is none of
-    ours, and an edge that cannot be written, is told to the planner and stops nothing.
+    The edge names the verified certificates by id. Pieces that came back under no number leave none, nor do serials that left
+    in work. A number that is none of ours, and an edge that cannot be written, is told to the planner and is a gap of the work
+    order (``outside_sources``).
     """
     papers = [each for each in certificates_of_link(act.session, link) if each.status is CertificateStatus.VERIFIED]
     reason = f"{link.number}, certificates: {', '.join(f'{each.number} ({each.id})' for each in papers) or 'none'}"
@@ -31,13 +33,14 @@ def write_genealogy(act: Act, link: OutsideLink) -> list[GenealogyEdge]:
     for receipt in receipts_of_link(act.session, link):
         if receipt.status not in ACCEPTED:
             continue
-        for label, child in _labelled(act, receipt):
+        for label, child in labelled(act.session, receipt):
             event = Event(f"outside:{link.id}:{child.id}")
             parent = _sent(act, link, label, child)
             if event_called(act.session, event.id) is not None:
                 continue
             if parent is None:
-                _tell_unknown(act, link, label, child)
+                if not left_in_work(act.session, link, label):
+                    _tell_unknown(act, link, label, child)
                 continue
             if parent.status not in USABLE or parent.quantity_left < child.quantity or parent.uom != child.uom:
                 _tell_planner(act, link, parent, child)
@@ -51,29 +54,9 @@ def write_genealogy(act: Act, link: OutsideLink) -> list[GenealogyEdge]:
     return made
 
 
-def _labelled(act: Act, receipt: Receipt) -> list[tuple[str, Lot]]:
-    """Return the lots of a receipt, each with the number under which its pieces were sent out and came back."""
-    lots = {lot.number: lot for lot in lots_of(act, receipt)}
-    if not any(lot.is_serial for lot in lots.values()):
-        return [(receipt.lot_label, lot) for lot in lots.values() if receipt.lot_label]
-    taken: list[tuple[str, Lot]] = []
-    for serial in receipt.serials:
-        number = next((each for each in lots if each == serial or _is_turn_of(each, serial)), None)
-        if number is not None:
-            taken.append((serial, lots.pop(number)))
-    return taken
-
-
-def _is_turn_of(number: str, serial: str) -> bool:
-    """Whether a lot's number is a serial with the count that keeps it apart from an earlier lot: ``SN-1-2``."""
-    head, _, turn = number.rpartition("-")
-    return head == serial and turn.isdecimal()
-
-
 def _sent(act: Act, link: OutsideLink, label: str, child: Lot) -> Lot | None:
     """Return the lot that left under a number: the newest one that its pieces were received as since, or itself."""
-    wanted = select(Lot).where(Lot.part_revision_id == link.part_revision_id, Lot.number == label, Lot.id != child.id)
-    found = act.session.scalar(wanted)
+    found = known_lot(act.session, link, label)
     seen: set[str] = set()
     while found is not None and found.id not in seen and found.quantity_left == Decimal(0):
         seen.add(found.id)
@@ -91,7 +74,7 @@ def _sent(act: Act, link: OutsideLink, label: str, child: Lot) -> Lot | None:
 def _tell_unknown(act: Act, link: OutsideLink, label: str, child: Lot) -> None:
     subject = (
         f"Genealogy of {child.number} is missing: Expected {label} to be a lot or serial of ours that left under {link.number}, but "
-        "there is none"
+        "there is none; its work order cannot close until somebody says where the pieces come from"
     )
     tell_role(act, "PLANNER", subject, key=f"{link.id}:genealogy:{child.id}", record=(link.record_type, link.id))
 

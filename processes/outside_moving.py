@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.errors import Conflict, Effect, Finding, Forbidden, Invalid, RuleViolation
 from engine.messages import publish
-from processes.nonconformances import raise_nonconformance
 from processes.outside_documents import source_until
 from processes.outside_lots import lot_that_left, refuse_unknown_lots
 from processes.outside_receiving import receive_pieces
+from processes.outside_sources import investigate
 from records import outside
 from records.nonconformance import Nonconformance
 from records.numbering import next_number
@@ -250,10 +250,7 @@ def report_surplus(act: Act, link: OutsideLink, quantity: Decimal, *, serials: s
     """Keep apart what came back and never left: a nonconformance of the link, for quality to investigate (B17)."""
     require_role(act, RECEIVING, f"report what came under {link.number}")
     check_quantity(quantity, link.uom)
-    return raise_nonconformance(
-        act, link, quantity, uom=link.uom, title=f"{quantity.normalize():f} {link.uom} came back under {link.number} that never left",
-        description=description, serials=serials, part_revision=link.part_revision,
-    )  # fmt: skip
+    return investigate(act, link, quantity, serials=serials, description=description)
 
 
 def settle(act: Act, link: OutsideLink) -> None:

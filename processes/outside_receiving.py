@@ -9,14 +9,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from engine.act import Act
+from processes.outside_returns import SYSTEM, receipts_of_link
 from processes.receiving import Delivery, book
 from records.certificate import Certificate, CertificateStatus
 from records.invoice import HoldStatus, InvoiceLine, MatchHold
 from records.outside import MovementKind, OutsideLink, OutsideMovement
 from records.receipt import ACCEPTED, RULED_OUT, WAITING, Quarantine, Receipt, ReceiptStatus
-
-SYSTEM = "OUTSIDE"
-"""The system of receipts that follow from a return."""
 
 
 def receive_pieces(
@@ -38,16 +36,6 @@ def receive_pieces(
             lot=movement.lots[0] if movement.lots else "", serials=tuple(each.serial for each in movement.serials),
         )  # fmt: skip
         book(act, link.order_line, delivery)
-
-
-def receipts_of_link(session: Session, link: OutsideLink) -> list[Receipt]:
-    """Return the receipts of what came back under a link, oldest first; reversals are left out."""
-    events = [movement.event_id for movement in link.movements if movement.kind is MovementKind.RETURN_GOOD]
-    wanted = select(Receipt).where(
-        Receipt.order_line_id == link.order_line_id, Receipt.source_system == SYSTEM,
-        Receipt.source_event_id.in_(events), Receipt.reverses_id.is_(None),
-    )  # fmt: skip
-    return list(session.scalars(wanted.order_by(Receipt.created_at, Receipt.number)))
 
 
 def certificates_of_link(session: Session, link: OutsideLink) -> list[Certificate]:

@@ -6,17 +6,20 @@ import datetime as dt
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from engine.act import Act, Installation
-from engine.errors import Conflict, Invalid, RuleViolation
+from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
 from engine.instances import instances_of
-from processes import outside_away, outside_moving, outside_processing, outside_undoing
+from processes import inspecting, outside_away, outside_moving, outside_processing, outside_undoing
 from processes.amendment import propose
 from processes.amendment import start as start_amendment
+from processes.genealogy_gaps import Gap, GapKind, gaps_of
 from processes.nonconformances import dispose
 from processes.outside_away import NoticeKind
 from processes.outside_board import board
 from processes.outside_linking import link, link_by_hand
+from processes.outside_sources import name_source, unresolved_of_link
 from processes.work_orders import cancel as cancel_work
 from records.actual import Actual, ActualKind
 from records.amendment import AmendmentKind, PurchaseOrderAmendment
@@ -26,6 +29,7 @@ from records.notice import Notice
 from records.outside import LinkStatus, OutsideLink
 from records.part import LotControl, PartRevision
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
+from records.receipt import Quarantine, Receipt
 from records.supplier import ApprovalBasis, ApprovalSubject, Supplier
 from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation
 from rules.amending import Edits, LineEdit
@@ -455,11 +459,48 @@ def test_a_lot_that_never_left_does_not_come_back_and_the_only_one_that_did_need
         outside.take_back(24, lot="L-99")
     assert (refusal.value.code, outside.balance()) == ("CON-13", (24, 0, 0, 0, 0, 24))
     outside.take_back(24).certify()
+    gaps = outside.read(lambda session: gaps_of(session, outside.operation.work_order_id))
+    assert GapKind.NO_RETURN not in {gap.kind for gap in gaps}
     edges = outside.read(lambda session: list(session.scalars(select(GenealogyEdge))))
     assert [edge.kind for edge in edges if edge.operation_id == outside.operation_id] == [EdgeKind.TRANSFORMED]
 
 
-def test_a_label_that_is_no_lot_of_ours_is_told_to_the_planner(outside: OutsideStory) -> None:
+def test_a_label_that_is_no_lot_of_ours_is_kept_apart_and_is_a_gap_until_somebody_says_which_it_is(
+    outside: OutsideStory,
+) -> None:
+    """B17: counted, but quarantined and investigated; let out without an answer, the work order still cannot close."""
     outside.ready().ship().take_back(24, lot="NS-1").certify()
-    told = outside.read(lambda session: [notice.subject for notice in session.scalars(select(Notice))])
-    assert any("Expected NS-1 to be a lot or serial of ours that left" in subject for subject in told)
+
+    def look(session: Session) -> tuple[Receipt, list[Gap]]:
+        receipt = session.scalars(select(Receipt)).one()
+        return receipt, gaps_of(session, outside.operation.work_order_id)
+
+    receipt, gaps = outside.read(look)
+    assert (receipt.status, receipt.quarantine, outside.balance()[1]) == ("QUARANTINE", Quarantine.IDENTITY, 24)
+    assert [raised.about_number for raised in outside.read(lambda s: list(s.scalars(select(Nonconformance))))] == [
+        receipt.number
+    ]
+    assert [(gap.kind, gap.owner) for gap in gaps if gap.kind is GapKind.NO_RETURN] == [
+        (GapKind.NO_RETURN, "role:QA_ENG")
+    ]
+    with outside.installation.acting("user:quinn") as act:
+        inspecting.clear(act, act.session.get_one(Receipt, receipt.id), reason="Their own batch number")
+    outside.settle()
+    outside.watch()
+    assert outside.link.status is LinkStatus.VERIFIED
+    assert GapKind.NO_RETURN in {gap.kind for gap in outside.read(look)[1]}
+
+    def name(actor: str, lot_no: str) -> None:
+        with outside.installation.acting(actor) as act:
+            link = act.session.get_one(OutsideLink, outside.link.id)
+            [found] = unresolved_of_link(act.session, link)
+            name_source(act, link, found.child, lot_no=lot_no, reason="The traveller was in the box")
+
+    with pytest.raises(Forbidden):
+        name("user:bea", "")
+    with pytest.raises(Invalid, match="L-404 is none"):
+        name("user:quinn", "L-404")
+    name("user:quinn", "")
+    assert GapKind.NO_RETURN not in {gap.kind for gap in outside.read(look)[1]}
+    [edge] = outside.read(lambda s: list(s.scalars(select(GenealogyEdge).where(GenealogyEdge.child_id.is_not(None)))))
+    assert (edge.kind, edge.work_order_id) == (EdgeKind.MADE, outside.operation.work_order_id)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.act import Installation
+from processes.genealogy_gaps import GapKind, gaps_of
 from records.certificate import Certificate
 from records.invoice import Invoice, Payable
 from records.lot import Lot
@@ -170,6 +171,26 @@ def test_one_return_told_by_two_callers_under_one_event_counts_once(calling: Cal
     assert calling(sam).post(path, {"event_id": "asn-7", "good": "20"}).status_code == 200
     before, balance = stand(outside.installation), outside.balance()
     assert calling("adapter:edi").post(path, {"event_id": "asn-7", "good": "20"}).status_code == 200
-    assert calling("adapter:edi").post(path, {"event_id": "asn-8", "good": "20"}).json["code"] == "CON-13"
     assert calling(rita).post(path, {"event_id": "asn-9", "good": "1"}).status_code == 403
     assert (stand(outside.installation), outside.balance()) == (before, balance)
+
+
+def test_strangers_that_another_system_tells_of_are_refused_and_quality_finds_one_investigation(
+    browse: People, calling: Calling, outside: OutsideStory
+) -> None:
+    """CON-13, B17: blocked and kept apart. A person at the dock presses for it, with what was read filled in."""
+    link_id = ship_serials(outside)
+    moved, balance = stand(outside.installation)[1:], outside.balance()
+    told = {"event_id": "asn-8", "serials": ["A1", "B9"]}
+    for _ in range(2):
+        assert calling("adapter:edi").post(f"/outside-links/{link_id}/returns", told).json["code"] == "CON-13"
+    [raised] = outside.read(lambda session: list(session.scalars(select(Nonconformance))))
+    assert (raised.about_id, raised.serials, raised.status, raised.owner) == (link_id, "A1 B9", "OPEN", "role:QA_ENG")
+    page = browse(sam)
+    page.post(f"/outside/{link_id}/return", {"event": "form-1", "serials": "A1 B9"})
+    assert ("Open the investigation" in page.text, 'value="B9"' in page.page.text) == (True, True)
+    stray = {"quantity": "1", "serials": ["B9"], "text": "In the same box"}
+    assert calling(sam).post(f"/outside-links/{link_id}/strays", stray).status_code == 200
+    assert (stand(outside.installation)[1:], outside.balance()) == (moved, balance)
+    gaps = outside.read(lambda session: gaps_of(session, outside.operation.work_order_id))
+    assert [gap.kind for gap in gaps] == [GapKind.UNDECIDED, GapKind.UNDECIDED]

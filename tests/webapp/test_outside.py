@@ -218,7 +218,7 @@ def test_losses_recalls_notices_and_undoing_are_booked_on_the_page(browse: Peopl
 def test_what_never_left_is_reported_and_counts_for_nothing(browse: People, outside: OutsideStory) -> None:
     outside.ready().ship()
     browser, path = browse(sam), f"/outside/{outside.link.id}"
-    assert browser.post(f"{path}/surplus", {"quantity": "3", "text": "27 in the box"}).status_code == 303
+    assert browser.post(f"{path}/surplus", {"stray_quantity": "3", "stray_text": "27 in the box"}).status_code == 303
     [raised] = outside.read(lambda session: session.scalars(select(Nonconformance)).all())
     assert (raised.about_number, raised.quantity) == (outside.link.number, 3)
     assert outside.balance() == (24, 0, 0, 0, 0, 24)
@@ -315,7 +315,7 @@ def test_more_than_left_goes_into_quarantine_as_a_nonconformance_of_the_link(
     assert dock.post(f"{path}/return", {"event": "r", "good": "26"}).status_code == 409
     assert "Keep them apart" in dock.text
     assert outside.balance() == (24, 0, 0, 0, 0, 24)
-    surplus = {"event": "s", "quantity": "2", "serials": "", "text": "Two brackets more than we sent"}
+    surplus = {"stray_quantity": "2", "stray_text": "Two brackets more than we sent"}
     assert dock.post(f"{path}/surplus", surplus).status_code == 303
     [found] = outside.read(lambda session: list(session.scalars(select(Nonconformance))))
     assert (found.about_id, found.quantity, outside.balance()) == (outside.link.id, 2, (24, 0, 0, 0, 0, 24))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload
 from engine.act import Act
 from engine.database import is_id
 from engine.errors import Invalid, NotFound
-from processes import outside_board, outside_linking, outside_losses, outside_moving
+from processes import outside_board, outside_linking, outside_losses, outside_moving, outside_sources
 from processes.outside_moving import Return, Shipment
 from records.outside import LinkStatus, MovementKind, OutsideLink, OutsideMovement
 from records.outside_loss import ClaimDecision, FollowUp, LossStatus, OutsideLoss, claims_of, losses_of
@@ -105,12 +105,22 @@ class ClaimAnswer(Answer):
     reference = fields.String()
 
 
+class UnresolvedAnswer(Answer):
+    """A lot that came back and leads to none of ours: a gap that keeps its work order open."""
+
+    lot_id = fields.UUID()
+    lot_no = fields.String()
+    label = fields.String()
+    detail = fields.String()
+
+
 class LinkDetail(LinkSummary):
     """A link with every movement, loss and claim, oldest first."""
 
     movements = fields.List(fields.Nested(MovementAnswer))
     losses = fields.List(fields.Nested(LossAnswer))
     claims = fields.List(fields.Nested(ClaimAnswer))
+    unresolved = fields.List(fields.Nested(UnresolvedAnswer))
 
 
 class LinkRequest(Request):
@@ -173,6 +183,22 @@ class RecallRequest(Request):
     serials = fields.List(text(40), load_default=list, validate=validate.Length(max=1000))
 
 
+class StrayRequest(Request):
+    """Pieces that came and never left. text: what came, on which packing slip."""
+
+    quantity = Exact(required=True)
+    serials = fields.List(text(40), load_default=list, validate=validate.Length(max=1000))
+    text = text(4000, required=True)
+
+
+class SourceRequest(Request):
+    """Where a lot that came back is from. lot_id: of what came; lot_no: our number, empty for pieces that were in work."""
+
+    lot_id = text(36, required=True)
+    lot_no = text(40, load_default="")
+    reason = text(4000, required=True)
+
+
 class LinkQuery(Listed):
     """What links may be listed by. ``q`` is part of a link's, work order's or order's number."""
 
@@ -206,6 +232,10 @@ def _show(record_id: str) -> dict[str, Any]:
         "movements": [_movement(movement) for movement in link.movements],
         "losses": [_loss(loss) for loss in losses_of(session, link.id)],
         "claims": claims_of(session, link.id),
+        "unresolved": [
+            {"lot_id": found.child.id, "lot_no": found.child.number, "label": found.label, "detail": found.sentence}
+            for found in outside_sources.unresolved_of_link(session, link)
+        ],
     }
 
 
@@ -287,11 +317,42 @@ def ship_outside(act: Act, body: dict[str, Any], record_id: str) -> str:
     body=ReturnRequest, answer=LinkDetail, render=_show,
 )  # fmt: skip
 def return_outside(act: Act, body: dict[str, Any], record_id: str) -> str:
-    """Count what came back, as receiving. 409 CON-13 when more comes than is away, or a serial number that never left."""
+    """Count what came back, as receiving. 409 CON-13 when more comes than is away, or a serial number that never left.
+
+    Where another system tells of such pieces, quality finds a nonconformance about them; a person reports them as strays.
+    """
     link = pages.find(act.session, record_id)
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
     counts = {"good": _count(body, "good", "serials"), "scrap": _count(body, "scrap", "scrap_serials")}
-    outside_moving.take_back(act, link, Return(**given | counts | {"uom": body["uom"] or link.uom}))
+    back = Return(**given | counts | {"uom": body["uom"] or link.uom})
+    told: dict[str, Any] = {"serials": back.serials + back.scrap_serials, "lot_no": back.lot, "event_id": back.event_id}
+    with outside_sources.strays_kept_apart(act, link, back.good + back.scrap, **told):
+        outside_moving.take_back(act, link, back)
+    return link.id
+
+
+@writes(
+    "POST", "/outside-links/<record_id>/strays", scope="outside:write", summary="Keep pieces apart that never left",
+    body=StrayRequest, answer=LinkDetail, render=_show,
+)  # fmt: skip
+def keep_strays(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Open a nonconformance for pieces that came back and never left, as receiving, once for the same words; nothing moves."""
+    link = pages.find(act.session, record_id)
+    outside_moving.report_surplus(
+        act, link, _above(body, "quantity"), serials=" ".join(body["serials"]), description=body["text"]
+    )
+    return link.id
+
+
+@writes(
+    "POST", "/outside-links/<record_id>/sources", scope="outside:write", summary="Say which lot came back",
+    body=SourceRequest, answer=LinkDetail, render=_show,
+)  # fmt: skip
+def name_outside_source(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Resolve a lot that came back under no number of ours, as quality or planner. 409 CON-16 for a lot that cannot be it."""
+    link = pages.find(act.session, record_id)
+    child = pages.find_lot(act.session, body["lot_id"])
+    outside_sources.name_source(act, link, child, lot_no=body["lot_no"], reason=body["reason"])
     return link.id
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
@@ -21,12 +22,15 @@ from processes import (
     outside_losses,
     outside_moving,
     outside_processing,
+    outside_sources,
     outside_undoing,
     packing_list,
 )
 from processes.outside_lots import lots_sent
-from processes.outside_receiving import certificates_of_link, receipts_of_link
+from processes.outside_receiving import certificates_of_link
+from processes.outside_returns import receipts_of_link
 from processes.seats import roles_of_user, seat_for, seats_on
+from records.lot import Lot
 from records.outside import AWAY, LinkStatus, OutsideLink, OutsideMovement, links_of_operation, serials_away
 from records.outside_loss import FollowUp, LossStatus, OutsideLoss, claims_of, losses_of
 from records.part import LotControl
@@ -99,9 +103,9 @@ def take_back(record_id: str) -> Page:
     return _form(record_id, "outside/return.html", do)
 
 
-@pages.post("/outside/<record_id>/<any(lost, recall, undo, end, notice, surplus):action>")
+@pages.post("/outside/<record_id>/<any(lost, recall, undo, end, notice, surplus, source):action>")
 def act_on(record_id: str, action: str) -> Page:
-    """Declare pieces lost, book recalled ones, undo a shipment, call the work off, or keep what the supplier reports."""
+    """Declare pieces lost, book recalled ones, undo a shipment, call the work off, keep what the supplier reports or what never left."""
     try:
         with acting() as act:
             told = ACTIONS[action](act, find(act.session, record_id))
@@ -221,6 +225,14 @@ def find_line(session: Session, record_id: str) -> PurchaseOrderLine:
     return found
 
 
+def find_lot(session: Session, record_id: str) -> Lot:
+    """Return a lot. Raises: Invalid, since it is chosen on a form."""
+    found = session.get(Lot, record_id) if is_id(record_id) else None
+    if found is None:
+        raise Invalid("Expected a lot that came back, but there is none with this id", {"lot_id": "choose a lot"})
+    return found
+
+
 def _lines(query: str) -> list[outside_board.Line]:
     return outside_board.board(reading(), now=now(), supplier_id=_supplier(), state=_state(), query=query)
 
@@ -256,6 +268,7 @@ def _show(link: OutsideLink, refusal: Refused | None = None) -> str:
         receipts=receipts_of_link(session, link), certificates=certificates_of_link(session, link),
         kinds=[(kind.value, outside_away.WORDS[kind][2:]) for kind in outside_away.NoticeKind], sent=request.form,
         losses=losses_of(session, link.id), claims=claims_of(session, link.id), follow_ups=FOLLOW_UPS,
+        unresolved=outside_sources.unresolved_of_link(session, link), errors=getattr(refusal, "fields", None),
     )  # fmt: skip
 
 
@@ -295,6 +308,7 @@ def may(link: OutsideLink) -> dict[str, str]:
         "notice": role("BUYER", "SQ", "PLANNER", "QA_ENG")
         or ("" if link.standing in AWAY else "Nothing is at the supplier."),
         "undo": role("SHIPPING") or away,
+        "source": role(*outside_sources.ROLES),
         "surplus": role("RECEIVING") or ("" if link.shipped else "Nothing has left under it."),
     }
 
@@ -313,12 +327,13 @@ def _form(record_id: str, template: str, do: Callable[[Act, OutsideLink], str]) 
 
 
 def _form_page(link: OutsideLink, template: str, refusal: Refused | None = None) -> str:
+    away = serials_away(reading(), link)
     units = [link.uom] + ([link.order_line.uom] if link.order_line.uom != link.uom else [])
     return render_template(
         template, document=link, refusal=refusal, sent=request.form, units=[(unit, unit) for unit in units], may=may(link),
         errors=getattr(refusal, "fields", None), event=request.form.get("event") or new_id(),
-        by_serial=_is_by_serial(link), lots=lots_sent(link),
-        away=serials_away(reading(), link), today=link.site.local_day(now()),
+        by_serial=_is_by_serial(link), lots=lots_sent(link), strays=_strays(link, away, refusal), away=away,
+        today=link.site.local_day(now()),
     )  # fmt: skip
 
 
@@ -380,15 +395,37 @@ def _end(act: Act, link: OutsideLink) -> str:
 
 
 def _surplus(act: Act, link: OutsideLink) -> str:
-    quantity = outside_form.quantity(request.form, "quantity", visitor().how)
+    quantity = outside_form.quantity(request.form, "stray_quantity", visitor().how)
     raised = outside_moving.report_surplus(
         act,
         link,
         quantity,
-        serials=request.form.get("serials", "")[:4000],
-        description=request.form.get("text", "")[:4000],
+        serials=request.form.get("stray_serials", "")[:4000],
+        description=request.form.get("stray_text", "")[:4000],
     )
     return f"{raised.number} is open; keep the pieces apart until quality decides."
+
+
+def _source(act: Act, link: OutsideLink) -> str:
+    child = find_lot(act.session, request.form.get("lot_id", ""))
+    given = {"lot_no": request.form.get("lot_no", "")[:40], "reason": request.form.get("reason", "")[:4000]}
+    parent = outside_sources.name_source(act, link, child, **given)
+    return f"{child.number} comes from {parent.number if parent is not None else link.operation.work_order.number}."
+
+
+def _strays(link: OutsideLink, away: Sequence[str], refusal: Refused | None) -> dict[str, str]:
+    """Return what the form for pieces that never left begins with after a refusal of CON-13; empty otherwise."""
+    if refusal is None or refusal.code != "CON-13":
+        return {}
+    try:
+        back = outside_form.returned(request.form, link, visitor().how)
+    except Refused:
+        return {}
+    strange = [serial for serial in (*back.serials, *back.scrap_serials) if serial not in away]
+    surplus = max(back.good + back.scrap - link.at_supplier, Decimal(len(strange)))
+    return {
+        "quantity": f"{(surplus or back.good + back.scrap).normalize():f}", "serials": " ".join(strange), "text": refusal.message,
+    }  # fmt: skip
 
 
 def _notice(act: Act, link: OutsideLink) -> str:
@@ -400,6 +437,7 @@ def _notice(act: Act, link: OutsideLink) -> str:
 
 ACTIONS: Mapping[str, Callable[[Act, OutsideLink], str]] = {
     "lost": _lost, "recall": _recall, "undo": _undo, "end": _end, "notice": _notice, "surplus": _surplus,
+    "source": _source,
 }  # fmt: skip
 
 
