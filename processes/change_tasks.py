@@ -285,7 +285,7 @@ def _wanted(session: Session, order: ChangeOrder) -> Iterator[Planned]:
     for (kind, _), pairs in documents.items():
         yield _for_document(session, kind, pairs)
     for kind in kinds_for(order, mine) - {kind for kind, _ in documents}:
-        words = f"{task_rule(kind).words} ({order.number})"
+        words = task_rule(kind).words
         yield Planned(kind, words, about_order, kind is TaskKind.UPDATE_BOM)
 
 

@@ -55,6 +55,12 @@ CAST = tuple(
     )
 )
 
+SPECIALISTS = (
+    Member("mina", "Mina Torres", "Quality and calibration", ("METROLOGY", "IT_QA", "QA_ENG")),
+    Member("cora", "Cora Blake", "Contracts manager", ("CONTRACTS",)),
+)
+"""Who in the demo plant answers for what the cast leaves open: areas and seats of a change board."""
+
 APPROVER = (Meaning.REVIEWED, Meaning.APPROVED, Meaning.REJECTED)
 QUALITY = (*APPROVER, Meaning.VERIFIED, Meaning.RESPONSIBLE)
 

@@ -10,6 +10,8 @@ from engine.stored.job import Job, JobState
 from engine.stored.task import Task, TaskState
 from engine.stored.wait import Incident
 from engine.verification import verify
+from records.change_order import ChangeOrder
+from records.impact import AffectedOrder
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.requisition import Requisition, RequisitionStatus
 from webapp import demo
@@ -34,6 +36,9 @@ def test_the_demo_plant_has_work_in_every_state_and_unbroken_books(installation:
         requisitions = set(session.scalars(select(Requisition.status).where(Requisition.origin == "LOCKSTEP")))
         orders = set(session.scalars(select(PurchaseOrder.status).where(PurchaseOrder.origin == "LOCKSTEP")))
         open_tasks = set(session.scalars(select(Task.element_id).where(Task.state == TaskState.OPEN)))
+        changes = {one.number: one.status.value for one in session.scalars(select(ChangeOrder))}
+        wanted = select(AffectedOrder).join(ChangeOrder, ChangeOrder.id == AffectedOrder.change_order_id)
+        grid = list(session.scalars(wanted.where(ChangeOrder.number == "CO-000003")))
         stuck = list(session.scalars(select(Incident)))
         undone = list(session.scalars(select(Job).where(Job.state != JobState.DONE)))
         broken = list(verify(session))
@@ -44,3 +49,8 @@ def test_the_demo_plant_has_work_in_every_state_and_unbroken_books(installation:
     assert orders >= {OrderStatus.APPROVED, OrderStatus.TRANSMITTED, OrderStatus.ACKNOWLEDGED}
     assert {"issue_order", "record_acknowledgement"} <= open_tasks
     assert (stuck, undone, broken) == ([], [], [])
+    assert changes == {
+        "EC-000001": "CLOSED", "CO-000001": "REJECTED", "CO-000002": "IMPLEMENTING", "CO-000003": "REVIEW"
+    }  # fmt: skip
+    assert [sum(row.quantity for row in grid), len(grid)] == [269, 7]
+    assert {"triage_request", "vote_on_change", "do_task"} <= open_tasks

@@ -11,7 +11,7 @@ from rich.progress import Progress, TaskID
 from sqlalchemy import select
 
 from engine.act import Installation
-from records.demo_people import CAST, Member
+from records.demo_people import CAST, SPECIALISTS, Member
 from records.person import Credential, User
 from webapp.cli.house import Exit, House, as_json, refusals_told, show_json
 
@@ -104,10 +104,10 @@ def settle_if_empty(house: House, installation: Installation) -> bool:
 
 
 def demo_logins(installation: Installation) -> list[Member]:
-    """Return those of the cast who can sign in to this database."""
+    """Return those of the demo plant who can sign in to this database."""
     with installation.reading() as session:
         known = set(session.scalars(select(Credential.user_id)))
-    return [one for one in CAST if one.id in known]
+    return [one for one in (*CAST, *SPECIALISTS) if one.id in known]
 
 
 @click.command("import")

@@ -10,12 +10,15 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from argon2 import PasswordHasher
+
 from engine.act import Installation
 from engine.definitions import deploy_all
 from processes.bundle import bundle_files
 from records import demo_people
 from webapp.demo.amendments import amend_orders
 from webapp.demo.boards import seat_board
+from webapp.demo.changes import change_things
 from webapp.demo.extract import bring_extract
 from webapp.demo.lots import show_genealogy
 from webapp.demo.outside import send_outside
@@ -29,6 +32,8 @@ BEGINS = dt.timedelta(days=21)
 """How long before today the plant was settled."""
 
 ACTOR = "system:demo"
+KNOWN_TO_ALL = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
+"""The terminal prints the demo's password: a costly hash would protect nothing, and each signature of the cast would wait for it."""
 
 
 def settle(installation: Installation, *, tell: Callable[[str], None] = lambda what: None) -> None:
@@ -40,7 +45,7 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
     with _at(installation, today - BEGINS):
         tell("people and definitions")
         with installation.acting(ACTOR) as act:
-            demo_people.settle(act)
+            demo_people.settle(act, hasher=KNOWN_TO_ALL, members=(*demo_people.CAST, *demo_people.SPECIALISTS))
             build_plant(act)
             seat_board(act)
         with installation.acting("user:pat", reason="the shipped definitions") as act:
@@ -64,6 +69,8 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
     receive_goods(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("what is known of suppliers")
     show_what_is_known(installation, today=today, at=lambda moment: _at(installation, moment))
+    tell("changes")
+    change_things(installation, today=today, at=lambda moment: _at(installation, moment))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from records.board import Board
 
 MEMBERS = (
     ("ella", "ENGINEERING", "ENG_AUTH"), ("quinn", "QUALITY", "QA_ENG"), ("olga", "MANUFACTURING", "OPS_DIR"),
-    ("max", "PURCHASING", "PUR_MGR"), ("fred", "FINANCE", "FIN_CTRL"),
+    ("max", "PURCHASING", "PUR_MGR"), ("fred", "FINANCE", "FIN_CTRL"), ("cora", "CONTRACTS", "CONTRACTS"),
 )  # fmt: skip
 """Person, function, and the role that they sign under."""
 

@@ -31,18 +31,18 @@ def receive_goods(installation: Installation, *, today: dt.datetime, at: At) -> 
         _deliver(
             installation,
             line_id,
-            Decimal(1) if number == 2 else Decimal("0.4"),
+            Decimal(1) if number == len(mirrors) - 1 else Decimal("0.4"),
             at=at,
             when=today - dt.timedelta(days=4),
         )
     for line_id in ours:
         _deliver(installation, line_id, Decimal(1), at=at, when=today - dt.timedelta(days=2))
-    for line_id, share in zip(mirrors[1:], (Decimal("0.6"), Decimal(1)), strict=False):
+    for line_id, share in zip(mirrors[-2:], (Decimal("0.6"), Decimal(1)), strict=False):
         _bill(installation, line_id, share, at=at, when=today - dt.timedelta(days=1))
 
 
 def _mirrored(session: Session) -> Sequence[PurchaseOrderLine]:
-    """Return lines of orders that the ERP shows as sent: one line each, in pieces, the oldest order first."""
+    """Return lines of orders that the ERP shows as sent: one line each, in pieces, not for processing, the oldest order first."""
     wanted = (
         select(PurchaseOrder)
         .where(PurchaseOrder.origin == Origin.ERP, PurchaseOrder.status == OrderStatus.ACKNOWLEDGED)
@@ -52,8 +52,9 @@ def _mirrored(session: Session) -> Sequence[PurchaseOrderLine]:
     return [
         line
         for line in lines
-        if line.uom == "EA" and line.part_revision_id is not None and line.quantity >= 5 and not line.quantity_received
-    ]
+        if line.uom == "EA" and line.part_revision_id is not None and line.process_code is None
+        and line.quantity >= 5 and not line.quantity_received
+    ]  # fmt: skip
 
 
 def _own(session: Session) -> Sequence[PurchaseOrderLine]:

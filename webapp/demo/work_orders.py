@@ -283,7 +283,7 @@ def _quality(installation: Installation) -> None:
     with installation.acting("user:quinn") as act:
         order = work_orders.find(act.session, "WO-6902")
         work_orders.hold(
-            act, order, reason="Change CO-1042 is being assessed: wait for revision C", owner="role:QA_ENG"
+            act, order, reason="Engineering looks into a wider slot: wait for what it says", owner="role:QA_ENG"
         )
 
 
