@@ -9,10 +9,12 @@ from sqlalchemy import func, select
 
 from engine.act import Act
 from engine.canonical import canonical_json, content_hash
+from engine.database import new_id
 from engine.errors import Conflict, Invalid
 from engine.record import Operation
 from processes.change_applying import write_items
 from processes.change_effectivity import effectivity
+from processes.change_rows import as_text, row_of
 from records.approval import ApprovalSlot
 from records.change_order import (
     AddendumKind,
@@ -28,8 +30,8 @@ from rules.change_control import items_of
 from rules.change_item import ChangeClass, ChangeItem
 
 ADDENDUM = ChangeOrderAddendum.__tablename__
-Value = tuple[str, str, str, str | None, str | None]
-"""Table, row, column, old and new canonical text."""
+Value = tuple[str, str, str, str | None, str | None, str]
+"""Table, row, column, old and new canonical text, operation."""
 
 APPROVED_ONCE = (ChangeOrderStatus.APPROVED, ChangeOrderStatus.IMPLEMENTING, ChangeOrderStatus.OVERDUE_HOLD)
 
@@ -49,7 +51,7 @@ def propose_effectivity(
         ("effectivity_value", order.effectivity_value, text),
     ):
         if old != new:
-            wanted.append((order.record_type, order.id, column, _text(old), _text(new)))
+            wanted.append((order.record_type, order.id, column, _text(old), _text(new), Operation.UPDATE.value))
     if not wanted:
         raise Invalid("Expected another effectivity, but it is the present one", {"effectivity_value": "is as it was"})
     return _propose(act, order, AddendumKind.EFFECTIVITY, wanted, reason=reason, seats=seats)
@@ -68,7 +70,7 @@ def propose_way_back(act: Act, order: ChangeOrder, *, reason: str, seats: Sequen
             f"Expected something of {order.number} to be applied, but nothing is: withdraw it",
             code="NOTHING_TO_UNDO", record=(order.record_type, order.id),
         )  # fmt: skip
-    back = [_inverse(item) for item in reversed(applied)]
+    back = list(dict.fromkeys(value for item in reversed(applied) for value in _inverse(item, applied)))
     return _propose(act, order, AddendumKind.WITHDRAWAL, back, reason=reason, seats=seats)
 
 
@@ -128,11 +130,11 @@ def _propose(
     act.session.add(addendum)
     act.session.flush()
     change_class = ChangeClass.C3 if order.change_class is OrderClass.C3 else ChangeClass.C4
-    for table, row_id, column, old, new in values:
+    for table, row_id, column, old, new, operation in values:
         act.session.add(
             ChangeItem(
                 change_type=ADDENDUM, change_id=addendum.id, change_hash=addendum.content_hash, table_name=table, row_id=row_id,
-                operation=Operation.UPDATE, column_name=column, old_text=old, new_text=new, change_class=change_class,
+                operation=Operation(operation), column_name=column, old_text=old, new_text=new, change_class=change_class,
             )
         )  # fmt: skip
     for stage, role in enumerate(seats, start=1):
@@ -146,10 +148,21 @@ def _propose(
     return addendum
 
 
-def _inverse(item: ChangeItem) -> Value:
+def _inverse(item: ChangeItem, applied: Sequence[ChangeItem]) -> list[Value]:
+    """Return what takes an item back: an added row goes as it came, one that went comes again as another row."""
+    if item.operation is Operation.INSERT:
+        row = {one.column_name: one.new_text for one in applied if one.row_id == item.row_id}
+        return [(item.table_name, item.row_id, "", as_text(row), None, Operation.DELETE.value)]
+    if item.operation is Operation.DELETE:
+        again = new_id()
+        return [
+            (item.table_name, again, column, None, text, Operation.INSERT.value)
+            for column, text in row_of(item.old_text).items()
+            if text is not None
+        ]
     is_release = (item.table_name, item.column_name) == (PartRevision.__tablename__, "status")
     back = RevisionStatus.OBSOLETE.value if is_release else item.old_text
-    return item.table_name, item.row_id, item.column_name, item.new_text, back
+    return [(item.table_name, item.row_id, item.column_name, item.new_text, back, Operation.UPDATE.value)]
 
 
 def _refuse_effective(order: ChangeOrder) -> None:

@@ -12,8 +12,10 @@ from engine import definitions
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.errors import Conflict
+from engine.record import Operation
 from engine.stored.definition import Definition
 from processes.change_baseline import baseline_of, definition_of
+from processes.change_rows import write_rows
 from records import part
 from records.change_order import ChangeOrder
 from records.part import PartRevision, RevisionStatus
@@ -54,6 +56,8 @@ def write_items(act: Act, order: ChangeOrder, due: Sequence[ChangeItem]) -> None
     for item in [one for one in due if one.table_name == DEFINITION]:
         definitions.release(act, act.session.get_one(Definition, item.row_id))
     due = [one for one in due if one.table_name != DEFINITION]
+    write_rows(act, order, [one for one in due if one.operation is not Operation.UPDATE])
+    due = [one for one in due if one.operation is Operation.UPDATE]
     for item in sorted(due, key=_precedence):
         rows.setdefault((item.table_name, item.row_id), []).append(item)
     loaded = _records(act.session, rows)

@@ -8,12 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.canonical import content_hash
+from engine.record import Operation
 from engine.registry import Work
 from processes.approval_plan import Seat, plan_for
 from processes.change_baseline import moved_since
+from processes.change_values import rows_named
 from processes.documents import existing, plain
 from records.change_order import AddendumStatus, AffectedItem, ChangeOrder, ChangeOrderAddendum
 from records.change_request import ChangeRequest, OrderClass
@@ -50,7 +53,7 @@ def order_variable(act: Act, order: ChangeOrder, *, ask: str = "", why: str = ""
         "deadline": order.expires_at or ENDLESS, "deadline_text": _instant(order, order.expires_at),
         "effective_at": effective_at(order), "from_text": _from_text(order), "is_customer_asked": order.is_customer_approval_required,
         "customer_reference": order.customer_approval_ref or "none", "excludes": sorted({order.opened_by, person_of(order.owner)} - {""}),
-        "changes": sentences([*(affected_sentence(item) for item in order.affected), *_values(items)]),
+        "changes": sentences([*(affected_sentence(item) for item in order.affected), *_values(act.session, items)]),
         "linked": sentences(linked_sentences(act, order)), "moved": sentences(moved_since(order)),
         "ask": ask or f"Write {order.number}: {order.title}", "ask_why": why,
     }  # fmt: skip
@@ -192,12 +195,15 @@ def affected_sentence(item: AffectedItem) -> str:
     return f"{item.number}: {_words(item.action)}, {'interchangeable' if item.interchangeable == 'YES' else 'not interchangeable'}"
 
 
-def _values(items: Sequence[Any]) -> list[str]:
+def _values(session: Session, items: Sequence[Any]) -> list[str]:
     return [
         f"{item.table_name.replace('_', ' ')} {item.column_name.replace('_', ' ')}: {item.old_text or 'nothing'} → "
         f"{item.new_text or 'nothing'} ({item.change_class})"
         for item in items
-        if (item.table_name, item.column_name) != ("part_revision", "status")
+        if item.operation is Operation.UPDATE and (item.table_name, item.column_name) != ("part_revision", "status")
+    ] + [
+        f"{name} {'is taken away' if operation is Operation.DELETE else 'is added'} ({change_class})"
+        for name, operation, change_class in rows_named(session, items)
     ]
 
 

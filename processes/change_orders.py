@@ -96,8 +96,7 @@ def open_order(
 
 def write(act: Act, order: ChangeOrder, content: Mapping[str, Any]) -> ChangeOrder:
     """Set columns of a change order that is still being written. Raises: Conflict when it is sealed; Invalid naming the field."""
-    _refuse_sealed(order)
-    _reopen(act, order)
+    take_up_content(act, order)
     unknown = sorted(set(content) - set(WRITABLE))
     if unknown:
         raise Invalid(
@@ -137,8 +136,7 @@ def add_item(
 
     Raises: Conflict when the order is sealed or the item is named already; Invalid when what follows does not fit the action.
     """
-    _refuse_sealed(order)
-    _reopen(act, order)
+    take_up_content(act, order)
     _refuse_misfit(order, part_revision_from, to, action)
     item = AffectedItem(
         change_order=order, change_order_id=order.id, position=max((one.position for one in order.affected), default=0) + 1,
@@ -156,8 +154,7 @@ def add_edit(act: Act, order: ChangeOrder, record: Record, column: str, new: Any
     The class is computed by 4c and frozen in the item. Raises: Conflict when the order is sealed, another open order sets the value
     (CHANGE_OVERLAPS), 4c refuses it (UNCONTROLLED_CHANGE) or the order is not deep enough (CLASS_TOO_LOW); Invalid naming the field.
     """
-    _refuse_sealed(order)
-    _reopen(act, order)
+    take_up_content(act, order)
     wanted = judge_edit(act.session, order, record, column, new)
     refuse_overlap(act.session, order, wanted)
     return _put(act, order, wanted)
@@ -165,8 +162,7 @@ def add_edit(act: Act, order: ChangeOrder, record: Record, column: str, new: Any
 
 def take_baseline(act: Act, order: ChangeOrder) -> str:
     """Take the baseline of every affected revision (C03); return its hash. Raises: Conflict when the order is sealed."""
-    _refuse_sealed(order)
-    _reopen(act, order)
+    take_up_content(act, order)
     return baseline_taken(act, order)
 
 
@@ -176,8 +172,7 @@ def seal(act: Act, order: ChangeOrder) -> str:
     The order stays in its status; the next move is to REVIEW (or EMERGENCY_ACTIVE). Raises: Conflict when it is sealed already or
     nothing is to change.
     """
-    _refuse_sealed(order)
-    _reopen(act, order)
+    take_up_content(act, order)
     derive(act, order)
     if not items_of(act.session, order) and not order.affected:
         raise Conflict(
@@ -228,6 +223,12 @@ def _is_undone(act: Act, order: ChangeOrder) -> bool:
         ChangeOrderAddendum.status == AddendumStatus.APPROVED,
     )  # fmt: skip
     return act.session.scalars(wanted).first() is not None
+
+
+def take_up_content(act: Act, order: ChangeOrder) -> None:
+    """Make an order's content ready to be written: what was sealed last goes on as a copy. Raises: Conflict when it is sealed."""
+    _refuse_sealed(order)
+    _reopen(act, order)
 
 
 def derive(act: Act, order: ChangeOrder) -> None:

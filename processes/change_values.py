@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import InvalidOperation
 from typing import Any
 
@@ -13,17 +13,19 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound
-from engine.record import Record
+from engine.record import Operation, Record
+from processes.change_rows import Row, row_of
 from records.columns import CodesType
 from records.origin import Origin
-from records.part import Part, PartRevision, ProductDefinitionRef, RevisionStatus
+from records.part import DefinitionKind, Part, PartRevision, ProductDefinitionRef, RevisionStatus
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.work_order import WorkOrder, WorkOrderOperation
 from rules.amending import text_of, value_of
+from rules.change_item import ChangeClass, ChangeItem
 from rules.controlled import current_policy
 from rules.guard import BY_TABLE
 
-EXAMPLES = "P-200/B, PO-5010, PO-5010/1, WO-7001 or WO-7001/30"
+EXAMPLES = "P-200/B, P-200/B BOM B-1, PO-5010, PO-5010/1, WO-7001 or WO-7001/30"
 
 
 def record_called(session: Session, name: str) -> Record:
@@ -36,6 +38,17 @@ def record_called(session: Session, name: str) -> Record:
         raise Invalid(
             f"Expected something like {EXAMPLES}, but there is no {name.strip()[:60]!r}",
             {"record": "is unknown"},
+        )
+    return found
+
+
+def reference_called(session: Session, name: str) -> ProductDefinitionRef:
+    """Return the document of a revision that people call so. Raises: Invalid when there is none."""
+    found = _reference(session, name.strip())
+    if found is None:
+        raise Invalid(
+            f"Expected a document of a revision such as P-200/B BOM B-1, but there is no {name.strip()[:60]!r}",
+            {"reference": "is unknown"},
         )
     return found
 
@@ -59,6 +72,32 @@ def name_of(record: Any) -> str:
     if isinstance(record, ProductDefinitionRef):
         return f"{record.part_revision.number} {record.kind.value} {record.native_id}"
     return str(getattr(record, "number", None) or record.id)
+
+
+def rows_named(session: Session, items: Iterable[ChangeItem]) -> list[tuple[str, Operation, ChangeClass]]:
+    """Return each row that items add or take away: what people call it, which of the two, and the class."""
+    listed = list(items)
+    called = rows_called(session, listed)
+    kinds = {item.row_id: (item.operation, item.change_class) for item in listed if item.row_id in called}
+    return [(name, *kinds[row_id]) for row_id, name in called.items()]
+
+
+def rows_called(session: Session, items: Iterable[ChangeItem]) -> dict[str, str]:
+    """Return what people call each row that items add or take away, by its id."""
+    rows: dict[str, Row] = {}
+    for item in items:
+        if item.operation is Operation.INSERT:
+            rows.setdefault(item.row_id, {})[item.column_name] = item.new_text
+        elif item.operation is Operation.DELETE:
+            rows[item.row_id] = row_of(item.old_text)
+    return {row_id: name_of_row(session, row) for row_id, row in rows.items()}
+
+
+def name_of_row(session: Session, row: Row) -> str:
+    """Return what people call a document of a revision that is not there yet, or no more: ``P-200/B BOM B-1``."""
+    revision = session.get(PartRevision, row["part_revision_id"]) if row.get("part_revision_id") else None
+    named = (revision.number if revision is not None else None, row.get("kind"), row.get("native_id"))
+    return " ".join(part for part in named if part)
 
 
 def controlled_columns(record: Record) -> tuple[str, ...]:
@@ -131,7 +170,29 @@ def draft_revision(act: Act, before: PartRevision, rev: str) -> PartRevision:
     return after
 
 
+def _reference(session: Session, name: str) -> ProductDefinitionRef | None:
+    revision, _, rest = name.partition(" ")
+    kind, _, native_id = rest.strip().partition(" ")
+    part, _, rev = revision.rpartition("/")
+    wanted = (
+        select(ProductDefinitionRef)
+        .join(PartRevision)
+        .join(Part)
+        .where(
+            Part.part_no == part, PartRevision.rev == rev, ProductDefinitionRef.kind == kind.upper(),
+            ProductDefinitionRef.native_id == native_id.strip(),
+        )
+    )  # fmt: skip
+    return (
+        session.scalars(wanted.order_by(ProductDefinitionRef.system)).first()
+        if kind.upper() in set(DefinitionKind)
+        else None
+    )
+
+
 def _named(session: Session, name: str) -> Record | None:
+    if " " in name and (found := _reference(session, name)) is not None:
+        return found
     head, _, tail = name.rpartition("/")
     order = session.scalar(
         select(PurchaseOrder).where((PurchaseOrder.po_no == name) | (PurchaseOrder.proposal_no == name))

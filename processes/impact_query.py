@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from engine.record import Operation
 from processes.impact_work import in_work
 from records.calendar import Site
 from records.change_order import ChangeOrder
@@ -86,6 +87,8 @@ def scope_of(session: Session, order: ChangeOrder) -> Scope:
     named: dict[str, set[str]] = {}
     for item in items_of(session, order):
         named.setdefault(item.table_name, set()).add(item.row_id)
+        if item.operation is Operation.INSERT and item.column_name == "part_revision_id" and item.new_text is not None:
+            scope.revisions.add(item.new_text)
     coming = {item.part_revision_to_id for item in order.affected}
     scope.revisions |= named.get(PartRevision.__tablename__, set()) - coming
     scope.lines |= named.get(PurchaseOrderLine.__tablename__, set())

@@ -130,7 +130,7 @@ def refuse_overlap(session: Session, order: ChangeOrder, wanted: Wanted) -> None
         .join(ChangeItem, ChangeItem.change_id == _as_text(ChangeOrder))
         .where(
             ChangeItem.change_type == CHANGE_ORDER, ChangeItem.table_name == wanted.record.record_type,
-            ChangeItem.row_id == wanted.record.id, ChangeItem.column_name == wanted.column, ChangeItem.applied_at.is_(None),
+            ChangeItem.row_id == wanted.record.id, ChangeItem.column_name.in_((wanted.column, "")), ChangeItem.applied_at.is_(None),
             ChangeOrder.id != order.id, ChangeOrder.status.not_in(OVER),
         )
     ).first()  # fmt: skip
@@ -201,6 +201,49 @@ def _class_on_order(
         row = table_called("change_order_class").judge(**facts_of(session, change, record, column, value)).row
         return ChangeClass(row.outputs["change_class"]), row.words, control.owner
     return judged.change_class, judged.why, judged.owner or control.owner
+
+
+def classify_row(session: Session, order: ChangeOrder, table: str, document: Record) -> tuple[ChangeClass, str]:
+    """Return the class that a row needs to come or go under a document, with its sentence.
+
+    Raises: Conflict UNCONTROLLED_CHANGE while the document is free: its rows are written where they are kept.
+    """
+    guarded, status = BY_TABLE[table], str(getattr(document, "status", ""))
+    controls = [
+        control for (kind, _, state), control in current_policy().controls.items() if (kind, state) == (table, status)
+    ]
+    if not isinstance(guarded, Lines) or not controls:
+        raise Conflict(
+            f"Expected a released {document.record_type.replace('_', ' ')}, but {_number(document)} is {status}: it is written directly "
+            "until then",
+            code=RULE, record=(order.record_type, order.id),
+        )  # fmt: skip
+    facts = facts_of(session, order, document, guarded.column, None) | {"record_type": table}
+    judged, words = table_called("change_order_class").judge(**facts).row, list(ChangeClass)
+    asked, control = (
+        ChangeClass(judged.outputs["change_class"]),
+        max(controls, key=lambda one: words.index(one.change_class)),
+    )
+    if words.index(asked) > words.index(control.change_class):
+        return asked, judged.words
+    return control.change_class, control.words
+
+
+def refuse_too_deep(order: ChangeOrder, what: str, status: str, change_class: ChangeClass, why: str) -> None:
+    """Refuse a row that no change, or not this order, may bring or take. Raises: Conflict UNCONTROLLED_CHANGE, CLASS_TOO_LOW."""
+    if change_class is ChangeClass.REFUSED:
+        raise Conflict(
+            f"Expected no {what} while it is {status}. {why}",
+            code=RULE,
+            record=(order.record_type, order.id),
+            keep=True,
+        )
+    if change_class not in DEPTH[order.change_class]:
+        raise Conflict(
+            f"Expected a change order of class {change_class} for {what}, but {order.number} is {order.change_class}. {why} Open one "
+            f"of class {change_class}.",
+            code="CLASS_TOO_LOW", record=(order.record_type, order.id), keep=True,
+        )  # fmt: skip
 
 
 def _refuse_too_deep(order: ChangeOrder, wanted: Wanted) -> None:

@@ -52,6 +52,10 @@ class ControlledFields:
         """Return the statuses in which a field needs each class."""
         return self._classes.get(record_type, {}).get(field, {})
 
+    def classes(self, record_type: str) -> Mapping[str, Mapping[ChangeClass, tuple[str, ...]]]:
+        """Return, for each controlled field of a record type, the statuses in which it needs each class."""
+        return self._classes.get(record_type, {})
+
     @cached_property
     def _classes(self) -> dict[str, dict[str, dict[ChangeClass, tuple[str, ...]]]]:
         """Statuses by record type, field and class: the doors ask for each field several times."""

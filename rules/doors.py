@@ -201,7 +201,7 @@ def lines_stay(guarded: Guarded, speech: Speech) -> list[Door]:
     if guarded.parent is None:
         return []
     name, parent = guarded.table.name, guarded.parent
-    strictest = _strictest(guarded)
+    strictest = strictest_of(guarded.classes)
     enough = f"i.change_class IN {words(strictest.sufficient)}" if strictest.sufficient else "1 = 0"
     appended = _appended(guarded) or enough
     closed = f"{{status}} NOT IN {words(guarded.drafts)}"
@@ -257,9 +257,10 @@ def _unless_imported_together(guarded: Guarded) -> str:
     )
 
 
-def _strictest(guarded: Guarded) -> ChangeClass:
+def strictest_of(classes: Mapping[str, Mapping[ChangeClass, tuple[str, ...]]]) -> ChangeClass:
+    """Return the deepest possible class that any column of a kind of row needs: what its rows need to come and go."""
     order = [kind for kind in ChangeClass if kind.sufficient]
-    needed = [kind for classes in guarded.classes.values() for kind in classes if kind.sufficient]
+    needed = [kind for each in classes.values() for kind in each if kind.sufficient]
     return max(needed, key=order.index, default=ChangeClass.REFUSED)
 
 

@@ -26,6 +26,7 @@ from rules import duties, reviewing
 from rules.change_doors import DECIDED
 from rules.change_item import ChangeClass
 from rules.controlled import Control, ControlledFields, current_policy
+from rules.doors import strictest_of
 from rules.finding import keep_findings
 from rules.flow_mode import FLOW_OF, INTEGRITY, Mode, mode_of
 from rules.guarded import DOCUMENTS, LINES, Document, Lines, transitions
@@ -152,11 +153,12 @@ class LockstepGuard:
         status = _status(act, edit, guarded)
         if status in guarded.document.drafts or _arrives_with_its_document(act, edit, guarded):
             return
+        strictest = strictest_of(self.policy.classes(edit.record_type))
         verb = "inserted" if edit.operation is Operation.INSERT else "deleted"
-        if edit.operation is Operation.DELETE and permits.open(edit, "", None, None, ChangeClass.C4):
+        if edit.operation is Operation.DELETE and permits.open(edit, "", None, None, strictest):
             return
         appending = self.policy.of(edit.record_type, guarded.column, status)
-        needed = appending.change_class if appending is not None else ChangeClass.C4
+        needed = appending.change_class if appending is not None else strictest
         if edit.operation is Operation.INSERT and all(
             permits.open(edit, name, None, new, needed) for name, _, new in _controlled_texts(self, edit, guarded)
         ):

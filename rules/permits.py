@@ -49,6 +49,8 @@ class Permits:
         for start in range(0, len(self._rows), TOGETHER):
             for *opened, change_class in connection.execute(asked, {"rows": self._rows[start : start + TOGETHER]}):
                 table, row, operation, column, old, new = opened
+                if operation == Operation.DELETE:
+                    old = None  # What went is told to the signers; the row is gone either way.
                 found.setdefault((table, row, operation, column, old, new), set()).add(ChangeClass(change_class))
         return found
 
@@ -70,9 +72,13 @@ def _is_pending(act: Act, edit: Edit, name: str, texts: tuple[str | None, str | 
     if not any(isinstance(one, APPROVING) for one in (*act.session.new, *act.session.dirty)):
         return False
     return any(
-        (item.old_text, item.new_text) == texts and item.change_class in needed.sufficient and _is_signed(act, item)
+        _texts(item) == texts and item.change_class in needed.sufficient and _is_signed(act, item)
         for item in _items(act, edit, name)
     )
+
+
+def _texts(item: ChangeItem) -> tuple[str | None, str | None]:
+    return (None, None) if item.operation is Operation.DELETE else (item.old_text, item.new_text)
 
 
 APPROVING = (PurchaseOrderAmendment, ChangeOrder, ChangeOrderAddendum)

@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from engine.database import Scaled
 from engine.errors import NotFound
+from engine.record import Operation
 from engine.redline import Difference, Field, Kind, Redline, Shape
 from engine.stored.definition import Definition
-from processes.change_values import name_of, record_of
+from processes.change_rows import Row, row_of
+from processes.change_values import name_of, name_of_row, record_of
 from records.change_order import ChangeOrder
 from records.change_request import ChangeRequest, ChangeRequestEdit
 from rules.change_control import items_of
@@ -39,7 +41,17 @@ PANELS: dict[str, Panel] = {}
 
 def values_of(session: Session, order: ChangeOrder) -> View:
     """Return the values that an order sets, row by row, each with its class and whether it is applied."""
-    found = [_difference(session, item, _standing(item)) for item in items_of(session, order)]
+    items = items_of(session, order)
+    coming: dict[str, Row] = {}
+    for item in items:
+        if item.operation is Operation.INSERT:
+            coming.setdefault(item.row_id, {})[item.column_name] = item.new_text
+    found = [
+        _difference(session, item, _standing(item)) if item.operation is Operation.UPDATE
+        else _row_difference(session, item, coming.get(item.row_id) or row_of(item.old_text))
+        for item in items
+        if item.column_name != "part_revision_id" or item.operation is Operation.UPDATE
+    ]  # fmt: skip
     return view_of(Redline(tuple(found)), prefix="value")
 
 
@@ -57,6 +69,18 @@ def place(session: Session, table: str, row_id: str) -> str:
         return name_of(record_of(session, table, row_id))
     except NotFound:
         return f"{words(table)} {row_id}"
+
+
+def _row_difference(session: Session, item: ChangeItem, row: Row) -> Difference:
+    """Show a value of a row that comes, or the whole of one that goes."""
+    goes = item.operation is Operation.DELETE
+    label = "document" if goes else words(item.column_name).lower()
+    text = ", ".join(text for name, text in sorted(row.items()) if text and name != "part_revision_id")
+    said = text if goes else item.new_text or ""
+    return Difference(
+        Kind.REMOVED if goes else Kind.ADDED, (item.row_id,), name_of_row(session, row), item.column_name, label,
+        said if goes else None, None if goes else said, Shape.CODE, why=_standing(item),
+    )  # fmt: skip
 
 
 def _standing(item: ChangeItem) -> str:

@@ -73,6 +73,11 @@ def test_a_letter_that_is_new_makes_the_draft_that_follows(browse: People, story
     page = browse(ella)
     page.post("/changes/new", OPENED)
     order = one(story, ChangeOrder)
+    bill = {"defines": "P-900/B", "kind": "BOM", "system": "PLM", "native_id": "BOM-1", "content_hash": "a" * 64}
+    assert "64 hexadecimal" in page.post(f"/changes/{order.id}/references", bill | {"content_hash": "x"}).text
+    assert page.post(f"/changes/{order.id}/references", bill).status_code == 303
+    assert "P-900/B BOM BOM-1" in page.get(f"/changes/{order.id}?tab=changes").text
+    assert page.post(f"/changes/{order.id}/references", {"reference": "P-900/B BOM BOM-1"}).status_code == 422
     answer = page.post(f"/changes/{order.id}/items", {"revision": "P-900/B", "follows": "C", "action": "REVISE"})
     assert answer.status_code == 303
     after = story.read(lambda session: session.scalars(select(PartRevision).where(PartRevision.rev == "C")).one())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import fields
 from sqlalchemy.orm import Session
 
 from engine.act import Act
+from engine.canonical import content_hash
 from engine.record import Operation
 from processes import change_control
 from processes import change_orders as desk
 from processes import change_requests as requests
-from processes.change_values import edit_of, read_value, record_called
+from processes.change_references import add_reference, remove_reference
+from processes.change_values import edit_of, read_value, record_called, reference_called, rows_called
 from records.change_order import (
     ChangeOrder,
     ChangeOrderStatus,
@@ -23,9 +26,9 @@ from records.change_order import (
     ItemAction,
 )
 from records.change_request import ChangeRequest, OrderClass, RequestSource, RequestStatus, Urgency
-from records.part import PartRevision
+from records.part import DefinitionKind, PartRevision
 from rules.change_control import items_of
-from rules.change_item import ChangeClass
+from rules.change_item import ChangeClass, ChangeItem
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
@@ -84,6 +87,23 @@ class ItemGiven(Request):
     follows = text(60, allow_none=True, load_default=None)
     action = word(ItemAction, load_default=ItemAction.REVISE.value)
     interchangeable = word(Interchangeable, load_default=Interchangeable.NO.value)
+
+
+class ReferenceGiven(Request):
+    """A document that comes to define a released revision, `P-200/B`. content_hash: SHA-256 of its content."""
+
+    revision = text(60, required=True)
+    kind = word(DefinitionKind, required=True)
+    system = text(40, required=True)
+    native_id = text(200, required=True)
+    native_rev = text(40, load_default="")
+    content_hash = text(64, required=True)
+
+
+class ReferenceGone(Request):
+    """A document that no longer defines its revision, `P-200/B BOM B-1`."""
+
+    reference = text(300, required=True)
 
 
 class ValueAnswer(Answer):
@@ -189,7 +209,13 @@ ChangeOrderPage = page_of(ChangeOrderAnswer, "ChangeOrderPage")
 
 def tag_of(found: dict[str, Any]) -> str:
     """Return the ETag of what is shown."""
-    return str(found["version"])
+    return str(found.get("tag", found["version"]))
+
+
+def _tag(order: ChangeOrder, items: Sequence[ChangeItem]) -> str:
+    """Return the ETag: the version, and those of its revisions and values, since one may be added without the order's own row."""
+    named = [[one.id, one.version] for one in order.affected] + [[one.id, one.version] for one in items]
+    return f"{order.version}-{content_hash(named)[:12]}"
 
 
 @reads(
@@ -309,6 +335,30 @@ def add_change_edit(act: Act, body: dict[str, Any], record_id: str) -> str:
 
 
 @writes(
+    "POST", "/change-orders/<record_id>/references", scope="changes:write", summary="Add a document to what defines a revision",
+    body=ReferenceGiven, answer=ChangeOrderAnswer, render=get_change_order, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def add_change_reference(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Say which bill of material, routing or instruction a released revision gets; the order must be deep enough."""
+    order = _writable(act.session, record_id)
+    revision = _revision(act.session, body.pop("revision"))
+    add_reference(act, order, revision, kind=DefinitionKind(body.pop("kind")), **body)
+    return order.id
+
+
+@writes(
+    "POST", "/change-orders/<record_id>/references/removal", scope="changes:write",
+    summary="Take a document from what defines a revision", body=ReferenceGone, answer=ChangeOrderAnswer, render=get_change_order,
+    etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def remove_change_reference(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Say which one goes; it is told to the board word for word."""
+    order = _writable(act.session, record_id)
+    remove_reference(act, order, reference_called(act.session, body["reference"]))
+    return order.id
+
+
+@writes(
     "POST", "/change-orders/<record_id>/withdraw", scope="changes:write", summary="Withdraw a change order", body=Reason,
     answer=ChangeOrderAnswer, render=get_change_order, etag=tag_of, match=True, person=True,
 )  # fmt: skip
@@ -320,7 +370,7 @@ def withdraw_change_order(act: Act, body: dict[str, Any], record_id: str) -> str
 def _writable(session: Session, record_id: str) -> ChangeOrder:
     order = pages.find(session, record_id)
     orders.need(*request_pages.SPECIALISTS)
-    bodies.seen_tag(str(order.version))
+    bodies.seen_tag(_tag(order, items_of(session, order)))
     return order
 
 
@@ -339,7 +389,10 @@ def _request(found: ChangeRequest) -> dict[str, Any]:
 
 def _order(order: ChangeOrder) -> dict[str, Any]:
     session = reading()
+    items = items_of(session, order)
+    rows = rows_called(session, items)
     return _columns(order) | {
+        "tag": _tag(order, items),
         "affected": [
             {
                 "revision": item.part_revision_from.number,
@@ -351,9 +404,9 @@ def _order(order: ChangeOrder) -> dict[str, Any]:
             for item in order.affected
         ],
         "items": [
-            _value(item, place(session, item.table_name, item.row_id))
+            _value(item, rows.get(item.row_id) or place(session, item.table_name, item.row_id))
             | {"operation": item.operation, "change_class": item.change_class, "applied_at": item.applied_at}
-            for item in items_of(session, order)
+            for item in items
         ],
     }
 

@@ -17,7 +17,8 @@ from engine.errors import Invalid, NotFound, Refused
 from processes import change_control
 from processes import change_orders as desk
 from processes.change_baseline import moved_since
-from processes.change_values import draft_revision, read_value, record_called
+from processes.change_references import add_reference, remove_reference
+from processes.change_values import draft_revision, read_value, record_called, reference_called
 from records.change_order import (
     ChangeOrder,
     ChangeOrderStatus,
@@ -28,7 +29,7 @@ from records.change_order import (
     ItemAction,
 )
 from records.change_request import OrderClass
-from records.part import PartRevision
+from records.part import DefinitionKind, PartRevision
 from webapp import change_page, document_page, formats, listing, typed
 from webapp.pages import change_requests, orders
 from webapp.refusals import status_of
@@ -126,6 +127,25 @@ def add_edit(record_id: str) -> Page:
     return _write(record_id, add)
 
 
+@pages.post("/changes/<record_id>/references")
+def change_references(record_id: str) -> Page:
+    """Add a document to what defines a released revision, or take one away."""
+
+    def change(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
+        if form.get("reference", "").strip():
+            item = remove_reference(act, order, reference_called(act.session, form["reference"]))
+            return f"{order.number} takes {form['reference'].strip()} away, a change of class {item.change_class}."
+        kind = form.get("kind", "")
+        if kind not in set(DefinitionKind):
+            raise Invalid("Expected the kind of the document, but there is none", {"kind": "Choose one"})
+        revision = revision_called(act.session, form.get("defines", ""), "defines")
+        given = {name: form.get(name, "") for name in ("system", "native_id", "native_rev", "content_hash")}
+        item = add_reference(act, order, revision, kind=DefinitionKind(kind), **given)[0]
+        return f"{order.number} adds {given['native_id']} to {revision.number}, a change of class {item.change_class}."
+
+    return _write(record_id, change)
+
+
 @pages.post("/changes/<record_id>/withdraw")
 def withdraw(record_id: str) -> Page:
     """Take the order back before it takes effect; what was done is undone in reverse."""
@@ -180,7 +200,7 @@ def _show(order: ChangeOrder, refusal: Refused | None = None, *, tab: str = "") 
         errors=refusal.fields if isinstance(refusal, Invalid) else {},
         may_write=order.is_free and visitor().holds(*change_requests.SPECIALISTS),
         may_withdraw=not order.is_over and order.effective_at is None and visitor().holds(*change_requests.SPECIALISTS),
-        actions=_options(ItemAction), stands=_options(Interchangeable),
+        actions=_options(ItemAction), stands=_options(Interchangeable), kinds=_options(DefinitionKind),
     )  # fmt: skip
 
 

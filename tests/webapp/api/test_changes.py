@@ -53,6 +53,16 @@ def test_engineering_writes_an_order_value_by_value(calling: Calling, story: Sto
     assert [(item["column"], item["new"], item["change_class"]) for item in answer.json["items"]] == [
         ("drawing_rev", "C", "C3")
     ]
+    stale = calls.tag(path)
+    bill = {"revision": "P-900/B", "kind": "BOM", "system": "PLM", "native_id": "BOM-1", "content_hash": "a" * 64}
+    problem(calls.post(f"{path}/references", bill | {"content_hash": "soon"}, match=stale), 422, "INVALID")
+    came = calls.post(f"{path}/references", bill, match=stale).json["items"]
+    assert {(item["record"], item["operation"]) for item in came if item["table_name"] != "part_revision"} == {
+        ("P-900/B BOM BOM-1", "INSERT")
+    }
+    problem(calls.post(f"{path}/references", bill | {"native_id": "BOM-2"}, match=stale), 412, "STALE_VERSION")
+    gone = {"reference": "P-900/B BOM BOM-1"}
+    problem(calls.post(f"{path}/references/removal", gone, match=calls.tag(path)), 422, "INVALID")
     refused = problem(
         calls.post(f"{path}/edits", EDIT | {"column": "rev", "new": "Z"}, match=calls.tag(path)),
         409,
