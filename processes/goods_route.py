@@ -33,6 +33,7 @@ def goods_variable(act: Act, receipt: Receipt) -> dict[str, Any]:
         "plan": f"{plan.reference} {plan.revision}".strip() if plan else None,
         "sample_size": plan.sample_size if plan else None,
         "accept_number": plan.accept_number if plan else None,
+        "serials": ", ".join(receipt.serials) if plan else None,
         "received_by": receipt.received_by,
         "excludes": [receipt.received_by] if _is_critical(receipt) else [],
     }

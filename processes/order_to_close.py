@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -124,14 +125,13 @@ def record_inspection(act: Act, work: Work) -> Mapping[str, Any]:
     signature = _signature(act, receipt.record_type, receipt.id)
     rejects, findings = int(work.get("rejects") or 0), str(work.get("findings") or "")
     mark = signature.id if signature else None
-    if work.get("sorted_out"):
-        bad = Decimal(str(work["sorted_out"]))
-        return _tried(
-            act,
-            lambda: (
-                sorting.record_sorting(act, receipt, rejected=bad, findings=findings, signature=signature).passed.number
-            ),
-        )
+    serials = (
+        tuple(re.split(r"[\s,;]+", str(work.get("sorted_serials") or "").strip())) if work.get("sorted_serials") else ()
+    )
+    if work.get("sorted_out") or serials:
+        bad = Decimal(str(work.get("sorted_out") or len(serials)))
+        given: dict[str, Any] = {"rejected": bad, "findings": findings, "signature": signature, "serials": serials}
+        return _tried(act, lambda: sorting.record_sorting(act, receipt, **given).passed.number)
     return _tried(
         act,
         lambda: (

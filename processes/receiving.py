@@ -191,7 +191,9 @@ def announce(act: Act, receipt: Receipt) -> None:
         "uom": receipt.uom,
     }  # fmt: skip
     # What the flow will learn of these goods stays with them: names that come with the message are their own.
-    own = dict.fromkeys(("goods", "refusal", "kept_as", "decision", "rejects", "sorted_out", "findings", "note"))
+    own = dict.fromkeys(
+        ("goods", "refusal", "kept_as", "decision", "rejects", "sorted_out", "sorted_serials", "findings", "note")
+    )
     tell_flow(act, "goods.received", order_key(line.order), {"receipt": about, **own})
 
 

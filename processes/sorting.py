@@ -67,13 +67,19 @@ def sort_out(
 
 
 def record_sorting(
-    act: Act, receipt: Receipt, *, rejected: Decimal, findings: str, signature: Signature | None
+    act: Act,
+    receipt: Receipt,
+    *,
+    rejected: Decimal,
+    findings: str,
+    signature: Signature | None,
+    serials: Sequence[str] = (),
 ) -> Sorted:
     """Write down a sorting whose task was signed. Raises: as ``sort_out``; Forbidden unsigned."""
     if signature is None:
         raise Forbidden("Expected the inspector's signature, but there is none", code="SIGNATURE_REQUIRED")
-    _refuse(act, receipt, rejected, findings, ())
-    done = _split(act, receipt, rejected, findings.strip(), ())
+    _refuse(act, receipt, rejected, findings, serials)
+    done = _split(act, receipt, rejected, findings.strip(), tuple(serials))
     done.passed.signature_id = done.failed.signature_id = signature.id
     return _keep(act, done)
 

@@ -135,3 +135,23 @@ def test_the_task_of_the_flow_sorts_and_the_rest_goes_to_quality(story: Story) -
     assert (story.steps, story.incidents) == (["decide_nonconformance"], [])
     story.as_(quinn).decide("decide_nonconformance", "send_back", reason="Back to them")
     assert (dock.figures, story.steps) == ((D(36), D(36), D(0)), [])
+
+
+def test_the_task_of_the_flow_asks_which_serials_are_rejected(story: Story) -> None:
+    """What is missing or strange is asked again with the reason; the numbers alone say how many."""
+    serial = {"lot_control": LotControl.SERIAL, "part_no": "P-9"}
+    dock = Dock(story.installation, quantity=4, is_inspection_required=True, match_level=4, part_fields=serial)
+    dock.book(4, serials=("S-1", "S-2", "S-3", "S-4"))
+    watched = select(Instance.id).where(Instance.process_id == "order_to_close")
+    story.instance_id = story.read(lambda session: session.scalars(watched).one())
+    assert story.variables_of_task()["goods"]["serials"] == "S-1, S-2, S-3, S-4"
+    for wrong in ({"sorted_out": 2}, {"sorted_out": 2, "sorted_serials": "S-1 S-9"}):
+        story.as_(quinn).decide("inspect_goods", "record", rejects=2, findings="Burr", **wrong)
+        assert ("serials" in story.variables_of_task()["refusal"], story.steps) == (True, ["inspect_goods"])
+        assert dock.figures == (D(4), D(0), D(0))
+    story.as_(quinn).decide(
+        "inspect_goods", "record", rejects=2, findings="Burr", sorted_out=None, sorted_serials="S-2, S-4"
+    )
+    with dock.house.reading() as session:
+        barred = sorted(lot.number for lot in session.scalars(select(Lot)) if lot.status is LotStatus.REJECTED)
+    assert (barred, dock.figures) == (["S-2-2", "S-4-2"], (D(4), D(2), D(0)))
