@@ -111,7 +111,7 @@ def _expire(act: Act, approval: SupplierApproval) -> None:
     if not was_given:
         return
     announce_approval(act, approval)
-    subject = f"{approval.supplier.name}: the approval for {approval.subject_code} has ended"
+    subject = f"{approval.supplier.name}: the approval for {approval.subject_words} has ended"
     body = f"{reason}. Nothing more is ordered or issued on it; a new row on the approved supplier list is needed."
     _tell(act, approval, subject, roles=(*KEEPERS, "BUYER"), key=f"{approval.id}:expired", body=body)
 
@@ -124,7 +124,7 @@ def _announce(act: Act, approval: SupplierApproval, *, today: dt.date, days: Seq
     if not reached or act.session.scalar(select(Notice.id).where(Notice.key == key).limit(1)) is not None:
         return False
     when = {0: "today", 1: "tomorrow"}.get(left, f"in {left} days")
-    subject = f"{approval.supplier.name}: the approval for {approval.subject_code} ends {when}"
+    subject = f"{approval.supplier.name}: the approval for {approval.subject_words} ends {when}"
     body = f"Its last valid day is {approval.valid_to.isoformat()}. Approve a new row on the list, or let it end."
     _tell(act, approval, subject, roles=KEEPERS, key=key, body=body)
     act.note(approval.record_type, approval.id, "EXPIRY_ANNOUNCED", field="valid_to", new=approval.valid_to.isoformat())

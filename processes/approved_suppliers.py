@@ -108,7 +108,7 @@ def suspend(act: Act, approval: SupplierApproval, *, reason: str) -> SupplierApp
         raise Invalid("Expected a reason for the suspension, but there is none", {"reason": "is required"})
     move(act, approval, ApprovalStatus.SUSPENDED, reason=reason.strip())
     announce_approval(act, approval)
-    subject = f"{approval.supplier.name}: {approval.subject_code} is suspended"
+    subject = f"{approval.supplier.name}: {approval.subject_words} is suspended"
     record = (approval.supplier.record_type, approval.supplier_id)
     orders = ", ".join(order.number for order in open_orders(act.session, approval.supplier)) or "none"
     body = f"{reason.strip()}\n\nOpen orders: {orders}."

@@ -106,7 +106,7 @@ def _announce(act: Act, task: ApprovalRecheck, *, on: dt.date, days: Sequence[in
     approval = task.approval
     number = approval.nadcap_certificate_no or approval.accreditation_no or ""
     when = f"by {task.due_on.isoformat()}" if left >= 0 else f"now: it was due on {task.due_on.isoformat()}"
-    subject = f"{approval.supplier.name}: look certificate {number} for {approval.subject_code} up again {when}"
+    subject = f"{approval.supplier.name}: look certificate {number} for {approval.subject_words} up again {when}"
     body = "Ask whoever issued it, and write down on the supplier's page what they say."
     for role in KEEPERS:
         tell_role(

@@ -21,6 +21,7 @@ from processes.outside_losses import declare_lost
 from processes.outside_moving import NOT_KEPT
 from records import outside
 from records.outside import AWAY, LinkStatus, OutsideLink
+from records.part import process_words
 from rules.order_consistency import judge_link
 
 registry = Registry()
@@ -132,7 +133,10 @@ def escalate_late(act: Act, work: Work) -> None:
 def hold_lapsed(act: Act, work: Work) -> Mapping[str, Any]:
     """B14: the approval ended while pieces are away; what comes back waits for quality."""
     link = link_of(act, work)
-    reason = f"The approval of {link.order.supplier.name} for {link.process_code} ended on {link.source_until} with {_away(link)} away"
+    what = process_words(link.process_code)
+    reason = (
+        f"The approval of {link.order.supplier.name} for {what} ended on {link.source_until} with {_away(link)} away"
+    )
     outside.hold(act, link, rule="SUP-04", reason=reason, owner="role:QA_SP")
     tell_role(
         act, "QA_SP", f"{link.number} is held: {reason}", key=f"{link.id}:lapsed", record=(link.record_type, link.id)

@@ -36,7 +36,7 @@ from records.outside import (
     movement_called,
     record_movement,
 )
-from records.part import LotControl
+from records.part import LotControl, process_words
 from records.roles import grants_of
 from records.units import check_quantity
 from records.work_order import OperationStatus, WorkOrderOperation, move_operation
@@ -299,11 +299,12 @@ def lapse_findings(session: Session, link: OutsideLink, *, now: dt.datetime) -> 
     if not stops:
         return []
     supplier = link.order.supplier.name
+    what = process_words(link.process_code)
     ended = f"ended on {link.source_until}" if link.source_until else "has ended"
     return [
         block(
             "SUP-04",
-            f"Expected the approval of {supplier} for {link.process_code} to stand when pieces of {link.number} go back to it, but "
+            f"Expected the approval of {supplier} for {what} to stand when pieces of {link.number} go back to it, but "
             f"it {ended}. {stops[0].sentence}",
             (link.record_type, link.id), field="supplier", owner="role:SQ",
             way_out="Supplier quality renews the approval; until then the pieces stay here.",

@@ -33,6 +33,7 @@ from records.nonconformance import Disposition, Nonconformance, NonconformanceSt
 from records.nonconformance import move as move_nonconformance
 from records.outside import LinkStatus, OutsideLink, links_of_operation
 from records.outside_loss import open_losses
+from records.part import process_words
 from records.work_order import OperationStatus
 
 registry = Registry()
@@ -142,7 +143,7 @@ def settle_lapse(act: Act, work: Work) -> Mapping[str, Any]:
             outside.lift_hold(act, link, reason=f"Processed on {process_date['shown']}, within the approval")
         return {"lapse": {"nonconforming": False}, "link": link_variable(link)}
     raised = raise_nonconformance(
-        act, link, link.good or link.shipped, uom=link.uom, title=f"{link.process_code} after the approval ended",
+        act, link, link.good or link.shipped, uom=link.uom, title=f"Done after the approval for {process_words(link.process_code)} ended",
         description=f"Processed on {process_date['shown']}; the approval of {link.order.supplier.name} ended on "
         f"{process_date['ended_on']}.",
         part_revision=link.part_revision,

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid
-from records.part import OutsideProcess
+from records.part import OutsideProcess, process_words
 from records.person import User
 from records.resource import Qualification, Resource, ResourceKind, WorkCentre, WorkCentreRate
 from records.roles import holds
@@ -160,7 +160,7 @@ def qualify(
         )
     if any(each.process_code == process_code and each.qualified_on == qualified_on for each in person.qualifications):
         raise Conflict(
-            f"Expected one qualification of {person.code} for {process_code} from {qualified_on} on, but there is one",
+            f"Expected one qualification of {person.code} for {process_words(process_code)} from {qualified_on} on, but there is one",
             code="DUPLICATE",
         )
     made = Qualification(

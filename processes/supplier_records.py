@@ -20,7 +20,7 @@ from engine.messages import broadcast
 from engine.ports import SignatureRequest
 from processes.goods_signature import role_for, sign
 from processes.notices import tell_role
-from records.part import OutsideProcess, Part
+from records.part import OutsideProcess, Part, process_words
 from records.purchase_order import PurchaseOrderLine
 from records.signature import Meaning
 from records.supplier import Supplier, SupplierApproval, SupplierSite
@@ -160,7 +160,7 @@ def declare_sub_tier(act: Act, supplier: Supplier, given: Declared, *, event: Ev
     )  # fmt: skip
     act.session.add(made)
     act.session.flush()
-    subject = f"{supplier.name} has {made.process_code} done by {made.name}: approve it or refuse it"
+    subject = f"{supplier.name} has {process_words(made.process_code)} done by {made.name}: approve it or refuse it"
     tell_role(act, "SQ", subject, key=f"sub-tier:{made.id}", body=made.note, record=_record(supplier))
     return made
 

@@ -17,6 +17,7 @@ from engine.registry import Registry
 from processes.certificate_rechecks import plan_rechecks
 from processes.notices import tell_role
 from processes.supplier_scores import score_all
+from records.part import process_words
 from records.supplier import Supplier, SupplierStatus
 from records.supplier_knowledge import (
     ApprovalRecheck,
@@ -136,8 +137,11 @@ def _sub_tiers(session: Session, supplier: Supplier, on: dt.date) -> Iterator[To
     wanted = select(SubTier).where(SubTier.supplier_id == supplier.id, SubTier.status != SubTierStatus.ENDED)
     for found in session.scalars(wanted.order_by(SubTier.name)):
         if not found.is_approved_on(on):
-            state = f"approved until {found.valid_to}" if found.status is SubTierStatus.APPROVED else str(found.status)
-            sentence = f"Expected an approved sub-tier for {found.process_code} of {supplier.name}, but {found.name} is {state}."
+            state = (
+                f"approved until {found.valid_to}" if found.status is SubTierStatus.APPROVED else found.status.lower()
+            )
+            what = process_words(found.process_code)
+            sentence = f"Expected an approved sub-tier for {what} of {supplier.name}, but {found.name} is {state}."
             yield "SUB_TIER_UNAPPROVED", sentence, "sub_tiers"
 
 

@@ -210,6 +210,15 @@ class OutsideProcess(Record, Base):
         return self.code
 
 
+LONGEST_INITIALS = 3
+
+
+def process_words(code: str | None) -> str:
+    """Return the words of a process or commodity code inside a sentence: ``HEAT_TREAT`` is heat treat, ``FPI`` stays as it is."""
+    parts = (code or "").replace("_", " ").split()
+    return " ".join(part if len(part) <= LONGEST_INITIALS else part.lower() for part in parts)
+
+
 def move(act: Act, revision: PartRevision, to: RevisionStatus, *, reason: str | None = None) -> PartRevision:
     """Move a revision along its life. Raises Conflict ILLEGAL_TRANSITION."""
     move_along(act, revision, to, transitions=TRANSITIONS, reason=reason)

@@ -14,7 +14,7 @@ from engine.errors import Forbidden, Invalid
 from engine.record import Record
 from records.columns import Code, Codes, Currency, Day, Name, Text, word
 from records.origin import Originated
-from records.part import PartRevision
+from records.part import PartRevision, process_words
 from records.transition import move_along, pairs
 
 
@@ -258,6 +258,11 @@ class SupplierApproval(Originated, Record, Base):
     def number(self) -> str:
         """Supplier and subject, ``S-0007 PROCESS HEAT_TREAT``."""
         return f"{self.supplier.supplier_no} {self.subject} {self.subject_code}"
+
+    @property
+    def subject_words(self) -> str:
+        """What it is about inside a sentence: a part by its number, a process or commodity in words."""
+        return self.subject_code if self.subject is ApprovalSubject.PART else process_words(self.subject_code)
 
     def is_valid_on(self, day: dt.date) -> bool:
         """Whether the row permits something on a day."""

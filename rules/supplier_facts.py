@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from engine.errors import Effect, Finding
 from records.outside import LinkStatus, OutsideLink
-from records.part import Criticality, OutsideProcess, Part
+from records.part import Criticality, OutsideProcess, Part, process_words
 from records.purchase_order import PurchaseOrderLine
 from records.supplier import ApprovalBasis, Supplier, SupplierApproval, SupplierSite
 from records.supplier_knowledge import (
@@ -200,9 +200,9 @@ def _sub_tiers(session: Session, asked: Asked) -> Iterator[Fact]:
     for found in sub_tiers_for(session, asked.supplier, asked.line):
         if not found.is_approved_on(asked.on):
             ended = found.status is SubTierStatus.APPROVED
-            state = f"its approval ended on {found.valid_to}" if ended else f"it is {found.status}"
+            state = f"its approval ended on {found.valid_to}" if ended else f"it is {found.status.lower()}"
             sentence = (
-                f"Expected an approved sub-tier for {found.process_code} of {asked.supplier.name}, but {found.name} does"
+                f"Expected an approved sub-tier for {process_words(found.process_code)} of {asked.supplier.name}, but {found.name} does"
                 f" it and {state}."
             )
             yield Fact("SUB_TIER_UNAPPROVED", sentence)
@@ -213,8 +213,8 @@ def _sub_tiers(session: Session, asked: Asked) -> Iterator[Fact]:
             one.partition("@")[0] for one in line.quality_clauses
         }:
             sentence = (
-                f"Expected clause {clause} on line {line.line_no} of {line.order.number}, since {found.name} does {found.process_code} for"
-                f" {asked.supplier.name}, but it is not there."
+                f"Expected clause {clause} on line {line.line_no} of {line.order.number}, since {found.name} does"
+                f" {process_words(found.process_code)} for {asked.supplier.name}, but it is not there."
             )
             yield Fact("SUB_TIER_CLAUSE", sentence)
 

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.errors import Effect, Finding
-from records.part import Criticality, OutsideProcess
+from records.part import Criticality, OutsideProcess, process_words
 from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition
 from records.supplier import (
@@ -164,7 +164,7 @@ def suspended_scope(session: Session, supplier: Supplier, line: Line) -> str | N
         if (row.subject, row.subject_code) in subjects and covers(row, line)
     ]
     suspended = [row for row in rows if row.status is ApprovalStatus.SUSPENDED]
-    return suspended[0].subject_code if suspended and not any(row.status in GIVEN for row in rows) else None
+    return suspended[0].subject_words if suspended and not any(row.status in GIVEN for row in rows) else None
 
 
 def _scopes(
@@ -375,8 +375,8 @@ def _what(line: Line) -> str:
     process, part = process_of(line), part_of(line)
     if process is not None:
         spec = f" to {line.spec}{f' rev {line.spec_rev}' if line.spec_rev else ''}" if line.spec else ""
-        return f"{process}{spec}"
-    return f"{part.part_no} or {part.commodity}" if part is not None else line.item
+        return f"{process_words(process)}{spec}"
+    return f"{part.part_no} or {process_words(part.commodity)}" if part is not None else line.item
 
 
 def _standing_words(standing: str) -> str:

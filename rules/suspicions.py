@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.errors import Effect, Finding
+from records.part import process_words
 from records.requisition import Requisition, RequisitionLine, RequisitionStatus
 from rules.amounts import in_company_currency
 from rules.policy import Judgement, table_called
@@ -101,7 +102,7 @@ def _split(
         "SPLIT_SUSPECT",
         Effect(judgement.row.outputs["effect"]),
         f"Expected one request for what is bought together, but {named} add up to {whole:,.2f} "
-        f"for {basket[1] or 'one commodity'} from {basket[0]}, which needs signatures that none of them needs alone.",
+        f"for {process_words(basket[1]) or 'one commodity'} from {basket[0]}, which needs signatures that none of them needs alone.",
         requisition.record_type,
         requisition.id,
         new=f"{whole:.2f}",

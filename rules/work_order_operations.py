@@ -14,6 +14,7 @@ from engine.errors import Effect, Finding
 from engine.record import Edit, Operation
 from records.actual import Actual, ActualKind
 from records.nonconformance import Nonconformance
+from records.part import process_words
 from records.resource import Resource
 from records.work_order import (
     OPEN,
@@ -49,9 +50,10 @@ def a_special_process_needs_the_qualified_and_the_calibrated(edit: Edit) -> Iter
     person = session.get(Resource, operation.performer_id) if operation.performer_id else None
     if person is None or not person.is_qualified(operation.process_code or "", today):
         who = person.name if person is not None else "nobody"
+        what = process_words(operation.process_code) or "the process"
         yield block(
             "WO-QUALIFICATION",
-            f"Expected a person qualified for {operation.process_code or 'the process'} on {operation.number}, but it was to be "
+            f"Expected a person qualified for {what} on {operation.number}, but it was to be "
             f"started by {who}{_lapsed(person, operation.process_code)}.",
             subject_of(order),
             field=f"operations.{operation.op_no}.performer",

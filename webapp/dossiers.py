@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from engine.record import Record
 from records.amendment import PurchaseOrderAmendment
 from records.cost_centre import availability
-from records.part import Criticality
+from records.part import Criticality, process_words
 from records.purchase_order import PurchaseOrder
 from records.requisition import Requisition
 from records.supplier import Supplier, SupplierStatus
@@ -156,7 +156,9 @@ def _risk(lines: Sequence[Any], suppliers: Sequence[Supplier]) -> str:
         for line in lines
         if line.part_revision and line.part_revision.part.criticality is not Criticality.STD
     ]
-    found += [f"line {line.line_no} needs {line.process_code} outside" for line in lines if line.process_code]
+    found += [
+        f"line {line.line_no} needs {process_words(line.process_code)} outside" for line in lines if line.process_code
+    ]
     found += [
         f"{one.name} is {words(one.status).lower()}"
         for one in dict.fromkeys(suppliers)

@@ -44,7 +44,7 @@ def status(story: Story, approval_id: str) -> ApprovalStatus:
 
 def told(story: Story, user: str) -> list[str]:
     wanted = select(Notice.subject).where(Notice.user_id == user).order_by(Notice.created_at, Notice.id)
-    return story.read(lambda session: [text for text in session.scalars(wanted) if "PLATING" in text])
+    return story.read(lambda session: [text for text in session.scalars(wanted) if "plating" in text])
 
 
 def test_an_approval_ends_with_its_last_day_at_the_plant(story: Story, approval_id: str) -> None:
@@ -55,14 +55,14 @@ def test_an_approval_ends_with_its_last_day_at_the_plant(story: Story, approval_
     events = story.read(lambda session: chain_of(session, "supplier_approval", approval_id))
     assert events[-1].actor == "system:timer"
     assert (events[-1].old, events[-1].new) == ("APPROVED", "EXPIRED")
-    assert told(story, bea.id) == ["QuickPlate: the approval for PLATING has ended"]
+    assert told(story, bea.id) == ["QuickPlate: the approval for plating has ended"]
 
 
 def test_quality_hears_of_it_ninety_thirty_seven_and_no_days_before(story: Story, approval_id: str) -> None:
     for left in (91, 90, 89, 31, 30, 29, 8, 7, 6, 1, 0):
         look(story, LAST_DAY - dt.timedelta(days=left))
     assert told(story, quinn.id) == [
-        f"QuickPlate: the approval for PLATING ends {when}"
+        f"QuickPlate: the approval for plating ends {when}"
         for when in ("in 90 days", "in 30 days", "in 7 days", "today")
     ]
     assert told(story, bea.id) == []
@@ -76,13 +76,13 @@ def test_looking_twice_tells_nobody_twice_and_mails_once(story: Story, approval_
             expire_supplier_approvals(story.installation)
     assert len(told(story, quinn.id)) == 2
     mails = story.read(lambda session: session.scalars(select(Job.args).where(Job.type == "mail")).all())
-    about = [bytes(args) for args in mails if b"PLATING" in bytes(args)]
+    about = [bytes(args) for args in mails if b"plating" in bytes(args)]
     assert len(about) == len(set(about)) > 0
 
 
 def test_who_looks_late_is_told_of_the_nearest_day_only(story: Story, approval_id: str) -> None:
     look(story, LAST_DAY - dt.timedelta(days=5))
-    assert told(story, quinn.id) == ["QuickPlate: the approval for PLATING ends in 5 days"]
+    assert told(story, quinn.id) == ["QuickPlate: the approval for plating ends in 5 days"]
 
 
 def test_a_renewed_approval_stands_beside_the_one_that_ended(story: Story, approval_id: str) -> None:

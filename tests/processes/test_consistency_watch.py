@@ -221,7 +221,7 @@ def test_a_suspension_names_the_open_orders_stops_shipping_and_keeps_receipts_ap
             select(SupplierApproval).where(SupplierApproval.subject_code == "HEAT_TREAT")
         ).one()
         approved_suppliers.suspend(act, approval, reason="Audit failed")
-    wanted = select(Notice.body).where(Notice.subject == "NorthStar: HEAT_TREAT is suspended")
+    wanted = select(Notice.body).where(Notice.subject == "NorthStar: heat treat is suspended")
     body = outside.read(lambda session: session.scalars(wanted).first())
     assert outside.link.order.number in body
     with pytest.raises(RuleViolation) as refused:

@@ -89,7 +89,7 @@ def test_three_requests_that_reach_a_band_together_are_suspect(act: Act) -> None
         "10600.00",
     )
     assert (
-        f"{first.number} 4,100.00, {second.number} 3,900.00, {third.number} 2,600.00 add up to 10,600.00 for MACHINED from NorthStar"
+        f"{first.number} 4,100.00, {second.number} 3,900.00, {third.number} 2,600.00 add up to 10,600.00 for machined from NorthStar"
         in finding.sentence
     )
     assert (len(finding.judged_by), finding.row) == (64, 1)

@@ -76,7 +76,7 @@ def test_a_suspension_holds_the_issue_until_the_scope_is_signed_anew(browse: Peo
     answer = browser.post(path.replace("/approve", "/suspend"), {"reason": "failed the audit"})
     assert (answer.status_code, row(story).status) == (303, ApprovalStatus.SUSPENDED)
     told = story.read(lambda session: session.scalars(select(Notice.subject).where(Notice.user_id == "bea")).all())
-    assert "QuickPlate: PLATING is suspended" in told
+    assert "QuickPlate: plating is suspended" in told
     story.settle().as_(bea).decide("issue_order", "issue")
     assert (story.order.status, story.steps) == (OrderStatus.ON_HOLD, ["clear_hold"])
     assert signed(browser, path, reason="corrected") == 303

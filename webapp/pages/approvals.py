@@ -62,7 +62,7 @@ def approve(record_id: str, approval_id: str) -> Page:
             approved_suppliers.approve(act, stored, _signature(), reason=reason, seen_hash=seen)
     except Refused as refusal:
         return _show_signing(find(read_anew(), record_id, approval_id), refusal), status_of(refusal)
-    flash(f"{approval.subject_code} is approved and signed. What waited for it goes on.", "good")
+    flash(f"{approval.subject_words} is approved and signed. What waited for it goes on.", "good")
     return redirect(url_for("suppliers.show", record_id=record_id), 303)
 
 
@@ -79,7 +79,7 @@ def suspend(record_id: str, approval_id: str) -> Page:
             approved_suppliers.suspend(act, find(act.session, record_id, approval_id), reason=_reason())
     except Refused as refusal:
         return _show_suspension(find(read_anew(), record_id, approval_id), refusal), status_of(refusal)
-    flash(f"{approval.subject_code} is suspended. Nothing more is issued on it.", "good")
+    flash(f"{approval.subject_words} is suspended. Nothing more is issued on it.", "good")
     return redirect(url_for("suppliers.show", record_id=record_id), 303)
 
 
@@ -94,7 +94,7 @@ def find(session: Session, record_id: str, approval_id: str) -> SupplierApproval
 def _refuse_state(approval: SupplierApproval, allowed: frozenset[Any], wanted: str) -> None:
     if approval.status not in allowed:
         raise Conflict(
-            f"Expected {approval.subject_code} {wanted}, but it is {formats.words(approval.status).lower()}.",
+            f"Expected {approval.subject_words} {wanted}, but it is {formats.words(approval.status).lower()}.",
             code="ILLEGAL_TRANSITION",
         )
 

@@ -18,7 +18,7 @@ from engine.errors import Invalid, NotFound, Refused
 from processes import supplier_records as records
 from processes import supplier_standing as standing
 from processes.supplier_watch import look
-from records.part import OutsideProcess, Part
+from records.part import OutsideProcess, Part, process_words
 from records.signature import Meaning
 from records.supplier import Supplier, SupplierApproval, SupplierSite, SupplierStatus
 from records.supplier_knowledge import (
@@ -211,7 +211,7 @@ def recheck(record_id: str, task_id: str) -> Page:
         look(act, found)
 
     form = Form(
-        f"Look {number} up again", f"For {task.approval.subject_code}, by {task.due_on}. Ask whoever issued it.", "Keep what was found",
+        f"Look {number} up again", f"For {task.approval.subject_words}, by {task.due_on}. Ask whoever issued it.", "Keep what was found",
         (
             Field(
                 "outcome", "What the issuer says", "select", needed=True,
@@ -235,7 +235,7 @@ def stop_sub_tier(record_id: str, sub_tier_id: str) -> Page:
         look(act, supplier)
 
     form = Form(
-        f"Stop {found.name}", f"For {found.process_code}. Refused, it holds orders until it is used no more.", "Stop",
+        f"Stop {found.name}", f"For {process_words(found.process_code)}. Refused, it holds orders until it is used no more.", "Stop",
         (
             Field(
                 "to", "What happens", "select", needed=True,
@@ -297,7 +297,7 @@ def approve_sub_tier(record_id: str, sub_tier_id: str) -> Page:
             look(act, stored.supplier)
     except Refused as refusal:
         return _show_sub_tier(_sub_tier(read_anew(), record_id, sub_tier_id), refusal), status_of(refusal)
-    flash(f"{found.name} is approved for {found.process_code} and signed.", "good")
+    flash(f"{found.name} is approved for {process_words(found.process_code)} and signed.", "good")
     return redirect(url_for("suppliers.show", record_id=record_id, tab="known"), 303)
 
 
@@ -441,4 +441,4 @@ def _sites(supplier: Supplier) -> list[tuple[str, str]]:
 
 
 def _scopes(supplier: Supplier) -> list[tuple[str, str]]:
-    return [(row.id, f"{row.subject_code} until {row.valid_to}") for row in supplier.approvals]
+    return [(row.id, f"{row.subject_words} until {row.valid_to}") for row in supplier.approvals]
