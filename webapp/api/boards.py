@@ -1,4 +1,4 @@
-"""Boards and meetings: what waits for a board, the agenda, and how each item stands."""
+"""Boards and meetings: what waits for a board, the agenda, how each item stands; votes and minutes, signed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from typing import Any
 
 from marshmallow import fields
 
+from engine.act import Act
+from engine.errors import NotFound
+from processes import board as voting
 from processes import meetings
 from records.board import Board, boards_of
+from records.change_order import ChangeOrder, ChangeOrderAddendum
 from records.meeting import ItemStatus, Meeting, MeetingStatus, meetings_of
-from records.vote import Outcome
-from rules.board_votes import tally_words
-from webapp.api.endpoints import reads
-from webapp.api.shapes import Answer, Instant, maybe, word
+from records.vote import Outcome, Verdict, Vote
+from rules.board_votes import outcome_of, tally_words
+from webapp.api.endpoints import reads, writes
+from webapp.api.shapes import Answer, Instant, maybe, text, word
+from webapp.api.signing import SignedContent, signature_given
 from webapp.pages import boards as pages
+from webapp.pages import changes
 from webapp.visit import now, reading
 
 
@@ -75,6 +81,31 @@ class MeetingAnswer(Answer):
     items = fields.List(fields.Nested(AgendaItemAnswer))
 
 
+class VoteGiven(SignedContent):
+    """One vote. reason: or dissent, or a remark; condition: with an approval on condition alone."""
+
+    verdict = word(Verdict, required=True)
+    condition = text(4000, load_default="")
+
+
+class BoardVoteAnswer(Answer):
+    """A vote as it was cast. outcome: what the board came to, null while it has not decided; tally: in words."""
+
+    id = fields.UUID()
+    target = fields.String()
+    content_hash = fields.String(attribute="target_hash")
+    function = fields.String()
+    voter_id = fields.String()
+    on_behalf_of_id = maybe()
+    verdict = word(Verdict)
+    reason = fields.String(attribute="text")
+    condition = fields.String()
+    cast_at = Instant()
+    signature_id = fields.UUID()
+    outcome = word(Outcome, allow_none=True)
+    tally = fields.String()
+
+
 @reads("/boards", scope="changes:read", summary="List boards", answer=BoardsAnswer)
 def list_boards() -> dict[str, Any]:
     """By code."""
@@ -91,6 +122,54 @@ def get_board(record_id: str) -> dict[str, Any]:
 def get_meeting(record_id: str) -> dict[str, Any]:
     """Find it by id."""
     return _meeting(pages.find_meeting(reading(), record_id))
+
+
+def _ballot(body: dict[str, Any]) -> voting.Ballot:
+    return voting.Ballot(
+        Verdict(body["verdict"]), body["content_hash"], body["reason"].strip(), body["condition"].strip()
+    )
+
+
+def _show_vote(vote_id: str) -> dict[str, Any]:
+    session = reading()
+    cast = session.get_one(Vote, vote_id)
+    target = session.get(ChangeOrder, cast.target_id) or session.get_one(ChangeOrderAddendum, cast.target_id)
+    standing = voting.standings(session, target, content=cast.target_hash)
+    columns = {column.key: getattr(cast, column.key) for column in Vote.__mapper__.column_attrs}
+    return columns | {"target": target.number, "outcome": outcome_of(standing), "tally": tally_words(standing)}
+
+
+@writes(
+    "POST", "/change-orders/<record_id>/vote", scope="changes:write", summary="Vote on a change order without a meeting",
+    body=VoteGiven, answer=BoardVoteAnswer, render=_show_vote, person=True,
+)  # fmt: skip
+def vote(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """From one's own seat, as a member or deputy; the task in the inbox is decided with it. 409 STALE_VERSION, ALREADY_VOTED, DECIDED."""
+    order = changes.find(act.session, record_id)
+    return voting.vote(act, order, _ballot(body), signature_given(body["signature"])).id
+
+
+@writes(
+    "POST", "/meetings/<record_id>/items/<position>/vote", scope="changes:write", summary="Vote on an item of a meeting",
+    body=VoteGiven, answer=BoardVoteAnswer, render=_show_vote, person=True,
+)  # fmt: skip
+def vote_in_meeting(act: Act, body: dict[str, Any], record_id: str, position: str) -> str:
+    """As somebody who joined it. 409 NO_QUORUM, NOT_PRESENT, and as without a meeting."""
+    held = pages.find_meeting(act.session, record_id)
+    item = next((one for one in held.agenda if str(one.position) == position), None)
+    if item is None:
+        raise NotFound(f"Expected an item at this position of {held.number}, but there is none.")
+    return meetings.vote_in(act, item, _ballot(body), signature_given(body["signature"])).id
+
+
+@writes(
+    "POST", "/meetings/<record_id>/minutes/signature", scope="changes:write", summary="Sign the minutes of a meeting",
+    body=SignedContent, answer=MeetingAnswer, render=get_meeting, person=True,
+)  # fmt: skip
+def sign_minutes(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """As its chair, once it is closed; what is signed is `minutes_hash`."""
+    held, signed = pages.find_meeting(act.session, record_id), signature_given(body["signature"])
+    return meetings.sign_minutes(act, held, signed, seen_hash=body["content_hash"]).id
 
 
 def _board(board: Board) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from records.certificate import Certificate, CertificateStatus, CertificateType
 from records.purchase_order import PurchaseOrderLine
 from webapp import listing
 from webapp.api.endpoints import LARGEST_BUNDLE, reads, writes
-from webapp.api.goods import EVENT, line_of, signature_of
+from webapp.api.goods import EVENT, line_of
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
-from webapp.api.tasks import SignatureGiven
+from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages import certificates as pages
 from webapp.pages import goods, orders
 from webapp.visit import now, reading
@@ -209,7 +209,7 @@ def present_certificate(act: Act, body: dict[str, Any]) -> str:
 def verify_certificate(act: Act, body: dict[str, Any], record_id: str) -> str:
     """One that does not fit its order becomes REJECTED, and ``refusal`` names every reason."""
     paper = pages.find(act.session, record_id)
-    return certification.verify_certificate(act, paper, signature_of(body["signature"]), reason=body["reason"]).id
+    return certification.verify_certificate(act, paper, signature_given(body["signature"]), reason=body["reason"]).id
 
 
 @writes(

@@ -1,4 +1,4 @@
-"""Deviation authorities: list and get; quality permits one with its signature, on the page."""
+"""Deviation authorities: list, get, and permit, as quality or engineering and with a signature."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any
 from marshmallow import fields
 from sqlalchemy import select
 
+from engine.act import Act
 from engine.database import is_id
 from engine.errors import NotFound
+from processes.nonconformances import permit_deviation
 from records.nonconformance import DeviationAuthority, DeviationStatus
 from webapp import listing
-from webapp.api.endpoints import reads
-from webapp.api.shapes import Answer, Exact, Instant, Listed, as_page, maybe, page_of, word
+from webapp.api.endpoints import reads, writes
+from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, as_page, maybe, page_of, text, word
+from webapp.api.signing import SignatureGiven, signature_given
+from webapp.pages.changes import revision_called
 from webapp.visit import reading
 
 
@@ -38,6 +42,19 @@ class DeviationQuery(Listed):
     """What deviation authorities may be listed by. ``q`` is part of a number or the title."""
 
     status = word(DeviationStatus, load_default="")
+
+
+class DeviationGiven(Request):
+    """What may differ, for how many pieces and until which day (inclusive). part_revision: `P-200/B`."""
+
+    title = text(200, required=True)
+    description = text(4000, load_default="")
+    part_revision = text(60, allow_none=True, load_default=None)
+    quantity = Exact(required=True)
+    uom = text(40, load_default="EA")
+    expires_on = fields.Date(required=True)
+    customer_reference = text(200, allow_none=True, load_default=None)
+    signature = fields.Nested(SignatureGiven, required=True)
 
 
 DeviationPage = page_of(DeviationAnswer, "DeviationPage")
@@ -78,3 +95,15 @@ def get_deviation(record_id: str) -> dict[str, Any]:
     if found is None:
         raise NotFound("Expected a deviation authority with this id, but there is none.")
     return _as_deviation(found)
+
+
+@writes(
+    "POST", "/deviations", scope="rules:write", summary="Permit a deviation", body=DeviationGiven, answer=DeviationAnswer,
+    render=get_deviation, etag=tag_of, status=201, person=True,
+)  # fmt: skip
+def permit(act: Act, body: dict[str, Any]) -> str:
+    """It stands at once, signed with what it permits by whoever gives it."""
+    named = body.pop("part_revision")
+    revision = revision_called(act.session, named, "part_revision") if named else None
+    signed, pieces, until = signature_given(body.pop("signature")), body.pop("quantity"), body.pop("expires_on")
+    return permit_deviation(act, pieces, until, part_revision=revision, request=signed, **body).id

@@ -19,6 +19,7 @@ from rules.waiver import today_of
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, as_page, maybe, page_of, text, word
+from webapp.api.signing import SignedContent, signature_given
 from webapp.pages import findings as pages
 from webapp.pages import waivers as waiver_pages
 from webapp.visit import now, reading
@@ -78,6 +79,7 @@ class WaiverAnswer(Answer):
     state = fields.Function(
         lambda row: waiving.state_of(row, on=today_of(reading(), now())), metadata={"type": "string"}
     )
+    content_hash = fields.String(attribute="approved_hash")
     uses = fields.Function(lambda row: waiving.uses_of(reading(), row), metadata={"type": "integer"})
 
 
@@ -88,7 +90,7 @@ class WaiverQuery(Listed):
 
 
 class WaiverRequest(Request):
-    """A waiver to ask for. It permits nothing until its seats are signed on its page."""
+    """A waiver to ask for. It permits nothing until its seats are signed."""
 
     rule = text(40, required=True)
     record_type = text(40, required=True)
@@ -190,6 +192,16 @@ def _waiver(record_id: str) -> Waiver:
 def propose_waiver(act: Act, body: dict[str, Any]) -> str:
     """It waits for the signatures that its rule needs."""
     return waiving.propose(act, body).id
+
+
+@writes(
+    "POST", "/waivers/<record_id>/signature", scope="rules:write", summary="Sign a waiver", body=SignedContent, answer=WaiverAnswer,
+    render=_waiver, person=True,
+)  # fmt: skip
+def sign_waiver(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Fill one's seat; it stands when every seat is signed, by different people."""
+    waiver, signed = waiver_pages.find(act.session, record_id), signature_given(body["signature"])
+    return waiving.sign(act, waiver, signed, seen_hash=body["content_hash"], reason=body["reason"]).id
 
 
 @reads("/flow-modes", scope="rules:read", summary="List the mode of every flow", answer=FlowModes)

@@ -9,7 +9,6 @@ from marshmallow import fields, validate
 
 from engine.act import Act
 from engine.errors import Invalid
-from engine.ports import SignatureRequest
 from processes import inspecting, receiving, sorting
 from processes.receiving import Delivery
 from records.inspection import InspectionResult, inspections_of
@@ -18,11 +17,11 @@ from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Receipt, ReceiptStatus
 from webapp.api.endpoints import reads, writes
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
-from webapp.api.tasks import SignatureGiven
+from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages import goods as pages
 from webapp.pages import orders
 from webapp.pages import receiving as receiving_pages
-from webapp.visit import reading, visitor
+from webapp.visit import reading
 
 EVENT = validate.Length(1, 200, error="Expected {min} to {max} characters")
 MOST_SERIALS = 1000
@@ -156,14 +155,6 @@ class ReceiptQuery(Listed):
 ReceiptPage = page_of(ReceiptAnswer, "ReceiptPage")
 
 
-def signature_of(given: dict[str, Any]) -> SignatureRequest:
-    """Return what a caller signs with; the user name is the key's owner when left out."""
-    return SignatureRequest(
-        given["meaning"], given["password"], user_id=given["user_id"] or visitor().user_id,
-        accepts_responsibility=given["accepts_responsibility"],
-    )  # fmt: skip
-
-
 def line_of(order: PurchaseOrder, line_no: int) -> PurchaseOrderLine:
     """Return a line of an order. Raises: Invalid."""
     found = next((line for line in order.lines if line.line_no == line_no), None)
@@ -237,7 +228,9 @@ def reverse_receipt(act: Act, body: dict[str, Any], record_id: str) -> str:
 def inspect_receipt(act: Act, body: dict[str, Any], record_id: str) -> str:
     """Sample size and accept number follow from the plan; a sample that fails rejects the lot."""
     goods = pages.find(act.session, record_id)
-    inspecting.inspect(act, goods, signature_of(body["signature"]), rejects=body["rejects"], findings=body["findings"])
+    inspecting.inspect(
+        act, goods, signature_given(body["signature"]), rejects=body["rejects"], findings=body["findings"]
+    )
     return goods.id
 
 
@@ -248,7 +241,7 @@ def inspect_receipt(act: Act, body: dict[str, Any], record_id: str) -> str:
 def sort_receipt(act: Act, body: dict[str, Any], record_id: str) -> list[str]:
     """After every piece was looked at. What is rejected is reversed and becomes a receipt of its own."""
     done = sorting.sort_out(
-        act, pages.find(act.session, record_id), signature_of(body["signature"]), rejected=body["rejected"],
+        act, pages.find(act.session, record_id), signature_given(body["signature"]), rejected=body["rejected"],
         findings=body["findings"], serials=body["serials"],
     )  # fmt: skip
     return [done.good.id, done.bad.id]
@@ -261,6 +254,6 @@ def sort_receipt(act: Act, body: dict[str, Any], record_id: str) -> list[str]:
 def dispose_receipt(act: Act, body: dict[str, Any], record_id: str) -> str:
     """Send back, rework, scrap, or, with engineering's signature, use as they are."""
     goods = pages.find(act.session, record_id)
-    request = signature_of(body["signature"]) if body["signature"] else None
+    request = signature_given(body["signature"]) if body["signature"] else None
     inspecting.dispose(act, goods, Disposition(body["disposition"]), reason=body["reason"], request=request)
     return goods.id

@@ -21,9 +21,9 @@ from records.invoice import (
     results_of,
 )
 from webapp.api.endpoints import reads, writes
-from webapp.api.goods import EVENT, line_of, signature_of
+from webapp.api.goods import EVENT, line_of
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
-from webapp.api.tasks import SignatureGiven
+from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages import invoices as pages
 from webapp.pages import orders, suppliers
 from webapp.visit import reading
@@ -228,5 +228,5 @@ def reject_invoice(act: Act, body: dict[str, Any], record_id: str) -> str:
 def release_hold(act: Act, body: dict[str, Any], record_id: str) -> str:
     """Neither the buyer nor whoever received the goods releases it (SOD-5). Answers with the invoice."""
     hold = pages.find_hold(act.session, record_id)
-    matching.release_hold(act, hold, signature_of(body["signature"]), reason=body["reason"])
+    matching.release_hold(act, hold, signature_given(body["signature"]), reason=body["reason"])
     return hold.invoice_line.invoice_id

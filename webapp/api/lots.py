@@ -26,7 +26,7 @@ from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, Whole, as_page, maybe, page_of, text, word
-from webapp.api.tasks import SignatureGiven, signature_given
+from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages import lots as pages
 from webapp.pages.orders import need
 from webapp.visit import reading

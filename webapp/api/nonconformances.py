@@ -13,9 +13,8 @@ from records.nonconformance import Disposition, Nonconformance, NonconformanceSt
 from webapp import work_order_doors
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
-from webapp.api.goods import signature_of
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, as_page, maybe, page_of, text, word
-from webapp.api.tasks import SignatureGiven
+from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages import nonconformances as pages
 from webapp.visit import reading, visitor
 
@@ -123,7 +122,7 @@ def decide_nonconformance(act: Act, body: dict[str, Any], record_id: str) -> str
     """Quality or engineering signs it; received goods are decided with their receipt."""
     found = pages.find(act.session, record_id)
     bodies.seen_tag(str(found.version))
-    signed = signature_of(body["signature"])
+    signed = signature_given(body["signature"])
     desk.decide(
         act, found, Disposition(body["disposition"]), signed, reason=body["reason"], quantity_limit=body["quantity_limit"]
     )  # fmt: skip

@@ -14,6 +14,7 @@ from engine.database import is_id
 from engine.errors import Invalid, NotFound
 from processes import outside_board, outside_linking, outside_losses, outside_moving, outside_sources
 from processes.outside_moving import Return, Shipment
+from processes.seats import seats_on
 from records.outside import LinkStatus, MovementKind, OutsideLink, OutsideMovement
 from records.outside_loss import ClaimDecision, FollowUp, LossStatus, OutsideLoss, claims_of, losses_of
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
@@ -21,6 +22,7 @@ from records.work_order import WorkOrder, WorkOrderOperation
 from webapp import listing
 from webapp.api.endpoints import reads, writes
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, as_page, maybe, page_of, text, word
+from webapp.api.signing import SignedContent, signature_given
 from webapp.pages import outside as pages
 from webapp.visit import now, reading
 
@@ -82,7 +84,7 @@ class LinkSummary(Answer):
 
 
 class LossAnswer(Answer):
-    """Pieces that were lost and what follows; settled when planner and buyer have signed it."""
+    """Pieces that were lost and what follows; settled when planner and buyer have signed. waits_for: whose signature is missing."""
 
     id = fields.UUID()
     number = fields.String()
@@ -92,6 +94,8 @@ class LossAnswer(Answer):
     follow_up = word(FollowUp)
     work_order_quantity_after = Exact(allow_none=True)
     replacement = maybe()
+    content_hash = fields.String()
+    waits_for = fields.List(fields.String())
 
 
 class ClaimAnswer(Answer):
@@ -240,10 +244,13 @@ def _show(record_id: str) -> dict[str, Any]:
 
 
 def _loss(loss: OutsideLoss) -> dict[str, Any]:
+    is_open = loss.status is LossStatus.DECLARED
     return {
         "id": loss.id, "number": loss.number, "status": loss.status, "quantity": loss.quantity, "statement": loss.statement,
         "follow_up": loss.follow_up, "work_order_quantity_after": loss.quantity_after,
         "replacement": loss.replacement.number if loss.replacement is not None else None,
+        "content_hash": loss.approved_hash,
+        "waits_for": [seat.role for seat in seats_on(reading(), loss) if is_open and not seat.is_signed],
     }  # fmt: skip
 
 
@@ -361,13 +368,29 @@ def name_outside_source(act: Act, body: dict[str, Any], record_id: str) -> str:
     body=LossRequest, answer=LinkDetail, render=_show,
 )  # fmt: skip
 def declare_outside_loss(act: Act, body: dict[str, Any], record_id: str) -> str:
-    """Give pieces up with the supplier's statement, as a planner; planner and buyer then sign what follows, on its page."""
+    """Give pieces up with the supplier's statement, as a planner; planner and buyer then sign what follows."""
     link = pages.find(act.session, record_id)
     outside_losses.declare_lost(
         act, link, _above(body, "quantity"), statement=body["statement"], follow_up=body["follow_up"], event_id=body["event_id"],
         serials=tuple(body["serials"]),
     )  # fmt: skip
     return link.id
+
+
+@reads("/outside-losses/<record_id>", scope="outside:read", summary="Get a loss", answer=LossAnswer)
+def get_outside_loss(record_id: str) -> dict[str, Any]:
+    """Find it by id, with the hash of what is signed."""
+    return _loss(pages.find_loss(reading(), record_id))
+
+
+@writes(
+    "POST", "/outside-losses/<record_id>/signature", scope="outside:write", summary="Sign what follows a loss",
+    body=SignedContent, answer=LossAnswer, render=get_outside_loss, person=True,
+)  # fmt: skip
+def sign_outside_loss(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """As planner or buyer, two people; the second signature does what they signed."""
+    loss, signed = pages.find_loss(act.session, record_id), signature_given(body["signature"])
+    return outside_losses.sign_loss(act, loss, signed, seen_hash=body["content_hash"], reason=body["reason"]).id
 
 
 @writes(

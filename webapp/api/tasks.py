@@ -10,7 +10,6 @@ from engine import eligibility, inbox, instances, tasks
 from engine.act import Act
 from engine.decisions import Decision
 from engine.errors import Conflict
-from engine.ports import SignatureRequest
 from engine.stored.task import Task, TaskState
 from engine.task_variables import variables_of
 from records.signing import signature_of
@@ -18,9 +17,10 @@ from webapp import reviews
 from webapp.api import bodies, callers, task_fields
 from webapp.api.endpoints import reads, writes
 from webapp.api.problems import Stale, finding_values
-from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, Values, maybe, page_of, text, word
+from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Values, maybe, page_of, text, word
+from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages.review import LONGEST_REASON
-from webapp.visit import now, reading, visitor
+from webapp.visit import now, reading
 
 BOXES = ("mine", "groups", "decided")
 
@@ -143,15 +143,6 @@ class TaskQuery(Listed):
 
     box = word(BOXES, load_default="mine")
     sort = word(inbox.SORTS, load_default="due")
-
-
-class SignatureGiven(Request):
-    """The second component of a signature. It is checked and never stored."""
-
-    meaning = text(40, required=True)
-    password = text(200, required=True, load_only=True, metadata={"format": "password"})
-    user_id = text(60, load_default="", metadata={"description": "One's user name; the key's owner when left out."})
-    accepts_responsibility = Truth(load_default=False, metadata={"description": "Once, before the first signature."})
 
 
 class Verdict(Request):
@@ -322,13 +313,3 @@ def _variables(task_id: str, body: dict[str, Any]) -> dict[str, Any] | None:
     """Read the form of an open task; a closed one is the engine's to refuse, so that it can say who was faster."""
     task = reviews.visible(reading(), task_id)
     return task_fields.read(task, body["variables"]) if task.state == TaskState.OPEN else None
-
-
-def signature_given(given: dict[str, Any]) -> SignatureRequest:
-    """Return what a caller sent to sign with."""
-    return SignatureRequest(
-        meaning=given["meaning"], password=given["password"],
-        # A key has no session, so both components are asked for each time: whose key it is, and the password.
-        user_id=given["user_id"].strip().lower() or visitor().user_id,
-        accepts_responsibility=given["accepts_responsibility"],
-    )  # fmt: skip

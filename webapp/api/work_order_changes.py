@@ -14,6 +14,7 @@ from records.work_order_change import WorkOrderChange, WorkOrderChangeStatus, ch
 from webapp import work_order_doors
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
+from webapp.api.signing import SignedContent, refuse_unread, signature_given
 from webapp.api.work_order_shapes import (
     ActGiven,
     OperationChange,
@@ -23,6 +24,7 @@ from webapp.api.work_order_shapes import (
     WorkOrderDetail,
 )
 from webapp.api.work_orders import show_work_order, tag_of
+from webapp.pages.work_order_changes import open_seat
 from webapp.visit import reading, visitor
 from webapp.work_order_page import find
 
@@ -70,11 +72,26 @@ def list_quantity_changes(record_id: str) -> dict[str, Any]:
     body=QuantityGiven, answer=QuantityChangeAnswer, render=_show, etag=tag_of, status=201, match=True, person=True,
 )  # fmt: skip
 def propose_quantity_change(act: Act, body: dict[str, Any], record_id: str) -> str:
-    """Class C1 is the planner's to sign; C2, where something is bought, the buyer's too. They sign on its page."""
+    """Class C1 is the planner's to sign; C2, where something is bought, the buyer's too."""
     order = find(act.session, record_id)
     bodies.seen_tag(str(order.version))
     work_order_doors.need(visitor(), "plan", order)
     return work_order_quantity.propose_quantity(act, order, body["quantity"], reason=body["reason"]).id
+
+
+@writes(
+    "POST", "/work-order-changes/<record_id>/signature", scope="work_orders:write", summary="Sign one side of a change of quantity",
+    body=SignedContent, answer=QuantityChangeAnswer, render=_show, etag=tag_of, person=True,
+)  # fmt: skip
+def sign_quantity_change(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """As planner or buyer, each once; the last signature applies it. 409 STALE_VERSION on other content than the one that was read."""
+    change = _find_change(act.session, record_id)
+    refuse_unread(change, change.content_hash, body["content_hash"])
+    seats = work_order_quantity.seats_of(act.session, change)
+    seat = open_seat(change, seats)
+    waits = next((one.role for one in seats if not one.is_signed), "")
+    work_order_quantity.sign_change(act, change, seat.role if seat else waits, signature_given(body["signature"]))
+    return change.id
 
 
 @writes(

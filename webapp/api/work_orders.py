@@ -19,6 +19,7 @@ from webapp import work_order_doors
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
 from webapp.api.shapes import as_page
+from webapp.api.signing import SignedContent, refuse_unread, signature_given
 from webapp.api.work_order_shapes import (
     ActGiven,
     CostAnswer,
@@ -175,6 +176,23 @@ def split_work_order(act: Act, body: dict[str, Any], record_id: str) -> str:
         for turn, quantity in enumerate(body["quantities"], start=1)
     ]
     work_orders.split(act, order, parts)
+    return order.id
+
+
+@writes(
+    "POST", "/work-orders/<record_id>/signature", scope="work_orders:write", summary="Sign the release of a work order",
+    body=SignedContent, answer=WorkOrderDetail, render=show_work_order, etag=tag_of, person=True,
+)  # fmt: skip
+def sign_work_order(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """Fill one's seat on a firm one; what is signed is its `approved_hash`. 409 STALE_VERSION on another, NOT_READY when none waits."""
+    order = find(act.session, record_id)
+    refuse_unread(order, order.approved_hash, body["content_hash"])
+    mine = work_order_doors.open_slots(act.session, visitor(), order)
+    if not mine:
+        raise Forbidden(
+            f"Expected a signature of yours to be missing on {order.number}, but none is.", code="NOT_AUTHORISED"
+        )
+    work_orders.sign(act, order, mine[0].role, signature_given(body["signature"]))
     return order.id
 
 

@@ -67,7 +67,7 @@ def show(record_id: str, change_id: str) -> str:
 def _show_change(change: WorkOrderChange, refusal: Refused | None = None) -> str:
     session = reading()
     seats = work_order_quantity.seats_of(session, change)
-    mine = _mine(change, seats)
+    mine = open_seat(change, seats)
     return render_template(
         "work_orders/change.html", document=change.work_order, change=change, seats=seats, mine=mine, refusal=refusal,
         form=request.form, errors=errors_of(refusal), amendments=work_order_quantity.amendments_of(session, change),
@@ -76,7 +76,7 @@ def _show_change(change: WorkOrderChange, refusal: Refused | None = None) -> str
     )  # fmt: skip
 
 
-def _mine(change: WorkOrderChange, seats: list[ApprovalSlot]) -> ApprovalSlot | None:
+def open_seat(change: WorkOrderChange, seats: list[ApprovalSlot]) -> ApprovalSlot | None:
     """Return the open seat that the visitor may fill, or None; nobody fills two."""
     if change.status is not WorkOrderChangeStatus.PROPOSED:
         return None
@@ -89,7 +89,7 @@ def _mine(change: WorkOrderChange, seats: list[ApprovalSlot]) -> ApprovalSlot | 
 def sign(record_id: str, change_id: str) -> Page:
     """Sign one side of a change; the last signature applies it."""
     change = _change(reading(), record_id, change_id)
-    mine = _mine(change, work_order_quantity.seats_of(reading(), change))
+    mine = open_seat(change, work_order_quantity.seats_of(reading(), change))
     try:
         role = mine.role if mine is not None else ""
         with acting() as act:
