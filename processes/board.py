@@ -499,5 +499,5 @@ def keep_task_vote(
 
 __all__ = [
     "Ballot", "Decidable", "call_board", "decided_words", "declare_conflict", "give_up", "keep_task_vote", "keep_vote",
-    "outcome", "roles_for", "seat_variables", "seats_for", "standings", "vote",
+    "outcome", "roles_for", "seat_variables", "seats_for", "settle_agenda", "standings", "vote",
 ]  # fmt: skip

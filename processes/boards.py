@@ -1,54 +1,93 @@
-"""Boards are kept by a role: who sits on them is appointed by a signature, and ends without being edited."""
+"""Boards are kept by a role: settings, appointments and ends of places each have their signature, and nothing is edited unseen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import select
+
 from engine.act import Act
+from engine.database import new_id
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
+from processes import board as voting
 from processes.goods_signature import role_for, sign
-from records.board import Board, Membership, boards_of, membership_hash
+from records.board import Board, Membership, boards_of, end_hash, membership_hash, settings_hash
 from records.calendar import MAIN, site_called
+from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum, ChangeOrderStatus
 from records.change_request import OrderClass
-from records.person import User
+from records.person import RoleGrant, User
 from records.roles import holds, meanings_of
 from records.signature import Meaning
+from records.signing import supersede
+from records.vote import BoardSeat
 
 KEEPERS = ("QA_ENG", "ENG_AUTH")
 """Who may set up a board."""
 
+SETTINGS = ("name", "chair_id", "classes", "keeper_role", "quorum_percent", "is_active")
+EVERY_CLASS = tuple(one.value for one in OrderClass)
 
-def set_up(
-    act: Act, *, code: str, name: str, chair: str, classes: tuple[str, ...] = ("C3", "C4", "CE"), keeper_role: str = "QA_ENG",
-    quorum_percent: int = 50,
-) -> Board:  # fmt: skip
-    """Set up a board. Raises: Forbidden; Invalid naming the field; Conflict for a code that is taken."""
-    role_for(act, KEEPERS, to="set up a board")
-    problems = {field: "is required" for field, value in (("code", code), ("name", name)) if not value.strip()}
-    if act.session.get(User, chair) is None:
-        problems["chair"] = "is nobody"
-    if not classes or set(classes) - set(OrderClass):
-        problems["classes"] = f"Expected some of {', '.join(OrderClass)}"
-    if not 1 <= quorum_percent <= 100:
-        problems["quorum_percent"] = "Expected a share from 1 to 100"
-    if problems:
-        raise Invalid("Expected everything that a board needs, but something does not fit", problems)
-    if any(board.code == code.strip() for board in boards_of(act.session)):
-        raise Conflict(f"Expected a new code, but there is a board {code.strip()} already")
-    site = site_called(act.session, MAIN)
+
+def set_up(act: Act, request: SignatureRequest | None, given: Mapping[str, Any]) -> Board:
+    """Set up a board under the keeper's signature (APPROVED).
+
+    given: code, name, chair_id, classes, keeper_role, quorum_percent. request: None only for the system, which sets up a plant.
+    Raises: Forbidden; Invalid naming the field; Conflict for a code that is taken.
+    """
+    role = role_for(act, KEEPERS, to="set up a board")
+    settings = {"classes": EVERY_CLASS, "keeper_role": KEEPERS[0], "quorum_percent": 50, "is_active": True, **given}
+    _refuse_unfit(act, settings)
+    settings["code"] = str(settings["code"]).strip()
+    if any(board.code == settings["code"] for board in boards_of(act.session)):
+        raise Conflict(f"Expected a new code, but there is a board {settings['code']} already")
+    site, board_id = site_called(act.session, MAIN), new_id()
     board = Board(
-        code=code.strip(), name=name.strip(), site=site, site_id=site.id, classes=classes, chair_id=chair, keeper_role=keeper_role,
-        quorum_percent=quorum_percent,
-    )  # fmt: skip
+        id=board_id, site=site, site_id=site.id, content_hash=settings_hash(board_id, settings), **_clean(settings)
+    )
     act.session.add(board)
+    act.session.flush()
+    if act.user_id is not None:
+        board.signature = sign(
+            act, board, _wanted(request, f"the settings of {board.code}"), content_hash=board.content_hash or "",
+            role=f"role:{role}", meanings=(Meaning.APPROVED,), reason=f"{board.code} is set up",
+        )  # fmt: skip
+        board.signature_id = board.signature.id
     act.session.flush()
     return board
 
 
+def change(act: Act, board: Board, request: SignatureRequest | None, given: Mapping[str, Any], *, reason: str) -> Board:
+    """Change the settings of a board under a signature of whoever keeps it. given: any of the settings; the rest stays.
+
+    What is up for decision keeps the seats that it was sent with. Raises: as ``set_up``; Invalid without a reason, or when nothing
+    would change; Conflict STALE_VERSION for settings that somebody else changed since they were seen.
+    """
+    role = role_for(act, (board.keeper_role,), to=f"change {board.code}")
+    settings = {"code": board.code, **{name: getattr(board, name) for name in SETTINGS}, **given}
+    _refuse_unfit(act, settings)
+    clean = _clean(settings)
+    if all(getattr(board, name) == clean[name] for name in SETTINGS):
+        raise Invalid("Expected another setting, but everything is as it was", {"name": "Change a setting, or leave"})
+    if not reason.strip():
+        raise Invalid("Expected why the board changes, but there is no reason", {"reason": "is required"})
+    hashed = settings_hash(board.id, settings)
+    signed = sign(
+        act, board, _wanted(request, f"the settings of {board.code}"), content_hash=hashed, role=f"role:{role}",
+        meanings=(Meaning.APPROVED,), reason=reason.strip()[:4000],
+    )  # fmt: skip
+    act.reason = reason.strip()[:4000]
+    for name in SETTINGS:
+        setattr(board, name, clean[name])
+    board.content_hash, board.signature_id, board.signature = hashed, signed.id, signed
+    act.session.flush()
+    supersede(act, board.record_type, board.id, but_hash=hashed)
+    return board
+
+
 def appoint(act: Act, board: Board, request: SignatureRequest | None, given: Mapping[str, Any]) -> Membership:
-    """Give somebody a place on a board, under the keeper's signature (APPROVED); it counts from now on.
+    """Give somebody a place on a board, under the keeper's signature (APPROVED); it counts for what is sent to the board from now on.
 
     given: user, function, role, weight, has_veto, deputy. request: None only for the system, which sets up a plant.
     Raises: Forbidden for who does not keep the board, or appoints themselves; Invalid naming the field; Conflict for a place taken.
@@ -58,18 +97,15 @@ def appoint(act: Act, board: Board, request: SignatureRequest | None, given: Map
     member = Membership(
         board=board, board_id=board.id, user_id=given["user"], function=given["function"], role=given["role"],
         weight=int(given.get("weight") or 1), has_veto=bool(given.get("has_veto")), deputy_id=given.get("deputy") or None,
-        valid_from=act.now, content_hash="0" * 64,
+        valid_from=act.now, content_hash="",
     )  # fmt: skip
     member.content_hash = membership_hash(member)
     act.session.add(member)
     act.session.flush()
     if act.user_id is not None:
-        if request is None:
-            raise Forbidden(
-                f"Expected a signature on the appointment to {board.code}, but there is none", code="UNSIGNED"
-            )
         member.signature = sign(
-            act, member, request, content_hash=member.content_hash, role=f"role:{role}", meanings=(Meaning.APPROVED,),
+            act, member, _wanted(request, f"the appointment to {board.code}"), content_hash=member.content_hash,
+            role=f"role:{role}", meanings=(Meaning.APPROVED,),
             reason=f"{member.user_id} sits on {board.code} for {member.function}",
         )  # fmt: skip
         member.signature_id = member.signature.id
@@ -77,14 +113,73 @@ def appoint(act: Act, board: Board, request: SignatureRequest | None, given: Map
     return member
 
 
-def dismiss(act: Act, member: Membership) -> Membership:
-    """End a place on a board now; votes that were cast from it stand. Raises: Forbidden; Conflict when it ended already."""
-    role_for(act, (member.board.keeper_role,), to=f"end a place on {member.board.code}")
+def dismiss(act: Act, member: Membership, request: SignatureRequest | None, *, reason: str) -> Membership:
+    """End a place on a board now, under a signature; votes that were cast from it stand, open ones pass on as ``give_up`` says.
+
+    Raises: Forbidden; Invalid without a reason; Conflict when it ended already.
+    """
+    board = member.board
+    role = role_for(act, (board.keeper_role,), to=f"end a place on {board.code}")
     if member.valid_to is not None:
-        raise Conflict(f"Expected a place that is taken, but {member.number} ended already")
-    member.valid_to = act.now
+        raise Conflict(f"Expected a place that is taken, but {member.number} ended already", record=_about(board))
+    if not reason.strip():
+        raise Invalid("Expected why the place ends, but there is no reason", {"reason": "is required"})
+    signed = sign(
+        act, member, _wanted(request, f"the end of a place on {board.code}"), content_hash=end_hash(member, act.now),
+        role=f"role:{role}", meanings=(Meaning.APPROVED,), reason=reason.strip()[:4000],
+    )  # fmt: skip
+    act.reason = reason.strip()[:4000]
+    member.valid_to, member.end_signature_id, member.end_signature = act.now, signed.id, signed
     act.session.flush()
+    for seat in act.session.scalars(select(BoardSeat).where(BoardSeat.membership_id == member.id)).all():
+        target = _up_for_decision(act, seat)
+        if target is not None and seat.vote is None:
+            voting.give_up(act, target, seat, why=f"{member.user.name} left the board")
+            voting.settle_agenda(act, target)
     return member
+
+
+def _up_for_decision(act: Act, seat: BoardSeat) -> voting.Decidable | None:
+    said = seat.requirement
+    target: voting.Decidable | None = act.session.get(ChangeOrder, said.target_id)
+    target = target or act.session.get(ChangeOrderAddendum, said.target_id)
+    if target is None or target.content_hash != said.target_hash:
+        return None
+    return target if target.status in (ChangeOrderStatus.REVIEW, AddendumStatus.PROPOSED) else None
+
+
+def _wanted(request: SignatureRequest | None, on: str) -> SignatureRequest:
+    if request is None:
+        raise Forbidden(f"Expected a signature on {on}, but there is none", code="UNSIGNED")
+    return request
+
+
+def _clean(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "code": settings["code"], "name": str(settings["name"]).strip(), "chair_id": settings["chair_id"],
+        "classes": tuple(sorted(settings["classes"])), "keeper_role": settings["keeper_role"],
+        "quorum_percent": int(settings["quorum_percent"]), "is_active": bool(settings["is_active"]),
+    }  # fmt: skip
+
+
+def _refuse_unfit(act: Act, settings: Mapping[str, Any]) -> None:
+    problems = {
+        field: "is required" for field in ("code", "name", "chair_id") if not str(settings.get(field) or "").strip()
+    }
+    if len(str(settings.get("code") or "")) > 40:
+        problems["code"] = "Expected at most 40 characters"
+    if "chair_id" not in problems and act.session.get(User, settings["chair_id"]) is None:
+        problems["chair_id"] = "is nobody"
+    if not settings["classes"] or set(settings["classes"]) - set(EVERY_CLASS):
+        problems["classes"] = f"Expected some of {', '.join(EVERY_CLASS)}"
+    if not str(settings["quorum_percent"]).isdigit() or not 1 <= int(settings["quorum_percent"]) <= 100:
+        problems["quorum_percent"] = "Expected a share from 1 to 100"
+    keeper = str(settings["keeper_role"])
+    is_held = act.session.scalar(select(RoleGrant.id).where(RoleGrant.role == keeper).limit(1)) is not None
+    if not is_held or Meaning.APPROVED not in meanings_of(act.session, keeper):
+        problems["keeper_role"] = "Expected a role that may approve and that somebody holds"
+    if problems:
+        raise Invalid("Expected everything that a board needs, but something does not fit", problems)
 
 
 def _refuse_misfit(act: Act, board: Board, given: Mapping[str, Any]) -> None:
@@ -92,10 +187,12 @@ def _refuse_misfit(act: Act, board: Board, given: Mapping[str, Any]) -> None:
     if missing:
         raise Invalid("Expected who sits on the board for what, but something is missing", missing)
     user, deputy, role = str(given["user"]), given.get("deputy"), str(given["role"])
+    if not str(given.get("weight") or 1).isdigit() or not 1 <= int(given.get("weight") or 1) <= 1000:
+        raise Invalid("Expected a weight from 1 to 1000, but it is another", {"weight": "Expected 1 to 1000"})
     if user == act.user_id:
         raise Forbidden(
             f"Expected somebody else to appoint you to {board.code}, but you keep it yourself", code="SOD_VIOLATION",
-            record=(board.record_type, board.id), keep=True,
+            record=_about(board), keep=True,
         )  # fmt: skip
     for field, person in (("user", user), ("deputy", deputy)):
         if person and not holds(act.session, person, role, at=act.now):
@@ -104,6 +201,11 @@ def _refuse_misfit(act: Act, board: Board, given: Mapping[str, Any]) -> None:
             )
     if Meaning.APPROVED not in meanings_of(act.session, role):
         raise Invalid(f"Expected a role that may approve, but {role} may not", {"role": "signs no approval"})
-    taken = [one for one in board.members_at(act.now) if (one.user_id, one.function) == (user, given["function"])]
-    if taken or deputy == user:
+    if deputy == user:
+        raise Invalid("Expected another person as deputy, but it is the member", {"deputy": "is the member"})
+    if any((one.user_id, one.function) == (user, given["function"]) for one in board.members_at(act.now)):
         raise Conflict(f"Expected a free place, but {user} sits on {board.code} for {given['function']} already")
+
+
+def _about(board: Board) -> tuple[str, str]:
+    return board.record_type, board.id

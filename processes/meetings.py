@@ -125,12 +125,13 @@ def open_meeting(act: Act, meeting: Meeting) -> Meeting:
 
 
 def quorum_of(meeting: Meeting, target: voting.Decidable, *, at: dt.datetime) -> tuple[int, int]:
-    """Return how many members are present and how many must be, without those with a conflict of interest in this document."""
+    """Return how many members were present at an instant and how many must be, without those with a conflict of interest here."""
     session = object_session(meeting)
     assert session is not None
     barred = {conflict.user_id for conflict in conflicts_on(session, target.id)}
-    members = [one for one in meeting.board.members_at(meeting.closed_at or at) if one.user_id not in barred]
-    present = [one for one in members if meeting.is_present(one.user_id) or meeting.is_present(one.deputy_id)]
+    at = min(at, meeting.closed_at) if meeting.closed_at is not None else at
+    members = [one for one in meeting.board.members_at(at) if one.user_id not in barred]
+    present = [one for one in members if meeting.is_present(one.user_id, at) or meeting.is_present(one.deputy_id, at)]
     needed = -(-len({one.user_id for one in members}) * meeting.board.quorum_percent // 100)
     return len({one.user_id for one in present}), max(needed, 1)
 
@@ -233,6 +234,7 @@ def minutes_of(session: Session, meeting: Meeting, *, at: dt.datetime) -> dict[s
         "number": meeting.number, "board": meeting.board.name, "place": meeting.place, "chair": meeting.chair.name,
         "opened_at": meeting.opened_at, "closed_at": at,
         "members": [[one.user.name, one.function, one.role] for one in meeting.board.members_at(at)],
+        "chair_title": meeting.chair.title,
         "present": [[one.user.name, one.joined_at, one.left_at] for one in meeting.attendances],
         "items": [_item_said(session, item, at) for item in meeting.agenda],
     }  # fmt: skip
@@ -248,8 +250,10 @@ def target_of(session: Session, item: AgendaItem) -> voting.Decidable:
 def _item_said(session: Session, item: AgendaItem, at: dt.datetime) -> dict[str, Any]:
     target = target_of(session, item)
     hashed = item.target_hash or _hash_of(session, item, target)
-    cast = [one for one in votes_on(session, item.target_id) if one.target_hash == hashed]
-    present, needed = quorum_of(item.meeting, target, at=at)
+    cast = [one for one in votes_on(session, item.target_id) if one.target_hash == hashed and one.cast_at <= at]
+    # People leave before a meeting is closed; what counts is who was there when the last of them voted.
+    voted_at = max((one.cast_at for one in cast if one.meeting_id == item.meeting_id), default=at)
+    present, needed = quorum_of(item.meeting, target, at=voted_at)
     found = voting.standings(session, target, content=hashed)
     against = set(dissenting(cast, item.outcome))
     title = target.title if isinstance(target, ChangeOrder) else target.reason
@@ -257,12 +261,18 @@ def _item_said(session: Session, item: AgendaItem, at: dt.datetime) -> dict[str,
         "number": item.target_number, "title": title, "hash": hashed, "status": item.status.value,
         "outcome": item.outcome.value if item.outcome else None, "tally": tally_words(found), "quorum": [present, needed],
         "conflicts": [[one.user.name, one.reason] for one in conflicts_on(session, target.id)],
-        "votes": [
-            [one.signature.printed_name, one.function, one.verdict.value, one.condition, one.text, one in against,
-                one.signature.meaning.value,
-             one.cast_at, one.on_behalf_of.name if one.on_behalf_of else ""]
-            for one in cast
-        ],
+        "votes": [_vote_said(one, is_dissent=one in against) for one in cast],
+    }  # fmt: skip
+
+
+def _vote_said(cast: Vote, *, is_dissent: bool) -> dict[str, Any]:
+    """Return a vote as the minutes print it: name, title, meaning and time as they were at signing (21 CFR 11.50)."""
+    signed = cast.signature
+    return {
+        "name": signed.printed_name, "title": signed.printed_title, "meaning": signed.meaning.value, "signed_at": signed.signed_at,
+        "on_behalf_of": cast.on_behalf_of.name if cast.on_behalf_of else "", "function": cast.function,
+        "verdict": cast.verdict.value, "weight": cast.weight, "condition": cast.condition, "text": cast.text,
+        "is_dissent": is_dissent, "where": "meeting" if cast.meeting_id is not None else "inbox",
     }  # fmt: skip
 
 

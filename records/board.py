@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
@@ -11,7 +13,7 @@ from engine.canonical import content_hash
 from engine.database import Base, Id, Instant
 from engine.record import Record
 from records.calendar import Site
-from records.columns import Code, Codes, Hash, Login, Name
+from records.columns import Code, Codes, Hash, Login, Name, codes
 from records.person import User
 from records.signature import Signature
 
@@ -21,6 +23,7 @@ class Board(Record, Base):
 
     classes: of the change orders it decides about. chair_id: who leads its meetings and signs their minutes. keeper_role: who
     appoints its members. quorum_percent: of the members without a conflict of interest who must be present to vote in a meeting.
+    content_hash: of its settings, as signature_id signed them; None of a board that the plant was set up with.
     """
 
     __tablename__ = "board"
@@ -37,7 +40,10 @@ class Board(Record, Base):
     keeper_role: Mapped[Code]
     quorum_percent: Mapped[int]
     is_active: Mapped[bool] = mapped_column(default=True)
+    content_hash: Mapped[Hash | None]
+    signature_id: Mapped[Id | None] = mapped_column(ForeignKey("signature.id"))
 
+    signature: Mapped[Signature | None] = relationship()
     site: Mapped[Site] = relationship()
     chair: Mapped[User] = relationship()
     members: Mapped[list[Membership]] = relationship(back_populates="board", order_by="Membership.created_at")
@@ -58,6 +64,7 @@ class Membership(Record, Base):
 
     function: what the member speaks for. role: which the member must hold when voting, and signs under. weight: what a vote counts
     where the function decides by weight. deputy_id: who votes instead, under the same role. content_hash: what was signed.
+    end_signature_id: of whoever ended it.
     """
 
     __tablename__ = "board_membership"
@@ -80,11 +87,13 @@ class Membership(Record, Base):
     valid_to: Mapped[Instant | None]
     content_hash: Mapped[Hash]
     signature_id: Mapped[Id | None] = mapped_column(ForeignKey("signature.id"))
+    end_signature_id: Mapped[Id | None] = mapped_column(ForeignKey("signature.id"))
 
     board: Mapped[Board] = relationship(back_populates="members")
     user: Mapped[User] = relationship(foreign_keys=[user_id])
     deputy: Mapped[User | None] = relationship(foreign_keys=[deputy_id])
-    signature: Mapped[Signature | None] = relationship()
+    signature: Mapped[Signature | None] = relationship(foreign_keys=[signature_id])
+    end_signature: Mapped[Signature | None] = relationship(foreign_keys=[end_signature_id])
 
     @property
     def number(self) -> str:
@@ -104,6 +113,17 @@ def membership_hash(member: Membership) -> str:
             "weight": member.weight, "has_veto": member.has_veto, "deputy": member.deputy_id, "valid_from": member.valid_from,
         }
     )  # fmt: skip
+
+
+def settings_hash(board_id: str, settings: Mapping[str, Any]) -> str:
+    """Return the hash of what the signature of a board's settings says."""
+    said = {name: settings[name] for name in ("code", "name", "chair_id", "keeper_role", "quorum_percent", "is_active")}
+    return content_hash({"board": board_id, "classes": list(codes(settings["classes"])), **said})
+
+
+def end_hash(member: Membership, at: dt.datetime) -> str:
+    """Return the hash of what the signature under the end of a place says."""
+    return content_hash({"membership": member.id, "appointed": member.content_hash, "valid_to": at})
 
 
 def boards_of(session: Session) -> list[Board]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select
@@ -65,9 +66,15 @@ class Meeting(Record, Base):
             (item for item in self.items if item.status is not ItemStatus.REMOVED), key=lambda one: one.position
         )
 
-    def is_present(self, user_id: str | None) -> bool:
-        """Whether a person is there now."""
-        return any(one.user_id == user_id and one.left_at is None for one in self.attendances)
+    def is_present(self, user_id: str | None, at: dt.datetime | None = None) -> bool:
+        """Whether a person is there now, or was at an instant."""
+        return any(
+            one.user_id == user_id
+            and (
+                one.left_at is None if at is None else one.joined_at <= at and (one.left_at is None or at < one.left_at)
+            )
+            for one in self.attendances
+        )
 
 
 class Attendance(Record, Base):

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlalchemy import Table
+
+from records.board import Board, Membership
 from records.vote import AGREEING, BoardSeat, Vote
-from rules.doors import Door, Speech, quoted, words
+from rules.doors import Door, Speech, fixed, never_deleted, quoted, words
 from rules.guarded import ADDENDUM, CHANGE_ORDER, Document, table_of
 
 AGREED = words(verdict.value for verdict in AGREEING)
 APPROVALS = ((CHANGE_ORDER, "REVIEW", "APPROVED"), (ADDENDUM, "PROPOSED", "APPROVED"))
 """The moves that a board's votes open."""
+
+SETTINGS = ("name", "classes", "chair_id", "keeper_role", "quorum_percent", "is_active")
+PLACE = (
+    "id",
+    "board_id",
+    "user_id",
+    "function",
+    "role",
+    "weight",
+    "has_veto",
+    "deputy_id",
+    "valid_from",
+    "content_hash",
+)
+"""What an appointment says: it is never edited, only ended."""
 
 
 def board_doors(speech: Speech) -> Iterator[Door]:
@@ -20,6 +38,12 @@ def board_doors(speech: Speech) -> Iterator[Door]:
     yield _somebody_else_agreed(speech)
     yield _a_vote_is_its_signers(speech)
     yield _a_seat_is_written_before_anybody_votes()
+    yield from never_deleted(table_of(Board))
+    yield from fixed(table_of(Board), ("id", "code", "site_id"), speech)
+    yield _settings_are_signed(speech)
+    yield from never_deleted(table_of(Membership))
+    yield from fixed(table_of(Membership), PLACE, speech)
+    yield _a_place_ends_signed(speech)
 
 
 def _as_voted(document: Document, before: str, after: str, speech: Speech) -> Door:
@@ -47,7 +71,8 @@ def _agreed(requirement: str) -> str:
     missing = (
         f"SELECT 1 FROM board_seat o WHERE o.requirement_id = {requirement}.id AND NOT EXISTS (SELECT 1 {standing} "
         f"AND v.seat_id = o.id AND v.verdict IN {AGREED}) AND NOT EXISTS (SELECT 1 FROM conflict_of_interest c "
-        f"WHERE c.target_id = {requirement}.target_id AND c.user_id = o.user_id)"
+        f"WHERE c.target_id = {requirement}.target_id AND c.user_id = o.user_id) AND NOT EXISTS (SELECT 1 FROM board_membership p "
+        "WHERE p.id = o.membership_id AND p.valid_to IS NOT NULL)"
     )
     weighed = f"(SELECT COALESCE(SUM(v.weight), 0) {standing} AND v.verdict IN {AGREED})"
     counted = f"(SELECT COUNT(*) {standing} AND v.verdict IN {AGREED})"
@@ -121,4 +146,37 @@ def _a_seat_is_written_before_anybody_votes() -> Door:
             "ON r.target_id = v.target_id AND r.target_hash = v.target_hash WHERE r.id = NEW.requirement_id)"
         ),
         sentence="APPEND_ONLY: Expected no new seat for a content that people have voted on, but one was inserted",
+    )  # fmt: skip
+
+
+def _signed(table: Table, column: str, speech: Speech) -> str:
+    """Return SQL that says that a column of the new row names no valid approval of that very row."""
+    return (
+        f"NOT EXISTS (SELECT 1 FROM signature g WHERE g.id = NEW.{column} AND g.status = 'VALID' AND g.meaning = 'APPROVED' "
+        f"AND g.record_type = {quoted(table.name)} AND g.record_id = {speech.key(table.columns['id'], 'NEW.id')}"
+    )
+
+
+def _settings_are_signed(speech: Speech) -> Door:
+    table = table_of(Board)
+    touched = (*SETTINGS, "content_hash", "signature_id")
+    changed = " OR ".join(speech.differ(f"OLD.{one}", f"NEW.{one}") for one in touched)
+    again = f"OLD.signature_id IS NOT NULL AND NOT ({speech.differ('OLD.signature_id', 'NEW.signature_id')})"
+    unsigned = f"{_signed(table, 'signature_id', speech)} AND g.content_hash = NEW.content_hash)"
+    return Door(
+        name="guard_board_settings_are_signed", table=table, event="UPDATE", columns=touched,
+        refused_when=f"({changed}) AND (({again}) OR {unsigned})",
+        sentence="UNSIGNED: Expected the settings of a board to change under a new signature of its keeper, but there is none",
+    )  # fmt: skip
+
+
+def _a_place_ends_signed(speech: Speech) -> Door:
+    table = table_of(Membership)
+    return Door(
+        name="guard_board_membership_ends_signed", table=table, event="UPDATE", columns=("valid_to", "end_signature_id"),
+        refused_when=(
+            f"({speech.differ('OLD.valid_to', 'NEW.valid_to')} OR {speech.differ('OLD.end_signature_id', 'NEW.end_signature_id')}) "
+            f"AND (OLD.valid_to IS NOT NULL OR NEW.valid_to IS NULL OR {_signed(table, 'end_signature_id', speech)}))"
+        ),
+        sentence="UNSIGNED: Expected a place on a board to end once, under a signature, but it is not signed, or it ended already",
     )  # fmt: skip

@@ -23,7 +23,7 @@ SEATS = (
 
 def seated(act: Act, *seats: tuple[str, str, str], **fields: object) -> Board:
     """Set up a board by the system, chaired by olga. seats: person, function, role."""
-    board = boards.set_up(act, code="CCB", name="Change control board", chair="olga")
+    board = boards.set_up(act, None, {"code": "CCB", "name": "Change control board", "chair_id": "olga"})
     for user, function, role in seats or SEATS:
         boards.appoint(act, board, None, {"user": user, "function": function, "role": role, **fields})
     return board

@@ -199,4 +199,6 @@ PAGES: Mapping[str, str] = {
     "legal_hold": "evidence.hold",
     "change_order": "changes.show",
     "change_request": "change_requests.show",
+    "board": "boards.show",
+    "board_meeting": "boards.meeting",
 }

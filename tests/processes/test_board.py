@@ -27,7 +27,7 @@ from rules import duties
 from rules.board_votes import tally_words
 from tests.boards import SEATS, ask, cast, in_review, seated, submitted
 from tests.changes import revised
-from tests.makers import make_cast, make_signature, make_slot
+from tests.makers import make_cast, make_grant, make_signature, make_slot
 from tests.people import PASSWORD
 
 S = ChangeOrderStatus
@@ -284,3 +284,56 @@ def test_people_who_vote_at_once_are_heard_one_after_the_other_and_the_slower_re
     assert f"others were faster: {winner.capitalize()}" in said[loser]
     assert "with that the board said REJECT" in said[loser]
     assert read(plant, order_id, lambda act, order: len(votes_on(act.session, order.id))) == 1
+
+
+def test_a_place_ends_once_signed_and_passes_its_open_seat_on(plant: Installation) -> None:
+    order_id = prepared(plant, change_class=OrderClass.C3)
+    by(plant, "ella", order_id, "approve")
+    for statement in ("UPDATE board_membership SET valid_to = valid_from", "UPDATE board_membership SET weight = 9",
+                      "DELETE FROM board_membership", "UPDATE board SET quorum_percent = 1", "DELETE FROM board"):  # fmt: skip
+        with plant.acting("system:intruder") as act, pytest.raises(RuleViolation), act.attempt():
+            act.session.connection().execute(text(statement))
+    with plant.acting("system:arrange") as act:
+        make_grant(act, "pat", "QA_ENG")
+    with plant.acting("user:pat") as act:
+        (board,) = boards.boards_of(act.session)
+        member = next(one for one in board.members if one.user_id == "quinn")
+        with pytest.raises(Invalid, match="why"), act.attempt():
+            boards.dismiss(act, member, ask("approve", "pat"), reason=" ")
+        boards.dismiss(act, member, ask("approve", "pat"), reason="Moved to another plant")
+        with pytest.raises(Conflict, match="ended already"), act.attempt():
+            boards.dismiss(act, member, ask("approve", "pat"), reason="Again")
+        assert member.end_signature is not None
+    with pytest.raises(Forbidden, match="you have no open seat"):
+        by(plant, "max", order_id, "approve")
+    by(plant, "quinn", order_id, "approve")  # Not as the member any more, but as a holder of the role.
+    by(plant, "fred", order_id, "approve")
+    with plant.acting("user:rita") as act:
+        assert move(act, act.session.get_one(ChangeOrder, order_id), S.APPROVED).status is S.APPROVED
+
+
+def test_the_settings_of_a_board_change_under_a_signature_with_a_reason(plant: Installation) -> None:
+    with plant.acting("system:arrange") as act:
+        make_cast(act)
+        board_id = seated(act, ("ella", "ENGINEERING", "ENG_AUTH")).id
+    with plant.acting("user:quinn") as act:
+        board, request = act.session.get_one(boards.Board, board_id), ask("approve", "quinn")
+        for given, refusal in (
+            ({"quorum_percent": 0}, "quorum_percent"), ({"chair_id": "nobody"}, "chair_id"), ({"classes": ()}, "classes"),
+            ({"keeper_role": "NONE"}, "keeper_role"), ({}, "name"),
+        ):  # fmt: skip
+            with pytest.raises(Invalid) as refused, act.attempt():
+                boards.change(act, board, request, given, reason="A test")
+            assert refusal in refused.value.fields
+        with pytest.raises(Invalid, match="why"), act.attempt():
+            boards.change(act, board, request, {"quorum_percent": 75}, reason="")
+        boards.change(act, board, request, {"quorum_percent": 75}, reason="Half was too few")
+        boards.change(act, board, request, {"quorum_percent": 60}, reason="Too many")
+        kept = [one.status for one in signatures_on(act.session, board.record_type, board.id)]
+        assert (board.quorum_percent, kept) == (60, [SignatureStatus.SUPERSEDED, SignatureStatus.VALID])
+        board_two = {"code": "MRB", "name": "Material review", "chair_id": "olga", "classes": ("C3",)}
+        assert boards.set_up(act, request, board_two).signature is not None
+    with plant.acting("user:ella") as act, pytest.raises(Forbidden), act.attempt():
+        boards.change(
+            act, act.session.get_one(boards.Board, board_id), ask("approve", "ella"), {"name": "X"}, reason="Y"
+        )

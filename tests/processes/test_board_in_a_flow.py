@@ -112,7 +112,7 @@ def test_a_return_in_the_meeting_goes_back_through_the_flow_and_stays_the_outcom
         held = meetings.close_meeting(act, act.session.get_one(Meeting, meeting_id))
         (said,) = meetings.minutes_of(act.session, held, at=act.now)["items"]
     assert (said["outcome"], said["tally"]) == ("RETURN", "Engineering 1/1, Quality 0/1, board 1 of 2")
-    assert [(vote[0].split()[0], vote[2], vote[5]) for vote in said["votes"]] == [
+    assert [(vote["name"].split()[0], vote["verdict"], vote["is_dissent"]) for vote in said["votes"]] == [
         ("Ella", "approve", True), ("Quinn", "return", False),
     ]  # fmt: skip
 

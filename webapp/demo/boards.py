@@ -15,7 +15,7 @@ MEMBERS = (
 
 def seat_board(act: Act) -> Board:
     """Set up the board that decides about every class of change orders; olga leads it."""
-    board = boards.set_up(act, code="CCB", name="Change control board", chair="olga")
+    board = boards.set_up(act, None, {"code": "CCB", "name": "Change control board", "chair_id": "olga"})
     for user, function, role in MEMBERS:
         boards.appoint(act, board, None, {"user": user, "function": function, "role": role})
     return board

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, send_file, url_for
@@ -16,13 +17,15 @@ from processes import board as voting
 from processes import boards as keeping
 from processes import meetings
 from processes.minutes import minutes_pdf
-from records.board import Board, Membership, boards_of
+from records.board import Board, boards_of
 from records.change_order import ChangeOrder, ChangeOrderAddendum
 from records.meeting import AgendaItem, ItemStatus, Meeting, MeetingStatus, meetings_of
 from records.roles import holds
 from records.signature import Meaning
+from records.signing import signatures_on
 from records.vote import Verdict, conflicts_on, requirements_of, votes_on
 from rules.board_votes import dissenting, tally_words
+from rules.policy import Row, table_called
 from webapp import formats
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_signature, signing_values
@@ -41,41 +44,14 @@ def index() -> str:
     rows = [
         (board, meetings.waiting_for(session, board), meetings_of(session, board)[:5]) for board in boards_of(session)
     ]
-    return render_template("boards/index.html", rows=rows)
+    may_set_up = any(holds(session, visitor().user_id, role, at=now()) for role in keeping.KEEPERS)
+    return render_template("boards/index.html", rows=rows, may_set_up=may_set_up)
 
 
-@pages.route("/boards/<record_id>", methods=["GET", "POST"])
+@pages.get("/boards/<record_id>")
 def show(record_id: str) -> Page:
-    """Show a board with its members; on POST appoint one, signed."""
-    if request.method == "GET":
-        return _board(find_board(reading(), record_id))
-    given = {name: request.form.get(name, "").strip() for name in ("user", "function", "role", "weight", "deputy")}
-    given["function"] = given["function"].upper().replace(" ", "_")
-    try:
-        if given["weight"] and not given["weight"].isdigit():
-            raise Invalid(
-                "Expected a whole number, but found something else", {"weight": "Expected a whole number above 0"}
-            )
-        with acting() as act:
-            board = find_board(act.session, record_id)
-            keeping.appoint(act, board, read_signature(), given | {"has_veto": bool(request.form.get("has_veto"))})
-    except Refused as refusal:
-        return _board(find_board(read_anew(), record_id), refusal), status_of(refusal)
-    flash("Appointed.", "good")
-    return redirect(url_for("boards.show", record_id=record_id), 303)
-
-
-@pages.post("/boards/<record_id>/members/<member_id>/end")
-def end_place(record_id: str, member_id: str) -> Page:
-    """End a member's place."""
-    try:
-        with acting() as act:
-            keeping.dismiss(act, _place(act.session, record_id, member_id))
-    except NotFound:
-        raise
-    except Refused as refusal:
-        return _board(find_board(read_anew(), record_id), refusal), status_of(refusal)
-    return redirect(url_for("boards.show", record_id=record_id), 303)
+    """Show a board: its members, what each function has to agree to, its meetings."""
+    return _board(find_board(reading(), record_id))
 
 
 @pages.post("/boards/<record_id>/meetings")
@@ -193,13 +169,6 @@ def _ballot() -> voting.Ballot:
     )
 
 
-def _place(session: Session, record_id: str, member_id: str) -> Membership:
-    member = session.get(Membership, member_id) if is_id(member_id) else None
-    if member is None or member.board_id != record_id:
-        raise NotFound("Expected a place on this board, but there is none.")
-    return member
-
-
 def _item(held: Meeting) -> AgendaItem:
     found = next((one for one in held.items if one.id == request.form.get("item")), None)
     if found is None:
@@ -228,13 +197,24 @@ def _starts_at(board: Board) -> dt.datetime:
 
 def _board(board: Board, refusal: Refused | None = None) -> str:
     session, me = reading(), visitor().user_id
+    may_keep = holds(session, me, board.keeper_role, at=now())
+    sits = any(me in (one.user_id, one.deputy_id) for one in board.members_at(now()))
     return render_template(
         "boards/show.html", board=board, members=board.members_at(now()), refusal=refusal, form=request.form, errors=errors_of(refusal),
         former=[one for one in board.members if not one.is_valid(now())], meetings=meetings_of(session, board),
-        waiting=meetings.waiting_for(session, board), may_keep=holds(session, me, board.keeper_role, at=now()),
-        may_plan=me == board.chair_id or any(me in (one.user_id, one.deputy_id) for one in board.members_at(now()))
-        or holds(session, me, board.keeper_role, at=now()), **signing_values(session, Meaning.APPROVED),
+        waiting=meetings.waiting_for(session, board), may_keep=may_keep, votes=_votes(board), table=table_called("board_votes"),
+        signatures=signatures_on(session, board.record_type, board.id), may_plan=may_keep or me == board.chair_id or sits,
     )  # fmt: skip
+
+
+def _votes(board: Board) -> list[tuple[Row, list[str]]]:
+    """Return the rows of the table of votes that may apply to a board's classes, with the classes; their words say when."""
+    everything = {"subject": "ORDER", "cost": Decimal("1e12"), "is_notifiable": True}
+    found: dict[int, tuple[Row, list[str]]] = {}
+    for one in board.classes:
+        for row in table_called("board_votes").judge(change_class=one, **everything).rows:
+            found.setdefault(row.number, (row, []))[1].append(one)
+    return [found[number] for number in sorted(found)]
 
 
 def _meeting(held: Meeting, refusal: Refused | None = None) -> str:
