@@ -75,9 +75,9 @@ def database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[E
 
 
 @pytest.fixture
-def sqlite_database(databases: Databases) -> Iterator[Engine]:
-    """Yield an engine on a fresh SQLite database."""
-    with opened(databases, "sqlite") as engine:
+def sqlite_database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Engine]:
+    """Yield an engine on a fresh SQLite database; a copy of what the mark ``begins_with(template)`` names."""
+    with opened(databases, "sqlite", _beginning(request)) as engine:
         yield engine
 
 
@@ -134,7 +134,14 @@ def plant(
     """
     from tests.story import PLANT
 
-    marker = request.node.get_closest_marker("begins_with")
-    template = marker.args[0] if marker else PLANT
-    with opened(databases, request.param, template) as engine, wired(engine, clock, tmp_path) as house:
+    with (
+        opened(databases, request.param, _beginning(request) or PLANT) as engine,
+        wired(engine, clock, tmp_path) as house,
+    ):
         yield house
+
+
+def _beginning(request: pytest.FixtureRequest) -> Template | None:
+    marker = request.node.get_closest_marker("begins_with")
+    template: Template | None = marker.args[0] if marker else None
+    return template

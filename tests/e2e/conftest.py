@@ -76,9 +76,15 @@ class Live:
 
 
 @pytest.fixture
-def plant() -> Callable[[Installation], None]:
-    """Return what fills the database before the server starts; a module overrides it for a plant of its own."""
+def plant(request: pytest.FixtureRequest) -> Callable[[Installation], None]:
+    """Return what fills the database before the server starts; a module overrides it for a plant of its own.
+
+    A database that ``begins_with`` a template stays as it is.
+    """
     from tests.makers import make_cast, make_site
+
+    if request.node.get_closest_marker("begins_with"):
+        return lambda installation: None
 
     def settle(installation: Installation) -> None:
         with installation.acting("system:test") as act:

@@ -10,22 +10,18 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from engine.act import Installation
 from engine.worker import run_until_idle
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.requisition import Requisition, RequisitionStatus
+from tests.demo_plant import DEMO
 from tests.e2e.conftest import Live
 from tests.e2e.desk import open_row, sign, told
 from tests.people import bea, ella, lena, pat, quinn, rita
-from webapp import demo
 
 TITLE = "Actuator housings, lot 7022"
 
 
-@pytest.fixture
-def plant() -> Callable[[Installation], None]:
-    """Settle the demo plant, as ``make run`` does."""
-    return demo.settle
+pytestmark = pytest.mark.begins_with(DEMO)
 
 
 def test_a_requisition_becomes_an_acknowledged_order(sign_in: Callable[..., Page], live: Live) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,29 +21,50 @@ from records.change_order import ChangeOrderStatus, move
 from rules.grants import grant_to_web_role, written_once
 from tests.changes import revised
 from tests.clock import SettableClock
+from tests.conftest import opened
+from tests.databases import Databases
 from tests.makers import make_cast, make_site
 
 
-@pytest.fixture
-def web(postgresql_database: Engine) -> Iterator[Engine]:
+@contextmanager
+def web_role(owned: Engine) -> Iterator[Engine]:
     """Work as a role of its own that owns nothing, on a database with the cast in it."""
     from webapp.wiring import wire
 
     role = f"web_{uuid.uuid4().hex[:12]}"
-    house = wire(postgresql_database.url.render_as_string(hide_password=False), clock=SettableClock())
+    house = wire(owned.url.render_as_string(hide_password=False), clock=SettableClock())
     with house.acting("system:test") as act:
         make_site(act)
         make_cast(act)
+        order, before, _ = revised(act)
+        change_orders.add_edit(act, order, before, "drawing_rev", "C")
+        change_orders.take_baseline(act, order)
+        move(act, order, ChangeOrderStatus.IMPACT)
+        change_orders.send_to_review(act, order)
     house.database.dispose()
-    with postgresql_database.begin() as connection:
+    with owned.begin() as connection:
         connection.execute(text(f"CREATE ROLE {role} LOGIN"))
         grant_to_web_role(connection, role)
-    engine = connect(postgresql_database.url.set(username=role).render_as_string(hide_password=False))
+    engine = connect(owned.url.set(username=role).render_as_string(hide_password=False))
     yield engine
     engine.dispose()
-    with postgresql_database.begin() as connection:
+    with owned.begin() as connection:
         connection.execute(text(f"DROP OWNED BY {role}"))
         connection.execute(text(f"DROP ROLE {role}"))
+
+
+@pytest.fixture
+def web(postgresql_database: Engine) -> Iterator[Engine]:
+    """Work as the web role on a database of the test's own, with a change order in review."""
+    with web_role(postgresql_database) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def refused(databases: Databases) -> Iterator[Engine]:
+    """Work as the web role where nothing is ever written, since everything that is tried is refused."""
+    with opened(databases, "postgresql") as owned, web_role(owned) as engine:
+        yield engine
 
 
 def test_the_web_role_works_and_its_work_is_chained(web: Engine, tmp_path: Path) -> None:
@@ -78,19 +100,19 @@ def test_the_web_role_works_and_its_work_is_chained(web: Engine, tmp_path: Path)
     ],
 )
 @pytest.mark.part11("11.10(e)")
-def test_what_is_written_once_is_denied_before_any_trigger_is_asked(web: Engine, statement: str) -> None:
-    with web.connect() as connection, pytest.raises(ProgrammingError, match="permission denied for table"):
+def test_what_is_written_once_is_denied_before_any_trigger_is_asked(refused: Engine, statement: str) -> None:
+    with refused.connect() as connection, pytest.raises(ProgrammingError, match="permission denied for table"):
         connection.execute(text(statement))
 
 
-def test_the_web_role_takes_no_trigger_away(web: Engine) -> None:
+def test_the_web_role_takes_no_trigger_away(refused: Engine) -> None:
     for statement in (
         "ALTER TABLE audit_event DISABLE TRIGGER ALL",
         "DROP TABLE audit_event",
     ):
-        with web.connect() as connection, pytest.raises(ProgrammingError, match="must be owner"):
+        with refused.connect() as connection, pytest.raises(ProgrammingError, match="must be owner"):
             connection.execute(text(statement))
-    with web.connect() as connection, pytest.raises(ProgrammingError, match="permission denied to set"):
+    with refused.connect() as connection, pytest.raises(ProgrammingError, match="permission denied to set"):
         connection.execute(text("SET session_replication_role = replica"))
 
 
@@ -106,19 +128,9 @@ def test_the_web_role_takes_no_trigger_away(web: Engine) -> None:
         "DELETE FROM change_item",
     ],
 )
-def test_the_web_role_changes_nothing_that_a_change_order_controls(web: Engine, statement: str) -> None:
-    from webapp.wiring import wire
-
-    house = wire(web.url.render_as_string(hide_password=False), clock=SettableClock())
-    with house.acting("user:ella") as act:
-        order, before, _ = revised(act)
-        change_orders.add_edit(act, order, before, "drawing_rev", "C")
-        change_orders.take_baseline(act, order)
-        move(act, order, ChangeOrderStatus.IMPACT)
-        change_orders.send_to_review(act, order)
-    house.database.dispose()
+def test_the_web_role_changes_nothing_that_a_change_order_controls(refused: Engine, statement: str) -> None:
     with (
-        web.connect() as connection,
+        refused.connect() as connection,
         pytest.raises((IntegrityError, ProgrammingError), match=r"Expected|permission denied"),
     ):
         connection.execute(text(statement))

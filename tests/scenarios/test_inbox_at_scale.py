@@ -19,7 +19,7 @@ from engine.act import Act
 from tests.crowd import gather
 from tests.makers import make_grant
 from tests.people import gina, olga
-from tests.story import Story
+from tests.story import Story, plant_with
 from tests.webapp.browser import Browser
 from tests.webapp.conftest import People
 
@@ -28,11 +28,12 @@ GROUPS, EACH = 200, 50
 Sent = list[tuple[str, Any]]
 
 
-@pytest.fixture
-def crowd(story: Story) -> Story:
+def crowded(story: Story) -> None:
     """Have 10,000 open tasks, 50 in each of 200 groups; quentin is in all of them, tess in 20, rose in one."""
     gather(story, {"quentin": GROUPS, "tess": 20, "rose": 1}, groups=GROUPS, each=EACH)
-    return story
+
+
+pytestmark = pytest.mark.begins_with(plant_with("crowd", crowded))
 
 
 @contextmanager
@@ -63,45 +64,45 @@ WANTED = {
 }
 
 
-def test_a_page_of_ten_thousand_reads_from_the_index_and_shows_what_comes_first(crowd: Story) -> None:
+def test_a_page_of_ten_thousand_reads_from_the_index_and_shows_what_comes_first(story: Story) -> None:
     """W26: no table is read whole, whoever asks, and the first rows are the first of all groups."""
     for wanted, index in WANTED.values():
         for user_id in ("quentin", "rose"):
-            with crowd.installation.reading() as session, sent_to(crowd.installation.database) as sent:
+            with story.installation.reading() as session, sent_to(story.installation.database) as sent:
                 inbox.page(session, user_id, box="groups", **wanted)
             [rows] = [one for one in sent if "task_candidate" in one[0]]
-            with crowd.installation.database.connect() as connection:
+            with story.installation.database.connect() as connection:
                 plan = plan_of(connection, *rows)
             assert index in plan, plan
             assert "Seq Scan on task" not in plan, plan
             assert "SCAN task" not in plan, plan
-    largest = crowd.read(lambda session: inbox.page(session, "quentin", box="groups", sort="amount", limit=200))
+    largest = story.read(lambda session: inbox.page(session, "quentin", box="groups", sort="amount", limit=200))
     amounts = [item.task.amount for item in largest.items if item.task]
     assert amounts == sorted((Decimal(turn * 13 % 9_001) for turn in range(GROUPS * EACH)), reverse=True)[:200]
-    found = crowd.read(lambda session: inbox.page(session, "quentin", box="groups", query="quickplate", limit=200))
+    found = story.read(lambda session: inbox.page(session, "quentin", box="groups", query="quickplate", limit=200))
     assert {item.task.party for item in found.items if item.task} == {"QuickPlate"}
 
 
-def test_counts_of_ten_thousand_agree_with_the_list_and_read_no_task(crowd: Story) -> None:
+def test_counts_of_ten_thousand_agree_with_the_list_and_read_no_task(story: Story) -> None:
     """W26: the number beside the box is the number of rows behind it."""
     seen: list[str] = []
     after: str | None = None
     while True:
-        with crowd.installation.reading() as session:
+        with story.installation.reading() as session:
             page = inbox.page(session, "tess", box="groups", after=after, limit=200)
         seen += [item.task.id for item in page.items if item.task]
         after = page.next
         if after is None:
             break
     assert len(seen) == len(set(seen)) == 20 * EACH
-    assert crowd.read(lambda session: inbox.counts(session, "tess").groups) == 20 * EACH
-    with crowd.installation.reading() as session, sent_to(crowd.installation.database) as sent:
+    assert story.read(lambda session: inbox.counts(session, "tess").groups) == 20 * EACH
+    with story.installation.reading() as session, sent_to(story.installation.database) as sent:
         counted = inbox.counts(session, "quentin").groups
     assert counted == GROUPS * EACH
     assert not any(" task " in statement or "task_candidate" in statement for statement, _ in sent)
 
 
-def test_the_page_of_ten_thousand_takes_no_more_statements_than_the_page_of_fifty(crowd: Story, browse: People) -> None:
+def test_the_page_of_ten_thousand_takes_no_more_statements_than_the_page_of_fifty(story: Story, browse: People) -> None:
     """W26: gina is in one group with 50 tasks, olga in 200 with 10,000: the same number of questions to the database."""
 
     def enrol(act: Act) -> None:
@@ -110,11 +111,11 @@ def test_the_page_of_ten_thousand_takes_no_more_statements_than_the_page_of_fift
             make_grant(act, "olga", f"G{group:03}")
 
     def asked(browser: Browser, path: str) -> int:
-        with sent_to(crowd.installation.database) as sent:
+        with sent_to(story.installation.database) as sent:
             assert browser.get(path).status_code == 200
         return len(sent)
 
-    crowd.given(enrol)
+    story.given(enrol)
     one, many = browse(gina), browse(olga)
     for path in ("/inbox?box=groups", "/inbox?box=groups&sort=amount", "/inbox?box=groups&q=quickplate"):
         few, lots = asked(one, path), asked(many, path)
