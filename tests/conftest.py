@@ -69,8 +69,20 @@ def opened(databases: Databases, kind: str, template: Template | None = None) ->
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Engine]:
-    """Yield an engine on a fresh, whole schema; each test runs on SQLite and on PostgreSQL."""
-    with opened(databases, request.param) as engine:
+    """Yield an engine on a fresh, whole schema; each test runs on SQLite and on PostgreSQL.
+
+    A test marked ``begins_with(template)`` gets a copy of that.
+    """
+    with opened(databases, request.param, _beginning(request)) as engine:
+        yield engine
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def peopled_database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Engine]:
+    """Yield the same with the site and the cast in it: what rooms that know people call their ``database``."""
+    from tests.story import CAST
+
+    with opened(databases, request.param, _beginning(request) or CAST) as engine:
         yield engine
 
 

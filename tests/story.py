@@ -287,24 +287,42 @@ def open_plant(installation: Installation, *, has_erp: bool = False) -> None:
         deploy_all(act, bundle_files())
 
 
-def plant_with(name: str, begin: Callable[[Story], Any] = lambda story: None) -> Template:
-    """Return the template of a plant in which something has happened at 2026-11-22 15:00 UTC; built once per test run."""
+def _settled(name: str, begin: Callable[[Installation, SettableClock], Any]) -> Template:
+    """Return the template of a house in which something has happened at 2026-11-22 15:00 UTC; built once per test run."""
 
     def build(url: str) -> None:
         migrate(url)
         with TemporaryDirectory() as folder:
             house = wire(url, settings=folders_under(Path(folder)), clock=(clock := SettableClock()))
             try:
-                open_plant(house)
-                begin(Story(house, clock))
+                begin(house, clock)
             finally:
                 house.database.dispose()
 
     return Template(name, build)
 
 
+def plant_with(name: str, begin: Callable[[Story], Any] = lambda story: None) -> Template:
+    """Return the template of a plant in which something has happened."""
+
+    def open_and_begin(house: Installation, clock: SettableClock) -> None:
+        open_plant(house)
+        begin(Story(house, clock))
+
+    return _settled(name, open_and_begin)
+
+
+def _people(house: Installation, _clock: SettableClock) -> None:
+    with house.acting("system:arrange") as act:
+        make_site(act)
+        make_cast(act)
+
+
 PLANT = plant_with("plant")
 """The plant that stories happen in."""
+
+CAST = _settled("cast", _people)
+"""A site and its people, and nothing else."""
 
 
 def _default_supplier(act: Act) -> Supplier:

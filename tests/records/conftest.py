@@ -15,6 +15,7 @@ from records.signing import PasswordSigner
 from records.signing_policy import WIRED_AS
 from rules.signing_policy import signing_policy_of
 from tests.clock import SettableClock
+from tests.conftest import peopled_database
 
 
 class OpenGuard:
@@ -54,3 +55,6 @@ def act(house: Installation) -> Iterator[Act]:
     """An open act of rita's that commits at the end of the test."""
     with house.acting("user:rita") as opened:
         yield opened
+
+
+database = peopled_database

@@ -12,7 +12,10 @@ from engine.errors import Invalid
 from engine.words import clock_time
 from records.calendar import BusinessCalendar
 from tests import makers
+from tests.databases import SCHEMA
 from tests.makers import D
+
+pytestmark = pytest.mark.begins_with(SCHEMA)
 
 CHICAGO = ZoneInfo("America/Chicago")
 

@@ -31,6 +31,9 @@ from records.supplier_knowledge import (
 from records.work_order import WorkOrderType
 from rules.supplier_gate import Point, judge
 from tests import makers
+from tests.story import CAST
+
+pytestmark = pytest.mark.begins_with(CAST)
 
 TODAY = dt.date(2026, 11, 22)
 

@@ -22,6 +22,9 @@ from tests import makers
 from tests.clock import SettableClock
 from tests.makers import D
 from tests.outside import OutsideStory
+from tests.story import CAST, PLANT
+
+pytestmark = pytest.mark.begins_with(CAST)
 
 
 @pytest.fixture
@@ -240,6 +243,7 @@ def test_a_quantity_that_is_bought_for_takes_a_major_change_of_both_sides_throug
     assert breaks(installation) == []
 
 
+@pytest.mark.begins_with(PLANT)
 def test_a_quantity_stays_at_least_what_is_away_whoever_signs_less(plant: Installation, clock: SettableClock) -> None:
     """Domain 4c: 24 pieces are at the heat treater, so 23 is refused, by the law and by the database."""
     story = OutsideStory(plant, clock)
