@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,9 +45,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((rank for rank, part in enumerate(SLOW, 1) if part in item.nodeid), 0))
 
 
+def pytest_collection_finish() -> None:
+    """Leave what was imported and compiled out of every later look for garbage: it stays until the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the run's PostgreSQL and remove its folder, once every worker is done."""
-    if not hasattr(config, "workerinput") and RUN in config.stash:
+    if RUN not in config.stash:
+        return
+    if hasattr(config, "workerinput"):
+        config.stash[RUN].let_go()
+    else:
         config.stash[RUN].close()
 
 

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine
+import psycopg
 from sqlalchemy.engine import make_url
 
 from engine.database import connect
@@ -38,6 +39,7 @@ class Databases:
 
     def __init__(self, folder: Path, run: int) -> None:
         self.folder, self.run = folder, run
+        self._maintaining: psycopg.Connection[Any] | None = None
 
     def postgresql_url(self) -> str:
         """Return the URL of the maintenance database of the run's server, starting the server on the first call."""
@@ -107,8 +109,8 @@ class Databases:
         with self._locked("postgresql"):
             maintenance, built = self._server_url(), self.folder / f"postgresql-{wanted.name}"
             if not built.exists():
-                _statement(maintenance, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-                _statement(maintenance, f"CREATE DATABASE {name} TEMPLATE template0")
+                self._maintain(maintenance, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+                self._maintain(maintenance, f"CREATE DATABASE {name} TEMPLATE template0")
                 wanted.build(_with_database(maintenance, name))
                 built.touch()
         with self._postgresql_copy_of(name) as url:
@@ -118,11 +120,18 @@ class Databases:
     def _postgresql_copy_of(self, template: str) -> Iterator[str]:
         maintenance, name = self.postgresql_url(), f"test_{uuid.uuid4().hex[:12]}"
         # PostgreSQL refuses to copy a template while somebody is connected to it: nobody is.
-        _statement(maintenance, f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._maintain(maintenance, f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield _with_database(maintenance, name)
         finally:
-            _statement(maintenance, f"DROP DATABASE {name} WITH (FORCE)")
+            self._maintain(maintenance, f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _maintain(self, url: str, text: str) -> None:
+        """Send a statement to the maintenance database by the one connection that this process keeps to it."""
+        if self._maintaining is None:
+            known = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+            self._maintaining = psycopg.connect(known, autocommit=True)
+        self._maintaining.execute(text.encode())
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
@@ -130,8 +139,15 @@ class Databases:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    def let_go(self) -> None:
+        """Close what this process holds of the server."""
+        if self._maintaining is not None:
+            self._maintaining.close()
+            self._maintaining = None
+
     def close(self) -> None:
         """Stop what the run started and remove its folder."""
+        self.let_go()
         postgres_server.stop(self.folder / "postgresql")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -165,12 +181,3 @@ def _remove_sqlite(path: Path) -> None:
 
 def _with_database(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def _statement(url: str, text: str) -> None:
-    engine: Engine = connect(url).execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(text)
-    finally:
-        engine.dispose()
