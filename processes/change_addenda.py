@@ -74,12 +74,15 @@ def propose_way_back(act: Act, order: ChangeOrder, *, reason: str, seats: Sequen
     return _propose(act, order, AddendumKind.WITHDRAWAL, back, reason=reason, seats=seats)
 
 
-def propose_delta(act: Act, order: ChangeOrder, *, reason: str, seats: Sequence[str]) -> ChangeOrderAddendum:
-    """Propose another disposition for what was refused during implementation (C14); it sets no value by itself.
+def propose_delta(
+    act: Act, order: ChangeOrder, *, reason: str, seats: Sequence[str], values: Sequence[Value] = ()
+) -> ChangeOrderAddendum:
+    """Propose what becomes of pieces during implementation: of a refused task (C14), or of pieces that are away (B13).
 
+    values: another disposition, a row of the impact that was missing, what a work order becomes whose pieces go on to the new revision.
     Raises: Invalid without a reason; Conflict unless the order is being carried out.
     """
-    return _propose(act, order, AddendumKind.DELTA, [], reason=reason, seats=seats)
+    return _propose(act, order, AddendumKind.DELTA, values, reason=reason, seats=seats)
 
 
 def apply_addendum(act: Act, addendum: ChangeOrderAddendum) -> list[ChangeItem]:

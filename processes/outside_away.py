@@ -9,28 +9,30 @@ from enum import StrEnum
 from typing import Any
 
 from engine.act import Act
-from engine.errors import Effect, Invalid
-from engine.jobs import defer
+from engine.errors import Invalid
 from engine.messages import publish
 from engine.registry import Registry, Work
-from processes.documents import sentences, spoken
 from processes.nonconformances import raise_nonconformance
 from processes.notices import tell, tell_role
-from processes.outside_documents import balance_variable, link_of, link_variable, midnight_after, start_of
+from processes.outside_documents import (
+    balance_variable,
+    is_recalled_for_good,
+    link_of,
+    link_variable,
+    midnight_after,
+    start_of,
+)
 from processes.outside_losses import declare_lost
+from processes.outside_messages import mail_supplier
 from processes.outside_moving import NOT_KEPT
 from records import outside
 from records.outside import AWAY, LinkStatus, OutsideLink
 from records.part import process_words
-from rules.order_consistency import judge_link
 
 registry = Registry()
 
 ENDLESS = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 """When an approval ends that none is needed for."""
-
-STOPS_WORK = frozenset({"CON-01", "CON-03", "CON-04", "CON-09"})
-"""Rules whose breach while pieces are away means that the supplier must stop."""
 
 
 class NoticeKind(StrEnum):
@@ -87,8 +89,11 @@ def start_clock(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.step("weigh_balance")
 def weigh_balance(act: Act, work: Work) -> Mapping[str, Any]:
-    """B17: what is still away."""
+    """B17: what is still away; what was called home for good is allocated no more."""
     link = link_of(act, work)
+    if not link.at_supplier and link.shipped > link.recalled > 0 and is_recalled_for_good(link):
+        link.allocated_quantity = link.shipped - link.recalled
+        act.session.flush()
     return {"balance": balance_variable(link), "link": link_variable(link)}
 
 
@@ -114,7 +119,7 @@ def remind_late(act: Act, work: Work) -> None:
     if link.order.buyer_id is not None:
         tell(act, [link.order.buyer_id], subject, key=f"{link.id}:late", record=(link.record_type, link.id))
     tell_role(act, "RECEIVING", subject, key=f"{link.id}:late", record=(link.record_type, link.id))
-    _mail_supplier(
+    mail_supplier(
         act, link, f"{link.order.number}: please send our parts back",
         f"{_away(link)} of {link.operation.work_order.item} were due back on {link.return_by}. Please tell us when they come.",
     )  # fmt: skip
@@ -142,53 +147,6 @@ def hold_lapsed(act: Act, work: Work) -> Mapping[str, Any]:
         act, "QA_SP", f"{link.number} is held: {reason}", key=f"{link.id}:lapsed", record=(link.record_type, link.id)
     )
     return {"link": link_variable(link)}
-
-
-@registry.step("weigh_change")
-def weigh_change(act: Act, work: Work) -> Mapping[str, Any]:
-    """B12: what the changed order means for the pieces that are away."""
-    link = link_of(act, work)
-    found = [
-        finding
-        for finding in judge_link(act.session, link, at="LINK", now=act.now)
-        if finding.effect is not Effect.WARN
-    ]
-    stops = any(finding.rule in STOPS_WORK for finding in found)
-    if stops:
-        outside.hold(
-            act, link, rule=found[0].rule, reason=" ".join(each.sentence for each in found)[:3900], owner="role:QA_ENG"
-        )
-    return {
-        "change": {"stops_work": stops, "findings": sentences(spoken(each) for each in found)},
-        "link": link_variable(link),
-    }
-
-
-@registry.step("send_stop_work")
-def send_stop_work(act: Act, work: Work) -> None:
-    """B12: the supplier is told to stop; the link is held."""
-    link = link_of(act, work)
-    _mail_supplier(
-        act, link, f"STOP WORK: {link.order.number}",
-        f"Stop work on our {link.operation.work_order.item} under {link.order.number} and confirm that you did. A change of the order "
-        "concerns what you are processing.",
-    )  # fmt: skip
-    tell_role(
-        act,
-        "QA_ENG",
-        f"Stop-work notice for {link.number}",
-        key=f"{link.id}:stop:{act.id}",
-        record=(link.record_type, link.id),
-    )
-
-
-@registry.step("escalate_stop_work")
-def escalate_stop_work(act: Act, work: Work) -> None:
-    """B12: nobody confirmed the stop in time."""
-    link = link_of(act, work)
-    subject = f"{link.order.supplier.name} has not confirmed to stop work on {link.number}"
-    for role in ("PUR_LEAD", "QA_ENG"):
-        tell_role(act, role, subject, key=f"{link.id}:unconfirmed:{role}:{act.id}", record=(link.record_type, link.id))
 
 
 @registry.step("keep_notice")
@@ -226,7 +184,7 @@ def settle_notice(act: Act, work: Work) -> Mapping[str, Any]:
             act, link, reason=str(decision.get("reason") or work.get("answer") or "The notice was accepted")
         )
     if work.get("answer"):
-        _mail_supplier(act, link, f"{link.order.number}: our answer to your notice", str(work["answer"]))
+        mail_supplier(act, link, f"{link.order.number}: our answer to your notice", str(work["answer"]))
     return {"link": link_variable(link)}
 
 
@@ -237,23 +195,3 @@ def is_away(link: OutsideLink) -> bool:
 
 def _away(link: OutsideLink) -> str:
     return f"{link.at_supplier.normalize():f} {link.uom}"
-
-
-def _mail_supplier(act: Act, link: OutsideLink, subject: str, text: str) -> None:
-    """Mail the supplier's site, or tell the buyer to call where there is no address."""
-    order = link.order
-    address = (order.supplier_site.email if order.supplier_site is not None else "") or order.supplier.email
-    if address:
-        defer(act, "mail", {"to": [address], "subject": subject, "text": text})
-        return
-    act.note(link.record_type, link.id, "NOT_MAILED", new=f"{order.supplier.name} has no address: {subject}")
-    if order.buyer_id is not None:
-        told = f"Call {order.supplier.name}, who has no mail address: {subject}"
-        tell(
-            act,
-            [order.buyer_id],
-            told,
-            key=f"{link.id}:unmailed:{act.id}",
-            body=text,
-            record=(link.record_type, link.id),
-        )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from engine.act import Act
 from engine.canonical import content_hash
@@ -16,9 +16,11 @@ from engine.registry import Work
 from processes.documents import existing, plain
 from records.nonconformance import Nonconformance, NonconformanceStatus
 from records.outside import OutsideLink
+from records.outside_stop import StopDecision, StopStatus, stops_of
 from records.supplier import ApprovalSubject, Supplier, SupplierApproval
 from records.work_order import WorkOrderOperation
 
+DECIDED = (StopStatus.DECIDED, StopStatus.CARRIED_OUT)
 OPEN = (NonconformanceStatus.OPEN, NonconformanceStatus.DISPOSED)
 
 
@@ -118,7 +120,7 @@ def link_hash(link: OutsideLink) -> str:
 
 
 def balance_variable(link: OutsideLink) -> dict[str, Any]:
-    """Return the variable ``balance``. processed: what did not come home as it left."""
+    """Return the variable ``balance``. processed: what did not come home as it left. is_ended: what was called home goes no more."""
     return {
         "shipped": link.shipped,
         "good": link.good,
@@ -127,7 +129,15 @@ def balance_variable(link: OutsideLink) -> dict[str, Any]:
         "recalled": link.recalled,
         "away": link.at_supplier,
         "processed": link.good + link.scrap + link.lost,
+        "is_ended": is_recalled_for_good(link),
     }
+
+
+def is_recalled_for_good(link: OutsideLink) -> bool:
+    """Whether the board called the pieces of a link home, so that nothing of it is shipped again."""
+    session = object_session(link)
+    stops = stops_of(session, link.id) if session is not None else []
+    return any(stop.decision is StopDecision.RECALL and stop.status in DECIDED for stop in stops)
 
 
 def specification(spec: str | None, spec_rev: str | None) -> str:

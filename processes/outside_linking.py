@@ -186,10 +186,18 @@ def create_link(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.step("cancel_link")
 def cancel_link(act: Act, work: Work) -> None:
-    """B07: the planner gave the share up."""
+    """B07, B13: the planner gave the share up, or what was away came home unprocessed and goes out no more."""
     found = act.session.get(OutsideLink, work["share"]["link_id"])
-    if found is not None and found.is_open:
-        unlink(act, found, reason=str((work.get("decision") or {}).get("reason") or "The share was called off"))
+    if found is None or not found.is_open:
+        return
+    reason = str((work.get("decision") or {}).get("reason") or "The share was called off")
+    if found.standing is not LinkStatus.RECALLED:
+        unlink(act, found, reason=reason)
+        return
+    if found.status is LinkStatus.HOLD:
+        outside.lift_hold(act, found, reason=reason)
+    outside.move(act, found, LinkStatus.CLOSED, reason="The pieces were called home")
+    act.session.flush()
 
 
 @registry.step("check_source")

@@ -69,13 +69,33 @@ def declare_lost(
             {"statement": "is required: date and reference of what the supplier wrote"},
         )
     chosen = follow_up_called(follow_up)
+    return write_off(act, link, quantity, statement=statement, follow_up=chosen, event_id=event_id, serials=serials)
+
+
+def write_off(
+    act: Act,
+    link: OutsideLink,
+    quantity: Decimal,
+    *,
+    statement: str,
+    follow_up: FollowUp,
+    event_id: str,
+    serials: tuple[str, ...] = (),
+) -> OutsideMovement:
+    """Book pieces as gone that somebody who may has given up, and ask planner and buyer to sign what follows; once for an event.
+
+    Raises: Invalid when nothing of the work order would be left; Conflict CON-13 for more than is away.
+    """
+    link = locked(act, link)
+    if (known := movement_called(act.session, event_id)) is not None:
+        return same_movement(known, link)
     check_quantity(quantity, link.uom)
     movement = record_movement(
         act, link, MovementKind.DECLARED_LOST, quantity, event_id=event_id, moved_on=link.site.local_day(act.now),
         serials=serials, statement=statement.strip(),
     )  # fmt: skip
     settle(act, link)
-    _declare(act, movement, chosen)
+    _declare(act, movement, follow_up)
     tell_flow(act, link, "outside.moved")
     return movement
 
@@ -239,4 +259,4 @@ def _write_to_supplier(act: Act, claim: OutsideClaim) -> None:
     )  # fmt: skip
 
 
-__all__ = ["choose_anew", "declare_lost", "follow_up_called", "registry", "sign_loss"]
+__all__ = ["choose_anew", "declare_lost", "follow_up_called", "registry", "sign_loss", "write_off"]

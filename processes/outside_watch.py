@@ -20,6 +20,7 @@ from engine.messages import publish
 from engine.registry import Registry
 from engine.stored.instance import Instance, InstanceRecord, InstanceStatus
 from engine.stored.wait import MessageSubscription
+from processes.outside_changes import changes_on, is_free
 from processes.outside_moving import NOT_KEPT, lapse_findings, tell_flow
 from processes.outside_receiving import is_inspected, is_invoiced, missing_types, rejected_receipts
 from processes.outside_verifying import goes_back
@@ -27,6 +28,7 @@ from records.amendment import standing_on
 from records.nonconformance import Nonconformance, NonconformanceStatus
 from records.outside import FINAL, LinkStatus, OutsideLink, OutsideSight
 from records.outside_loss import open_losses
+from records.outside_stop import stops_of
 from records.work_order import WorkOrderOperation, WorkOrderStatus
 
 _log = logging.getLogger(__name__)
@@ -36,6 +38,9 @@ registry = Registry()
 LAST_LOOK = "outside processing: last look"
 PAUSE = dt.timedelta(seconds=5)
 """Between two looks of one worker; within it nobody at a bench or a dock notices."""
+
+ORDER_FREE = "outside.order_free"
+"""What was decided about the pieces can be carried out: no other amendment of the order is under way."""
 
 MOST = 20
 """Messages that one look tells a flow at most."""
@@ -146,6 +151,8 @@ def _sight(session: Session, link: OutsideLink) -> str:
         "promised": str(line.promised_on), "need_by": str(line.need_by), "amendment": amendment.number if amendment else None,
         "work_order": work_order.status.value, "pieces": str(work_order.quantity), "operation": link.operation.status.value,
     }  # fmt: skip
+    if changes := [change.number for change in changes_on(session, link)]:
+        seen["changes"] = ", ".join(changes)
     if link.shipped:
         # The movements of its own pieces are no news to a flow.
         seen.pop("operation")
@@ -164,10 +171,14 @@ def _conditions(session: Session, link: OutsideLink, now: dt.datetime) -> list[t
     """Return what a flow may wait for, and whether it has come."""
     back = link.standing in (LinkStatus.RETURNED, LinkStatus.VERIFIED)
     if not back:
-        return [("outside.moved", link.standing is LinkStatus.RECALLED or (link.shipped > 0 and not link.at_supplier))]
+        gone = link.standing is LinkStatus.RECALLED or (link.shipped > 0 and not link.at_supplier)
+        return [("outside.moved", gone), (ORDER_FREE, is_free(session, link))]
+    # What a change still stops is not completed, however well it came home.
+    is_decided = not any(stop.is_standing for stop in stops_of(session, link.id))
     return [
+        (ORDER_FREE, is_free(session, link)),
         ("outside.moved", True),
-        ("outside.certified", not missing_types(session, link)),
+        ("outside.certified", is_decided and not missing_types(session, link)),
         ("outside.inspected", is_inspected(session, link)),
         ("outside.disposed", _is_disposed(session, link, now)),
         ("outside.invoiced", is_invoiced(session, link) and not open_losses(session, link.id)),

@@ -180,7 +180,14 @@ def test_a_changed_specification_stops_the_work_and_an_unconfirmed_stop_is_escal
     told = outside.read(lambda session: [notice.subject for notice in session.scalars(select(Notice))])
     assert any("has not confirmed to stop" in subject for subject in told)
     outside.as_("bea").decide("confirm_stop_work", "confirmed", confirmed_by="Ms North")
+    assert (outside.steps, outside.incidents) == (["decide_stop", "receive_parts"], [])
+    outside.as_("ella").decide("decide_stop", "continue_to_new", stop_reason="It is newer", new_spec_rev="E")
+    assert "decide_slot" not in outside.steps, "no change order stands behind the new revision"
+    outside.decide("decide_stop", "finish_as_old", stop_reason="Revision E says the same")
+    for person in ("ella", "quinn"):
+        outside.as_(person).decide("decide_slot", "approve")
     assert (outside.steps, outside.incidents) == (["receive_parts"], [])
+    assert outside.link.status is LinkStatus.AT_SUPPLIER
 
 
 def test_a_moved_date_leaves_the_pieces_alone(outside: OutsideStory) -> None:

@@ -1,0 +1,304 @@
+"""What happens to pieces at a supplier when a change order or an amendment reaches them (domain.md B11-B13)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.act import Act, Installation
+from engine.errors import Invalid
+from processes import change_orders, impact, outside_moving
+from processes.amendment import propose
+from processes.amendment import start as start_amendment
+from records.amendment import PurchaseOrderAmendment
+from records.change_order import ChangeOrder, ChangeOrderStatus, FaiDecision, move
+from records.change_request import OrderClass
+from records.impact import Disposition, RowDisposition, RowStatus, newest_snapshot, rows_of
+from records.notice import Notice
+from records.outside import LinkStatus
+from records.outside_loss import OutsideLoss
+from records.outside_stop import OutsideStop, StopDecision, StopStatus
+from records.part import PartRevision, RevisionStatus
+from records.purchase_order import PurchaseOrder
+from rules.amending import Edits, LineEdit
+from tests import makers
+from tests.clock import SettableClock
+from tests.impacts import approve
+from tests.makers import D
+from tests.outside import OutsideStory, make_heat_treater
+
+
+@pytest.fixture
+def outside(plant: Installation, clock: SettableClock) -> OutsideStory:
+    """Stand in a plant, at 2026-11-22 15:00 UTC."""
+    return OutsideStory(plant, clock)
+
+
+def change_of(outside: OutsideStory, word: Disposition | None, *, title: str = "Thicker flange") -> str:
+    """Approve a change of the part that is away. word: what its impact says of the pieces; None sends that row back."""
+
+    def arrange(act: Act) -> str:
+        link = outside._link(act)
+        before = act.session.get_one(PartRevision, link.part_revision_id)
+        after = makers.make_revision(
+            act, before.part, f"C{title[:1]}", status=RevisionStatus.DRAFT, origin="LOCKSTEP", released_at=None
+        )
+        makers.make_routing(act, after, makers.ROUTING)
+        change = change_orders.open_order(
+            act, change_class=OrderClass.C4, title=title, reason="Cracks at the fillet", fai=FaiDecision.NONE,
+            effectivity_kind="DATE", effectivity_value="2027-01-15",
+        )  # fmt: skip
+        change_orders.add_item(act, change, before, after)
+        change_orders.take_baseline(act, change)
+        move(act, change, ChangeOrderStatus.IMPACT)
+        impact.compute(act, change)
+        impact.freeze(act, change)
+        snapshot = newest_snapshot(act.session, change)
+        assert snapshot is not None
+        for row in rows_of(act.session, snapshot):
+            chosen = (word or Disposition.FINISH_AS_OLD) if row.target == "AT_SUPPLIER" else Disposition.FINISH_AS_OLD
+            impact.dispose(act, row, chosen, owner="role:PLANNER")
+        approve(act, change)
+        if word is None:
+            [said] = act.session.scalars(
+                select(RowDisposition).where(
+                    RowDisposition.change_order_id == change.id, RowDisposition.target_id == link.id
+                )
+            )
+            said.status, said.returned_reason = RowStatus.RETURNED, "The supplier says otherwise"
+        act.session.flush()
+        return change.number
+
+    number: str = outside.given(arrange)
+    outside.watch()
+    return number
+
+
+def change_called(act: Act, number: str) -> ChangeOrder:
+    """Return a change order by its number."""
+    return act.session.scalars(select(ChangeOrder).where(ChangeOrder.number == number)).one()
+
+
+def stops(outside: OutsideStory) -> list[OutsideStop]:
+    """Return the stops, with what tests look at."""
+
+    def ask(session: Session) -> list[OutsideStop]:
+        found = list(session.scalars(select(OutsideStop).order_by(OutsideStop.number)))
+        assert all(each.made is None or each.made.changes is not None for each in found)
+        return found
+
+    found: list[OutsideStop] = outside.read(ask)
+    return found
+
+
+def confirm(outside: OutsideStory) -> None:
+    """Let bea enter who confirmed the stop."""
+    outside.as_("bea").decide("confirm_stop_work", "confirmed", confirmed_by="Ms North")
+
+
+def sign(outside: OutsideStory, verdict: str = "approve") -> None:
+    """Let engineering and quality sign what somebody chose."""
+    for person in ("ella", "quinn"):
+        if outside.tasks("decide_slot"):
+            outside.as_(person).decide("decide_slot", verdict, reason="" if verdict == "approve" else "Not like this")
+
+
+def decide(outside: OutsideStory, verdict: str, **given: Any) -> None:
+    """Let the board choose."""
+    outside.as_("ella").decide("decide_stop", verdict, stop_reason="The flange cracks", **given)
+
+
+def row_of(outside: OutsideStory) -> RowDisposition:
+    """Return what the impact says of the pieces."""
+    link_id = outside.link.id
+    found: RowDisposition = outside.read(
+        lambda session: session.scalars(select(RowDisposition).where(RowDisposition.target_id == link_id)).one()
+    )
+    return found
+
+
+def test_what_the_impact_lets_finish_is_not_stopped(outside: OutsideStory) -> None:
+    outside.ready().ship()
+    change_of(outside, Disposition.FINISH_AS_OLD)
+    assert (outside.link.status, outside.steps, stops(outside)) == (LinkStatus.AT_SUPPLIER, ["receive_parts"], [])
+
+
+def test_a_recall_of_the_impact_is_followed_without_asking_again(outside: OutsideStory) -> None:
+    outside.ready().ship()
+    number = change_of(outside, Disposition.RECALL_TO_SHOP)
+    assert (outside.link.status, outside.link.hold_rule) == (LinkStatus.HOLD, "CON-15")
+    assert outside.steps == ["confirm_stop_work", "receive_parts"]
+    confirm(outside)
+    assert (outside.incidents, outside.steps) == ([], ["receive_parts"])
+    [stop] = stops(outside)
+    assert (stop.decision, stop.status, stop.decided_by) == (StopDecision.RECALL, StopStatus.CARRIED_OUT, number)
+    assert stop.made is not None
+    assert (stop.made.change_order_id, [row.column_name for row in stop.made.changes if row.column_name]) == (
+        stop.change_order_id, ["status"],
+    )  # fmt: skip
+    assert (row_of(outside).status, outside.balance()) == (RowStatus.DONE, (24, 0, 0, 0, 0, 24))
+    with outside.installation.acting("user:sam") as act:
+        outside_moving.recall(act, outside._link(act), D(24), reason=number, event_id="home")
+    outside.settle()
+    outside.watch()
+    assert (outside.link.status, outside.incidents, outside.ended_at) == (LinkStatus.CLOSED, [], "outside_work_undone")
+
+
+def test_what_the_impact_is_silent_about_the_board_decides_and_the_impact_says_it_then(outside: OutsideStory) -> None:
+    outside.ready().ship()
+    change_of(outside, None)
+    confirm(outside)
+    assert outside.steps == ["decide_stop", "receive_parts"]
+    decide(outside, "finish_as_old")
+    sign(outside, "reject")
+    assert (outside.steps, outside.incidents) == (["decide_stop", "receive_parts"], [])
+    decide(outside, "finish_as_old")
+    sign(outside)
+    [stop] = stops(outside)
+    assert (stop.decision, stop.status, stop.made_id) == (StopDecision.FINISH_AS_OLD, StopStatus.CARRIED_OUT, None)
+    assert (row_of(outside).disposition, row_of(outside).status) == (Disposition.FINISH_AS_OLD, RowStatus.DONE)
+    assert (outside.link.status, outside.steps, outside.incidents) == (LinkStatus.AT_SUPPLIER, ["receive_parts"], [])
+    outside.watch()
+    assert outside.steps == ["receive_parts"]
+
+
+def test_scrap_books_the_loss_and_takes_the_pieces_off_the_order(outside: OutsideStory) -> None:
+    outside.ready().ship()
+    change_of(outside, None)
+    confirm(outside)
+    decide(outside, "scrap", follow_up="REDUCE")
+    assert outside.steps == ["decide_stop", "receive_parts"], "nothing would be left of the work order"
+    decide(outside, "scrap", follow_up="REPLENISH")
+    sign(outside)
+    [stop] = stops(outside)
+    assert (stop.status, outside.incidents, outside.balance()) == (StopStatus.CARRIED_OUT, [], (24, 0, 0, 24, 0, 0))
+    [loss] = outside.read(lambda session: session.scalars(select(OutsideLoss)).all())
+    assert (loss.quantity, stop.number in loss.statement) == (24, True)
+    assert stop.made is not None
+    assert stop.made.change_order_id == stop.change_order_id
+    outside.watch()
+    assert (outside.link.status, outside.steps, outside.incidents) == (LinkStatus.VERIFIED, ["claim_pieces"], [])
+
+
+def test_pieces_go_on_to_the_new_revision_at_a_new_price_under_one_change_order(outside: OutsideStory) -> None:
+    outside.given(lambda act: make_heat_treater(act, specs=("PS-455 D", "PS-455 E")))
+    outside.ready().ship()
+    number = change_of(outside, None)
+    confirm(outside)
+    decide(outside, "continue_to_new", new_spec_rev="F")
+    assert outside.steps == ["decide_stop", "receive_parts"], "nobody is approved for revision F"
+    decide(outside, "continue_to_new", quoted_price=D("19.50"), new_spec_rev="E")
+    sign(outside)
+    assert (stops(outside)[0].status, outside.incidents) == (StopStatus.DECIDED, []), "the revision is not released yet"
+    outside.given(lambda act: change_orders.apply(act, change_called(act, number)))
+    outside.watch()
+    [stop] = stops(outside)
+    assert (outside.incidents, stop.status) == ([], StopStatus.CARRIED_OUT)
+    work = outside.operation.work_order
+    assert (outside.operation.spec_rev, work.part_revision_id != outside.link.part_revision_id) == ("E", True)
+    assert stop.made is not None
+    said = {row.column_name: row.new_text for row in stop.made.changes if row.column_name}
+    assert said == {"part_revision_id": work.part_revision_id, "spec_rev": "E", "unit_price": "19.5000"}
+    assert stop.made.change_order_id == stop.change_order_id
+
+
+def test_two_changes_hit_one_link_and_each_is_decided(outside: OutsideStory) -> None:
+    outside.ready().ship()
+    change_of(outside, None, title="Thicker flange")
+    change_of_line(outside)
+    assert [each.turn for each in stops(outside)] == [1, 2]
+    confirm(outside)
+    confirm(outside)
+    decide(outside, "finish_as_old")
+    sign(outside)
+    assert outside.link.status is LinkStatus.HOLD, "the other change still stops the pieces"
+    decide(outside, "recall")
+    sign(outside)
+    assert (outside.incidents, outside.link.status) == ([], LinkStatus.AT_SUPPLIER)
+    assert [each.status for each in stops(outside)] == [StopStatus.CARRIED_OUT] * 2
+
+
+def change_of_line(outside: OutsideStory) -> None:
+    """Approve another change, of what the order says alone; its impact is silent about the pieces."""
+
+    def arrange(act: Act) -> None:
+        link = outside._link(act)
+        change = change_orders.open_order(
+            act, change_class=OrderClass.C4, title="Harder", reason="It wears", effectivity_kind="NEXT_BUILD"
+        )
+        change_orders.add_edit(act, change, link.order_line, "spec_rev", "E")
+        change_orders.take_baseline(act, change)
+        move(act, change, ChangeOrderStatus.IMPACT)
+        approve(act, change)
+
+    outside.given(arrange)
+    outside.watch()
+
+
+def amend(outside: OutsideStory, **values: Any) -> PurchaseOrderAmendment:
+    """Let bea amend the order of the link."""
+    order_id = outside.link.order.id
+    with outside.installation.acting("user:bea") as act:
+        made = propose(
+            act, act.session.get_one(PurchaseOrder, order_id), Edits(lines=[LineEdit(1, values)]), reason="As agreed"
+        )
+        start_amendment(act, made)
+    outside.watch()
+    return made
+
+
+def test_another_price_leaves_the_pieces_alone_and_less_than_is_away_is_refused(outside: OutsideStory) -> None:
+    outside.ready().ship()
+    with pytest.raises(Invalid) as refusal:
+        amend(outside, quantity=D(23))
+    assert "shipped to the supplier" in str(refusal.value.fields)
+    amend(outside, unit_price=D("18.10"))
+    assert (outside.steps, stops(outside), outside.incidents) == (["receive_parts"], [], [])
+
+
+def test_a_technical_amendment_stops_the_work_and_is_taken_back_when_the_pieces_finish_as_ordered(
+    outside: OutsideStory,
+) -> None:
+    outside.given(lambda act: make_heat_treater(act, specs=("PS-455 D", "PS-455 E")))
+    outside.ready().ship()
+    change_of(outside, Disposition.FINISH_AS_OLD)
+    made = amend(outside, spec_rev="E")
+    assert (made.change_class.value, outside.link.hold_rule) == ("C4", "CON-14")
+    confirm(outside)
+    outside.watch()
+    [stop] = stops(outside)
+    assert (stop.status, outside.incidents, outside.link.status) == (StopStatus.CARRIED_OUT, [], LinkStatus.AT_SUPPLIER)
+    now = outside.read(lambda session: session.get_one(PurchaseOrderAmendment, made.id))
+    assert now.status.value == "WITHDRAWN"
+
+
+def test_nobody_confirms_and_the_lead_hears_of_it_after_four_hours(outside: OutsideStory) -> None:
+    outside.ready().ship()
+    change_of(outside, None)
+    outside.after(hours=3.9)
+    assert not any("has not confirmed" in each for each in told(outside))
+    outside.after(hours=0.2)
+    assert any("has not confirmed to stop work" in each for each in told(outside))
+    outside.as_("bea").decide("confirm_stop_work", "not_reached")
+    assert (outside.steps, stops(outside)[0].confirmed_by) == (["decide_stop", "receive_parts"], "")
+
+
+def told(outside: OutsideStory) -> list[str]:
+    """Return what people were told."""
+    found: list[str] = outside.read(lambda session: [notice.subject for notice in session.scalars(select(Notice))])
+    return found
+
+
+def test_what_is_home_before_anybody_decides_is_decided_no_more(outside: OutsideStory) -> None:
+    outside.ready().ship()
+    change_of(outside, None)
+    outside.take_back(24)
+    outside.certify()
+    assert (outside.link.standing, outside.steps) == (LinkStatus.RETURNED, ["confirm_stop_work"])
+    confirm(outside)
+    assert stops(outside)[0].status is StopStatus.LAPSED
+    outside.watch()
+    assert (outside.link.status, outside.steps, outside.incidents) == (LinkStatus.VERIFIED, [], [])
