@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.canonical import content_hash
@@ -56,24 +56,24 @@ class Cause:
 
 def changes_on(session: Session, link: OutsideLink) -> list[ChangeOrder]:
     """Return the change orders that are approved, not carried out yet, and change what a link's pieces are, or what is done to them."""
-    revisions = {link.part_revision_id, link.order_line.part_revision_id, link.operation.work_order.part_revision_id}
-    revisions.discard(None)
-    rows = {link.order_line_id, link.order.id, link.operation_id, link.operation.work_order_id, *revisions}
+    wanted = select(ChangeOrder).where(ChangeOrder.status.in_(CARRIED)).order_by(ChangeOrder.number)
+    carried = list(session.scalars(wanted))
+    if not carried:
+        return []
+    work = link.operation.work_order
+    revisions = {link.part_revision_id, link.order_line.part_revision_id, work.part_revision_id} - {None}
     definitions = select(ProductDefinitionRef.id).where(ProductDefinitionRef.part_revision_id.in_(revisions))
+    rows = {link.order_line_id, link.order.id, link.operation_id, work.id, *revisions, *session.scalars(definitions)}
     affected = select(AffectedItem.change_order_id).where(
         AffectedItem.part_revision_from_id.in_(revisions), AffectedItem.action != ItemAction.DOC_ONLY
     )
     named = select(ChangeItem.change_id).where(
-        ChangeItem.change_type == ChangeOrder.__tablename__, ChangeItem.change_hash == ChangeOrder.content_hash,
-        ChangeItem.column_name.not_in(COMMERCIAL), or_(ChangeItem.row_id.in_(rows), ChangeItem.row_id.in_(definitions)),
+        ChangeItem.change_type == ChangeOrder.__tablename__, ChangeItem.row_id.in_(rows),
+        ChangeItem.change_hash.in_([order.content_hash for order in carried if order.content_hash is not None]),
+        ChangeItem.column_name.not_in(COMMERCIAL),
     )  # fmt: skip
-    wanted = select(ChangeOrder).where(ChangeOrder.status.in_(CARRIED)).order_by(ChangeOrder.number)
-    open_orders = list(session.scalars(wanted))
-    if not open_orders:
-        return []
-    by_revision = set(session.scalars(affected))
-    by_value = set(session.scalars(named.where(ChangeItem.change_id.in_([each.id for each in open_orders]))))
-    return [order for order in open_orders if order.id in by_revision | by_value]
+    found = {*session.scalars(affected), *session.scalars(named)}
+    return [order for order in carried if order.id in found]
 
 
 def word_of(session: Session, change: ChangeOrder, link: OutsideLink) -> RowDisposition | None:
