@@ -289,7 +289,7 @@ def _definition(act: Act, stop: OutsideStop, spec_rev: str | None, after: str | 
         ("approved_hash", work.approved_hash, hashed),
     )
     return [
-        (work.record_type, work.id, name, text_of(type(work), name, old), new)
+        (work.record_type, work.id, name, text_of(type(work), name, old), new, UPDATE)
         for name, old, new in values
         if old is not None
     ]

@@ -18,7 +18,7 @@ from processes.outside_changes import DECISIONS, Cause, causes, changes_on, word
 from processes.outside_documents import link_of, link_variable
 from processes.outside_losses import follow_up_called
 from processes.outside_messages import mail_supplier
-from processes.outside_stop_effects import carry_out, new_row_of, refuse_impossible, values_of
+from processes.outside_stop_effects import carry_out, refuse_impossible, values_of
 from records import outside
 from records.change_order import AddendumStatus, move_addendum
 from records.outside import OutsideLink
@@ -235,7 +235,6 @@ def _round(act: Act, stop: OutsideStop) -> dict[str, Any]:
             reason=words.strip(),
             seats=roles,
             values=values_of(act, stop),
-            added=new_row_of(act, stop),
         )
         stop.addendum_id = addendum.id
         act.session.flush()
