@@ -350,7 +350,7 @@ def impact_variable(act: Act, order: ChangeOrder) -> dict[str, Any]:
         "rows": sentences(row_sentence(row) for row in rows[:MOST_ROWS_SHOWN]),
         "total": f"{len(rows)} rows, {plain(counted)} pieces", "cost": cost, "cost_text": f"{cost:,.2f} {order.site.currency}",
         "areas": [
-            {"area": area.value, "name": area.value.lower().replace("_", " "), "groups": groups_of(act, role)}
+            {"area": area.value, "name": area.value.capitalize().replace("_", " "), "groups": groups_of(act, role)}
             for area, role in lanes if area not in said and area is not AssessmentArea.FINANCE
         ],
         "needs_finance": any(area is AssessmentArea.FINANCE and area not in said for area, _ in lanes),
@@ -360,7 +360,7 @@ def impact_variable(act: Act, order: ChangeOrder) -> dict[str, Any]:
 
 
 def _assessed(said: ImpactAssessment) -> str:
-    return f"{said.area.lower().replace('_', ' ')}: {said.answer.lower().replace('_', ' ')}. {said.text}".strip()
+    return f"{said.area.capitalize().replace('_', ' ')}: {said.answer.lower().replace('_', ' ')}. {said.text}".strip()
 
 
 def _without_finance(problems: list[str]) -> list[str]:

@@ -42,6 +42,17 @@ OURS = frozenset({TaskKind.UPDATE_BOM, TaskKind.AMEND_PO, TaskKind.CHANGE_WO, Ta
 """Kinds that Lockstep itself carries out, where it can."""
 
 
+TITLES = {
+    TaskKind.UPDATE_BOM: "Release what follows", TaskKind.UPDATE_ROUTING: "Release routing and instructions",
+    TaskKind.AMEND_PO: "Amend the order", TaskKind.CHANGE_WO: "Change the work order", TaskKind.MOVE_STOCK: "Move the stock",
+    TaskKind.NOTIFY_SUPPLIER: "Tell the supplier", TaskKind.NOTIFY_CUSTOMER: "Tell the customer",
+    TaskKind.TRAIN: "Train whoever works by it", TaskKind.FAI: "Prove it by a first article",
+    TaskKind.REVALIDATE: "Validate the process again", TaskKind.LABEL: "Change the labels",
+    TaskKind.VERIFY: "Verify first pieces, records and stock",
+}  # fmt: skip
+"""What a task is called that is about no document of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A task before it is written. about: type, id and name of its document."""
@@ -285,18 +296,23 @@ def _wanted(session: Session, order: ChangeOrder) -> Iterator[Planned]:
     for (kind, _), pairs in documents.items():
         yield _for_document(session, kind, pairs)
     for kind in kinds_for(order, mine) - {kind for kind, _ in documents}:
-        words = task_rule(kind).words
-        yield Planned(kind, words, about_order, kind is TaskKind.UPDATE_BOM)
+        yield Planned(kind, TITLES[kind], about_order, kind is TaskKind.UPDATE_BOM)
 
 
 def _for_document(session: Session, kind: TaskKind, pairs: Sequence[tuple[AffectedOrder, RowDisposition]]) -> Planned:
     row, first = pairs[0]
-    said = "; ".join(f"{each.number} ({at.native_ref}, {at.state})" for at, each in pairs)
+    said = "; ".join(_said(at, each) for at, each in pairs)
     about_type, about_id = _about(session, kind, row)
     name = row.native_ref.partition("/")[0] if kind is TaskKind.AMEND_PO else row.native_ref
     due = min((each.due_on for _, each in pairs if each.due_on is not None), default=None)
     is_ours = kind in OURS and all(change_carrying.can(each.target, each.disposition) for _, each in pairs)
     return Planned(kind, said, (about_type, about_id, name), is_ours, first.owner, due)
+
+
+def _said(row: AffectedOrder, said: RowDisposition) -> str:
+    """Say what becomes of pieces: ``Convert 24 EA of WO-7511, not started``."""
+    word, state = (str(each.value).lower().replace("_", " ") for each in (said.disposition, row.state))
+    return f"{word.capitalize()}: {said.quantity.normalize():f} {said.uom} of {row.native_ref}, {state}"
 
 
 def _about(session: Session, kind: TaskKind, row: AffectedOrder) -> tuple[str, str]:
@@ -370,7 +386,7 @@ def _pending(session: Session, order: ChangeOrder) -> Iterator[tuple[tuple[str, 
                     (
                         about,
                         HoldEffect(effect),
-                        f"{order.number} says {what} of {each.quantity.normalize():f} {each.uom}",
+                        f"{order.number} says of {each.quantity.normalize():f} {each.uom}: {what}",
                     )
                 )
     yield from sorted(found, key=lambda each: (each[1] is not HoldEffect.BLOCK, each[0][2]))

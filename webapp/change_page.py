@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, Date
+from flask import url_for
+from sqlalchemy import Boolean, Date, select
 from sqlalchemy.orm import Session
 
+from engine import tasks
 from engine.database import Scaled
 from engine.errors import NotFound
 from engine.record import Operation
 from engine.redline import Difference, Field, Kind, Redline, Shape
 from engine.stored.definition import Definition
+from engine.stored.task import Task, TaskState
 from processes.change_rows import Row, row_of
 from processes.change_values import name_of, name_of_row, record_of
-from records.change_order import ChangeOrder
+from records.change_order import ChangeOrder, ChangeOrderStatus
 from records.change_request import ChangeRequest, ChangeRequestEdit
 from rules.change_control import items_of
 from rules.change_item import ChangeItem
 from rules.guard import BY_TABLE
+from webapp import route, visit
 from webapp.formats import words
 from webapp.naming import name_of_id
 from webapp.redline import View, view_of
+
+S = ChangeOrderStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,54 @@ class Panel:
     count: Callable[[Session, ChangeOrder], int] = lambda session, order: 0
 
 
+NOW: Mapping[ChangeOrderStatus, str] = {
+    S.DRAFT: "It is being written: the revisions it affects, the values it sets, from when it counts.",
+    S.IMPACT: "The areas say what it means to them; owners decide what becomes of every row on the tab Impact.",
+    S.REVIEW: "Its content is sealed. The board reads exactly this, and each function signs its vote.",
+    S.CONFLICT: "What it stands on has moved. Rebase it, merge it into another change, or withdraw it.",
+    S.RETURNED: "It was returned to be written again; whoever signed signs the new version.",
+    S.APPROVED: "It is approved. Its tasks are planned, each with what undoes it.",
+    S.IMPLEMENTING: "Its tasks are carried out, stage by stage; the orders on its list wait for it.",
+    S.VERIFYING: "Everything is done and read back. Quality, nobody who did a task, verifies it.",
+    S.EMERGENCY_ACTIVE: "Two people signed it for a bounded reach. Nothing of it is shipped before the board approves it.",
+    S.OVERDUE_HOLD: "It was not done in time: what it lists is held until somebody decides how it goes on.",
+    S.REJECTED: "The board refused it. Nothing of it is applied.",
+    S.WITHDRAWN: "It was taken back. What was done of it is undone.",
+    S.CLOSED: "It is verified and closed. A further change needs a new change order.",
+}  # fmt: skip
+"""What happens to a change in each status, in one sentence."""
+MOST_TURNS = 8
+
+WORDS = frozenset({"status", "effectivity", "kind", "type", "action"})
+"""Columns whose values are codes of ours."""
+
 PANELS: dict[str, Panel] = {}
 """By tab: ``impact``, ``tasks``, ``board``; whoever fills one registers it here. A tab that nobody fills says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Something that somebody does next. url: empty where the visitor may not open it."""
+
+    title: str
+    who: str
+    due_at: dt.datetime | None
+    url: str
+
+
+def turns_of(session: Session, instance_id: str | None) -> list[Turn]:
+    """Return whose turn it is in a change's flow: its open tasks, the most urgent first."""
+    if instance_id is None:
+        return []
+    wanted = select(Task).where(Task.instance_id == instance_id, Task.state == TaskState.OPEN)
+    me, found = visit.visitor().user_id, list(session.scalars(wanted.order_by(Task.due_at, Task.id).limit(MOST_TURNS)))
+    return [
+        Turn(
+            task.title, route.waits_for(session, task), task.due_at,
+            url_for("review.show", task_id=task.id) if tasks.may_see(session, task, me) else "",
+        )
+        for task in found
+    ]  # fmt: skip
 
 
 def values_of(session: Session, order: ChangeOrder) -> View:
@@ -104,7 +157,7 @@ def _named(session: Session, item: ChangeItem | ChangeRequestEdit, text: str) ->
     named = name_of_id(session, item.table_name, item.column_name, text)
     if named is not None:
         return named
-    return words(text) if item.column_name == "status" else text
+    return words(text) if item.column_name in WORDS else text
 
 
 def _shape(table: str, column: str) -> Shape:

@@ -15,19 +15,22 @@ from sqlalchemy.orm import Session
 
 from engine.record import Record
 from records.amendment import PurchaseOrderAmendment
+from records.change_order import ChangeOrder
+from records.change_request import ChangeRequest
 from records.cost_centre import availability
+from records.impact import assessments_of
 from records.part import Criticality, process_words
 from records.purchase_order import PurchaseOrder
 from records.requisition import Requisition
 from records.supplier import Supplier, SupplierStatus
 from records.work_order import WorkOrder
-from webapp import amendment_page, visit
+from webapp import amendment_page, change_dossier, visit
 from webapp.formats import day, money, plural, quantity, words
 
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """One document as the review page shows it. digest: label and sentence; template: of its lines."""
+    """One document as the review page shows it. digest: label and sentence; template: of its lines, under heading, given more."""
 
     record: Any
     kind_words: str
@@ -36,6 +39,8 @@ class Dossier:
     template: str
     status: str
     people: Mapping[str, str] = field(default_factory=dict)
+    heading: str = "Lines"
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,24 @@ def _amendment(session: Session, record: PurchaseOrderAmendment) -> Dossier:
     people = {"Supplier": order.supplier.name} | ({"Buyer": order.buyer.name} if order.buyer else {})
     return Dossier(
         record, "Amendment", record_url(record.record_type, record.id), digest, "documents/amendment_review.html",
-        record.status.value, people,
+        record.status.value, people, heading="Changes",
+    )  # fmt: skip
+
+
+def _change_order(session: Session, record: ChangeOrder) -> Dossier:
+    people = {"Owner": change_dossier.name_of(session, record.owner)}
+    more = {"rows": change_dossier.rows_shown(session, record), "said": assessments_of(session, record)}
+    return Dossier(
+        record, "Change order", record_url(record.record_type, record.id), change_dossier.digest_of(session, record),
+        "changes/review.html", record.status.value, people, heading="What it changes and touches", more=more,
+    )  # fmt: skip
+
+
+def _change_request(session: Session, record: ChangeRequest) -> Dossier:
+    people = {"Asked by": change_dossier.name_of(session, record.originator)}
+    return Dossier(
+        record, "Change request", record_url(record.record_type, record.id), change_dossier.request_digest(record),
+        "changes/request_review.html", record.status.value, people, heading="The request",
     )  # fmt: skip
 
 
@@ -179,6 +201,8 @@ KINDS: Mapping[str, Kind] = {
     "requisition": Kind(Requisition, "Requisition", _requisition),
     "purchase_order": Kind(PurchaseOrder, "Purchase order", _order),
     "work_order": Kind(WorkOrder, "Work order", _work_order),
+    "change_order": Kind(ChangeOrder, "Change order", _change_order),
+    "change_request": Kind(ChangeRequest, "Change request", _change_request),
     "purchase_order_amendment": Kind(PurchaseOrderAmendment, "Amendment", _amendment),
 }
 PAGES: Mapping[str, str] = {

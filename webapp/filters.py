@@ -20,6 +20,7 @@ from records.signing_policy import policy_in
 from rules import reviewing
 from webapp import change_links, dossiers, formats, refusals, visit
 from webapp.assets import asset
+from webapp.change_dossier import CLASS_WORDS
 from webapp.security import form_proof
 
 GOOD = frozenset(
@@ -170,6 +171,7 @@ class Group:
 def install(app: Flask) -> None:
     """Give the templates their filters and functions."""
     app.jinja_env.filters.update(
+        change_class=lambda value: CLASS_WORDS.get(str(value), str(value)),
         day=lambda value: formats.day(value, customs()),
         document_url=lambda value: dossiers.record_url(value.record_type, value.id),
         due=lambda value: formats.due(value, visit.now(), customs()),

@@ -166,7 +166,12 @@ def face(name: str) -> int:
 INITIALS = frozenset({"po", "wo", "osp", "ncr", "erp", "mes"})
 """Words that are initials, and stay so."""
 
-SPELT_OUT = {"PART_RCVD": "partly received", "RCVD": "received"}
+SPELT_OUT = {
+    "PART_RCVD": "partly received", "RCVD": "received", "DOC_ERROR": "error in a document", "SUPPLIER_NOTICE": "notice of a supplier",
+    "CAPA": "corrective action", "REGULATORY": "regulation", "UPDATE_BOM": "release", "UPDATE_ROUTING": "routing and instructions",
+    "AMEND_PO": "amendment", "CHANGE_WO": "work order", "MOVE_STOCK": "stock", "NOTIFY_SUPPLIER": "supplier",
+    "NOTIFY_CUSTOMER": "customer", "TRAIN": "training", "FAI": "first article", "REVALIDATE": "validation", "LABEL": "labels",
+}  # fmt: skip
 """Codes whose letters are no words."""
 
 

@@ -58,9 +58,23 @@ VERDICTS: Mapping[str, tuple[str, str, str]] = {
     "resubmit": ("Resubmit", "a", "send"),
     "issue": ("Issue", "a", "send"),
     "clear": ("Clear", "a", "check"),
+    "accept": ("Accept", "a", "check"),
+    "defer": ("Put off", "b", "back"),
+    "duplicate": ("Duplicate", "", "copy"),
+    "emergency": ("Emergency", "", "alert"),
+    "no_impact": ("No impact", "a", "check"),
+    "impact": ("Impact", "", "arrow"),
+    "concern": ("Concern", "", "question"),
+    "done": ("Done", "a", "check"),
+    "refused": ("Refused", "r", "x"),
+    "verified": ("Verified", "a", "check"),
+    "failed": ("Failed", "r", "x"),
+    "close": ("Close", "a", "check"),
 }
 """Verdict to its words, its key and its icon; other outcomes of a diagram are shown by their own word."""
-REASON_NEEDED = frozenset({"reject", "return", "ask", "approve_with_condition"})
+REASON_NEEDED = frozenset(
+    {"reject", "return", "ask", "approve_with_condition", "defer", "duplicate", "refused", "failed", "contain"}
+)
 QUIET = frozenset({"return", "reject", "ask", "approve_with_condition", "withdraw", "cancel", "refuse"})
 
 
@@ -403,8 +417,12 @@ def needs_both(session: Session, session_id: str) -> bool:
 def _counts(review: Review) -> str:
     if not review.dossier:
         return review.task.title
-    lines = len(getattr(review.dossier.record, "lines", ()))
-    parts = [formats.plural(lines, "line"), formats.plural(review.redline.count, "difference"), review.progress_words]
+    lines = getattr(review.dossier.record, "lines", None)
+    parts = [
+        *([formats.plural(len(lines), "line")] if lines is not None else []),
+        formats.plural(review.redline.count, "difference"),
+        review.progress_words,
+    ]
     return f"{', '.join(parts)}, version {review.dossier.record.version}"
 
 

@@ -14,6 +14,7 @@ from engine.decisions import of_record as decisions_on
 from engine.stored.task import Task, TaskState
 from processes.approval_plan import STAGE_NAMES
 from records.approval import ApprovalSlot, slots_of
+from records.vote import requirements_of
 from webapp import filters, visit
 from webapp.formats import plural, words
 
@@ -54,7 +55,8 @@ def stages_of(session: Session, record_type: str, record_id: str, content_hash: 
     decisions = _standing(session, record_type, record_id, content_hash)
     for slot in slots_of(session, record_type, record_id, content_hash):
         seats.setdefault(slot.stage, []).append(_seat(session, slot, open_tasks, decisions))
-    return [_stage(number, found) for number, found in sorted(seats.items())]
+    names = {one.position: words(one.function) for one in requirements_of(session, record_id, content_hash)}
+    return [_stage(number, found, names.get(number)) for number, found in sorted(seats.items())]
 
 
 def _seat(
@@ -73,7 +75,7 @@ def _seat(
     return Seat(_names(session, [f"role:{slot.role}"], ()) or role, role, "Later", "", slot.why)
 
 
-def _stage(number: int, seats: Sequence[Seat]) -> Stage:
+def _stage(number: int, seats: Sequence[Seat], name: str | None = None) -> Stage:
     done = sum(seat.tone == "good" for seat in seats)
     if any(seat.tone in ("bad", "warn") for seat in seats):
         tone = "bad"
@@ -82,8 +84,8 @@ def _stage(number: int, seats: Sequence[Seat]) -> Stage:
     else:
         tone = "now" if any(seat.words == "Waiting" for seat in seats) else ""
     return Stage(
-        number, STAGE_NAMES.get(number, f"Stage {number}"), seats, tone, f"{done} of {plural(len(seats), 'signature')}"
-    )
+        number, name or STAGE_NAMES.get(number, f"Stage {number}"), seats, tone, f"{done} of {plural(len(seats), 'signature')}"
+    )  # fmt: skip
 
 
 def waits_for(session: Session, task: Task) -> str:

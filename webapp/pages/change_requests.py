@@ -17,7 +17,7 @@ from processes import change_requests as desk
 from processes.change_values import edit_of, read_value, record_called
 from records.change_order import ChangeOrder, ChangeOrderRequest
 from records.change_request import ChangeRequest, OrderClass, RequestSource, RequestStatus, Urgency
-from webapp import change_page, document_page, formats, listing
+from webapp import change_dossier, change_page, document_page, formats, listing
 from webapp.pages import orders
 from webapp.refusals import status_of
 from webapp.visit import acting, read_anew, reading, visitor
@@ -140,7 +140,7 @@ def _form(form: Mapping[str, str], refusal: Refused | None = None) -> str:
     return render_template(
         "changes/request_form.html", form=form, refusal=refusal, errors=refusal.fields if isinstance(refusal, Invalid) else {},
         turns=[*turns, (turns[-1] if turns else 0) + 1], sources=_options(RequestSource), urgencies=_options(Urgency),
-        classes=_options(OrderClass),
+        classes=list(change_dossier.CLASS_WORDS.items()),
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from records.change_order import (
 )
 from records.change_request import OrderClass
 from records.part import DefinitionKind, PartRevision
-from webapp import change_page, document_page, formats, listing, typed
+from webapp import change_dossier, change_page, document_page, formats, listing, typed
 from webapp.pages import change_requests, orders
 from webapp.refusals import status_of
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -40,6 +40,8 @@ pages = Blueprint("changes", __name__)
 Page = str | tuple[str, int] | Answer
 S = ChangeOrderStatus
 STEPS = (S.DRAFT, S.IMPACT, S.REVIEW, S.APPROVED, S.IMPLEMENTING, S.VERIFYING, S.CLOSED)
+STANDS_ON_ITS_BASELINE = frozenset({S.DRAFT, S.IMPACT, S.REVIEW, S.RETURNED, S.CONFLICT, S.EMERGENCY_ACTIVE})
+"""While its revisions must still be what they were; an approved order changes them itself."""
 TABS = (
     ("summary", "Summary"),
     ("changes", "Changes"),
@@ -189,14 +191,18 @@ def _show(order: ChangeOrder, refusal: Refused | None = None, *, tab: str = "") 
     session = reading()
     panels = {name: panel.values(session, order) for name, panel in change_page.PANELS.items()}
     values = change_page.values_of(session, order)
+    beside = document_page.beside(session, order, order.content_hash)
     counts = {"changes": values.count + len(order.affected)} | {
         name: panel.count(session, order) for name, panel in change_page.PANELS.items()
     }
     return render_template(
-        "changes/order.html", document=order, refusal=refusal, beside=document_page.beside(session, order, order.content_hash),
+        "changes/order.html", document=order, refusal=refusal, beside=beside,
         tab=tab or request.args.get("tab", "summary"), tabs=[(key, words, counts.get(key, 0)) for key, words in TABS],
         steps=[(step, _tone(order, step)) for step in STEPS], values=values, panels=panels, registered=change_page.PANELS,
-        moved=moved_since(order) if not order.is_over else [], form=request.form,
+        moved=moved_since(order) if order.status in STANDS_ON_ITS_BASELINE else [], form=request.form,
+        happens=change_page.NOW[order.status], digest=change_dossier.digest_of(session, order),
+        turns=change_page.turns_of(session, beside.instance.id if beside.instance else None),
+        first_article=change_dossier.FIRST_ARTICLES[order.fai] if order.fai else "not decided",
         errors=refusal.fields if isinstance(refusal, Invalid) else {},
         may_write=order.is_free and visitor().holds(*change_requests.SPECIALISTS),
         may_withdraw=not order.is_over and order.effective_at is None and visitor().holds(*change_requests.SPECIALISTS),
@@ -217,8 +223,9 @@ def _form(form: Mapping[str, str], refusal: Refused | None = None) -> str:
     asked = form.get("request", "")
     return render_template(
         "changes/order_form.html", form=form, refusal=refusal, errors=refusal.fields if isinstance(refusal, Invalid) else {},
-        asked=change_requests.find(reading(), asked) if asked else None, classes=_options(OrderClass), types=_options(ChangeType),
-        kinds=_options(EffectivityKind), decisions=_options(FaiDecision),
+        asked=change_requests.find(reading(), asked) if asked else None, classes=list(change_dossier.CLASS_WORDS.items()),
+        types=_options(ChangeType), kinds=_options(EffectivityKind),
+        decisions=[(one.value, said.capitalize()) for one, said in change_dossier.FIRST_ARTICLES.items()],
     )  # fmt: skip
 
 
