@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import select
 
 from engine.act import Act
-from engine.errors import Conflict, Invalid, NotFound
+from engine.errors import Conflict, Invalid, NotFound, RuleViolation
 from processes.notices import tell_role
 from processes.work_order_planning import need_planner
 from processes.work_order_schedule import on_working_days
-from records.resource import Resource, ResourceKind, work_centre_called
+from records.resource import Resource, ResourceKind, WorkCentre, work_centre_called
 from records.work_order import DONE, ENDED, LOCKSTEP, UNRELEASED, WorkOrder, WorkOrderOperation
+from rules.law import block, subject_of
 from rules.order_consistency import links_of_work
 from rules.work_order_release import order_lines_for
 
@@ -58,8 +59,8 @@ def replan(
 def assign_equipment(act: Act, operation: WorkOrderOperation, code: str) -> WorkOrderOperation:
     """Give an operation another machine of its work centre, whose machines are equally qualified (4c: C0). code: empty for none.
 
-    Raises: Forbidden to who plans no work; Conflict UNCONTROLLED_CHANGE for a machine of another centre, which is a change of class C3,
-    or ILLEGAL_TRANSITION once the operation is over; Invalid for what is no machine in service.
+    Raises: Forbidden to who plans no work; RuleViolation UNCONTROLLED_CHANGE for a machine of another centre, which is class C3,
+    or Conflict ILLEGAL_TRANSITION once the operation is over; Invalid for what is no machine in service.
     """
     order = operation.work_order
     need_planner(act, order=order)
@@ -71,7 +72,7 @@ def assign_equipment(act: Act, operation: WorkOrderOperation, code: str) -> Work
     machine = _machine(act, code) if code.strip() else None
     if machine is not None and machine.work_centre_id != operation.work_centre_id:
         has = machine.work_centre.code if machine.work_centre is not None else "none"
-        raise _another_centre(operation, f"{machine.code} belongs to {has}")
+        raise _another_centre(operation, f"{machine.code} belongs to {has}", machine.work_centre)
     operation.equipment, operation.equipment_id = machine, machine.id if machine is not None else None
     act.session.flush()
     return operation
@@ -80,7 +81,7 @@ def assign_equipment(act: Act, operation: WorkOrderOperation, code: str) -> Work
 def move_to_centre(act: Act, operation: WorkOrderOperation, code: str) -> WorkOrderOperation:
     """Plan an operation at another work centre, while the order is a plan.
 
-    Raises: Conflict UNCONTROLLED_CHANGE once it is released: another group is a change of class C3; Invalid for an unknown centre.
+    Raises: RuleViolation UNCONTROLLED_CHANGE once it is released: another group is a change of class C3; Invalid for an unknown centre.
     """
     order = operation.work_order
     need_planner(act, order=order)
@@ -91,7 +92,7 @@ def move_to_centre(act: Act, operation: WorkOrderOperation, code: str) -> WorkOr
     if centre.id == operation.work_centre_id:
         return operation
     if order.status not in UNRELEASED:
-        raise _another_centre(operation, f"it was to be done at {centre.code}")
+        raise _another_centre(operation, f"it was to be done at {centre.code}", centre)
     operation.work_centre, operation.work_centre_id = centre, centre.id
     act.session.flush()
     return operation
@@ -107,12 +108,21 @@ def _machine(act: Act, code: str) -> Resource:
     return found
 
 
-def _another_centre(operation: WorkOrderOperation, found: str) -> Conflict:
+def _another_centre(operation: WorkOrderOperation, found: str, centre: WorkCentre | None) -> RuleViolation:
     planned = operation.work_centre.code if operation.work_centre is not None else "its work centre"
-    return Conflict(
+    sentence = (
         f"Expected {operation.number} to stay in the qualified group {planned} that it was released for, but {found}: that needs change "
-        f"class C3. Choose a machine of {planned}, or raise a change order.",
-        code="UNCONTROLLED_CHANGE", record=(operation.work_order.record_type, operation.work_order_id),
+        f"class C3. Choose a machine of {planned}, or raise a change order."
+    )
+    return RuleViolation(
+        [
+            block(
+                "UNCONTROLLED_CHANGE", sentence, subject_of(operation), field="work_centre_id" if centre is not None else "",
+                old=operation.work_centre_id,
+                new=centre.id if centre is not None else None, owner="role:ENG_AUTH",
+                way_out="Ask for a change with these edits.",
+            )
+        ]
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 from engine.act import Act, Installation
 from engine.audit import chain_of
 from engine.errors import Conflict, Invalid, RuleViolation
+from engine.verification import verify
 from processes import change_addenda, change_orders
 from processes.change_references import add_reference, remove_reference
 from processes.change_values import record_called, rows_named
@@ -80,6 +81,8 @@ def test_a_bill_of_material_is_exchanged_as_the_board_signed_it_and_the_way_back
             ("BOM-1", "3", "a" * 64)
         ]
         assert record_called(act.session, "P-900/B BOM BOM-1") is revision.definitions[0]
+    with plant.reading() as session:
+        assert [str(one) for one in verify(session)] == []
 
 
 def test_a_document_that_may_not_come_or_go_is_refused_with_its_reason(plant: Installation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.makers import make_absence, make_cost_centre, make_grant, make_revisi
 from tests.people import PASSWORD, QUICK, bea, carl, lena, max_, rita
 from tests.scenarios.desk import refused_attempts, signing
 from tests.story import Story
-from tests.webapp.api.conftest import Calling, problem
+from tests.webapp.api.conftest import Calling, Client, problem
 from tests.webapp.conftest import People
 
 D = Decimal
@@ -134,15 +135,37 @@ def test_a_revision_is_not_changed_by_api_without_a_change_order(story: Story, c
     before = story.order
     client = calling(bea)
     path = f"/orders/{order.id}"
-    body = {"lines": [{"line_no": 1, "part_revision": "P-200/C"}]}
+    body = {"lines": [{"line_no": 1, "part_revision": "P-200/C", "quantity": "101"}]}
     refused = problem(client.patch(path, body, match=client.tag(path)), 409, "UNCONTROLLED_CHANGE")
+    offered_instead(client, refused, order, is_sent=is_sent)
     finding = next(one for one in refused["findings"] if one["field"] == "part_revision_id")
     assert (finding["old_words"], finding["new_words"]) == ("P-200/B", "P-200/C")
     assert "needs change class C" in finding["sentence"]
     after = story.order
-    assert (after.revision, after.status, after.version) == (0, before.status, before.version)
+    assert (after.revision, after.status) == (0, before.status)
     assert after.lines[0].part_revision_id == before.lines[0].part_revision_id
+    assert after.lines[0].quantity == before.lines[0].quantity
     assert ("user:bea", "UNCONTROLLED_CHANGE") in refused_attempts(story)
+
+
+def offered_instead(client: Client, refused: dict[str, Any], order: PurchaseOrder, *, is_sent: bool) -> None:
+    """What was refused is offered again as requests that are taken as they are, but for the reason."""
+    first, asking = refused["instead"]
+    assert first["href"] == f"/api/v1/orders/{order.id}/{'amendments' if is_sent else 'withdrawal'}"
+    if is_sent:
+        assert (first["change_class"] in ("C1", "C2"), asking["change_class"]) == (True, "C4")
+        assert first["body"]["lines"] == [{"line_no": 1, "quantity": "101"}]
+        answer = client.post(
+            first["href"].removeprefix("/api/v1"), first["body"] | {"reason": "One for the test bench"}
+        )
+        assert [one["new"] for one in answer.json["changes"] if one["column"] == "quantity"] == ["101.000000"]
+    assert asking["body"]["edits"][0]["new"] == "P-200/C"
+    problem(client.post("/change-requests", asking["body"]), 422, "INVALID")
+    kept = client.post("/change-requests", asking["body"] | {"problem": "Cracks at the fillet"})
+    assert (kept.status_code, asking["missing"]) == (201, ["problem"])
+    assert [(one["record"], one["column"]) for one in kept.json["edits"]] == [
+        (asking["body"]["edits"][0]["record"], "part_revision_id")
+    ]
 
 
 def test_nothing_of_a_refused_change_stands_in_the_chain_as_done(story: Story, calling: Calling) -> None:

@@ -12,6 +12,7 @@ from marshmallow import Schema, fields
 
 from records.api_key import SCOPES
 from webapp.api.endpoints import ENDPOINTS, Endpoint
+from webapp.api.instead import Offer
 from webapp.api.problems import MEDIA_TYPE
 from webapp.api.shapes import Answer
 from webapp.api.tasks import Bar
@@ -35,7 +36,7 @@ PLACE = re.compile(r"<(\w+)>")
 
 
 class Problem(Answer):
-    """Why something was not done (RFC 9457). fields: dotted path to a sentence."""
+    """Why something was not done (RFC 9457). fields: dotted path to a sentence; instead: what takes refused edits."""
 
     type = fields.String()
     title = fields.String()
@@ -44,6 +45,7 @@ class Problem(Answer):
     code = fields.String()
     instance = fields.String()
     findings = fields.List(fields.Nested(Bar))
+    instead = fields.List(fields.Nested(Offer))
     fields_ = fields.Dict(keys=fields.String(), values=fields.String(), data_key="fields")
 
 

@@ -24,8 +24,9 @@ from records.purchase_order import (
     PurchaseOrderLine,
     approved_hash,
 )
+from rules.amending import HEADER, Edits, LineEdit
 from webapp import filters, order_form
-from webapp.api import bodies, callers
+from webapp.api import bodies, callers, instead
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
 from webapp.api.messages import PublicationAnswer, as_it_was, as_subject
@@ -273,11 +274,12 @@ def get_order(record_id: str) -> dict[str, Any]:
     answer=OrderDetail, render=_show, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def change_order(act: Act, body: dict[str, Any], record_id: str) -> str:
-    """Change a draft, as a buyer. Of any other order a controlled value answers 409 UNCONTROLLED_CHANGE with both values."""
+    """Change a draft, as a buyer. A controlled value of another order answers 409 UNCONTROLLED_CHANGE with what takes it instead."""
     order = pages.find(act.session, record_id)
     pages.need(*BUYERS)
     bodies.seen_tag(_tag(order))
     lines = _known_lines(order, body)
+    instead.remember(order, body, _as_amended(act.session, body))
     if order.status is OrderStatus.DRAFT:
         with act.session.no_autoflush:
             order_form.fill(act.session, order, _typed_over(order, body), visitor().how)
@@ -366,6 +368,21 @@ def _line_values(session: Session, given: dict[str, Any], *, is_draft: bool) -> 
         # Both: the guard reads the column, the laws read what stands behind it.
         found |= {"part_revision_id": revision.id, "part_revision": revision}
     return found
+
+
+def _as_amended(session: Session, body: dict[str, Any]) -> Edits:
+    """Return the same edits as an amendment takes them."""
+    lines = []
+    for given in body.get("lines", []):
+        values = {
+            name: value
+            for name, value in given.items()
+            if name not in ("line_no", "part_revision", "customer_reference")
+        }
+        if "part_revision" in given:
+            values["part_revision_id"] = part_revision_called(session, given["part_revision"]).id
+        lines.append(LineEdit(given["line_no"], values))
+    return Edits({name: body[name] for name in HEADER if name in body}, lines)
 
 
 def part_revision_called(session: Session, number: str) -> PartRevision:

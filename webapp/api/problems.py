@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import orjson
@@ -76,6 +76,10 @@ KINDS: Mapping[type[Refused], tuple[str, str]] = {
 """Kind of refusal to the name in its type and its title; the first that fits a refusal's class counts."""
 
 
+INSTEAD: list[Callable[[Refused], list[dict[str, Any]]]] = []
+"""Who knows requests that would take what a refusal refused; each gives a list of ``Offer``."""
+
+
 def install(blueprint: Blueprint) -> None:
     """Answer whatever goes wrong below /api/v1 with a problem."""
     blueprint.register_error_handler(Refused, answer)
@@ -94,6 +98,7 @@ def answer(refusal: Refused) -> Response:
         "type": f"{DOCS}#{name}", "title": title, "status": status, "detail": refusal.message, "code": refusal.code,
         "instance": f"urn:uuid:{g.get('act_id') or g.request_id}", "findings": _findings(refusal),
         "fields": refusal.fields if isinstance(refusal, Invalid) else {},
+        "instead": [offer for offers in INSTEAD for offer in offers(refusal)],
     }  # fmt: skip
     response = Response(orjson.dumps(body), status, mimetype=MEDIA_TYPE)
     if status == 401:
@@ -164,6 +169,7 @@ def _answer_bug(error: Exception) -> Response:
     body = {
         "type": f"{DOCS}#bug", "title": "A mistake of ours", "status": 500, "code": "BUG", "instance": f"urn:uuid:{act_id}",
         "detail": "Expected to answer, but something inside Lockstep failed. Nothing is half done.", "findings": [], "fields": {},
+        "instead": [],
     }  # fmt: skip
     return Response(orjson.dumps(body), 500, mimetype=MEDIA_TYPE)
 

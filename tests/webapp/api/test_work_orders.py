@@ -169,9 +169,14 @@ def test_another_quantity_is_proposed_and_refused_by_api(calls: Client, calling:
 
 
 def test_a_machine_of_another_group_is_refused_by_api(calls: Client, story: Story, seven: str) -> None:
-    story.given(lambda act: make_resource(act, "X-9"))
+    lathe = story.given(
+        lambda act: make_resource(act, "X-9", work_centre=make_work_centre(act, "LATHE")).work_centre_id
+    )
     answer = calls.patch(f"{seven}/operations/10", {"equipment": "X-9"}, match=calls.tag(seven))
-    assert "C3" in problem(answer, 409, "UNCONTROLLED_CHANGE")["detail"]
+    refused = problem(answer, 409, "UNCONTROLLED_CHANGE")
+    (offer,) = refused["instead"]
+    assert ("C3" in refused["detail"], offer["href"]) == (True, "/api/v1/change-requests")
+    assert [(edit["column"], edit["new"]) for edit in offer["body"]["edits"]] == [("work_centre_id", lathe)]
     problem(calls.patch(f"{seven}/operations/99", {"equipment": ""}, match=calls.tag(seven)), 404, "NOT_FOUND")
     problem(calls.patch(f"{seven}/operations/10", {"work_centre": "none"}, match=calls.tag(seven)), 422, "INVALID")
     assert calls.patch(f"{seven}/operations/10", {"equipment": ""}, match=calls.tag(seven)).status_code == 200
