@@ -11,9 +11,11 @@ from engine.act import Act
 from engine.decisions import Decision
 from engine.registry import Registry, Work
 from engine.stored.task import Task, TaskState
+from processes.board_addenda import keep_slot_vote
 from processes.notices import tell
 from processes.task_notices import people_of
 from records.approval import slots_of
+from records.change_order import ChangeOrderAddendum
 from records.signing import signature_of
 
 registry = Registry()
@@ -28,8 +30,18 @@ def fill_slot(act: Act, work: Work) -> Mapping[str, Any]:
         subject = f"A question about {record['number']}"
         tell(act, [requester], subject, key=f"ask:{act.id}", body=decision["reason"], record=_document(record))
         return {"question": decision["reason"], "question_by": decision["name"]}
+    decision_id = _decision_of(act, work, record)
+    if record["type"] == ChangeOrderAddendum.record_type:
+        keep_slot_vote(
+            act,
+            record["id"],
+            int(slot["stage"]),
+            decision_id,
+            verdict=decision["verdict"],
+            text=decision.get("reason") or "",
+        )
     if decision["verdict"] == "approve":
-        _seat(act, work, record, slot)
+        _seat(act, decision_id, record, slot)
         return {}
     return {"reason": decision["reason"]}
 
@@ -58,8 +70,7 @@ def tell_next_level(act: Act, work: Work) -> None:
     tell(act, people, subject, key=f"escalate:{task.id}", body=task.title, record=_document(record))
 
 
-def _seat(act: Act, work: Work, record: Mapping[str, Any], slot: Mapping[str, Any]) -> None:
-    """Fill by stage and role, because after an escalation somebody of another role signs for the seat."""
+def _decision_of(act: Act, work: Work, record: Mapping[str, Any]) -> str | None:
     assert work.instance is not None
     made = (
         select(Decision.id)
@@ -68,7 +79,11 @@ def _seat(act: Act, work: Work, record: Mapping[str, Any], slot: Mapping[str, An
         .order_by(Decision.seq.desc())
         .limit(1)
     )
-    decision_id = act.session.scalar(made)
+    return act.session.scalar(made)
+
+
+def _seat(act: Act, decision_id: str | None, record: Mapping[str, Any], slot: Mapping[str, Any]) -> None:
+    """Fill by stage and role, because after an escalation somebody of another role signs for the seat."""
     signature = signature_of(act.session, decision_id) if decision_id is not None else None
     if signature is None:
         return

@@ -91,14 +91,21 @@ def call_board(act: Act, target: Decidable, *, cost: Decimal | None = None) -> l
     judged = judged_for(act.session, order, subject, cost=cost)
     barred = {conflict.user_id for conflict in conflicts_on(act.session, target.id)}
     for position, row in enumerate(judged.rows, start=1):
+        # Of an addendum each function is asked once, as the round that signs it does: any holder of its role speaks for it.
+        is_order = isinstance(target, ChangeOrder)
         requirement = BoardRequirement(
             target_type=target.record_type, target_id=target.id, target_hash=hashed, position=position,
-            function=row.outputs["function"], role=row.outputs["role"], rule=VoteRule(row.outputs["rule"]),
-            needed=int(row.outputs["needed"]), has_veto=bool(row.outputs["has_veto"]), why=row.words, judged_by=judged.hash,
+            function=row.outputs["function"], role=row.outputs["role"],
+            rule=VoteRule(row.outputs["rule"]) if is_order else VoteRule.N_OF,
+            needed=int(row.outputs["needed"]) if is_order else 1, has_veto=bool(row.outputs["has_veto"]), why=row.words,
+            judged_by=judged.hash,
         )  # fmt: skip
         act.session.add(requirement)
         act.session.flush()
-        _seat_members(act, requirement, order, barred)
+        if is_order:
+            _seat_members(act, requirement, order, barred)
+        else:
+            _seat(act, requirement, None)
         _open_slot(act, requirement)
     act.session.flush()
     return seats_for(act.session, target)
@@ -166,6 +173,15 @@ def vote(
     _refuse_incomplete(ballot)
     seat = seat_of(act, target)
     task = task_of(act.session, target, seat, _barred(act.session, target))
+    if (
+        task is None
+        and not isinstance(target, ChangeOrder)
+        and (asking := next(open_tasks(act.session, target), None)) is not None
+    ):
+        raise Conflict(
+            f"Expected {asking.title} to be decided first, by {', '.join(asking.candidates)}; then it is your turn",
+            code="NOT_YOUR_TURN", record=(target.record_type, target.id),
+        )  # fmt: skip
     if task is not None:
         return _decide_task(act, target, seat, task, ballot, signature, meeting_id)
     subject = Subject(
@@ -202,7 +218,8 @@ def keep_vote(
         seat=seat, seat_id=seat.id, target_type=target.record_type, target_id=target.id, target_hash=signature.content_hash,
         function=seat.requirement.function, voter_id=signature.signer_id, on_behalf_of_id=_stands_in_for(act, seat),
         verdict=ballot.verdict, text=ballot.text[:4000], condition=ballot.condition[:4000], weight=seat.weight,
-        signature=signature, signature_id=signature.id, decision_id=signature.decision_id, meeting_id=meeting_id, cast_at=act.now,
+        signature=signature, signature_id=signature.id, decision_id=signature.decision_id, meeting_id=meeting_id,
+        cast_at=signature.signed_at,
     )  # fmt: skip
     act.session.add(cast)
     act.session.flush()

@@ -14,6 +14,7 @@ from engine.canonical import canonical_json, content_hash
 from engine.errors import Conflict, Forbidden
 from engine.ports import SignatureRequest
 from processes import board as voting
+from processes import board_addenda
 from processes.goods_signature import sign
 from records.approval import ApprovalSlot, slots_of
 from records.board import Board
@@ -55,6 +56,8 @@ def add_to_agenda(act: Act, meeting: Meeting, target: voting.Decidable) -> Agend
     """Put a document on the agenda; what was taken off comes back. Raises: Forbidden; Conflict once the meeting is over."""
     _refuse_stranger(act, meeting.board)
     _refuse_over(meeting)
+    if isinstance(target, ChangeOrderAddendum):
+        board_addenda.bring(act, target)
     known = next((item for item in meeting.items if item.target_id == target.id), None)
     if known is not None:
         if known.status in (ItemStatus.REMOVED, ItemStatus.POSTPONED):

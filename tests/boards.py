@@ -7,13 +7,15 @@ from decimal import Decimal
 from engine.act import Act
 from engine.ports import SignatureRequest
 from processes import board as voting
-from processes import boards, change_orders
+from processes import boards, change_orders, meetings
 from records.board import Board
 from records.change_order import ChangeOrder, ChangeOrderStatus, move
 from records.change_request import OrderClass
-from records.vote import Verdict, Vote
+from records.meeting import ItemStatus, Meeting
+from records.vote import Outcome, Verdict, Vote
 from tests.changes import revised
 from tests.people import PASSWORD
+from tests.story import Story
 
 SEATS = (
     ("ella", "ENGINEERING", "ENG_AUTH"), ("quinn", "QUALITY", "QA_ENG"), ("olga", "MANUFACTURING", "OPS_DIR"),
@@ -57,3 +59,29 @@ def cast(act: Act, order: ChangeOrder, verdict: str, *, text: str = "", conditio
     """Vote as whoever acts, on the content as it is."""
     ballot = voting.Ballot(Verdict(verdict), order.content_hash or "", text, condition)
     return voting.vote(act, order, ballot, ask(verdict, act.user_id or ""))
+
+
+def convened(story: Story, *people: str) -> str:
+    """Open a meeting with everything that waits, and let people join it; return its id."""
+    with story.installation.acting("user:olga") as act:
+        (board,) = boards.boards_of(act.session)
+        held = meetings.open_meeting(act, meetings.plan_meeting(act, board, starts_at=act.now))
+    for person in people:
+        with story.installation.acting(f"user:{person}") as act:
+            meetings.attend(act, act.session.get_one(Meeting, held.id))
+    return held.id
+
+
+def vote_there(story: Story, person: str, meeting_id: str, number: str, verdict: str = "approve", **said: str) -> None:
+    with story.installation.acting(f"user:{person}") as act:
+        (item,) = (one for one in act.session.get_one(Meeting, meeting_id).agenda if one.number == number)
+        target = meetings.target_of(act.session, item)
+        ballot = voting.Ballot(Verdict(verdict), target.content_hash or "", **said)
+        meetings.vote_in(act, item, ballot, ask(verdict, person))
+    story.settle()
+
+
+def agenda(story: Story, meeting_id: str) -> dict[str, tuple[ItemStatus, Outcome | None]]:
+    return story.read(  # type: ignore[no-any-return]
+        lambda session: {one.number: (one.status, one.outcome) for one in session.get_one(Meeting, meeting_id).agenda}
+    )

@@ -16,13 +16,14 @@ from engine.stored.task import Task
 from processes import board as voting
 from processes import boards, meetings
 from processes.change_orders import send_to_review, take_baseline, write
+from processes.minutes import minutes_pdf
 from records.change_order import ChangeOrder, ChangeOrderStatus, move
 from records.change_request import OrderClass
 from records.meeting import ItemStatus, Meeting, MeetingStatus
 from records.roles import grants_of, revoke
 from records.signature import SignatureStatus
 from records.signing import signatures_on, supersede
-from records.vote import Outcome, Verdict, votes_on
+from records.vote import BoardRequirement, BoardSeat, Outcome, Verdict, VoteRule, votes_on
 from rules import duties
 from rules.board_votes import tally_words
 from tests.boards import SEATS, ask, cast, in_review, seated, submitted
@@ -207,6 +208,14 @@ def test_a_meeting_is_held_voted_in_and_its_minutes_are_signed_by_its_chair(plan
     with plant.acting("user:max") as act:
         meetings.attend(act, act.session.get_one(Meeting, meeting_id))
     vote("ella", "approve")
+    with plant.acting("user:max") as act:
+        meetings.leave(act, act.session.get_one(Meeting, meeting_id))
+        meetings.leave(_as(act, "ella"), act.session.get_one(Meeting, meeting_id))
+    with pytest.raises(Conflict, match=r"3 members.* but 2 are"):
+        vote("quinn", "approve")
+    for person in ("max", "ella"):
+        with plant.acting(f"user:{person}") as act:
+            meetings.attend(act, act.session.get_one(Meeting, meeting_id))
     vote("quinn", "approve", text="I would rather wait for the audit")
     vote("fred", "approve")
     with plant.acting("user:olga") as act:
@@ -219,6 +228,13 @@ def test_a_meeting_is_held_voted_in_and_its_minutes_are_signed_by_its_chair(plan
         meetings.sign_minutes(act, held, request, seen_hash=held.minutes_hash or "")
         assert held.status is MeetingStatus.SIGNED
         assert '"Engineering 1/1, Quality 1/1, Finance 1/1, board 3 of 3"' in (held.minutes or "")
+        (said,) = meetings.minutes_of(act.session, held, at=act.now)["items"]
+        printed = [(one["name"], one["title"], one["meaning"], one["where"]) for one in said["votes"]]
+        assert ("Quinn Harper", "Quality engineer", "APPROVED", "meeting") in printed
+        assert all(one["signed_at"] for one in said["votes"])
+        (signed,) = signatures_on(act.session, held.record_type, held.id)
+        assert (signed.printed_title, signed.content_hash) == ("Director of operations", held.minutes_hash)
+        assert minutes_pdf(act.session, held).startswith(b"%PDF")
     with plant.acting("system:intruder") as act, pytest.raises(RuleViolation), act.attempt():
         act.session.connection().execute(text("UPDATE board_meeting SET minutes = '{}'"))
 
@@ -337,3 +353,44 @@ def test_the_settings_of_a_board_change_under_a_signature_with_a_reason(plant: I
         boards.change(
             act, act.session.get_one(boards.Board, board_id), ask("approve", "ella"), {"name": "X"}, reason="Y"
         )
+
+
+def test_weights_and_so_many_of_a_function_are_counted_by_the_database_too(plant: Installation) -> None:
+    """Engineering needs a weight of 3 of 2, 2 and 1; quality two of three: nothing less moves the order, whoever moves it."""
+    with plant.acting("system:arrange") as act:
+        make_cast(act)
+        for person in ("pat", "max"):
+            make_grant(act, person, "ENG_AUTH")
+        for person in ("olga", "carl"):
+            make_grant(act, person, "QA_ENG")
+    with plant.acting("user:rita") as act:
+        order, _, _ = revised(act, change_class=OrderClass.C3)
+        take_baseline(act, order)
+        move(act, order, S.IMPACT)
+        send_to_review(act, order)
+        order_id = order.id
+        for position, (name, role, rule, needed, members) in enumerate((
+            ("ENGINEERING", "ENG_AUTH", VoteRule.WEIGHT, 3, {"ella": 2, "pat": 2, "max": 1}),
+            ("QUALITY", "QA_ENG", VoteRule.N_OF, 2, {"quinn": 1, "olga": 1, "carl": 1}),
+        ), start=1):  # fmt: skip
+            asked = BoardRequirement(
+                target_type=order.record_type, target_id=order.id, target_hash=order.content_hash or "", position=position,
+                function=name, role=role, rule=rule, needed=needed, has_veto=False, judged_by="0" * 64,
+            )  # fmt: skip
+            for place, (person, weight) in enumerate(members.items(), start=1):
+                asked.seats.append(BoardSeat(position=place, role=role, user_id=person, weight=weight, has_veto=False))
+            act.session.add(asked)
+            make_slot(act, order, record_hash=order.content_hash or "", role=role, stage=position)
+    for person, verdict, can_move in (
+        ("ella", "approve", False), ("max", "approve", False), ("quinn", "approve", False), ("carl", "reject", False),
+        ("olga", "approve", True),
+    ):  # fmt: skip
+        by(plant, person, order_id, verdict, text="" if verdict == "approve" else "No")
+        with plant.acting("user:rita") as act:
+            order = act.session.get_one(ChangeOrder, order_id)
+            if can_move:
+                assert tally_words(voting.standings(act.session, order)) == "Engineering 3/3, Quality 2/2, board 2 of 2"
+                move(act, order, S.APPROVED)
+            else:
+                with pytest.raises(RuleViolation), act.attempt():
+                    move(act, order, S.APPROVED)

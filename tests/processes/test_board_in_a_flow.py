@@ -9,13 +9,13 @@ import pytest
 from engine import inbox
 from engine.errors import Conflict, RuleViolation
 from processes import board as voting
-from processes import boards, change_control, change_orders, meetings
+from processes import change_control, change_orders, meetings
 from records.change_order import ChangeOrder
 from records.change_request import OrderClass
 from records.meeting import ItemStatus, Meeting
 from records.roles import user_called
-from records.vote import Outcome, Verdict, votes_on
-from tests.boards import SEATS, ask, in_review, seated
+from records.vote import Outcome, votes_on
+from tests.boards import SEATS, agenda, convened, in_review, seated, vote_there
 from tests.change_story import Change
 from tests.changes import revised
 from tests.makers import make_cast, make_grant
@@ -46,32 +46,6 @@ def waiting_for(story: Story, person: str) -> list[str]:
     """What waits in somebody's inbox to be voted on."""
     found = story.read(lambda session: inbox.page(session, person, box="mine").items)
     return [one.task.record_number for one in found if one.task and one.task.element_id == "vote_on_change"]
-
-
-def convened(story: Story, *people: str) -> str:
-    """Open a meeting with everything that waits, and let people join it; return its id."""
-    with story.installation.acting("user:olga") as act:
-        (board,) = boards.boards_of(act.session)
-        held = meetings.open_meeting(act, meetings.plan_meeting(act, board, starts_at=act.now))
-    for person in people:
-        with story.installation.acting(f"user:{person}") as act:
-            meetings.attend(act, act.session.get_one(Meeting, held.id))
-    return held.id
-
-
-def vote_there(story: Story, person: str, meeting_id: str, number: str, verdict: str = "approve", **said: str) -> None:
-    with story.installation.acting(f"user:{person}") as act:
-        (item,) = (one for one in act.session.get_one(Meeting, meeting_id).agenda if one.number == number)
-        target = meetings.target_of(act.session, item)
-        ballot = voting.Ballot(Verdict(verdict), target.content_hash or "", **said)
-        meetings.vote_in(act, item, ballot, ask(verdict, person))
-    story.settle()
-
-
-def agenda(story: Story, meeting_id: str) -> dict[str, tuple[ItemStatus, Outcome | None]]:
-    return story.read(  # type: ignore[no-any-return]
-        lambda session: {one.number: (one.status, one.outcome) for one in session.get_one(Meeting, meeting_id).agenda}
-    )
 
 
 def test_a_vote_in_the_meeting_closes_the_task_of_the_inbox_and_the_last_one_moves_the_flow(story: Story) -> None:

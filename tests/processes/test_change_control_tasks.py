@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
+from engine.errors import Conflict
+from records.meeting import ItemStatus
+from records.vote import Outcome
+from tests.boards import agenda, convened, seated, vote_there
 from tests.change_story import dated, the_change
 from tests.story import Story
 
@@ -18,5 +24,14 @@ def test_an_effectivity_with_open_tasks_is_overdue_until_the_board_moves_it(stor
     story.as_("pat").complete(
         "move_effectivity", effectivity_value=dt.date(2027, 2, 1), effectivity_reason="The supplier is late"
     )
-    change.sign("ella", "quinn", "olga", "max")
-    assert (change.status, change.order.effectivity_value) == ("IMPLEMENTING", "2027-02-01")
+    change.sign("ella")
+    story.given(seated)
+    meeting_id = convened(story, "ella", "quinn", "max")
+    (number,) = agenda(story, meeting_id)
+    with pytest.raises(Conflict, match="your turn"):
+        vote_there(story, "max", meeting_id, number)
+    vote_there(story, "quinn", meeting_id, number)
+    change.sign("olga")
+    vote_there(story, "max", meeting_id, number)
+    assert agenda(story, meeting_id) == {number: (ItemStatus.DECIDED, Outcome.APPROVE)}
+    assert (change.status, change.order.effectivity_value, story.incidents) == ("IMPLEMENTING", "2027-02-01", [])

@@ -14,8 +14,8 @@ from werkzeug.wrappers import Response as Answer
 from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
 from processes import board as voting
+from processes import board_addenda, meetings
 from processes import boards as keeping
-from processes import meetings
 from processes.minutes import minutes_pdf
 from records.board import Board, boards_of
 from records.change_order import ChangeOrder, ChangeOrderAddendum
@@ -34,7 +34,6 @@ from webapp.visit import acting, now, read_anew, reading, visitor
 pages = Blueprint("boards", __name__)
 
 Page = str | tuple[str, int] | Answer
-VERDICTS = tuple((verdict.value, formats.words(verdict)) for verdict in Verdict)
 
 
 @pages.get("/boards")
@@ -232,11 +231,17 @@ def _meeting(held: Meeting, refusal: Refused | None = None) -> str:
     members = held.board.members_at(held.closed_at or now())
     return render_template(
         "boards/meeting.html", meeting=held, items=items, mine=mine, refusal=refusal, form=request.form, errors=errors_of(refusal),
-        is_open=is_open, is_chair=me == held.chair_id, is_present=held.is_present(me), verdicts=VERDICTS,
+        is_open=is_open, is_chair=me == held.chair_id, is_present=held.is_present(me), verdicts=_verdicts(mine),
         members=members, may_join=me == held.chair_id or any(me in (one.user_id, one.deputy_id) for one in members),
         others=[one for one in meetings.waiting_for(session, held.board) if one.id not in listed],
         to_sign=held.status is MeetingStatus.CLOSED and me == held.chair_id, content_hash=held.minutes_hash or "", **values,
     )  # fmt: skip
+
+
+def _verdicts(mine: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return what may be said about the chosen item: an addendum has no parts and no conditions."""
+    is_addendum = mine is not None and isinstance(mine["target"], ChangeOrderAddendum)
+    return [(one.value, formats.words(one)) for one in (board_addenda.VERDICTS if is_addendum else Verdict)]
 
 
 def _agenda_row(session: Session, item: AgendaItem) -> dict[str, Any]:
