@@ -9,9 +9,8 @@ import typst
 from sqlalchemy.orm import Session
 
 from engine.errors import NotFound
+from processes.signed_by import signed_on
 from records.meeting import Meeting
-from records.signature import SignatureStatus
-from records.signing import printed, signatures_on
 
 TEMPLATE = Path(__file__).with_name("minutes.typ")
 
@@ -22,11 +21,7 @@ def minutes_pdf(session: Session, meeting: Meeting) -> bytes:
         raise NotFound(f"Expected minutes of {meeting.number}, but it is {meeting.status}")
     said = json.loads(meeting.minutes) | {
         "hash": meeting.minutes_hash,
-        "signed": [
-            printed(one)
-            for one in signatures_on(session, meeting.record_type, meeting.id)
-            if one.status is SignatureStatus.VALID and one.content_hash == meeting.minutes_hash
-        ],
+        "signed": signed_on(session, meeting, meeting.minutes_hash, number=meeting.number),
     }
     content = typst.compile(TEMPLATE, sys_inputs={"data": json.dumps(said, ensure_ascii=False)})
     assert isinstance(content, bytes)

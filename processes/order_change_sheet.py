@@ -12,6 +12,7 @@ from sqlalchemy.orm import object_session
 from engine.redline import Difference, Kind, Shape
 from engine.wording import in_words
 from processes.documents import plain
+from processes.signed_by import signed_amendment
 from records.amendment import AmendmentKind, PurchaseOrderAmendment
 from rules.amendment_redline import printed, printed_line, redline_of
 from rules.amendment_words import PRINTED
@@ -43,11 +44,19 @@ def _data(amendment: PurchaseOrderAmendment) -> dict[str, Any]:
         "total_after": f"{amendment.total_after:,.2f}",
         "is_offered": amendment.acknowledgement_id is not None,
         "hash": amendment.hash_after,
+        "content": amendment.content_hash,
+        "signatures": _signatures(amendment),
         "lines": [
             {"no": line.line_no, "item": line.item, "quantity": plain(line.quantity), "uom": line.uom}
             for line in order.lines
         ],
     }  # fmt: skip
+
+
+def _signatures(amendment: PurchaseOrderAmendment) -> list[dict[str, str]]:
+    session = object_session(amendment)
+    assert session is not None
+    return signed_amendment(session, amendment)
 
 
 def _told(amendment: PurchaseOrderAmendment) -> list[Difference]:

@@ -12,10 +12,9 @@ from sqlalchemy.orm import object_session
 
 from processes.documents import plain
 from processes.erp import document_of, proofs_of
+from processes.signed_by import signed_order, with_reasons
 from records.purchase_order import LineStatus, PurchaseOrder, PurchaseOrderLine
 from records.quality_clause import QualityClause
-from records.signature import SignatureStatus
-from records.signing import printed, signatures_on
 
 TEMPLATE = Path(__file__).with_name("order_sheet.typ")
 
@@ -61,7 +60,7 @@ def _data(order: PurchaseOrder, *, kind: str) -> dict[str, Any]:
         "clauses": _clauses(order),
         "hash": document.hash,
         "proofs": proofs_of(document),
-        "signatures": _signatures(order) if kind == "keying" else [],
+        "signatures": _signatures(order, kind),
     }
 
 
@@ -101,15 +100,12 @@ def _clauses(order: PurchaseOrder) -> list[dict[str, str]]:
     ]
 
 
-def _signatures(order: PurchaseOrder) -> list[str]:
+def _signatures(order: PurchaseOrder, kind: str) -> list[dict[str, str]]:
     session = object_session(order)
     if session is None:
         return []
-    return [
-        printed(signature)
-        for signature in signatures_on(session, order.record_type, order.id)
-        if signature.status is SignatureStatus.VALID
-    ]
+    found = signed_order(session, order)
+    return with_reasons(session, found, order) if kind == "keying" else found
 
 
 def _money(amount: Any, *, places: int = 2) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from engine.errors import NotFound
 from processes.documents import plain
 from processes.outside_documents import specification
+from processes.signed_by import signed_order
 from records.outside import OutsideMovement
 from records.part import OutsideProcess
 
@@ -69,4 +70,5 @@ def data_of(session: Session, movement: OutsideMovement) -> dict[str, Any]:
         "coupons": link.coupon_plan,
         "certificates": [CERTIFICATES.get(code, code) for code in line.certificates],
         "documents": list(movement.documents),
+        "signatures": signed_order(session, order),
     }

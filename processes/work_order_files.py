@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Invalid, Refused
+from processes.signed_by import signed_on
 from processes.work_order_event import FIELDS, Event
 from processes.work_order_events import post_event
 from records.work_order import WorkOrder, WorkOrderOperation
@@ -260,6 +261,7 @@ def traveller_pdf(session: Session, order: WorkOrder, *, printed_by: str, printe
         "printed": f"Printed by {printed_by}, {printed_at}. Uncontrolled when printed: the record is in Lockstep.",
         "code": qr_svg(order.number),
         "operations": [_row(operation) for operation in order.operations],
+        "signatures": signed_on(session, order, order.approved_hash, order.snapshot_hash, number=order.number),
     }
     content = typst.compile(TEMPLATE, sys_inputs={"data": json.dumps(data, ensure_ascii=False)})
     assert isinstance(content, bytes)

@@ -11,7 +11,10 @@ PAIR = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>")
 ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 TRIPLE = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>")
-SHOWN = re.compile(rb"/(\w+)\s+[\d.]+\s+Tf|<([0-9A-Fa-f]+)>|\((?:\\.|[^\\)])*\)|ET", re.DOTALL)
+INNER = rb"(?:\\.|[^\\()])*"
+# Parentheses that come in pairs stand in a string as they are, and glyphs may have their codes.
+STRING = rb"\((?:%b\((?:%b\(%b\))*%b\))*%b\)" % ((INNER,) * 5)
+SHOWN = re.compile(rb"/(\w+)\s+[\d.]+\s+Tf|<([0-9A-Fa-f]+)>|" + STRING + rb"|ET", re.DOTALL)
 
 
 def words_of(pdf: bytes) -> str:

@@ -149,6 +149,7 @@ def test_the_pdf_says_who_signed_what_when_why_and_how(signed: Story, tmp_path: 
         assert word in said
 
 
+@pytest.mark.part11("11.50(a)", "11.50(b)")
 def test_a_change_order_is_exported_with_what_its_board_signed(story: Story, tmp_path: Path) -> None:
     """The package of a change order: its items, its affected revisions, the content that was signed, and who signed it."""
     with story.installation.acting("user:ella") as act:
@@ -166,6 +167,18 @@ def test_a_change_order_is_exported_with_what_its_board_signed(story: Story, tmp
     assert [one["hash"] for one in evidence["contents"]] == [order.content_hash]
     kinds = {row["of"][0] for row in evidence["rows"]}
     assert kinds >= {"change_order", "affected_item", "change_item", "signature", "approval_slot"}
+    certificate = words_of((package / "record.pdf").read_bytes())
+    signed_by = [row["fields"] for row in evidence["rows"] if row["of"][0] == "signature"]
+    assert signed_by
+    for row in signed_by:
+        shown = (
+            row["printed_name"],
+            row["printed_title"],
+            row["meaning"].capitalize(),
+            "-0600 (15:00:00 UTC)",
+            row["content_hash"],
+        )
+        assert [said for said in shown if said not in certificate] == [], certificate
 
     def repaint(found: dict[str, Any]) -> None:
         found["contents"][0]["content"]["title"] = "Thinner flange"
