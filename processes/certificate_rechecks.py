@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from processes.notices import tell_role
+from processes.supplier_tasks import ask_for_recheck
 from records.supplier import ApprovalBasis, ApprovalStatus, SupplierApproval
 from records.supplier_knowledge import ApprovalRecheck, RecheckStatus
 from rules.supplier_facts import limits_for
@@ -86,7 +87,7 @@ def _open_task(session: Session, approval: SupplierApproval) -> ApprovalRecheck 
 
 
 def _task_on(act: Act, approval: SupplierApproval, due: dt.date) -> ApprovalRecheck:
-    """Return the task of that day; one that was done early for the same day is not made again."""
+    """Return the task of that day, new in the inbox; one that was done early for the same day is not made again."""
     wanted = select(ApprovalRecheck).where(ApprovalRecheck.approval_id == approval.id, ApprovalRecheck.due_on == due)
     known = act.session.scalars(wanted).first()
     if known is not None:
@@ -94,6 +95,7 @@ def _task_on(act: Act, approval: SupplierApproval, due: dt.date) -> ApprovalRech
     made = ApprovalRecheck(approval=approval, approval_id=approval.id, due_on=due)
     act.session.add(made)
     act.session.flush()
+    ask_for_recheck(act, made)
     return made
 
 
@@ -107,7 +109,7 @@ def _announce(act: Act, task: ApprovalRecheck, *, on: dt.date, days: Sequence[in
     number = approval.nadcap_certificate_no or approval.accreditation_no or ""
     when = f"by {task.due_on.isoformat()}" if left >= 0 else f"now: it was due on {task.due_on.isoformat()}"
     subject = f"{approval.supplier.name}: look certificate {number} for {approval.subject_words} up again {when}"
-    body = "Ask whoever issued it, and write down on the supplier's page what they say."
+    body = "Ask whoever issued it, and write down in the task, or on the supplier's page, what they say."
     for role in KEEPERS:
         tell_role(
             act, role, subject, key=f"recheck:{task.id}:{min(reached)}", body=body,

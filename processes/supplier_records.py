@@ -20,6 +20,7 @@ from engine.messages import broadcast
 from engine.ports import SignatureRequest
 from processes.goods_signature import role_for, sign
 from processes.notices import tell_role
+from processes.supplier_tasks import say_reviewed
 from records.part import OutsideProcess, Part, process_words
 from records.purchase_order import PurchaseOrderLine
 from records.signature import Meaning
@@ -292,6 +293,7 @@ def recheck(act: Act, task: ApprovalRecheck, to: RecheckStatus, *, note: str) ->
         )
     finish_recheck(act, task, to, done_on=_today(act), note=note.strip())
     act.session.flush()
+    say_reviewed(act, task.id)
     _ask_again(act, task.approval.supplier)
     return task
 

@@ -11,16 +11,17 @@ from sqlalchemy import select
 
 from engine.act import Act
 from engine.canonical import content_hash
-from engine.errors import Conflict, Invalid
+from engine.errors import Conflict, Forbidden, Invalid
 from engine.messages import broadcast
 from engine.ports import SignatureRequest
 from processes import identity
 from processes.goods_signature import role_for, sign
 from processes.notices import tell_role
+from processes.supplier_tasks import say_reviewed
 from processes.supplier_watch import look
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Quarantine, Receipt, ReceiptStatus, keep_apart
-from records.signature import Meaning
+from records.signature import Meaning, Signature
 from records.supplier import SUPPLIER_TRANSITIONS, Supplier, SupplierStatus, move_supplier
 
 KEEPERS = ("SQ", "QA_ENG")
@@ -49,12 +50,26 @@ def grade(
     if seen_hash != digest:
         raise Invalid("Expected the supplier as you saw it, but it changed since; reload it", {"seen_hash": "is stale"})
     signature = sign(act, supplier, request, content_hash=digest, role=role, meanings=[Meaning.APPROVED], reason=reason)
+    return _move(act, supplier, to, signature, reason=reason)
+
+
+def make_conditional(act: Act, supplier: Supplier, signature: Signature | None, *, reason: str) -> Supplier:
+    """Make a supplier conditional under the signature of a task (SUP-10). Raises: Forbidden unsigned; as ``grade``."""
+    role_for(act, KEEPERS, to="grade a supplier")
+    _require(reason)
+    if signature is None:
+        raise Forbidden("Expected the signature of quality, but there is none", code="SIGNATURE_REQUIRED")
+    return _move(act, supplier, SupplierStatus.CONDITIONAL, signature, reason=reason)
+
+
+def _move(act: Act, supplier: Supplier, to: SupplierStatus, signature: Signature, *, reason: str) -> Supplier:
     move_supplier(act, supplier, to, signature_id=signature.id, reason=reason.strip())
     act.session.flush()
     broadcast(act, f"asl.changed.{supplier.id}", {})
     for told in ("BUYER", "PUR_MGR"):
         subject = f"{supplier.name} is {to.lower()} now"
         tell_role(act, told, subject, key=f"standing:{act.id}", body=reason.strip(), record=_record(supplier))
+    say_reviewed(act, supplier.id)
     look(act, supplier)
     return supplier
 

@@ -17,6 +17,7 @@ from engine.registry import Registry
 from processes.certificate_rechecks import plan_rechecks
 from processes.notices import tell_role
 from processes.supplier_scores import score_all
+from processes.supplier_tasks import ask_for_grade, say_reviewed
 from records.part import process_words
 from records.supplier import Supplier, SupplierStatus
 from records.supplier_knowledge import (
@@ -88,6 +89,10 @@ def look(act: Act, supplier: Supplier, *, on: dt.date | None = None) -> list[Fin
         for each in dict.fromkeys((role, "SQ")):
             tell_role(act, each, f"{kept.rule}: {kept.sentence}"[:200], key=key, body=kept.way_out, record=record)
     act.session.flush()
+    if any(finding.rule == "SUP-10" for finding in found):
+        ask_for_grade(act, supplier)
+    else:
+        say_reviewed(act, supplier.id)
     settle(act, supplier.record_type, supplier.id, rules=WATCHED, found=found)
     act.session.flush()
     return found

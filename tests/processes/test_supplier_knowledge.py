@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from engine.act import Act, Installation
 from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
 from engine.ports import SignatureRequest
+from engine.stored.instance import Instance
 from processes import approved_suppliers, consistency_watch, supplier_records, supplier_standing, supplier_stock
 from processes.certificate_rechecks import months_after
 from processes.consistency_watch import watch_consistency
@@ -534,3 +535,50 @@ def test_an_unknown_process_is_refused_by_name(story: Story) -> None:
         article = Article(ArticleCause.NEW_SOURCE, ArticleScope.FULL, process_code="MAGIC")
         with pytest.raises(Invalid, match="MAGIC"):
             supplier_records.decide_article(act, get(act, supplier_id), article, reason="First order here")
+
+
+def review(story: Story) -> Story:
+    """Look at the newest task that supplier quality got about a supplier."""
+    wanted = select(Instance.id).where(Instance.process_id == "supplier_review").order_by(Instance.id.desc())
+    story.instance_id = story.read(lambda session: session.scalars(wanted).first())
+    return story
+
+
+def test_a_recheck_is_a_task_with_its_day_that_quality_signs(story: Story) -> None:
+    """SUP-05: made once, 90 days before; a refuted certificate holds, and what is done on the page closes its task."""
+    supplier_id, _ = certified(story)
+    due = dt.date(2027, 2, 20)
+    for days in (90, 89):
+        watch(story, due - dt.timedelta(days=days))
+    task = review(story).as_(quinn).task("look_up_certificate")
+    assert (task.title, task.due_at and task.due_at.date()) == (
+        "Look certificate N-1 of QuickPlate up again", dt.date(2027, 2, 21),
+    )  # fmt: skip
+    story.as_(quinn).decide("look_up_certificate", "refuted", note="eAuditNet does not list it")
+    assert (rechecks(story), story.ended_at) == ([(due, RecheckStatus.REFUTED)], "certificate_looked_up")
+    assert ("SUP-05", False) in kept(story, supplier_id)
+    watch(story, dt.date(2027, 11, 30))
+    assert review(story).steps == ["look_up_certificate"]
+    with story.as_(quinn).acting() as act:
+        task_row = act.session.scalars(select(ApprovalRecheck).where(ApprovalRecheck.status == "DUE")).one()
+        supplier_records.recheck(act, task_row, RecheckStatus.CONFIRMED, note="It is back")
+    story.settle()
+    assert (story.steps, story.ended_at) == ([], "closed_on_the_page")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"), [("conditional", SupplierStatus.CONDITIONAL), ("keep", SupplierStatus.APPROVED)]
+)
+def test_a_low_score_is_decided_in_a_task_under_a_signature(story: Story, verdict: str, status: SupplierStatus) -> None:
+    supplier_id = supplier_of(story)
+    deliver(story, supplier_id, good=3, late=2)
+    for _ in range(2):
+        watch(story)
+    task = review(story).as_(quinn).task("weigh_score")
+    assert task.title == "Decide on the low score of QuickPlate"
+    story.as_(quinn).decide("weigh_score", verdict, note="Late twice this month")
+    supplier = story.read(lambda session: session.get_one(Supplier, supplier_id))
+    assert (supplier.status, story.ended_at, story.incidents) == (status, "supplier_graded", [])
+    watch(story, TODAY + dt.timedelta(days=1))
+    asked = select(Instance.id).where(Instance.process_id == "supplier_review")
+    assert story.read(lambda session: len(list(session.scalars(asked)))) == 1, "the same low score is asked about once"
