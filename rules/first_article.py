@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from records.part import PartRevision
+from records.part import PartRevision, process_words
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Receipt
 from records.supplier import Supplier, SupplierSite
@@ -34,10 +34,15 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery of a part or process. site_id: where the order went, None for the supplier's usual place."""
+    """One delivery of a part or process. site_id: where the order went, None for the supplier's usual place.
+
+    spec, spec_rev: of the process that the line asked for, None where it asked for none.
+    """
 
     day: dt.date
     site_id: str | None
+    spec: str | None = None
+    spec_rev: str | None = None
 
 
 def needs_article(
@@ -71,7 +76,7 @@ def needs_article(
     if notice is not None:
         words = f"{supplier.name} changed its {notice.kind.lower().replace('_', ' ')} from {notice.effective_on}: {notice.statement[:200]}"
         return Need(ArticleCause.PROCESS_CHANGE, subject, words, since=notice.noticed_on)
-    return None
+    return _other_revision(subject, line, past)
 
 
 def decision_for(
@@ -96,12 +101,24 @@ def deliveries(session: Session, supplier: Supplier, line: Line) -> Sequence[Del
     """Return the deliveries of the part or process of a line from a supplier that were not taken back."""
     taken_back = select(Receipt.reverses_id).where(Receipt.reverses_id.is_not(None))
     wanted = (
-        select(Receipt.received_on, PurchaseOrder.supplier_site_id)
+        select(Receipt.received_on, PurchaseOrder.supplier_site_id, PurchaseOrderLine.spec, PurchaseOrderLine.spec_rev)
         .join(PurchaseOrderLine, PurchaseOrderLine.id == Receipt.order_line_id)
         .join(PurchaseOrder, PurchaseOrder.id == PurchaseOrderLine.order_id)
         .where(PurchaseOrder.supplier_id == supplier.id, Receipt.reverses_id.is_(None), Receipt.id.not_in(taken_back))
     )
-    return [Delivery(day, site_id) for day, site_id in session.execute(wanted.where(_about(line)))]
+    return [Delivery(*row) for row in session.execute(wanted.where(_about(line)))]
+
+
+def _other_revision(subject: str, line: Line, past: Sequence[Delivery]) -> Need | None:
+    """Return why another revision of a process is a changed one: what came last was done to the revision before."""
+    if process_of(line) is None or not line.spec or not line.spec_rev:
+        return None
+    done = [each for each in past if each.spec == line.spec and each.spec_rev]
+    if not done or any(each.spec_rev == line.spec_rev for each in done):
+        return None
+    last = max(done, key=lambda each: each.day)
+    words = f"it was last done to {last.spec} rev {last.spec_rev} on {last.day} and {line.spec} rev {line.spec_rev} is asked for"
+    return Need(ArticleCause.PROCESS_CHANGE, subject, words, since=last.day)
 
 
 def _had_before(session: Session, supplier: Supplier, line: Line) -> bool:
@@ -127,7 +144,7 @@ def _about(line: Line) -> ColumnElement[bool]:
 def _subject(line: Line) -> str | None:
     process = process_of(line)
     if process is not None:
-        return process
+        return process_words(process)
     return line.part_revision.part.part_no if line.part_revision is not None else None
 
 

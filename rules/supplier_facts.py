@@ -32,6 +32,7 @@ from records.supplier_knowledge import (
 )
 from records.work_order import WorkOrder, WorkOrderOperation, WorkOrderType
 from rules.first_article import decision_for, needs_article
+from rules.measuring_ranges import Range, outside_of, ranges_in
 from rules.policy import table_called
 from rules.supplier_lines import Line, part_of, process_of
 
@@ -308,8 +309,17 @@ def is_calibration(session: Session, line: Line) -> bool:
     return session.scalar(linked.limit(1)) is not None
 
 
+def _to_calibrate(session: Session, line: Line) -> list[Range]:
+    """Return the measuring ranges that a line asks for: in its own text, its item's name, or the name of the gauge it is for."""
+    numbered = str(line.work_order_op or "").rpartition("/")[0]
+    orders = session.scalars(select(WorkOrder).where(WorkOrder.number == numbered)).all() if numbered else ()
+    gauges = [order.resource.name for order in orders if order.resource is not None]
+    part = part_of(line)
+    return ranges_in("; ".join(filter(None, (line.description, part.name if part is not None else "", *gauges))))
+
+
 def _laboratory(session: Session, asked: Asked) -> Iterator[Fact]:
-    """SUP-14: a laboratory shows what it may calibrate, over which range, and until when."""
+    """SUP-14: a laboratory shows what it may calibrate, over a range that holds what is asked for, and until when."""
     who = asked.supplier.name
     row = asked.approval
     if row is None or not row.accreditation_no:
@@ -321,6 +331,11 @@ def _laboratory(session: Session, asked: Asked) -> Iterator[Fact]:
             "LABORATORY_INCOMPLETE",
             f"Expected the {lacks} of the scope {row.accreditation_no} of {who}, but there is none.",
         )
+    covered = ranges_in(row.measuring_range or "")
+    for wanted in outside_of(_to_calibrate(session, asked.line), covered):
+        has = f"{row.discipline}, {row.measuring_range}"
+        sentence = f"Expected the scope {row.accreditation_no} of {who} to cover {wanted.text}, but it is {has}."
+        yield Fact("LABORATORY_RANGE", sentence)
     ends = row.certificate_expires_on
     if ends is None or ends < asked.promise:
         until = f"it ends on {ends}" if ends else "its end is not known"

@@ -29,8 +29,10 @@ from records.supplier_knowledge import (
     move_sub_tier,
 )
 from records.work_order import WorkOrderType
+from rules.first_article import needs_article
 from rules.supplier_gate import Point, judge
 from tests import makers
+from tests.makers import D
 from tests.story import CAST
 
 pytestmark = pytest.mark.begins_with(CAST)
@@ -347,6 +349,52 @@ def test_a_calibration_laboratory_shows_its_accredited_scope(
         need_by=dt.date(2026, 12, 18),
     )  # fmt: skip
     assert rules_of(act, laboratory, line) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "scope", "beyond"),
+    [
+        ("Calibrate calipers 0 to 150 mm", "Calipers 0 to 300 mm, 12 µm", False),
+        ("Calibrate calipers 0-600 mm", "Calipers 0 to 300 mm, 12 µm", True),
+        ("Calibrate calipers 0 to 12 in", "Calipers 0 to 300 mm", True),
+        ("Calibrate micrometer 0…25 mm", "0 to 0,3 m", False),
+        ("Calibrate torque wrench 20 to 100 Nm", "Calipers 0 to 300 mm", True),
+        ("Calibrate furnace -20 to 850 °C", "Thermocouples −40 °C to 1100 °C", False),
+        ("Calibrate 3 calipers", "Calipers 0 to 300 mm", False),
+        ("Calibrate calipers 0 to 150 mm", "All calipers", False),
+    ],
+)
+def test_what_is_calibrated_lies_within_the_laboratorys_range(act: Act, asked: str, scope: str, beyond: bool) -> None:
+    """Value and unit are compared; what names no range with a unit is left to whoever reads it."""
+    laboratory = makers.make_supplier(act, name="Metrolab")
+    makers.make_approval(
+        act, laboratory, "CALIBRATION", accreditation_no="L-17", discipline="Dimensional", measuring_range=scope,
+        certificate_expires_on=dt.date(2027, 12, 18),
+    )  # fmt: skip
+    service = makers.make_service(act, "SV-CAL", process=None, commodity="CALIBRATION", name=asked)
+    line = makers.make_requisition_line(
+        act, makers.make_requisition(act), None, service=service, service_code=service.part_no,
+        need_by=dt.date(2026, 12, 18),
+    )  # fmt: skip
+    assert rules_of(act, laboratory, line) == ([("SUP-14", "HOLD")] if beyond else [])
+
+
+def test_another_revision_of_the_process_is_decided_about_without_a_notice(act: Act) -> None:
+    """SUP-11: the last delivery was done to revision D; a line that asks for E is a changed process."""
+    supplier = makers.make_supplier(act, name="NorthStar")
+    makers.make_process(act)
+    makers.make_approval(act, supplier, "HEAT_TREAT", subject=ApprovalSubject.PROCESS)
+    lines = [
+        makers.make_order(act, (makers.make_revision(act), 10, "18.00"), supplier=supplier).lines[0] for _ in range(2)
+    ]
+    for line, revision in zip(lines, ("D", "E"), strict=True):
+        line.process_code, line.spec, line.spec_rev = "HEAT_TREAT", "PS-455", revision
+    act.session.flush()
+    makers.make_receipt(act, lines[0], quantity=D(10), received_on=dt.date(2026, 11, 2))
+    found = needs_article(act.session, supplier, lines[1], on=TODAY, site=None, gap_days=730)
+    assert found is not None
+    assert (found.cause, "last done to PS-455 rev D" in found.words) == (ArticleCause.PROCESS_CHANGE, True)
+    assert needs_article(act.session, supplier, lines[0], on=TODAY, site=None, gap_days=730) is None
 
 
 def test_a_line_for_a_calibration_work_order_needs_a_laboratory(act: Act) -> None:
