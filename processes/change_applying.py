@@ -15,7 +15,7 @@ from engine.errors import Conflict
 from engine.record import Operation
 from engine.stored.definition import Definition
 from processes.change_baseline import baseline_of, definition_of
-from processes.change_rows import write_rows
+from processes.change_rows import put_tables_in_force, write_rows
 from records import part
 from records.change_order import ChangeOrder
 from records.part import PartRevision, RevisionStatus
@@ -23,8 +23,10 @@ from rules.amending import value_of
 from rules.change_control import items_of
 from rules.change_item import ChangeItem
 from rules.guard import BY_TABLE
+from rules.tables_in_force import TableInForce
 
 DEFINITION = Definition.__tablename__
+TABLE = TableInForce.__tablename__
 
 
 def apply(act: Act, order: ChangeOrder) -> list[ChangeItem]:
@@ -55,7 +57,8 @@ def write_items(act: Act, order: ChangeOrder, due: Sequence[ChangeItem]) -> None
     rows: dict[tuple[str, str], list[ChangeItem]] = {}
     for item in [one for one in due if one.table_name == DEFINITION]:
         definitions.release(act, act.session.get_one(Definition, item.row_id))
-    due = [one for one in due if one.table_name != DEFINITION]
+    put_tables_in_force(act, order, [one for one in due if one.table_name == TABLE])
+    due = [one for one in due if one.table_name not in (DEFINITION, TABLE)]
     write_rows(act, order, [one for one in due if one.operation is not Operation.UPDATE])
     due = [one for one in due if one.operation is Operation.UPDATE]
     for item in sorted(due, key=_precedence):

@@ -13,11 +13,13 @@ from engine.canonical import canonical_json
 from engine.errors import Conflict
 from engine.record import Operation, Record
 from records.change_order import ChangeOrder
+from rules import table_version
 from rules.amending import text_of, value_of
 from rules.change_item import ChangeItem
 from rules.controlled import current_policy
 from rules.guard import BY_TABLE
 from rules.guarded import Lines
+from rules.tables_in_force import TableInForce
 
 Row = dict[str, str | None]
 """A row's controlled columns in canonical text, the key to its document included."""
@@ -88,3 +90,23 @@ def _show_to_its_document(act: Act, table: str, row: Row) -> None:
     if document is not None:
         lists = [one.key for one in inspect(type(document)).relationships if one.mapper.class_ is guarded.mapped]
         act.session.expire(document, lists)
+
+
+def put_tables_in_force(act: Act, order: ChangeOrder, items: Sequence[ChangeItem]) -> None:
+    """Put the tables of these items in force, as signed; each table's own chain says under which order."""
+    rows: dict[str, dict[str, str | None]] = {}
+    for item in items:
+        rows.setdefault(item.row_id, {})[item.column_name] = item.new_text
+    for row_id, row in rows.items():
+        present = act.session.get(TableInForce, row_id)
+        before = present.content_hash if present is not None else None
+        if present is None:
+            present = TableInForce(id=row_id, name=row["name"] or "", content_hash=row["content_hash"] or "")
+            act.session.add(present)
+        else:
+            present.content_hash = row["content_hash"] or ""
+        act.note(
+            table_version.RECORD_TYPE, present.name, table_version.ADOPTED, field="content", old=before, new=present.content_hash,
+            reason=f"{order.number}: {order.title}"[:4000],
+        )  # fmt: skip
+    act.session.flush()

@@ -95,6 +95,8 @@ def rows_called(session: Session, items: Iterable[ChangeItem]) -> dict[str, str]
 
 def name_of_row(session: Session, row: Row) -> str:
     """Return what people call a document of a revision that is not there yet, or no more: ``P-200/B BOM B-1``."""
+    if "part_revision_id" not in row:
+        return f"Table {row.get('name') or ''}".strip()
     revision = session.get(PartRevision, row["part_revision_id"]) if row.get("part_revision_id") else None
     named = (revision.number if revision is not None else None, row.get("kind"), row.get("native_id"))
     return " ".join(part for part in named if part)

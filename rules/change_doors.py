@@ -12,6 +12,7 @@ from rules import doors
 from rules.change_item import ChangeClass, ChangeItem
 from rules.doors import Door, Speech, quoted, valid_signature, words
 from rules.guarded import ADDENDUM, CHANGE_ORDER, table_of
+from rules.tables_in_force import TableInForce
 
 UNSEALED = "0" * 64
 """The hash of items whose order is still being written; no signature counts on it."""
@@ -31,6 +32,7 @@ def change_doors(speech: Speech) -> Iterator[Door]:
     yield _two_people(speech)
     yield _revision_moves(speech)
     yield from _definitions(speech)
+    yield from _tables(speech)
 
 
 def by_quality(door: Door) -> Door:
@@ -158,3 +160,31 @@ def _definitions(speech: Speech) -> Iterator[Door]:
         refused_when=f"NEW.status <> 'DRAFT' AND EXISTS (SELECT 1 FROM {table_of(DefinitionLock).name})",
         sentence="ILLEGAL_TRANSITION: Expected a new process to start as DRAFT, but it was inserted beyond that",
     )  # fmt: skip
+
+
+def _tables(speech: Speech) -> Iterator[Door]:
+    """Under the lock, which content of a rule table counts is said by a change order that another than its author signed."""
+    table = table_of(TableInForce)
+    yield from doors.fixed(table, ("id", "name", "created_at", "created_by"), speech)
+    yield from doors.never_deleted(table)
+    locked = f"EXISTS (SELECT 1 FROM {table_of(DefinitionLock).name})"
+    somebody_else = (
+        "EXISTS (SELECT 1 FROM approval_slot b JOIN signature t ON t.id = b.signature_id WHERE b.record_type = i.change_type "
+        f"AND b.record_id = i.change_id AND b.record_hash = i.change_hash AND {valid_signature('b')} "
+        "AND 'user:' || t.signer_id <> i.created_by)"
+    )
+    sentence = (
+        "UNCONTROLLED_CHANGE: Expected a rule table to come in force by a change order that somebody else than its author signed, "
+        "since tables are under change control here, but there is none"
+    )
+    moved = doors.only_as_approved(
+        table, table.columns["content_hash"], speech, name="in_force",
+        when=f"{speech.differ('OLD.content_hash', 'NEW.content_hash')} AND {locked}",
+    )  # fmt: skip
+    yield replace(moved, item=f"{moved.item} AND {somebody_else}", sentence=sentence)
+    for column in ("name", "content_hash"):
+        item = doors.item_says(table, "INSERT", table.columns[column], "NEW", speech)
+        yield Door(
+            name=f"guard_table_in_force_insert_{column}", table=table, event="INSERT", row="NEW", shows=column, refused_when=locked,
+            sentence=sentence, item=f"{item} AND i.change_class IN {words(ChangeClass.C2.sufficient)} AND {somebody_else}",
+        )  # fmt: skip

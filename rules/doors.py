@@ -154,7 +154,7 @@ def _frozen_column(guarded: Guarded, column: Column[object], speech: Speech) -> 
         for kind, listed in classes.items()
         if kind.sufficient
     )
-    item = _item(guarded.table, "UPDATE", column, "OLD", speech) + f" AND ({enough or '1 = 0'})"
+    item = item_says(guarded.table, "UPDATE", column, "OLD", speech) + f" AND ({enough or '1 = 0'})"
     opened = _withdrawn(guarded) if guarded.parent is None else ""
     return Door(
         name=f"guard_{guarded.table.name}_{column.name}",
@@ -179,7 +179,8 @@ def _withdrawn(guarded: Guarded) -> str:
     return f" AND NEW.status NOT IN {words(guarded.drafts)}"
 
 
-def _item(table: Table, operation: str, column: Column[object] | None, row: str, speech: Speech) -> str:
+def item_says(table: Table, operation: str, column: Column[object] | None, row: str, speech: Speech) -> str:
+    """Return a condition on ``change_item i`` that it says exactly this, is approved and not used yet. row: OLD or NEW."""
     where = [
         f"i.table_name = {quoted(table.name)}",
         f"i.row_id = {speech.key(table.columns['id'], f'{row}.id')}",
@@ -210,7 +211,7 @@ def lines_stay(guarded: Guarded, speech: Speech) -> list[Door]:
             name=f"guard_{name}_delete", table=guarded.table, event="DELETE", row="OLD", flow=guarded.flow,
             refused_when=closed.format(status=status_of(guarded, "OLD")),
             sentence=f"UNCONTROLLED_CHANGE: Expected the rows of {name} to stay under a document that is no draft, but one was deleted",
-            item=_item(guarded.table, "DELETE", None, "OLD", speech) + f" AND {enough}",
+            item=item_says(guarded.table, "DELETE", None, "OLD", speech) + f" AND {enough}",
         )
     ]  # fmt: skip
     inserted = [parent.column, *(column for column in guarded.classes if column != parent.column)]
@@ -220,7 +221,7 @@ def lines_stay(guarded: Guarded, speech: Speech) -> list[Door]:
             name=f"guard_{name}_insert_{column}", table=guarded.table, event="INSERT", row="NEW", flow=guarded.flow,
             refused_when=f"NEW.{column} IS NOT NULL AND {beyond}",
             sentence=f"UNCONTROLLED_CHANGE: Expected no new row of {name} under a document that is no draft, but one was inserted",
-            item=_item(guarded.table, "INSERT", guarded.table.columns[column], "NEW", speech) + f" AND {appended}",
+            item=item_says(guarded.table, "INSERT", guarded.table.columns[column], "NEW", speech) + f" AND {appended}",
             shows=column,
         )
         for column in inserted
@@ -317,7 +318,7 @@ def only_as_approved(table: Table, column: Column[object], speech: Speech, *, na
             f"UNCONTROLLED_CHANGE: Expected {table.name}.{column.name} to stay as it was approved, "
             "but a change of it came without an approved change item"
         ),
-        item=_item(table, "UPDATE", column, "OLD", speech)
+        item=item_says(table, "UPDATE", column, "OLD", speech)
         + f" AND i.change_class IN {words(ChangeClass.C2.sufficient)}",
         row="OLD",
         shows=column.name,

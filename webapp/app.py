@@ -8,6 +8,7 @@ from flask import Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
 from engine.act import Installation
+from rules.tables_in_force import require_tables
 from rules.triggers import require_guard
 from webapp import assets, delivery, filters, gate, refusals, security, visit
 from webapp.api import door
@@ -105,10 +106,13 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
     """Build the application.
 
     secret_key: signs cookies and forms; without one a fresh key is made, and every restart signs everybody out.
-    Raises: GuardMissing on a database whose guard was removed or altered, whichever server is about to run it.
+    Raises: GuardMissing on a database whose guard was removed or altered, whichever server is about to run it; TablesNotInForce
+    on rule tables that nobody signed, where they are under change control.
     """
     with installation.database.connect() as connection:
         require_guard(connection)
+    with installation.reading() as session:
+        require_tables(session)
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=secret_key or secrets.token_hex(32),

@@ -25,6 +25,7 @@ from records.change_request import ChangeRequest, ChangeRequestEdit
 from rules.change_control import items_of
 from rules.change_item import ChangeItem
 from rules.guard import BY_TABLE
+from rules.tables_in_force import TableInForce
 from webapp import route, visit
 from webapp.formats import words
 from webapp.naming import name_of_id
@@ -101,6 +102,7 @@ def values_of(session: Session, order: ChangeOrder) -> View:
             coming.setdefault(item.row_id, {})[item.column_name] = item.new_text
     found = [
         _difference(session, item, _standing(item)) if item.operation is Operation.UPDATE
+        else _difference(session, item, _standing(item)) if item.table_name == TableInForce.__tablename__
         else _row_difference(session, item, coming.get(item.row_id) or row_of(item.old_text))
         for item in items
         if item.column_name != "part_revision_id" or item.operation is Operation.UPDATE
@@ -118,10 +120,21 @@ def place(session: Session, table: str, row_id: str) -> str:
     if table == Definition.__tablename__:
         definition = session.get(Definition, row_id)
         return f"{definition.process_id} version {definition.version}" if definition is not None else row_id
+    if table == TableInForce.__tablename__:
+        return name_of_table(session, row_id)
     try:
         return name_of(record_of(session, table, row_id))
     except NotFound:
         return f"{words(table)} {row_id}"
+
+
+def name_of_table(session: Session, row_id: str) -> str:
+    """Return what people call a rule table, also one that is not in force yet."""
+    known = session.get(TableInForce, row_id)
+    named = known.name if known is not None else session.scalar(
+        select(ChangeItem.new_text).where(ChangeItem.row_id == row_id, ChangeItem.column_name == "name")
+    )  # fmt: skip
+    return f"Table {named or row_id}"
 
 
 def _row_difference(session: Session, item: ChangeItem, row: Row) -> Difference:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
@@ -9,12 +12,17 @@ from sqlalchemy.exc import IntegrityError
 from engine import definitions
 from engine.act import Act, Installation
 from engine.definitions import Definition, DefinitionFile
-from engine.errors import Conflict, Forbidden, RuleViolation
+from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
+from engine.verification import verify
 from processes import change_orders
 from processes.bundle import bundle_files
 from processes.definition_changes import add_definition, lock
+from processes.table_changes import propose_tables
 from records.change_order import ChangeOrder, move
 from records.change_request import OrderClass
+from rules.policy import TABLES
+from rules.table_version import in_use
+from rules.tables_in_force import TableInForce, TablesNotInForce, in_force, problems_of, require_tables
 from tests.changes import S, opened
 from tests.makers import make_signature, make_slot
 
@@ -92,3 +100,64 @@ def test_a_deployed_process_stays_what_it_is(plant: Installation) -> None:
     ):
         with pytest.raises(IntegrityError), plant.database.execution_options(writes=True).begin() as connection:
             connection.execute(statement)
+
+
+def drafts(folder: Path, name: str = "timers") -> Path:
+    """Have a table with another annotation, and its example rows, in a folder."""
+    source = (TABLES / f"{name}.dmn").read_text(encoding="utf-8")
+    (folder / f"{name}.dmn").write_text(source.replace("<description>", "<description>Anew: ", 1), encoding="utf-8")
+    shutil.copy(TABLES / f"{name}.test.json", folder)
+    return folder
+
+
+def test_a_rule_table_comes_in_force_by_a_change_order_alone_and_no_program_starts_on_another(
+    plant: Installation, tmp_path: Path
+) -> None:
+    folder = drafts(tmp_path)
+    with plant.acting("user:quinn") as act:
+        lock(act, reason="Validated")
+        assert problems_of(act.session) == []
+    with pytest.raises(RuleViolation, match="Expected a rule table to come in force"), plant.acting("user:pat") as act:
+        in_force(act.session)["timers"].content_hash = "f" * 64
+    with pytest.raises(RuleViolation, match="Expected a rule table to come in force"), plant.acting("user:pat") as act:
+        act.session.add(TableInForce(name="of_my_own", content_hash="f" * 64))
+    with pytest.raises(Forbidden), plant.acting("user:rita") as act:
+        propose_tables(act, opened(act), folder)
+    with plant.acting("user:pat") as act:
+        order = opened(act, OrderClass.C3)
+        assert propose_tables(act, order, folder) == ["timers"]
+        with pytest.raises(Conflict, match="already changes it"), act.attempt():
+            propose_tables(act, opened(act, OrderClass.C3), folder)
+        board(act, order, "quinn")
+        (used,) = change_orders.apply(act, order)
+        assert used.applied_at is not None
+        assert change_orders.apply(act, order) == []
+    with plant.reading() as session:
+        (told,) = problems_of(session)
+        assert told.startswith("The table timers is ")
+        assert in_use(session)["timers"] == in_force(session)["timers"].content_hash
+        assert [str(one) for one in verify(session)] == []
+        with pytest.raises(TablesNotInForce, match="The table timers"):
+            require_tables(session)
+
+
+def test_a_table_that_fails_its_examples_or_is_signed_by_its_author_alone_is_refused(
+    plant: Installation, tmp_path: Path
+) -> None:
+    folder = drafts(tmp_path)
+    with plant.acting("user:quinn") as act:
+        lock(act, reason="Validated")
+    with plant.acting("user:ella") as act:
+        number = opened(act, OrderClass.C3).id
+    with plant.acting("user:pat") as act:
+        order = act.session.get_one(ChangeOrder, number)
+        propose_tables(act, order, folder)
+        board(act, order, "pat")
+        with pytest.raises(RuleViolation, match="somebody else than its author"), act.attempt():
+            change_orders.apply(act, order)
+        (folder / "timers.test.json").write_text('{"examples": []}')
+        with pytest.raises(Invalid, match="no example fires row 1"), act.attempt():
+            propose_tables(act, opened(act), folder)
+        (folder / "timers.dmn").write_text("<definitions>")
+        with pytest.raises(Invalid, match="can be used"), act.attempt():
+            propose_tables(act, opened(act), folder)

@@ -61,6 +61,9 @@ class House:
                 self.not_ready(
                     f"Expected the database's guard to be whole, but it is not:\n{listed}\nRun: lockstep migrate"
                 )
+            if problems := table_problems(installation):
+                listed = "\n".join(f"  {problem}" for problem in problems)
+                self.not_ready(f"Expected the rule tables that are in force, but they are not:\n{listed}")
             yield installation
 
     @contextmanager
@@ -102,6 +105,14 @@ def guard_problems(installation: Installation) -> list[str]:
 
     with installation.database.connect() as connection:
         return verify_guard(connection)
+
+
+def table_problems(installation: Installation) -> list[str]:
+    """Return which installed rule tables are not the ones in force, one sentence each."""
+    from rules.tables_in_force import problems_of
+
+    with installation.reading() as session:
+        return problems_of(session)
 
 
 def show_json(value: Any) -> None:

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import select
 
-from engine.errors import Forbidden
+from engine.act import Act
+from engine.errors import Conflict, Forbidden, NotFound
+from processes.table_changes import propose_tables
+from records.change_order import ChangeOrder
+from records.definition_lock import DEFINITIONS, DefinitionLock, lock_of
 from records.roles import holds
 from rules.evaluation import TEXT_RULES, Evaluation, Score, evaluate
 from rules.flow_mode import switches_of
@@ -77,20 +82,52 @@ def modes_command(house: House) -> None:
 @rules_command.command("adopt")
 @in_the_name_of
 @click.option("--reason", required=True, help="Why the tables changed; it stands in their history.")
+@click.option(
+    "--change-order",
+    "number",
+    help="The change order, in writing, that puts them in force once its board has signed it.",
+)
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder with the tables to come.",
+)
 @click.pass_obj
 @refusals_told
-def adopt_command(house: House, user: str, reason: str) -> None:
-    """Say that the installed tables are the ones to work by: each that changed is kept, with who, when and why.
+def adopt_command(house: House, user: str, reason: str, number: str | None, folder: Path | None) -> None:
+    """Say which tables to work by: each that changed is kept, with who, when and why.
+
+    While a plant is being set up these are the installed ones. Once quality has locked processes and tables, a change order alone
+    puts others in force: its board signs their hashes, and a program starts on those only.
 
     \b
-    Example:
+    Examples:
       lockstep rules adopt --as pat --reason "approval limits of the new fiscal year"
+      lockstep rules adopt --as pat --reason "new limits" --change-order CO-000012 --from drafts/tables
     """
     with house.open() as installation, installation.acting(f"user:{user}", reason=reason) as act:
+        if lock_of(act.session) is not None or number is not None or folder is not None:
+            names = _propose(act, number, folder)
+            house.says.print(f"on {number}, in force once it is signed and applied: {', '.join(names)}", markup=False)
+            return
         if not holds(act.session, user, "PROCESS_ENGINEER", at=act.now):
             raise Forbidden(f"Expected a PROCESS_ENGINEER to adopt tables, but {user} is none")
         names = keep_versions(act, ADOPTED, reason=reason)
     house.says.print(f"adopted: {', '.join(names)}" if names else "nothing changed", markup=False)
+
+
+def _propose(act: Act, number: str | None, folder: Path | None) -> list[str]:
+    if number is None or folder is None:
+        raise Conflict(
+            "Expected a change order, since the tables are under change control, but there is none: name it with --change-order, and "
+            "the folder of the tables to come with --from",
+            code="UNCONTROLLED_CHANGE", record=(DefinitionLock.record_type, DEFINITIONS), keep=True,
+        )  # fmt: skip
+    order = act.session.scalar(select(ChangeOrder).where(ChangeOrder.number == number))
+    if order is None:
+        raise NotFound(f"Expected a change order {number}, but there is none")
+    return propose_tables(act, order, folder)
 
 
 def _print(found: Evaluation, *, mistakes: bool) -> None:

@@ -140,3 +140,6 @@ def test_tables_are_adopted_once_by_a_process_engineer(call: Call) -> None:
     assert (adopted.exit_code, "approval_matrix" in adopted.output) == (0, True)
     assert "nothing changed" in call("rules", "adopt", "--as", "pat", "--reason", "again").output
     assert call("rules", "adopt", "--as", "rita", "--reason", "mine").exit_code == 3
+    assert call("lock", "--as", "quinn", "--reason", "Validated").exit_code == 0
+    refused = call("rules", "adopt", "--as", "pat", "--reason", "new limits")
+    assert (refused.exit_code, "name it with --change-order" in refused.output) == (3, True)
