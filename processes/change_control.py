@@ -17,6 +17,7 @@ from engine.messages import Publication, publish
 from engine.registry import Registry, Work
 from engine.stored.instance import Instance
 from engine.stored.wait import MessageSubscription
+from processes.change_class import propose_class
 from processes.change_documents import (
     TWO_PEOPLE,
     approval,
@@ -25,12 +26,14 @@ from processes.change_documents import (
     person_of,
     request_of,
     request_variable,
+    sentences,
 )
 from processes.change_orders import open_order, seal
 from processes.change_orders import withdraw as withdraw_order
 from processes.change_requests import alike, open_request, submit, triage
 from processes.documents import existing
 from processes.emergencies import bound, segregate
+from processes.emergency_deviations import close_deviations, open_deviation
 from processes.notices import tell, tell_role
 from records.change_order import ChangeOrder, ChangeOrderStatus, move
 from records.change_request import ChangeRequest, OrderClass, RequestSource, RequestStatus, Urgency
@@ -155,36 +158,12 @@ def look_for_twins(act: Act, work: Work) -> Mapping[str, Any]:
     """C02: what says something alike, and the class that the asked values need."""
     request = request_of(act, work)
     twins: list[ChangeRequest | ChangeOrder] = [*alike(act.session, request), *_orders_on(act.session, request)]
-    return {"request": request_variable(request, twins, proposed_class(act.session, request), work["timers"])}
-
-
-def proposed_class(session: Session, request: ChangeRequest) -> tuple[OrderClass, str]:
-    """Return the class that a request needs, and why: what its originator proposed, never less than what its values need (4c)."""
-    deep = [edit for edit in request.edits if edit.table_name in BY_TABLE]
-    if request.proposed_class is OrderClass.C4 or any(edit.column_name in FORM_FIT_FUNCTION for edit in deep):
-        named = ", ".join(
-            sorted({edit.column_name.replace("_", " ") for edit in deep if edit.column_name in FORM_FIT_FUNCTION})
-        )
-        return OrderClass.C4, f"Proposed: C4, since {f'it sets {named}' if named else 'its originator asks for it'}."
-    if request.proposed_class is OrderClass.C3:
-        return OrderClass.C3, "Proposed: C3, as its originator says; every value is classed again when it is written."
-    return OrderClass.C4, "Proposed: C4, since nothing says that form, fit and function stay."
-
-
-FORM_FIT_FUNCTION = frozenset(
-    {
-        "part_revision_id",
-        "spec",
-        "spec_rev",
-        "supplier_id",
-        "supplier_site_id",
-        "process_code",
-        "kind",
-        "routing_hash",
-        "bom_hash",
-    }
-)
-"""Columns whose change is technical major (4c)."""
+    proposal = propose_class(act.session, request)
+    shown = request_variable(request, twins, (proposal.order_class, proposal.why), work["timers"])
+    return {
+        "request": shown | {"class_rows": sentences(proposal.rows), "unfit": str(work.get("unfit") or "")},
+        "triage": None, "unfit": None, "decision": None,
+    }  # fmt: skip
 
 
 UNDECIDED = (RequestStatus.SUBMITTED, RequestStatus.TRIAGED, RequestStatus.DEFERRED)
@@ -196,21 +175,29 @@ VERDICTS = {
 
 @registry.step("settle_triage")
 def settle_triage(act: Act, work: Work) -> Mapping[str, Any]:
-    """C02: keep the triage, unless it was given on the request's page."""
+    """C02: keep the triage, unless it was given on the request's page; what does not fit is asked again."""
     request, decision = request_of(act, work), work.get("decision") or {}
     if request.status in UNDECIDED and decision.get("verdict"):
-        verdict = str(decision["verdict"])
-        twin = work.get("chosen_twin") if verdict == "duplicate" else None
-        chosen = "CE" if verdict == "emergency" else work.get("chosen_class") or work["request"]["proposed_class"]
-        triage(
-            act, request, VERDICTS[verdict], reason=str(decision.get("reason") or ""), proposed_class=OrderClass(chosen),
-            duplicate_of=existing(act.session, ChangeRequest, twin) if twin else None,
-        )  # fmt: skip
+        try:
+            with act.attempt():
+                _keep_triage(act, work, request, decision)
+        except Invalid as refusal:
+            return {"triage": "AGAIN", "unfit": refusal.message, "decision": None}
     people = [person_of(request.originator)]
     if request.status is not RequestStatus.ACCEPTED:
         tell(act, people, f"{request.number} is {request.status.lower()}", key=f"{request.id}:{request.status}:{act.id}",
              body=request.decision_reason, record=(request.record_type, request.id))  # fmt: skip
     return {"triage": request.status.value if decision else "ON_ITS_PAGE", "decision": None}
+
+
+def _keep_triage(act: Act, work: Work, request: ChangeRequest, decision: Mapping[str, Any]) -> None:
+    verdict = str(decision["verdict"])
+    twin = work.get("chosen_twin") if verdict == "duplicate" else None
+    chosen = "CE" if verdict == "emergency" else work.get("chosen_class") or work["request"]["proposed_class"]
+    triage(
+        act, request, VERDICTS[verdict], reason=str(decision.get("reason") or ""), proposed_class=OrderClass(chosen),
+        duplicate_of=existing(act.session, ChangeRequest, twin) if twin else None,
+    )  # fmt: skip
 
 
 @registry.step("open_change_order")
@@ -260,6 +247,7 @@ def activate_emergency(act: Act, work: Work) -> Mapping[str, Any]:
     except Refused as refusal:
         raise BpmnError(refusal.code or "REFUSED", refusal.message) from refusal
     segregate(act, order)
+    open_deviation(act, order)
     ask = f"{order.number} is active: take it to the board before {order.expires_at:%Y-%m-%d %H:%M} UTC"
     return {"order": order_variable(act, order, ask=ask), "verdict": None}
 
@@ -271,6 +259,7 @@ def sum_change_up(act: Act, work: Work) -> Mapping[str, Any]:
     if order.status is ChangeOrderStatus.DRAFT:
         supersede(act, order.record_type, order.id)
         move(act, order, ChangeOrderStatus.WITHDRAWN, reason="It was not authorised by two people")
+    close_deviations(act, order, reason=f"{order.number} is {order.status.lower()}. {order.ended_reason}".strip())
     subject = f"{order.number} is {order.status.lower()}: {order.title}"
     tell(act, {person_of(order.owner), person_of(order.opened_by)} - {""}, subject, key=f"{order.id}:end",
          body=order.ended_reason, record=(order.record_type, order.id))  # fmt: skip

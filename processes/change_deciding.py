@@ -7,12 +7,11 @@ from typing import Any
 
 from engine.act import Act
 from engine.bpmn import BpmnError
-from engine.errors import Conflict, Refused
-from engine.messages import publish
+from engine.errors import Conflict, Invalid, Refused
 from engine.registry import Registry, Work
 from processes import change_board, impact
 from processes.change_baseline import moved_since
-from processes.change_control import tell_management
+from processes.change_control import begin, take_up, tell_management
 from processes.change_documents import (
     ENDLESS,
     group_of,
@@ -26,7 +25,8 @@ from processes.change_documents import (
 )
 from processes.change_orders import send_to_review, take_baseline
 from processes.change_requests import open_request, submit
-from processes.documents import plain
+from processes.change_splitting import merge, parts_of, split_off
+from processes.documents import existing, plain
 from processes.emergencies import hold_all
 from processes.notices import tell, tell_role
 from records.change_order import ChangeOrder, ChangeOrderStatus, move
@@ -34,7 +34,6 @@ from records.change_request import OrderClass, RequestSource
 from records.impact import AssessmentAnswer, AssessmentArea, ImpactAssessment, assessments_of, newest_snapshot, rows_of
 from records.signing import supersede
 from rules.change_control import items_of, open_orders_on
-from rules.change_item import ChangeClass
 
 registry = Registry()
 S = ChangeOrderStatus
@@ -149,6 +148,18 @@ def send_to_board(act: Act, work: Work) -> Mapping[str, Any]:
     }
 
 
+@registry.step("remind_voter")
+def remind_voter(act: Act, work: Work) -> None:
+    """C08: a seat of the board has not voted in time: whoever may take it is told, and whoever runs the plant."""
+    order, slot = order_of(act, work), work["slot"]
+    subject, key = f"{order.number} waits for the vote of {slot['role']}", f"vote:{slot['role']}:{order.round}"
+    about = (order.record_type, order.id)
+    tell(act, slot["users"], subject, key=f"{order.id}:{key}", record=about)
+    for role in slot["groups"]:
+        tell_role(act, role, subject, key=f"{order.id}:{key}", record=about)
+    tell_management(act, order, subject, key=f"late:{key}")
+
+
 @registry.step("keep_board_vote")
 def keep_board_vote(act: Act, work: Work) -> Mapping[str, Any]:
     """C08: count the vote that was signed with the task, or in the meeting; the rule of the table says what they come to."""
@@ -171,9 +182,31 @@ def settle_board_review(act: Act, work: Work) -> Mapping[str, Any]:
         move(act, order, to, reason=" ".join(said)[:3900] or outcome.lower())
         tell(act, {person_of(order.owner), person_of(order.opened_by)} - {""}, f"{order.number} was {to.lower()} by the board",
              key=f"{order.id}:{to}:{order.round}", body="\n".join(said), record=(order.record_type, order.id))  # fmt: skip
-    ask = f"Write {order.number} again: {'split it' if outcome == 'SPLIT' else 'the board returned it'}"
-    return {"board": board | {"outcome": outcome, "votes": sentences(said)},
+    parts = parts_of(act.session, order) if outcome == "SPLIT" else []
+    choices = [{"value": key, "label": words} for key, words in parts]
+    if outcome == "SPLIT" and len(parts) < 2:
+        outcome, choices = "RETURN", []
+    ask = f"Write {order.number} again: the board returned it"
+    return {"board": board | {"outcome": outcome, "votes": sentences(said), "split_choices": choices},
             "order": order_variable(act, order, ask=ask, why=" ".join(said))}  # fmt: skip
+
+
+@registry.step("split_change_order")
+def split_change_order(act: Act, work: Work) -> Mapping[str, Any]:
+    """C08: what is split off goes on by itself, in a second order; the rest of the first is written again."""
+    order, why = order_of(act, work), ""
+    try:
+        with act.attempt():
+            second = split_off(act, order, work.get("split_off") or (), title=str(work.get("split_title") or ""))
+            take_up(act, second)
+    except (Conflict, Invalid) as refusal:
+        act.note(order.record_type, order.id, "NOT_SPLIT", reason=refusal.message)
+        return {"order": order_variable(act, order, why=f"Nothing was split off. {refusal.message}"), "split_off": None}
+    tell(act, [person_of(order.owner)], f"{second.number} was split off {order.number}", key=f"{order.id}:split:{second.id}",
+         record=(second.record_type, second.id))  # fmt: skip
+    why = f"{second.number} ({second.title}) was split off. What is left goes to the board again."
+    ask = f"Write what is left of {order.number}: the board split it"
+    return {"order": order_variable(act, order, ask=ask, why=why), "split_off": None, "split_title": None}
 
 
 @registry.step("resubmit_change")
@@ -246,30 +279,30 @@ def escalate_customer(act: Act, work: Work) -> None:
 
 @registry.step("keep_customer_answer")
 def keep_customer_answer(act: Act, work: Work) -> Mapping[str, Any]:
-    """C11: approved, it goes on; refused, it is written again."""
+    """C11: approved, it goes on; returned, it is written again; rejected, its specialist answers that. A message says which."""
     order, decision = order_of(act, work), dict(work.get("decision") or {})
     answer = work.get("answer") or {}
     if answer:
+        refused = "reject" if answer.get("is_final") else "return"
         decision = {
-            "verdict": "approve" if answer.get("approved") else "reject",
+            "verdict": "approve" if answer.get("approved") else refused,
             "reason": str(answer.get("text") or ""),
         }
     reference = str(work.get("customer_answer") or answer.get("reference") or "").strip()
-    act.note(
-        order.record_type,
-        order.id,
-        "CUSTOMER_ANSWER",
-        new=str(decision.get("verdict")),
-        reason=reference or decision.get("reason"),
-    )
-    if decision.get("verdict") == "approve":
+    reason = str(decision.get("reason") or reference)
+    act.note(order.record_type, order.id, "CUSTOMER_ANSWER", new=str(decision["verdict"]), reason=reference or reason)
+    if decision["verdict"] == "approve":
         move(act, order, S.APPROVED, reason=f"Customer or regulator approved: {reference}")
-        return {"decision": decision, "order": order_variable(act, order)}
+        return {"decision": decision, "answer": None, "order": order_variable(act, order)}
     supersede(act, order.record_type, order.id)
     act.session.flush()
-    move(act, order, S.RETURNED, reason=f"Customer or regulator refused: {decision.get('reason') or reference}")
-    ask = f"Write {order.number} again: the customer or regulator refused it"
-    return {"decision": decision, "order": order_variable(act, order, ask=ask, why=str(decision.get("reason") or ""))}
+    is_final = decision["verdict"] == "reject"
+    to, word = (S.REJECTED, "rejected") if is_final else (S.RETURNED, "returned")
+    move(act, order, to, reason=f"Customer or regulator {word} it: {reason}"[:3900])
+    tell(act, {person_of(order.owner), person_of(order.opened_by)} - {""}, f"{order.number} was {word} by its customer or regulator",
+         key=f"{order.id}:customer:{order.round}", body=reason, record=(order.record_type, order.id))  # fmt: skip
+    ask = f"Write {order.number} again: the customer or regulator {word} it"
+    return {"decision": decision, "answer": None, "order": order_variable(act, order, ask=ask, why=reason)}
 
 
 @registry.step("hold_emergency")
@@ -279,7 +312,8 @@ def hold_emergency(act: Act, work: Work) -> Mapping[str, Any]:
     reason = f"{order.number} was not approved before {order.expires_at:%Y-%m-%d %H:%M} UTC"
     supersede(act, order.record_type, order.id)
     act.session.flush()
-    move(act, order, S.OVERDUE_HOLD, reason=reason)
+    if order.status is not S.REJECTED:
+        move(act, order, S.OVERDUE_HOLD, reason=reason)
     held = hold_all(act, order, reason=reason)
     tell_management(act, order, f"{order.number} is overdue: {', '.join(held) or 'nothing'} on hold", key="overdue")
     return {"order": order_variable(act, order)}
@@ -301,39 +335,53 @@ def settle_change_decision(act: Act, work: Work) -> Mapping[str, Any]:
     if order.status is S.APPROVED:
         return {"settled": {"verdict": "approve", "contain": False}, "decision": None}
     reason = str(decision.get("reason") or "")
-    if decision.get("verdict") == "merge":
-        _merge(act, order, str(work.get("merge_into") or ""))
-        reason = reason or f"Merged into {work.get('merge_into') or 'another change'}"
+    into = work.get("merge_into") if decision.get("verdict") == "merge" else None
+    other = existing(act.session, ChangeOrder, into) if into else None
+    if other is not None:
+        reason = f"Merged into {other.number}. {reason}".strip()
     if not order.is_over:
         move(act, order, S.WITHDRAWN, reason=reason or "Given up")
+    if other is not None:
+        _merge(act, order, other)
     was_active = order.change_class is OrderClass.CE
     return {
         "settled": {"verdict": "reject", "contain": was_active},
         "order": order_variable(act, order),
-        "decision": None,
-    }
+        "decision": None, "merge_into": None,
+    }  # fmt: skip
 
 
-def _merge(act: Act, order: ChangeOrder, into: str) -> None:
-    """Ask for the values of an order on another one: its request carries them word for word."""
+def _merge(act: Act, order: ChangeOrder, into: ChangeOrder) -> None:
+    """Write what an order was to change into another one; where that is sealed by now, and for what does not fit, ask by a request."""
+    said = f"{order.number} was merged into {into.number}"
+    try:
+        with act.attempt():
+            left = merge(act, order, into)
+    except Conflict as sealed:
+        act.note(into.record_type, into.id, "NOT_MERGED", new=order.number, reason=sealed.message)
+        said = f"{order.number} was to be merged into {into.number}, which is sealed by now"
+        left = [item for item in items_of(act.session, order) if item.applied_at is None]
+    tell(
+        act,
+        [person_of(into.owner)],
+        said,
+        key=f"{into.id}:merged:{order.id}",
+        body=order.title,
+        record=(into.record_type, into.id),
+    )
+    if not left:
+        return
     edits = [
         {"table_name": item.table_name, "row_id": item.row_id, "column_name": item.column_name, "old_text": item.old_text,
          "new_text": item.new_text, "about": order.number}
-        for item in items_of(act.session, order)
-        if item.applied_at is None and item.change_class is not ChangeClass.REFUSED
+        for item in left
     ]  # fmt: skip
     asked = open_request(
         act, title=f"From {order.number}: {order.title}"[:200], problem=order.reason,
-        proposal=f"Take it into {into or 'the other change order'}.", source=RequestSource.DOC_ERROR, source_ref=order.number, edits=edits,
+        proposal=f"Take it into {into.number}.", source=RequestSource.DOC_ERROR, source_ref=order.number, edits=edits,
     )  # fmt: skip
     submit(act, asked)
-    publish(
-        act,
-        "change.requested",
-        correlation_key=asked.number,
-        variables={"request_id": asked.id},
-        message_id=f"request:{asked.id}",
-    )
+    begin(act, asked)
 
 
 def impact_variable(act: Act, order: ChangeOrder) -> dict[str, Any]:

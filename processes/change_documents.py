@@ -16,9 +16,10 @@ from engine.record import Operation
 from engine.registry import Work
 from processes.approval_plan import Seat, plan_for
 from processes.change_baseline import moved_since
+from processes.change_splitting import mergeable
 from processes.change_values import rows_named
 from processes.documents import existing, plain
-from records.change_order import AddendumStatus, AffectedItem, ChangeOrder, ChangeOrderAddendum
+from records.change_order import AddendumStatus, AffectedItem, ChangeOrder, ChangeOrderAddendum, ChangeOrderStatus
 from records.change_request import ChangeRequest, OrderClass
 from records.change_task import ChangeTask
 from records.impact import AffectedOrder
@@ -51,10 +52,12 @@ def order_variable(act: Act, order: ChangeOrder, *, ask: str = "", why: str = ""
         "status": order.status.value,
         "owner": order.owner, "is_emergency": order.change_class is OrderClass.CE, "is_bounded": bool(order.bounds),
         "deadline": order.expires_at or ENDLESS, "deadline_text": _instant(order, order.expires_at),
-        "effective_at": effective_at(order), "from_text": _from_text(order), "is_customer_asked": order.is_customer_approval_required,
+        "effective_at": effective_at(order), "is_dated": order.effective_on is not None,
+        "from_text": _from_text(order), "is_customer_asked": order.is_customer_approval_required,
         "customer_reference": order.customer_approval_ref or "none", "excludes": sorted({order.opened_by, person_of(order.owner)} - {""}),
         "changes": sentences([*(affected_sentence(item) for item in order.affected), *_values(act.session, items)]),
         "linked": sentences(linked_sentences(act, order)), "moved": sentences(moved_since(order)),
+        "merge_choices": _merge_choices(act, order),
         "ask": ask or f"Write {order.number}: {order.title}", "ask_why": why,
     }  # fmt: skip
 
@@ -193,6 +196,13 @@ def working_hash(order: ChangeOrder) -> str:
 def affected_sentence(item: AffectedItem) -> str:
     """Say what becomes of one revision."""
     return f"{item.number}: {_words(item.action)}, {'interchangeable' if item.interchangeable == 'YES' else 'not interchangeable'}"
+
+
+def _merge_choices(act: Act, order: ChangeOrder) -> list[dict[str, str]]:
+    """Return the orders that could take one in conflict in, as a form offers them."""
+    if order.status is not ChangeOrderStatus.CONFLICT:
+        return []
+    return [{"value": each.id, "label": f"{each.number}: {each.title}"} for each in mergeable(act.session, order)]
 
 
 def _values(session: Session, items: Sequence[Any]) -> list[str]:

@@ -9,9 +9,9 @@ from engine.act import Act
 from engine.errors import Conflict
 from engine.messages import publish
 from engine.registry import Registry, Work
-from processes import change_addenda, change_orders, change_tasks
+from processes import change_addenda, change_carrying, change_orders, change_tasks
 from processes.change_board import roles_for
-from processes.change_control import tell_management
+from processes.change_control import begin, tell_management
 from processes.change_documents import (
     TWO_PEOPLE,
     addendum_approval,
@@ -23,12 +23,13 @@ from processes.change_documents import (
     sentences,
     task_variable,
 )
-from processes.change_redoing import choices_for, redo
+from processes.change_redoing import choices_for, redo, try_again, values_for
+from processes.change_requests import open_request, submit
 from processes.change_waking import wake_others
 from processes.documents import existing
 from processes.emergencies import contain, free_all
 from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderStatus, EffectivityKind, move, move_addendum
-from records.change_request import OrderClass
+from records.change_request import ChangeRequest, OrderClass, RequestSource, Urgency
 from records.change_task import ChangeTask, TaskKind, TaskStatus, tasks_of
 from records.change_task import move as move_task
 from records.signing import supersede
@@ -59,7 +60,9 @@ def carry_out_change_task(act: Act, work: Work) -> Mapping[str, Any]:
     if task.status in (TaskStatus.DONE, TaskStatus.CANCELLED, TaskStatus.UNDONE):
         return _said(act, task, "DONE")
     if task.status is TaskStatus.FAILED:
-        return _said(act, task, "REFUSED")
+        if (work.get("decision") or {}).get("verdict") != "try_again":
+            return _said(act, task, "REFUSED")
+        try_again(act, task)
     if task.is_ours:
         try:
             change_tasks.carry_out(act, task)
@@ -88,10 +91,11 @@ def settle_change_task(act: Act, work: Work) -> None:
 def prepare_delta(act: Act, work: Work) -> Mapping[str, Any]:
     """C14: write down what is done instead; engineering and quality sign it, whoever the owner is."""
     order, task = order_of(act, work), _task(act, work)
-    reason = str(work.get("delta_reason") or (work.get("decision") or {}).get("reason") or "")
+    reason = str(work.get("delta_reason") or (work.get("decision") or {}).get("reason") or task.failure or "Refused")
     wanted = str(work.get("new_disposition") or "")
-    words = f"{task.number}: {f'{wanted} instead. ' if wanted else ''}{reason}".strip()
-    addendum = change_addenda.propose_delta(act, order, reason=words, seats=TWO_PEOPLE)
+    words = f"{task.number}: {f'{wanted} instead. ' if wanted else ''}{reason}"[:4000]
+    values = values_for(act, task, disposition=wanted, reason=reason)
+    addendum = change_addenda.propose_delta(act, order, reason=words, seats=TWO_PEOPLE, values=values)
     return {
         "delta": addendum_approval(act, addendum, TWO_PEOPLE)
         | {"addendum": addendum.id, "disposition": wanted, "reason": reason}
@@ -107,7 +111,7 @@ def settle_delta(act: Act, work: Work) -> Mapping[str, Any]:
         move_addendum(act, addendum, AddendumStatus.DROPPED, reason="Engineering and quality did not sign it")
         return {"delta": None, "verdict": None}
     change_addenda.apply_addendum(act, addendum)
-    instead = redo(act, task, disposition=delta["disposition"], reason=f"{addendum.number}: {delta['reason']}")
+    instead = redo(act, task, reason=f"{addendum.number}: {delta['reason']}")
     return {"delta": None, "verdict": None, "job": _variable(act, instead or task)}
 
 
@@ -154,10 +158,26 @@ def apply_effectivity(act: Act, work: Work) -> Mapping[str, Any]:
 def read_change_back(act: Act, work: Work) -> Mapping[str, Any]:
     """C16: everything is read back; what differs is settled first."""
     order = order_of(act, work)
+    unfit = str((work.get("work") or {}).get("unfit") or "")
     return {
-        "work": work_variable(act, order, mismatches=change_tasks.read_back(act, order)),
+        "work": work_variable(act, order, mismatches=change_tasks.read_back(act, order), unfit=unfit),
         "order": order_variable(act, order),
     }
+
+
+@registry.step("reopen_differing_tasks")
+def reopen_differing_tasks(act: Act, work: Work) -> Mapping[str, Any]:
+    """C16: what was read back otherwise than it was done goes back to its owner, who decides anew (C14)."""
+    order, decision = order_of(act, work), work["decision"]
+    for task in tasks_of(act.session, order):
+        if task.is_ours and task.status is TaskStatus.DONE and (differs := change_carrying.differences(act, task)):
+            move_task(
+                act,
+                task,
+                TaskStatus.FAILED,
+                reason=f"{' '.join(differs)} {decision.get('reason') or ''}".strip()[:3900],
+            )
+    return {"work": work_variable(act, order), "decision": None}
 
 
 @registry.step("begin_verification")
@@ -167,20 +187,41 @@ def begin_verification(act: Act, work: Work) -> Mapping[str, Any]:
     change_orders.apply(act, order)
     change_tasks.lift_holds(act, order, reason=f"{order.number} is carried out")
     move(act, order, S.VERIFYING)
-    return {"work": work_variable(act, order), "order": order_variable(act, order), "decision": None}
+    unfit = str((work.get("work") or {}).get("unfit") or "")
+    return {"work": work_variable(act, order, unfit=unfit), "order": order_variable(act, order), "decision": None}
 
 
 @registry.step("reopen_change_tasks")
 def reopen_change_tasks(act: Act, work: Work) -> Mapping[str, Any]:
-    """C17: quality found something: the tasks it names are done again."""
+    """C17: quality found something: the tasks it names are done again, or a corrective action is asked for beside the change."""
     order, decision = order_of(act, work), work["decision"]
-    named = {each.strip() for each in str(work.get("failed_tasks") or "").split(",") if each.strip()}
-    reason = str(decision.get("reason") or "Verification failed")
+    reason = str(decision.get("reason") or work.get("sample") or "Verification failed")
+    named, unfit = set(work.get("failed_tasks") or ()), ""
     move(act, order, S.IMPLEMENTING, reason=reason)
+    if decision["verdict"] == "corrective_action":
+        unfit = f"{_ask_for_correction(act, order, reason).number} asks for a corrective action."
+    elif not named:
+        unfit = "Expected the tasks that failed to be named, but none was."
     for task in tasks_of(act.session, order):
-        if task.status is TaskStatus.DONE and (task.number in named or str(task.position) in named):
+        if task.status is TaskStatus.DONE and task.id in named:
             move_task(act, task, TaskStatus.FAILED, reason=reason)
-    return {"work": work_variable(act, order), "order": order_variable(act, order), "decision": None}
+    return {
+        "work": work_variable(act, order, unfit=unfit),
+        "order": order_variable(act, order),
+        "decision": None,
+        "failed_tasks": None,
+    }
+
+
+def _ask_for_correction(act: Act, order: ChangeOrder, finding: str) -> ChangeRequest:
+    """Ask for a corrective action that is a change of its own."""
+    asked = open_request(
+        act, title=f"Corrective action: {order.number} {order.title}"[:200], problem=finding, source=RequestSource.CAPA,
+        source_ref=order.number, urgency=Urgency.URGENT,
+    )  # fmt: skip
+    submit(act, asked)
+    begin(act, asked)
+    return asked
 
 
 @registry.step("finish_change")
@@ -228,8 +269,13 @@ def keep_recall_assessment(act: Act, work: Work) -> None:
         tell_management(act, order, f"{order.number}: quality asks for a recall", key="recall")
 
 
-def work_variable(act: Act, order: ChangeOrder, *, mismatches: list[str] | None = None) -> dict[str, Any]:
-    """Return the variable ``work``: the tasks, what is done, what differs, and who may not verify it (SOD-9)."""
+def work_variable(
+    act: Act, order: ChangeOrder, *, mismatches: list[str] | None = None, unfit: str = ""
+) -> dict[str, Any]:
+    """Return the variable ``work``: the tasks, what is done, what differs, and who may not verify it (SOD-9).
+
+    unfit: why quality is asked again.
+    """
     act.session.flush()
     tasks = tasks_of(act.session, order)
     done = [task for task in tasks if task.status is TaskStatus.DONE]
@@ -240,7 +286,8 @@ def work_variable(act: Act, order: ChangeOrder, *, mismatches: list[str] | None 
         "tasks": [_variable(act, task) for task in tasks if task.kind not in NOT_IN_TURN and task.status is not TaskStatus.DONE],
         "done": sentences(f"{task.position}. {task.number}: {task.words} ({task.done_ref or task.evidence or 'done'})" for task in done),
         "implementers": sorted(each for each in doers if each and not each.startswith("system")),
-        "mismatches": sentences(mismatches or []), "overdue": order.status is S.OVERDUE_HOLD,
+        "done_choices": [{"value": task.id, "label": f"{task.number}: {task.words}"[:200]} for task in done if task.is_mandatory],
+        "unfit": unfit, "mismatches": sentences(mismatches or []), "overdue": order.status is S.OVERDUE_HOLD,
     }  # fmt: skip
 
 

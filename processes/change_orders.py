@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
 
 from engine.act import Act
 from engine.canonical import content_hash
@@ -18,6 +19,7 @@ from processes.change_content import content_of
 from processes.change_effectivity import effectivity
 from processes.change_requests import open_request
 from records import part
+from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.calendar import MAIN, site_called
 from records.change_order import (
     AddendumKind,
@@ -33,6 +35,7 @@ from records.change_order import (
     move,
 )
 from records.change_request import ChangeRequest, ChangeRequestEdit, OrderClass, RequestStatus
+from records.change_task import ChangeTask, TaskStatus
 from records.numbering import next_number
 from records.part import PartRevision, RevisionStatus
 from records.signing import supersede
@@ -50,6 +53,9 @@ from rules.change_control import (
 from rules.change_doors import UNSEALED
 from rules.change_item import ChangeClass, ChangeItem
 from rules.guard import BY_TABLE
+
+AT_SUPPLIERS = (AmendmentStatus.APPROVED, AmendmentStatus.SENT, AmendmentStatus.ACKED, AmendmentStatus.APPLIED)
+"""Statuses of an amendment that counts, or is about to."""
 
 
 def open_order(
@@ -213,8 +219,34 @@ def withdraw(act: Act, order: ChangeOrder, *, reason: str) -> ChangeOrder:
             f"Expected nothing of {order.number} to be applied, but something is: its way back is signed and done first",
             code="NOT_UNDONE", record=(order.record_type, order.id),
         )  # fmt: skip
+    if standing := standing_amendments(act.session, order):
+        raise Conflict(
+            f"Expected no amendment under {order.number} to stand, but {', '.join(one.number for one in standing)} does: undo it by a "
+            "further amendment first",
+            code="NOT_UNDONE", record=(order.record_type, order.id),
+        )  # fmt: skip
     supersede(act, order.record_type, order.id)
     return move(act, order, ChangeOrderStatus.WITHDRAWN, reason=reason.strip())
+
+
+def standing_amendments(session: Session, order: ChangeOrder) -> list[PurchaseOrderAmendment]:
+    """Return the amendments under a change that suppliers have and that nothing undid: no further one, and nobody by hand."""
+    back = aliased(PurchaseOrderAmendment)
+    by_amendment = select(back.reverts_id).where(
+        back.reverts_id.is_not(None), back.status.in_((AmendmentStatus.ACKED, AmendmentStatus.APPLIED))
+    )
+    by_people = select(ChangeTask.done_id).where(
+        ChangeTask.change_order_id == order.id, ChangeTask.done_id.is_not(None),
+        ChangeTask.status.in_((TaskStatus.UNDONE, TaskStatus.CANCELLED)),
+    )  # fmt: skip
+    made = select(ChangeTask.done_id).where(ChangeTask.change_order_id == order.id, ChangeTask.done_id.is_not(None))
+    wanted = select(PurchaseOrderAmendment).where(
+        (PurchaseOrderAmendment.change_order_id == order.id) | PurchaseOrderAmendment.id.in_(made),
+        PurchaseOrderAmendment.reverts_id.is_(None),
+        PurchaseOrderAmendment.status.in_(AT_SUPPLIERS), PurchaseOrderAmendment.id.not_in(by_amendment),
+    )  # fmt: skip
+    undone = set(session.scalars(by_people))
+    return [one for one in session.scalars(wanted.order_by(PurchaseOrderAmendment.number)) if one.id not in undone]
 
 
 def _is_undone(act: Act, order: ChangeOrder) -> bool:

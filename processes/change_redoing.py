@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.act import Act
 from engine.errors import Invalid
+from engine.record import Operation
+from processes.change_addenda import Value
 from processes.change_tasks import rows_of_task
 from records.change_task import ChangeTask, TaskKind, TaskStatus, move, tasks_of
-from records.impact import Disposition, RowStatus
+from records.impact import Disposition, RowDisposition, RowStatus
+from rules.amending import text_of
 from rules.impact_rules import legal, legal_for, task_rule
 
 
@@ -17,8 +22,8 @@ def choices_for(act: Act, task: ChangeTask) -> list[Disposition]:
     return sorted(set.intersection(*allowed), key=list(Disposition).index) if allowed else []
 
 
-def redo(act: Act, task: ChangeTask, *, disposition: str, reason: str) -> ChangeTask | None:
-    """Replace a failed task by one that does what was decided instead; None where nothing more is to be done.
+def values_for(act: Act, task: ChangeTask, *, disposition: str, reason: str) -> list[Value]:
+    """Return what a new disposition sets on the rows that came back, for engineering and quality to sign.
 
     disposition: empty keeps it and asks people to do it by hand. Raises: Invalid for one that the table does not allow.
     """
@@ -27,15 +32,48 @@ def redo(act: Act, task: ChangeTask, *, disposition: str, reason: str) -> Change
             f"Expected a disposition for {task.number}, but found {disposition!r:.40}",
             {"new_disposition": "is not allowed"},
         )
+    found: list[Value] = []
+    for row in rows_of_task(act.session, task):
+        for each in row.dispositions:
+            if each.status is RowStatus.RETURNED:
+                wanted: dict[str, object] = {"reason": reason[:4000]}
+                if disposition:
+                    judged = legal(row.target, Disposition(disposition))
+                    wanted |= {
+                        "disposition": Disposition(disposition), "judged_by": judged.hash,
+                        "cost_kind": str(judged.outputs["cost_kind"]),
+                    }  # fmt: skip
+                found += _differing(each, wanted)
+    return found
+
+
+def _differing(each: RowDisposition, wanted: Mapping[str, object]) -> list[Value]:
+    texts = [
+        (name, text_of(RowDisposition, name, getattr(each, name)), text_of(RowDisposition, name, value))
+        for name, value in wanted.items()
+    ]
+    return [
+        (each.record_type, each.id, name, old, new, Operation.UPDATE.value) for name, old, new in texts if old != new
+    ]
+
+
+def try_again(act: Act, task: ChangeTask) -> ChangeTask:
+    """Open a failed task once more, as it was decided; its rows are no longer with their owner."""
+    for row in rows_of_task(act.session, task):
+        for each in row.dispositions:
+            if each.status is RowStatus.RETURNED:
+                each.status, each.returned_reason = RowStatus.DISPOSED, ""
+    act.session.flush()
+    return move(act, task, TaskStatus.OPEN, reason="Tried again")
+
+
+def redo(act: Act, task: ChangeTask, *, reason: str) -> ChangeTask | None:
+    """Replace a failed task by one that does what was signed instead; None where nothing more is to be done."""
     kind = task.kind
     for row in rows_of_task(act.session, task):
         for each in row.dispositions:
-            if each.status is not RowStatus.RETURNED:
-                continue
-            each.status, each.returned_reason = RowStatus.DISPOSED, ""
-            each.reason = reason[:4000]
-            if disposition:
-                each.disposition = Disposition(disposition)
+            if each.status is RowStatus.RETURNED:
+                each.status, each.returned_reason = RowStatus.DISPOSED, ""
                 named = legal(row.target, each.disposition).outputs["task"]
                 kind = TaskKind(named) if named else TaskKind.VERIFY
     act.session.flush()

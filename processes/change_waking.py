@@ -7,6 +7,7 @@ from sqlalchemy import select
 from engine.act import Act
 from engine.messages import publish
 from processes.outside_moving import NOT_KEPT
+from records.amendment import PurchaseOrderAmendment
 from records.change_task import ChangeTask, TaskStatus, tasks_of
 
 MOVED = "change.task_moved"
@@ -20,8 +21,11 @@ def wake_others(act: Act, task: ChangeTask) -> None:
 
 
 def wake_for(act: Act, document_id: str) -> None:
-    """Let the tasks look again that made a document (an amendment) and wait for what becomes of it."""
-    waiting = select(ChangeTask).where(ChangeTask.done_id == document_id, ChangeTask.status == TaskStatus.OPEN)
+    """Let the tasks look again that made a document, or that it undoes (an amendment), and wait for what becomes of it."""
+    amendment = act.session.get(PurchaseOrderAmendment, document_id)
+    undoes = amendment.reverts_id if amendment is not None else None
+    mine = (ChangeTask.done_id == document_id) & (ChangeTask.status == TaskStatus.OPEN)
+    waiting = select(ChangeTask).where(mine if undoes is None else mine | (ChangeTask.done_id == undoes))
     for task in act.session.scalars(waiting):
         _publish(act, task, document_id)
 

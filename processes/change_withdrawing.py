@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import select
+
 from engine.act import Act
 from engine.errors import Conflict, Invalid, RuleViolation
 from engine.registry import Registry, Work
-from processes import change_addenda, change_tasks
+from processes import change_addenda, change_carrying, change_tasks, change_undoing
 from processes.change_board import roles_for
 from processes.change_documents import (
     addendum_approval,
@@ -22,6 +24,7 @@ from processes.change_documents import (
 from processes.change_orders import withdraw
 from processes.documents import existing
 from processes.emergencies import hold_all
+from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderStatus, move_addendum
 from records.change_order import move as move_order
 from records.change_request import OrderClass
@@ -31,6 +34,7 @@ from records.signing import supersede
 from rules.change_control import items_of
 
 registry = Registry()
+WITH_SUPPLIER = (AmendmentStatus.APPROVED, AmendmentStatus.SENT, AmendmentStatus.SUPPLIER_REFUSED)
 
 
 @registry.step("stop_change")
@@ -41,9 +45,13 @@ def stop_change(act: Act, work: Work) -> Mapping[str, Any]:
         move_addendum(act, addendum, AddendumStatus.DROPPED, reason=reason)
     tasks = tasks_of(act.session, order)
     for task in tasks:
-        if task.is_standing:
+        if task.is_standing and not _is_under_way(task):
             move_task(act, task, TaskStatus.CANCELLED, reason=reason)
-    done = [task for task in reversed(tasks) if task.status is TaskStatus.DONE and task.inverse_kind is not None]
+    done = [
+        task
+        for task in reversed(tasks)
+        if (task.status is TaskStatus.DONE and task.inverse_kind is not None) or task.is_standing
+    ]
     if order.change_class is OrderClass.CE and order.status in (
         ChangeOrderStatus.EMERGENCY_ACTIVE,
         ChangeOrderStatus.OVERDUE_HOLD,
@@ -55,16 +63,54 @@ def stop_change(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.job("undo_change_task")
 def undo_change_task(act: Act, work: Work) -> Mapping[str, Any]:
-    """C19: undo one task by its inverse; what people did, people undo."""
-    task = existing(act.session, ChangeTask, work["job"]["id"])
+    """C19: undo one task by its inverse; what people did, people undo; an amendment's way back is over when its supplier agreed."""
+    task, reason = existing(act.session, ChangeTask, work["job"]["id"]), str(work["way_back"]["reason"])
     if not task.is_ours and task.status is TaskStatus.DONE:
         return {"next": "PERSON"}
+    if _is_with_supplier(act, task):
+        return {"next": "WAIT"}
     try:
-        change_tasks.undo(act, task, reason=str(work["way_back"]["reason"]))
+        if task.is_standing:
+            with act.attempt():
+                change_undoing.undo(act, task, reason=reason)
+                move_task(act, task, TaskStatus.CANCELLED, reason=reason)
+        else:
+            change_tasks.undo(act, task, reason=reason)
     except (Conflict, Invalid, RuleViolation) as refusal:
         act.note(task.record_type, task.id, "NOT_UNDONE", reason=refusal.message)
         return {"next": "PERSON", "job": dict(work["job"]) | {"failure": refusal.message}}
-    return {"next": "DONE"}
+    return _awaited(act, work, task)
+
+
+def _awaited(act: Act, work: Work, task: ChangeTask) -> Mapping[str, Any]:
+    """Say whether the way back of a task is over: a further amendment is, once its supplier agreed to it."""
+    back = _amendment_back(act, task)
+    if back is None or back.status in change_carrying.FINISHED:
+        return {"next": "DONE"}
+    if back.status in change_carrying.FAILED:
+        failure = f"{back.number} was to undo it, but it is {back.status}: {back.ended_reason or 'no reason was given'}"
+        return {"next": "PERSON", "job": dict(work["job"]) | {"failure": failure}}
+    return {"next": "WAIT"}
+
+
+def _is_with_supplier(act: Act, task: ChangeTask) -> bool:
+    """Whether the amendment of a task waits for its supplier's answer: only then it is known what there is to undo."""
+    if task.done_type != PurchaseOrderAmendment.record_type or task.done_id is None:
+        return False
+    return act.session.get_one(PurchaseOrderAmendment, task.done_id).status in WITH_SUPPLIER
+
+
+def _amendment_back(act: Act, task: ChangeTask) -> PurchaseOrderAmendment | None:
+    """Return the newest amendment that undoes the one a task made, or None."""
+    if task.done_type != PurchaseOrderAmendment.record_type or task.done_id is None:
+        return None
+    wanted = select(PurchaseOrderAmendment).where(PurchaseOrderAmendment.reverts_id == task.done_id)
+    return act.session.scalars(wanted.order_by(PurchaseOrderAmendment.amend_no.desc()).limit(1)).first()
+
+
+def _is_under_way(task: ChangeTask) -> bool:
+    """Whether a task that is not done has begun something that others have by now: an amendment that waits for its supplier."""
+    return task.is_ours and task.done_id is not None
 
 
 @registry.step("keep_undo")
@@ -72,7 +118,10 @@ def keep_undo(act: Act, work: Work) -> None:
     """C19: keep what shows that people undid it."""
     task = existing(act.session, ChangeTask, work["job"]["id"])
     task.evidence = f"{task.evidence} Undone: {work.get('evidence') or ''}".strip()[:4000]
-    move_task(act, task, TaskStatus.UNDONE, reason=str(work.get("evidence") or task.inverse_words))
+    if task.status is TaskStatus.DONE:
+        move_task(act, task, TaskStatus.UNDONE, reason=str(work.get("evidence") or task.inverse_words))
+    elif task.is_standing:
+        move_task(act, task, TaskStatus.CANCELLED, reason=str(work.get("evidence") or task.inverse_words))
 
 
 @registry.step("weigh_way_back")

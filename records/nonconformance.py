@@ -103,11 +103,15 @@ DEVIATION_TRANSITIONS = pairs("DRAFT>APPROVED|WITHDRAWN; APPROVED>WITHDRAWN", De
 
 
 class DeviationAuthority(Record, Base):
-    """Leave to depart from the definition, for a number of pieces and until a day (inclusive)."""
+    """Leave to depart from the definition, for a number of pieces and until a day (inclusive).
+
+    change_order_id: the emergency that opened it; closed_at, closed_reason: when that was closed, and how it ended.
+    """
 
     __tablename__ = "deviation_authority"
     __table_args__ = (
         UniqueConstraint("number"),
+        Index("ix_deviation_authority_change_order_id", "change_order_id"),
         CheckConstraint("quantity > 0", name="quantity_positive"),
         CheckConstraint("status <> 'APPROVED' OR approved_by_id IS NOT NULL", name="approved_says_by_whom"),
     )
@@ -123,6 +127,9 @@ class DeviationAuthority(Record, Base):
     approved_by_id: Mapped[Login | None] = mapped_column(ForeignKey("user_account.id"))
     approved_at: Mapped[Instant | None]
     customer_reference: Mapped[Name | None]
+    change_order_id: Mapped[Id | None]
+    closed_at: Mapped[Instant | None]
+    closed_reason: Mapped[Text | None]
     status: Mapped[DeviationStatus] = word(DeviationStatus, "status", default=DeviationStatus.DRAFT)
 
     site: Mapped[Site] = relationship()

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, object_session
 from engine.database import Base
 from engine.errors import Conflict, Invalid
 from engine.record import Record
-from records.change_order import IN_FORCE, OVER, AffectedItem, ChangeOrder, ItemAction
+from records.change_order import IN_FORCE, OVER, AffectedItem, ChangeOrder, ChangeType, ItemAction
 from records.change_request import OrderClass
 from records.columns import shaped
 from records.part import PartRevision
@@ -76,6 +76,20 @@ def judge_edit(session: Session, order: ChangeOrder, record: Record, column: str
     wanted = Wanted(record, column, old_text, new_text, value, change_class, why, owner)
     _refuse_too_deep(order, wanted)
     return wanted
+
+
+def class_needed(session: Session, record: Record, column: str, new: Any) -> tuple[ChangeClass, str]:
+    """Return the class that one value needs, before there is an order, and the sentence that gives it (4c).
+
+    C0 where the value is free. Raises: Invalid naming the field when the column does not exist or cannot hold the value.
+    """
+    guarded = BY_TABLE.get(record.record_type)
+    value, _, _ = _shaped(record, column, new)
+    control = _control(record, guarded.document if isinstance(guarded, Lines) else None, column)
+    if guarded is None or control is None:
+        return ChangeClass.C0, f"It is free while {_number(record)} is {_status(record)}."
+    any_order = ChangeOrder(type=ChangeType.PRODUCT, affected=[])
+    return _class(session, any_order, record, column, value, control)[:2]
 
 
 def items_of(session: Session, order: ChangeOrder) -> list[ChangeItem]:

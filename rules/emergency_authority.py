@@ -15,9 +15,9 @@ from records.work_order import WorkOrder
 BOUNDS, SHIPMENT = "CE-BOUNDS", "CE-SHIPMENT"
 UNDECIDED = (
     ChangeOrderStatus.EMERGENCY_ACTIVE, ChangeOrderStatus.IMPACT, ChangeOrderStatus.REVIEW, ChangeOrderStatus.RETURNED,
-    ChangeOrderStatus.CONFLICT, ChangeOrderStatus.OVERDUE_HOLD,
+    ChangeOrderStatus.CONFLICT, ChangeOrderStatus.OVERDUE_HOLD, ChangeOrderStatus.REJECTED,
 )  # fmt: skip
-"""Statuses of an emergency that two people signed and that its board has not decided yet."""
+"""Statuses of an emergency that two people signed and that is not decided to its end: what is rejected is contained first (C22)."""
 
 
 def emergencies_on(session: Session, order: WorkOrder) -> list[ChangeOrder]:

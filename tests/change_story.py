@@ -147,25 +147,29 @@ class Change:
             self._decide(found[0], "done", evidence="DOC-1")
         return self
 
-    def amend(self) -> Change:
-        """Let the amendments of the change be approved, and their suppliers accept them."""
+    def amend(self, *numbers: str, refuses: str = "", answered: bool = True) -> Change:
+        """Let the amendments of the change be approved, and their suppliers accept them, or refuse with a reason.
+
+        numbers: of orders, all unless said otherwise. answered: whether suppliers answer already.
+        """
         flow = self.story.instance_id
-        for amendment_id in self._amendments():
+        for amendment_id in self._amendments(numbers):
             self.story.instance_id = self.story.read(lambda session, key=amendment_id: flow_of(session, key))
             while found := [task for task in self.story.tasks() if task.element_id == "decide_slot"]:
                 self._as_any(found[0])
                 self._decide(found[0], "approve")
-            for _ in self.story.tasks("record_amendment_answer"):
-                self.story.as_("bea").complete("record_amendment_answer", result="ACCEPT", note="", lines=[])
+            for _ in self.story.tasks("record_amendment_answer") if answered else ():
+                result = "REJECT" if refuses else "ACCEPT"
+                self.story.as_("bea").complete("record_amendment_answer", result=result, note=refuses, lines=[])
             if self.story.tasks("decide_charge"):
                 self.story.as_("lena").decide("decide_charge", "accept_charge")
         self.story.instance_id = flow
         return self
 
-    def _amendments(self) -> list[str]:
+    def _amendments(self, numbers: tuple[str, ...]) -> list[str]:
         def find(session: Session) -> list[str]:
-            wanted = select(PurchaseOrderAmendment.id)
-            return list(session.scalars(wanted.order_by(PurchaseOrderAmendment.number)))
+            wanted = select(PurchaseOrderAmendment).order_by(PurchaseOrderAmendment.number)
+            return [one.id for one in session.scalars(wanted) if not numbers or one.order.number in numbers]
 
         return self.story.read(find)  # type: ignore[no-any-return]
 

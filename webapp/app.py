@@ -23,6 +23,7 @@ from webapp.pages import (
     changes,
     data_quality,
     definitions,
+    emergencies,
     evidence,
     findings,
     flow_modes,
@@ -98,6 +99,7 @@ SCREENS = (
     boards,
     change_requests,
     changes,
+    emergencies,
 )
 """Modules of pages, each with a blueprint."""
 

@@ -115,7 +115,7 @@ ACTIVE = frozenset(
         "ask",
     }
 )
-PART_OF = {"definitions": "operations", "traces": "lots"}
+PART_OF = {"definitions": "operations", "traces": "lots", "emergencies": "changes"}
 """Blueprints whose pages are reached through another one's entry."""
 
 NAVIGATION = (

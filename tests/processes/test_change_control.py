@@ -5,9 +5,11 @@ from __future__ import annotations
 from engine.messages import publish
 from processes import change_control
 from processes.change_requests import open_request, submit, triage
+from processes.change_values import edit_of
 from records.change_order import ChangeOrder
-from records.change_request import ChangeRequest, RequestStatus
+from records.change_request import ChangeRequest, OrderClass, RequestStatus
 from tests.change_story import begun
+from tests.makers import make_part, make_revision
 from tests.story import Story
 
 
@@ -54,6 +56,27 @@ def test_a_duplicate_ends_and_names_its_twin(story: Story) -> None:
     story.as_("pat").decide("triage_request", "duplicate", reason="The same", change_class=None, duplicate_of=twin)
     found = story.read(lambda session: session.get_one(ChangeRequest, asked.id))
     assert (found.status.value, found.duplicate_of_id, story.ended_at) == ("DUPLICATE", twin, "request_ended")
+
+
+def test_triage_shows_which_row_gives_each_value_its_class_and_asks_again_for_a_duplicate_without_its_twin(
+    story: Story,
+) -> None:
+    """C02, 4c."""
+    with story.installation.acting("user:otto") as act:
+        revision = make_revision(act, make_part(act, "P-900", criticality="KEY"), "B")
+        edits = [edit_of(revision, "drawing_rev", "C")]
+        asked = open_request(act, title="Wider slot", problem="It binds", edits=edits, proposed_class=OrderClass.C3)
+        story.instance_id = change_control.begin(act, asked).instance_id or ""
+    story.settle()
+    shown = story.variables_of_task("triage_request")["request"]
+    assert (shown["proposed_class"], len(shown["class_rows"])) == ("C4", 1)
+    assert shown["class_sentence"] == "Proposed: C4, since it sets drawing rev."
+    assert shown["class_rows"][0]["sentence"].startswith("P-900/B drawing rev: C4. ")
+    story.as_("pat").decide("triage_request", "duplicate", reason="Again", change_class=None, duplicate_of=None)
+    assert (story.steps, story.incidents) == (["triage_request"], [])
+    assert "Expected another request" in story.variables_of_task("triage_request")["request"]["unfit"]
+    story.as_("pat").decide("triage_request", "reject", reason="No", change_class=None, duplicate_of=None)
+    assert story.ended_at == "request_ended"
 
 
 def test_a_request_that_is_triaged_on_its_page_takes_its_task_away(story: Story) -> None:

@@ -5,13 +5,39 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from engine.act import Act
 from engine.errors import Conflict
+from processes import genealogy
+from processes.genealogy import Event
+from processes.work_order_split import convert
+from records.change_order import ChangeOrder
+from records.change_request import ChangeRequest
+from records.impact import AffectedOrder, Disposition, newest_snapshot, rows_of
+from records.lot import Lot
 from records.meeting import ItemStatus
 from records.vote import Outcome
+from records.work_order import WorkOrder
+from tests.amendments import amendments
 from tests.boards import agenda, convened, seated, vote_there
-from tests.change_story import dated, the_change
+from tests.change_story import Change, approved, dated, the_change, written
+from tests.makers import D
+from tests.people import quinn
 from tests.story import Story
+
+
+def rows(story: Story, change: Change) -> list[AffectedOrder]:
+    """Return the rows of the newest set with what was decided about them."""
+
+    def find(session: Session) -> list[AffectedOrder]:
+        snapshot = newest_snapshot(session, session.get_one(ChangeOrder, change.order.id))
+        assert snapshot is not None
+        found = rows_of(session, snapshot)
+        return [row for row in found if row.dispositions]
+
+    return list(story.read(find))
 
 
 @dated
@@ -35,3 +61,102 @@ def test_an_effectivity_with_open_tasks_is_overdue_until_the_board_moves_it(stor
     vote_there(story, "max", meeting_id, number)
     assert agenda(story, meeting_id) == {number: (ItemStatus.DECIDED, Outcome.APPROVE)}
     assert (change.status, change.order.effectivity_value, story.incidents) == ("IMPLEMENTING", "2027-02-01", [])
+
+
+@approved
+def test_a_supplier_who_refuses_sends_the_task_back_to_its_owner_and_engineering_and_quality_sign_what_is_done_instead(
+    story: Story,
+) -> None:
+    """C14."""
+    change = the_change(story).do_tasks()
+    change.amend("PO-5010", refuses="The tool is gone")
+    assert story.steps == ["redispose_order"], (story.steps, story.incidents)
+    shown = story.variables_of_task("redispose_order")["job"]
+    assert shown["failure"].startswith("Expected PO-5010/A1 to be agreed with the supplier"), shown["failure"]
+    assert "CANCEL" in [choice["value"] for choice in shown["choices"]]
+    story.as_("pat").decide(
+        "redispose_order", "decided", new_disposition="FINISH_AS_OLD", delta_reason="We take B once more"
+    )
+    assert story.steps == ["decide_slot"]
+    change.sign("ella", "quinn")
+    assert (story.incidents, "decide_slot" in story.steps) == ([], False)
+    row = next(row for row in rows(story, change) if row.native_ref.startswith("PO-5010"))
+    assert row.dispositions[0].disposition is Disposition.FINISH_AS_OLD
+
+
+@written
+def test_a_lot_that_is_used_by_then_goes_back_to_its_owner(story: Story) -> None:
+    """C14: 2.24, the quantity must be the live one at implementation."""
+    change = the_change(story).dispose({"LOT-35": Disposition.SCRAP}).vote_but_last()
+
+    def use(act: Act) -> None:
+        lot = act.session.scalars(select(Lot).where(Lot.number == "LOT-35")).one()
+        genealogy.withdraw(act, lot, D(5), reason="Used for a test", event=Event("used-5"))
+
+    story.given(use)
+    change.vote()
+    assert "redispose_order" in story.steps, (story.steps, story.incidents)
+    failure = story.variables_of_task("redispose_order")["job"]["failure"]
+    assert failure.startswith("Expected 35 EA of LOT-35 as decided, but there are 30.")
+    story.as_("pat").decide("redispose_order", "decided", new_disposition="USE_AS_IS", delta_reason="The rest is good")
+    change.sign("ella", "quinn")
+    assert ("redispose_order" in story.steps, story.incidents) == (False, [])
+
+
+@approved
+def test_what_is_read_back_otherwise_is_put_right_or_decided_anew(story: Story) -> None:
+    """C16."""
+    change = the_change(story).do_tasks()
+
+    def replan(act: Act) -> None:
+        made = act.session.scalars(select(WorkOrder).where(WorkOrder.number == "WO-7002-1")).one()
+        before = act.session.get_one(ChangeOrder, change.order.id).affected[0].part_revision_from
+        convert(act, made, before, act.session.get_one(ChangeOrder, change.order.id))
+
+    story.given(replan)
+    change.amend()
+    assert story.steps == ["settle_mismatch"], (story.steps, story.incidents)
+    assert "WO-7002-1" in str(story.variables_of_task("settle_mismatch")["work"]["mismatches"])
+    story.as_("pat").decide("settle_mismatch", "put_right")
+    assert story.steps == ["settle_mismatch"], "It is not"
+    story.as_("pat").decide("settle_mismatch", "decide_anew", reason="The floor replanned it")
+    assert story.steps == ["redispose_order"]
+    story.as_("pat").decide(
+        "redispose_order", "decided", new_disposition="FINISH_AS_OLD", delta_reason="It is finished as B"
+    )
+    change.sign("ella", "quinn").do_tasks()
+    assert (change.status, story.incidents) == ("VERIFYING", [])
+
+
+@approved
+def test_a_verification_that_fails_has_the_named_tasks_done_again_or_asks_for_a_corrective_action(story: Story) -> None:
+    """C17."""
+    change = the_change(story).do_tasks().amend()
+    story.as_(quinn).decide("verify_change", "failed", reason="Label", sample="First piece", failed_tasks=[])
+    assert (change.status, story.steps) == ("VERIFYING", ["verify_change"])
+    assert story.variables_of_task("verify_change")["work"]["unfit"].startswith("Expected the tasks that failed")
+    story.as_(quinn).decide(
+        "verify_change", "corrective_action", reason="The label printer", sample="x", failed_tasks=[]
+    )
+    asked = story.read(lambda session: session.scalars(select(ChangeRequest)).one())
+    assert (asked.source.value, asked.source_ref, asked.status.value) == ("CAPA", change.number, "SUBMITTED")
+    choices = story.variables_of_task("verify_change")["work"]["done_choices"]
+    named = next(choice["value"] for choice in choices if "supplier" in choice["label"].lower())
+    story.as_(quinn).decide("verify_change", "failed", reason="Never told", sample="Letters", failed_tasks=[named])
+    assert (change.status, story.steps) == ("IMPLEMENTING", ["redispose_order"])
+    story.as_("pat").decide("redispose_order", "try_again", new_disposition=None, delta_reason="")
+    change.do_tasks()
+    assert (change.status, story.incidents) == ("VERIFYING", [])
+    change.verify().close()
+    assert change.status == "CLOSED"
+
+
+@dated
+def test_orders_are_amended_before_the_day_and_the_change_is_effective_on_it(story: Story) -> None:
+    """D15, CON-07: what is ordered now comes when the revision counts."""
+    change = the_change(story).amend()
+    assert (change.status, story.incidents) == ("IMPLEMENTING", [])
+    assert {one.status.value for one in amendments(story)} == {"APPLIED"}
+    story.at(dt.datetime(2026, 12, 30, 12, tzinfo=dt.UTC))
+    assert (change.status, story.incidents) == ("VERIFYING", [])
+    assert change.order.effective_at is not None
