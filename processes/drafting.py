@@ -11,6 +11,7 @@ from sqlalchemy import or_, select
 
 from engine.act import Act
 from processes.documents import existing
+from processes.impact_watch import announce
 from records.numbering import next_number
 from records.part import Criticality
 from records.purchase_order import IncotermCode, PurchaseOrder, PurchaseOrderLine
@@ -67,6 +68,7 @@ def draft(
     for line in lines:
         convert(act, line, line.open_quantity)
     act.session.flush()
+    announce(act, [line.part_revision_id for line in order.lines])
     return order
 
 

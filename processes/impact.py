@@ -37,6 +37,7 @@ from rules.impact_rules import areas_of, feasible_from, legal, owner_of, refuse_
 
 INCOMPLETE = "INCOMPLETE_DISPOSITION"
 REOPENABLE = (ChangeOrderStatus.REVIEW, ChangeOrderStatus.APPROVED)
+IN_WORK = (ImpactTarget.WO, ImpactTarget.WO_OP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def compute(act: Act, order: ChangeOrder) -> ImpactSnapshot:
     What was decided about pieces that are still there counts on. Raises: Conflict when the content is sealed.
     """
     _refuse_sealed(order, "computed again")
-    found, missing = find(act.session, order, others=_others(act))
+    found, missing = find(act.session, order, others=sources_of(act))
     before = newest_snapshot(act.session, order)
     turn = before.turn + 1 if before is not None else 1
     snapshot = ImpactSnapshot(
@@ -232,13 +233,26 @@ def lanes_of(session: Session, order: ChangeOrder) -> list[tuple[AssessmentArea,
 
 
 def has_grown(session: Session, order: ChangeOrder, *, others: Sequence[Any] = ()) -> list[AffectedOrder]:
-    """Return the rows that appeared, or got more, since the newest set was asked for; they are not stored."""
+    """Return the rows that appeared, or got more, since the newest set was asked for; they are not stored.
+
+    Pieces that only went on inside their work order (begun, passed on) are no new ones.
+    """
     snapshot = newest_snapshot(session, order)
     if snapshot is None:
         return []
     known = _known(session, snapshot)
     found, _ = find(session, order, others=others)
-    return [_unstored(order, snapshot, row) for row in found if row.quantity > known.get(_key(row), Decimal(0))]
+    before = _in_work(session, snapshot)
+    now: dict[str, Decimal] = {}
+    for row in found:
+        if row.target in IN_WORK:
+            now[row.document[1]] = now.get(row.document[1], Decimal(0)) + row.quantity
+    more = {work for work, quantity in now.items() if quantity > before.get(work, Decimal(0))}
+    return [
+        _unstored(order, snapshot, row)
+        for row in found
+        if row.quantity > known.get(_key(row), Decimal(0)) and (row.target not in IN_WORK or row.document[1] in more)
+    ]
 
 
 def reopen(act: Act, order: ChangeOrder, *, reason: str = "") -> ImpactSnapshot:
@@ -257,7 +271,7 @@ def reopen(act: Act, order: ChangeOrder, *, reason: str = "") -> ImpactSnapshot:
 def changes_since(act: Act, order: ChangeOrder, snapshot: ImpactSnapshot) -> list[str]:
     """Return a sentence for every row that is not in the plant as a set has it: new, gone, or of another quantity."""
     known = _known(act.session, snapshot)
-    found, _ = find(act.session, order, others=_others(act))
+    found, _ = find(act.session, order, others=sources_of(act))
     now = {_key(row): row for row in found}
     sentences = [
         f"Expected {known.get(key, Decimal(0)).normalize():f} {row.uom} of {row.native_ref}, but there are "
@@ -271,7 +285,8 @@ def changes_since(act: Act, order: ChangeOrder, snapshot: ImpactSnapshot) -> lis
     return sentences
 
 
-def _others(act: Act) -> Sequence[Any]:
+def sources_of(act: Act) -> Sequence[Any]:
+    """Return the sources outside Lockstep that this installation asks."""
     return tuple(act.installation.extras.get(SOURCES, ()))
 
 
@@ -313,6 +328,15 @@ def _known(session: Session, snapshot: ImpactSnapshot) -> dict[tuple[str, str, s
     wanted = select(AffectedOrder.target, AffectedOrder.target_id, AffectedOrder.state, AffectedOrder.quantity)
     rows = session.execute(wanted.where(AffectedOrder.snapshot_id == snapshot.id))
     return {(target, target_id, state): quantity for target, target_id, state, quantity in rows}
+
+
+def _in_work(session: Session, snapshot: ImpactSnapshot) -> dict[str, Decimal]:
+    """Return how many pieces of each work order a set has, in whichever state."""
+    quantity = func.sum(AffectedOrder.quantity, type_=AffectedOrder.quantity.type)
+    wanted = select(AffectedOrder.document_id, quantity).where(
+        AffectedOrder.snapshot_id == snapshot.id, AffectedOrder.target.in_(IN_WORK)
+    )
+    return {str(work): pieces for work, pieces in session.execute(wanted.group_by(AffectedOrder.document_id))}
 
 
 def _set_hash(found: Sequence[Found]) -> str:
@@ -529,5 +553,5 @@ def _name(area: AssessmentArea) -> str:
 
 __all__ = [
     "Share", "assess", "changes_since", "compute", "cost_of", "dispose", "dispose_all", "divide", "freeze", "has_grown", "lanes_of",
-    "problems_of", "refuse_incomplete", "reopen",
+    "problems_of", "refuse_incomplete", "reopen", "sources_of",
 ]  # fmt: skip

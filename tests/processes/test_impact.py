@@ -8,25 +8,29 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from engine import worker
 from engine.act import Act, Installation
 from engine.database import new_id
 from engine.errors import Conflict, Invalid, RuleViolation
-from processes import change_tasks, genealogy, impact, inspecting, receiving
+from processes import change_tasks, genealogy, impact, inspecting, receiving, work_order_planning
 from processes.change_orders import write
 from processes.genealogy import Event
 from processes.impact import Share
 from processes.impact_query import SOURCES, Found, SourceUnavailable
+from processes.impact_watch import watch_impact
 from records.change_order import ChangeOrder, ChangeOrderStatus
 from records.change_task import TaskKind, TaskStatus
 from records.impact import Disposition, ImpactTarget, PieceState, RowStatus
 from records.lot import Lot
-from records.part import Criticality
+from records.notice import Notice
+from records.part import Criticality, PartRevision
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Quarantine, Receipt, ReceiptStatus
 from rules.order_consistency import judge_receipt, judge_start
 from rules.validation import judge_issue
 from rules.work_order_release import judge_release
 from tests import makers
+from tests.clock import SettableClock
 from tests.impacts import approve, dispose_d15, grid, plant_of_d15
 from tests.makers import D
 
@@ -100,6 +104,42 @@ def test_a_new_order_in_the_set_refuses_the_freeze_and_opens_a_frozen_one_again(
         with pytest.raises(Conflict, match="WO-7004") as refusal:
             impact.freeze(act, change)
         assert refusal.value.code == "IMPACT_GROWN"
+
+
+def test_a_new_order_opens_a_frozen_impact_at_its_door_and_whoever_wrote_it(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        dispose_d15(act, made.change)
+        approve(act, made.change)
+        made.work[0].operations[0].good = D(20)
+        change_id, before = made.change.id, made.before.id
+
+    def status() -> ChangeOrderStatus:
+        with plant.reading() as session:
+            return session.get_one(ChangeOrder, change_id).status
+
+    assert (watch_impact(plant), status()) == (0, ChangeOrderStatus.APPROVED)  # 8 pieces only went on inside WO-7001.
+    with plant.acting("user:ella") as act:
+        revision = act.session.get_one(PartRevision, before)
+        work_order_planning.create(act, "PRODUCTION", quantity=D(5), part_revision=revision)
+    assert worker.run_until_idle(plant) >= 1
+    assert status() is ChangeOrderStatus.IMPACT
+    with plant.acting("user:ella") as act:
+        change = act.session.get_one(ChangeOrder, change_id)
+        (new,) = [row for row in grid(act, change) if not row.is_disposed and row.target == "WO" and row.quantity == 5]
+        told = act.session.scalars(select(Notice).where(Notice.subject.contains("fell into its impact"))).all()
+        assert {each.user_id for each in told} == {"quinn"}
+        for row in grid(act, change):
+            if not row.is_disposed:
+                impact.dispose(act, row, Disposition.FINISH_AS_OLD)
+        impact.freeze(act, change)
+        approve(act, change)
+        makers.make_work_order(act, act.session.get_one(PartRevision, before), number="WO-7009", quantity=D(3))
+    clock = plant.clock
+    assert isinstance(clock, SettableClock)
+    clock.advance(minutes=2)
+    assert (watch_impact(plant), status()) == (1, ChangeOrderStatus.IMPACT)
+    assert new.native_ref
 
 
 @pytest.mark.parametrize(
