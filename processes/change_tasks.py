@@ -286,7 +286,7 @@ def _wanted(session: Session, order: ChangeOrder) -> Iterator[Planned]:
     snapshot = newest_snapshot(session, order)
     rows = rows_of(session, snapshot) if snapshot is not None else []
     about_order = (order.record_type, order.id, order.number)
-    mine = [each for row in rows for each in row.dispositions]
+    mine = {(each.target, each.disposition) for row in rows for each in row.dispositions}
     documents: dict[tuple[TaskKind, str], list[tuple[AffectedOrder, RowDisposition]]] = {}
     for row in rows:
         for each in row.dispositions:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from engine import bulk
 from engine.act import Act
@@ -126,19 +126,29 @@ def divide(act: Act, row: AffectedOrder, shares: Sequence[Share]) -> list[RowDis
     """
     order = act.session.get_one(ChangeOrder, row.change_order_id)
     snapshot = _refuse_closed(act, order, row)
+    made = _divide(act, row, shares)
+    _seal_decisions(act, order, snapshot, [row])
+    return made
+
+
+def _divide(act: Act, row: AffectedOrder, shares: Sequence[Share]) -> list[RowDisposition]:
     wanted = _checked(act, row, shares)
     for present in row.dispositions[len(wanted) :]:
         act.session.delete(present)
     kept = list(row.dispositions)
-    made = [
+    return [
         _write(act, row, share, position, kept[position - 1] if position <= len(kept) else None)
         for position, share in enumerate(wanted, start=1)
     ]
+
+
+def _seal_decisions(act: Act, order: ChangeOrder, snapshot: ImpactSnapshot, rows: Sequence[AffectedOrder]) -> None:
+    """Take what was decided into the hash that the board signs, once however many rows it was said of."""
     act.session.flush()
-    act.session.refresh(row, ["dispositions"])
+    for row in rows:
+        act.session.expire(row, ["dispositions"])
     order.impact_hash = _decided_hash(act.session, order, snapshot)
     act.session.flush()
-    return made
 
 
 def dispose_all(
@@ -151,7 +161,11 @@ def dispose_all(
     )  # fmt: skip
     if not rows:
         raise Invalid("Expected rows to decide about, but none is chosen", {"rows": "Choose at least one row"})
-    return [made for row in rows for made in divide(act, row, [share])]
+    for row in rows:
+        snapshot = _refuse_closed(act, order, row)
+    made = [one for row in rows for one in _divide(act, row, [share])]
+    _seal_decisions(act, order, snapshot, rows)
+    return made
 
 
 def assess(
@@ -218,13 +232,13 @@ def refuse_incomplete(session: Session, order: ChangeOrder, *, now: dt.datetime 
 
 def cost_of(session: Session, order: ChangeOrder) -> dict[str, Decimal]:
     """Return what the dispositions of the newest set cost, by kind and as ``TOTAL``, in the site's currency."""
-    found: dict[str, Decimal] = {"TOTAL": Decimal(0)}
-    for each in _dispositions(session, order):
-        if each.cost:
-            kind = each.cost_kind or "OTHER"
-            found[kind] = found.get(kind, Decimal(0)) + each.cost
-            found["TOTAL"] += each.cost
-    return found
+    snapshot = newest_snapshot(session, order)
+    if snapshot is None:
+        return {"TOTAL": Decimal(0)}
+    spent = func.sum(RowDisposition.cost, type_=RowDisposition.cost.type)
+    wanted = select(RowDisposition.cost_kind, spent).where(_of_set(snapshot), RowDisposition.cost > 0)
+    found = {kind or "OTHER": cost for kind, cost in session.execute(wanted.group_by(RowDisposition.cost_kind))}
+    return {**dict(sorted(found.items())), "TOTAL": sum(found.values(), Decimal(0))}
 
 
 def lanes_of(session: Session, order: ChangeOrder) -> list[tuple[AssessmentArea, str]]:
@@ -463,13 +477,25 @@ def _estimate(row: AffectedOrder, quantity: Decimal, kind: str) -> Decimal:
     return (quantity * row.unit_value).quantize(Decimal("0.01"))
 
 
-def _dispositions(session: Session, order: ChangeOrder) -> Sequence[RowDisposition]:
+def _of_set(snapshot: ImpactSnapshot) -> ColumnElement[bool]:
+    """Return the condition that a disposition is about pieces that stand in a set."""
+    row = aliased(AffectedOrder)
+    return and_(
+        RowDisposition.change_order_id == snapshot.change_order_id,
+        exists().where(
+            row.snapshot_id == snapshot.id, row.target == RowDisposition.target, row.target_id == RowDisposition.target_id,
+            row.state == RowDisposition.state,
+        ),
+    )  # fmt: skip
+
+
+def _decided_pairs(session: Session, order: ChangeOrder) -> list[tuple[ImpactTarget, Disposition]]:
+    """Return what becomes of which kinds of pieces, each pair once."""
     snapshot = newest_snapshot(session, order)
     if snapshot is None:
         return []
-    known = _known(session, snapshot)
-    wanted = select(RowDisposition).where(RowDisposition.change_order_id == order.id)
-    return [each for each in session.scalars(wanted) if (each.target, each.target_id, each.state) in known]
+    wanted = select(RowDisposition.target, RowDisposition.disposition).where(_of_set(snapshot)).distinct()
+    return [(target, disposition) for target, disposition in session.execute(wanted)]
 
 
 def _undisposed(session: Session, snapshot: ImpactSnapshot) -> list[str]:
@@ -522,7 +548,7 @@ def _undecided(session: Session, order: ChangeOrder, now: dt.datetime | None) ->
             f"Expected the reference of the customer's approval of {order.number}, but there is none. Ask the customer and enter it."
         )
     if now is not None and order.effective_on is not None:
-        earliest, kind = feasible_from(session, order, _dispositions(session, order), today=_today(order, now))
+        earliest, kind = feasible_from(session, order, _decided_pairs(session, order), today=_today(order, now))
         if order.effective_on < earliest:
             found.append(
                 f"Expected {order.number} to take effect on {earliest} at the earliest, since {kind} takes that long, but it says "

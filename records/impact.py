@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, and_, select
-from sqlalchemy.orm import Mapped, Session, foreign, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, foreign, mapped_column, relationship, selectinload
 
 from engine.database import Base, Id, Instant, Money, Quantity, new_id
 from engine.record import Record
@@ -310,9 +310,9 @@ def newest_snapshot(session: Session, order: ChangeOrder) -> ImpactSnapshot | No
 
 
 def rows_of(session: Session, snapshot: ImpactSnapshot) -> list[AffectedOrder]:
-    """Return the rows of a set in their order."""
+    """Return the rows of a set in their order, with what is decided about them, in two statements."""
     wanted = select(AffectedOrder).where(AffectedOrder.snapshot_id == snapshot.id).order_by(AffectedOrder.position)
-    return list(session.scalars(wanted))
+    return list(session.scalars(wanted.options(selectinload(AffectedOrder.dispositions))))
 
 
 def assessments_of(session: Session, order: ChangeOrder) -> list[ImpactAssessment]:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from engine.errors import Invalid
 from records.change_order import ChangeOrder, ChangeType, FaiDecision
 from records.change_task import TaskKind
-from records.impact import AffectedOrder, AssessmentArea, Disposition, ImpactTarget, RowDisposition
+from records.impact import AffectedOrder, AssessmentArea, Disposition, ImpactTarget
 from records.part import Criticality, Part, PartRevision
 from records.person import Role, RoleGrant, User
 from rules.policy import table_called
@@ -157,11 +157,11 @@ def task_rule(kind: TaskKind) -> TaskRule:
     return _tasks(table_called("change_tasks").hash)[kind]
 
 
-def kinds_for(order: ChangeOrder, dispositions: Iterable[RowDisposition]) -> set[TaskKind]:
+def kinds_for(order: ChangeOrder, dispositions: Iterable[tuple[ImpactTarget, Disposition]]) -> set[TaskKind]:
     """Return which kinds of tasks a change takes: by what becomes of the pieces, and by what it requires itself."""
     found = {TaskKind.VERIFY}
-    for each in dispositions:
-        if kind := legal(each.target, each.disposition).outputs["task"]:
+    for target, disposition in dispositions:
+        if kind := legal(target, disposition).outputs["task"]:
             found.add(TaskKind(kind))
     if any(item.part_revision_to_id is not None for item in order.affected):
         found.add(TaskKind.UPDATE_BOM)
@@ -181,7 +181,7 @@ def kinds_for(order: ChangeOrder, dispositions: Iterable[RowDisposition]) -> set
 
 
 def feasible_from(
-    session: Session, order: ChangeOrder, dispositions: Iterable[RowDisposition], *, today: dt.date
+    session: Session, order: ChangeOrder, dispositions: Iterable[tuple[ImpactTarget, Disposition]], *, today: dt.date
 ) -> tuple[dt.date, str]:
     """Return the first day on which a change may take effect, and the task that takes that long."""
     kinds = sorted(kinds_for(order, dispositions))

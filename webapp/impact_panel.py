@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from flask import request
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
+from engine.database import is_id
 from processes import change_tasks, impact
+from processes.impact_grid import UNDECIDED, Sums, Wanted, owners_of, page_of, sums_by_kind, together
 from records.change_order import ChangeOrder
 from records.change_task import tasks_of
 from records.impact import (
@@ -25,15 +25,23 @@ from records.impact import (
     newest_snapshot,
 )
 from rules.impact_rules import legal_for
-from webapp import change_page, formats
+from webapp import change_page, filters, formats
 from webapp.dossiers import record_url
 from webapp.visit import now, visitor
 
-PAGE = 200
-"""Rows on one page of the grid; a person decides about no more at a sitting."""
+PAGE = 100
+"""Rows on one page of the grid."""
+
+MOST_AT_ONCE = 1000
+"""Rows that one word may decide at once; more are narrowed by kind, owner or words first."""
 
 DECIDES = ("CHANGE_SPECIALIST", "ENG_AUTH", "QA_ENG", "PLANNER", "BUYER", "PUR_LEAD", "PUR_MGR")
 """Roles that may say what becomes of pieces, beside a row's own owner."""
+
+FILTER = ("only", "kind", "of", "words")
+"""Names in an address that say which rows are shown."""
+
+STATES = (("open", "Not decided"), ("DISPOSED", "Decided"), ("DONE", "Carried out"), ("RETURNED", "To decide again"))
 
 WORDS = {
     ImpactTarget.STOCK_LOT: "In stock", ImpactTarget.PO_LINE: "On order", ImpactTarget.AT_SUPPLIER: "At suppliers",
@@ -44,68 +52,89 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows of one kind. totals: quantity by unit; choices: dispositions that are legal for it."""
+    """Rows of one kind on this page. sums: of all that fit, on whichever page; choices: dispositions that are legal for it."""
 
     target: ImpactTarget
     words: str
     rows: Sequence[AffectedOrder]
-    totals: Sequence[tuple[str, Decimal]]
-    cost: Decimal
+    sums: Sums
     choices: Sequence[tuple[str, str]]
+
+    @property
+    def size(self) -> int:
+        """How many rows of it are on this page."""
+        return len(self.rows)
 
 
 def panel(session: Session, order: ChangeOrder) -> Mapping[str, Any]:
-    """Return what the grid shows, filtered and paged as the address asks."""
+    """Return what the grid shows, filtered and paged as the address (or the form that was refused) asks."""
     snapshot = newest_snapshot(session, order)
     if snapshot is None:
         return {"snapshot": None, "may": may_decide(), "is_open": order.is_free}
-    rows = all_rows(session, snapshot)
-    only_open = request.args.get("only") == "open"
-    start = _start(len(rows))
-    shown = [row for row in rows if not only_open or not row.is_disposed][start : start + PAGE]
+    wanted, start = wanted_rows(request.values), start_of(request.values)
+    page = page_of(session, snapshot, wanted, start=start, size=PAGE)
+    fitting = sums_by_kind(session, snapshot, wanted)
+    whole = together(fitting if wanted.is_everything else sums_by_kind(session, snapshot, Wanted()))
     said = {each.area: each for each in assessments_of(session, order)}
-    cost = impact.cost_of(session, order)
+    owners = owners_of(session, snapshot)
     return {
-        "snapshot": snapshot, "groups": groups_of(shown), "only_open": only_open, "rows_count": len(rows),
-        "totals": totals_of(rows), "decided": sum(row.is_disposed for row in rows), "cost": cost, "currency": order.site.currency,
+        "snapshot": snapshot, "groups": groups_of(page.rows, fitting), "whole": whole, "count": page.count, "wanted": wanted,
+        "filter": filter_of(request.values), "start": start, "more": page.next, "cost": impact.cost_of(session, order),
+        "currency": order.site.currency, "most": MOST_AT_ONCE,
         "problems": impact.problems_of(session, order, now=now()) if order.is_free else [], "is_open": order.is_free,
-        "lanes": [(area, role, said.get(area)) for area, role in impact.lanes_of(session, order)], "may": may_decide(),
+        "lanes": [(area, role, said.get(area)) for area, role in impact.lanes_of(session, order)],
+        "may": may_decide() or any(may_answer_for(owner) for owner in owners),
         "answers": [(each.value, formats.words(each.value)) for each in AssessmentAnswer],
-        "every": [(each.value, formats.words(each.value)) for each in Disposition], "url": row_url, "start": start,
-        "more": start + PAGE if len(rows) > start + PAGE and not only_open else None, "divide": _divided(rows),
+        "every": [(each.value, formats.words(each.value)) for each in Disposition], "url": row_url,
+        "kinds": [(each.value, WORDS[each]) for each in ImpactTarget], "states": STATES,
+        "owners": [(each, filters.principal_words(each)) for each in owners],
+        "divide": _divided(session, snapshot), "legal_for": choices_for,
     }  # fmt: skip
+
+
+def wanted_rows(given: Mapping[str, str]) -> Wanted:
+    """Return which rows an address asks for; what it does not know leaves nothing out."""
+    kind, state = given.get("kind", ""), given.get("only", "")
+    status = UNDECIDED if state == "open" else (RowStatus(state),) if state in set(RowStatus) else ()
+    return Wanted(
+        ImpactTarget(kind) if kind in set(ImpactTarget) else None, status, given.get("of", "")[:60].strip(),
+        given.get("words", "")[:100].strip(),
+    )  # fmt: skip
+
+
+def filter_of(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an address that says which rows are shown."""
+    return {name: given[name] for name in FILTER if given.get(name)}
+
+
+def start_of(given: Mapping[str, str]) -> int:
+    """Return the position after which a page begins."""
+    text = given.get("from", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else 0
 
 
 def tasks_panel(session: Session, order: ChangeOrder) -> Mapping[str, Any]:
     """Return the tasks of a change and the marks that wait for it."""
-    return {"tasks": tasks_of(session, order), "holds": change_tasks.standing_holds(session, order)}
+    return {
+        "tasks": tasks_of(session, order),
+        "holds": change_tasks.standing_holds(session, order),
+        "may": may_answer_for,
+    }
 
 
-def all_rows(session: Session, snapshot: ImpactSnapshot) -> list[AffectedOrder]:
-    """Return the rows of a set with their dispositions, in two statements."""
-    wanted = select(AffectedOrder).where(AffectedOrder.snapshot_id == snapshot.id).order_by(AffectedOrder.position)
-    return list(session.scalars(wanted.options(selectinload(AffectedOrder.dispositions))))
-
-
-def groups_of(rows: Sequence[AffectedOrder]) -> list[Group]:
-    """Return rows by kind, in the order of the kinds."""
+def groups_of(rows: Sequence[AffectedOrder], sums: Mapping[ImpactTarget, Sums]) -> list[Group]:
+    """Return the rows of a page by kind, in the order of the kinds."""
     found = []
     for target in ImpactTarget:
         mine = [row for row in rows if row.target is target]
         if mine:
-            choices = [(each.value, formats.words(each.value)) for each in legal_for(target)]
-            cost = sum((row.cost for row in mine), Decimal(0))
-            found.append(Group(target, WORDS[target], mine, totals_of(mine), cost, choices))
+            found.append(Group(target, WORDS[target], mine, sums.get(target, Sums()), choices_for(target)))
     return found
 
 
-def totals_of(rows: Sequence[AffectedOrder]) -> list[tuple[str, Decimal]]:
-    """Return the quantities of rows by unit; pieces that stand in two rows count once."""
-    found: dict[str, Decimal] = {}
-    for row in rows:
-        if row.is_counted:
-            found[row.uom] = found.get(row.uom, Decimal(0)) + row.quantity
-    return sorted(found.items())
+def choices_for(target: ImpactTarget) -> list[tuple[str, str]]:
+    """Return what may become of pieces of a kind, with its words."""
+    return [(each.value, formats.words(each.value)) for each in legal_for(target)]
 
 
 def may_decide() -> bool:
@@ -118,21 +147,29 @@ def row_url(row: AffectedOrder) -> str | None:
     return record_url(row.document_type, row.document_id)
 
 
+def may_answer_for(owner: str) -> bool:
+    """Whether the visitor is who a row or a task belongs to: the person, or somebody of the role."""
+    kind, _, name = owner.partition(":")
+    return (
+        visitor().user_id == name
+        if kind == "user"
+        else name in visitor().roles or visitor().holds(name.partition("@")[0])
+    )
+
+
 def count_open(session: Session, order: ChangeOrder) -> int:
     """Return how many rows nobody decided about yet, for the tab."""
     snapshot = newest_snapshot(session, order)
     if snapshot is None or not order.is_free:
         return 0
-    return sum(row.status in (RowStatus.OPEN, RowStatus.RETURNED) for row in all_rows(session, snapshot))
+    whole = together(sums_by_kind(session, snapshot, Wanted()))
+    return whole.rows - whole.decided
 
 
-def _start(count: int) -> int:
-    given = request.args.get("from", "")
-    return min(int(given), max(count - 1, 0)) if given.isascii() and given.isdecimal() and len(given) < 8 else 0
-
-
-def _divided(rows: Sequence[AffectedOrder]) -> AffectedOrder | None:
-    return next((row for row in rows if row.id == request.args.get("divide")), None)
+def _divided(session: Session, snapshot: ImpactSnapshot) -> AffectedOrder | None:
+    row_id = request.args.get("divide", "")
+    row = session.get(AffectedOrder, row_id) if is_id(row_id) else None
+    return row if row is not None and row.snapshot_id == snapshot.id else None
 
 
 change_page.PANELS["impact"] = change_page.Panel("changes/impact.html", panel, count_open)

@@ -11,9 +11,10 @@ from processes import impact
 from records.change_order import ChangeOrder
 from records.impact import AffectedOrder, RowDisposition, newest_snapshot, rows_of
 from tests.impacts import plant_of_d15
-from tests.people import ella, otto
+from tests.people import ella, otto, sam
 from tests.story import Story
 from tests.webapp.conftest import People
+from webapp import impact_panel
 
 
 @pytest.fixture
@@ -80,6 +81,42 @@ def test_a_decision_that_does_not_fit_leaves_every_row_as_it_was(browse: People,
         lambda session: [(one.disposition.value, one.quantity) for one in session.scalars(select(RowDisposition))]
     )
     assert sorted(kept) == [("SCRAP", 15), ("USE_AS_IS", 20)]
+
+
+def test_the_grid_shows_what_is_asked_for_and_one_word_settles_all_that_fit(
+    browse: People, story: Story, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(impact_panel, "PAGE", 2)
+    page, address = browse(ella), f"/changes/{change}?tab=impact"
+    shown = page.get(f"{address}&kind=WO&words=wo-700").text
+    assert ("Choose WO-7002" in shown, "Choose LOT-35" in shown) == (True, False)
+    assert "No row fits" in page.get(f"{address}&of=user:nobody").text
+    assert "Next page" in page.get(address).text
+    assert "Choose PO-5010" not in page.get(f"{address}&from=6").text.split("Work orders, begun")[1]
+    fitting = {"what": "fitting", "kind": "PO_LINE", "only": "open", "disposition": "CANCEL"}
+    answer = page.post(f"/changes/{change}/impact/rows", fitting)
+    assert (answer.status_code, "kind=PO_LINE" in answer.headers["Location"]) == (303, True)
+    assert "2 of 7 decided" in page.get(address).text
+    monkeypatch.setattr(impact_panel, "MOST_AT_ONCE", 3)
+    answer = page.post(f"/changes/{change}/impact/rows", {"what": "fitting", "disposition": "NO_ACTION"})
+    assert (answer.status_code, "Narrow the filter" in answer.text) == (422, True)
+
+
+def test_a_rows_owner_decides_about_it_and_about_no_other(browse: People, story: Story, change: str) -> None:
+    stock, order, *_ = rows(story, change)
+    assert (
+        browse(ella)
+        .post(
+            f"/changes/{change}/impact/rows",
+            {"what": "chosen", "row": stock.id, "disposition": "USE_AS_IS", "owner": "sam"},
+        )
+        .status_code
+        == 303
+    )
+    page = browse(sam)
+    assert page.post(f"/changes/{change}/impact/rows", {f"disposition.{stock.id}": "SCRAP"}).status_code == 303
+    answer = page.post(f"/changes/{change}/impact/rows", {f"disposition.{order.id}": "CANCEL"})
+    assert (answer.status_code, "to decide about PO-5010" in answer.text) == (403, True)
 
 
 def test_who_answers_for_nothing_reads_only(browse: People, change: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,11 +16,13 @@ from engine.act import Act
 from engine.database import is_id
 from engine.errors import Forbidden, Invalid, NotFound, Refused
 from processes import change_tasks, impact
+from processes.change_waking import wake_others
 from processes.impact import Share
+from processes.impact_grid import rows_that_fit
 from records.change_order import ChangeOrder
-from records.change_task import ChangeTask
-from records.impact import AffectedOrder, newest_snapshot
-from webapp import formats, impact_panel, typed
+from records.change_task import ChangeTask, TaskStatus
+from records.impact import AffectedOrder, newest_snapshot, rows_of
+from webapp import filters, formats, impact_panel, typed
 from webapp.csv_file import csv_file
 from webapp.pages import changes, orders
 from webapp.refusals import status_of
@@ -60,13 +62,14 @@ def dispose(record_id: str) -> Page:
 
     def decide(act: Act, order: ChangeOrder, _form: Mapping[str, str]) -> str:
         form = request.form
-        if form.get("what") == "chosen":
+        if form.get("what") in ("chosen", "fitting"):
             return _decide_chosen(act, order, form)
-        rows = _rows(act.session, order)
+        named = [name.partition(".")[2] for name in form if name.startswith("disposition.") and form[name]]
+        rows = [find_row(act.session, order, row_id) for row_id in named]
         changed = [row for row in rows if _decide_one(act, row, form)]
         return f"{formats.plural(len(changed), 'row')} decided." if changed else "Nothing was changed."
 
-    return _write(record_id, decide)
+    return _write(record_id, decide, anybody=True)
 
 
 @pages.post("/changes/<record_id>/impact/rows/<row_id>/divide")
@@ -75,6 +78,7 @@ def divide(record_id: str, row_id: str) -> Page:
 
     def share(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
         row = find_row(act.session, order, row_id)
+        need_rows([row])
         shares = [
             Share(
                 form[f"disposition.{turn}"], _number(form, f"quantity.{turn}"), _owner(form.get(f"owner.{turn}", "")),
@@ -86,7 +90,7 @@ def divide(record_id: str, row_id: str) -> Page:
         impact.divide(act, row, shares)
         return f"{row.native_ref} is divided into {formats.plural(len(shares), 'part')}."
 
-    return _write(record_id, share)
+    return _write(record_id, share, anybody=True)
 
 
 @pages.post("/changes/<record_id>/impact/assess")
@@ -95,12 +99,7 @@ def assess(record_id: str) -> Page:
 
     def say(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
         area = form.get("area", "")
-        role = next((role for name, role in impact.lanes_of(act.session, order) if name == area), "")
-        if role and not visitor().holds(role.removeprefix("role:")):
-            raise Forbidden(
-                f"Expected {formats.words(role.removeprefix('role:')).lower()} to answer for {formats.words(area).lower()}, but you "
-                "are not."
-            )
+        need_area(act.session, order, area)
         impact.assess(act, order, area, answer=form.get("answer", ""), text=form.get("text", ""))
         return f"{formats.words(area)}: noted."
 
@@ -112,13 +111,11 @@ def carry_out(record_id: str, task_id: str) -> Page:
     """Carry one task out: ours by Lockstep, a person's with evidence."""
 
     def work(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
-        task = act.session.get(ChangeTask, task_id) if is_id(task_id) else None
-        if task is None or task.change_order_id != order.id:
-            raise NotFound("Expected a task of this change, but there is none with this id.")
-        change_tasks.carry_out(act, task, evidence=form.get("evidence", ""))
+        task = find_task(act.session, order, task_id)
+        carry_out_as_visitor(act, task, evidence=form.get("evidence", ""))
         return f"{task.number}: {formats.words(task.status).lower()}."
 
-    return _write(record_id, work, tab="summary")
+    return _write(record_id, work, tab="summary", anybody=True)
 
 
 @pages.get("/changes/<record_id>/impact.csv")
@@ -126,7 +123,7 @@ def download(record_id: str) -> Answer:
     """Download the grid."""
     order = changes.find(reading(), record_id)
     snapshot = newest_snapshot(reading(), order)
-    rows = impact_panel.all_rows(reading(), snapshot) if snapshot is not None else []
+    rows = rows_of(reading(), snapshot) if snapshot is not None else []
     return csv_file(f"{order.number}-impact", COLUMNS, [line for row in rows for line in _lines(row)])
 
 
@@ -136,6 +133,47 @@ def find_row(session: Session, order: ChangeOrder, row_id: str) -> AffectedOrder
     if row is None or row.change_order_id != order.id:
         raise NotFound(f"Expected a row of {order.number}, but there is none with this id.")
     return row
+
+
+def need_area(session: Session, order: ChangeOrder, area: str) -> None:
+    """Refuse a visitor who does not hold the role that answers for an area. Raises: Forbidden."""
+    role = next((role for name, role in impact.lanes_of(session, order) if name == area), "")
+    if role and not visitor().holds(role.removeprefix("role:")):
+        raise Forbidden(
+            f"Expected {filters.principal_words(role)} to answer for {formats.words(area).lower()}, but you are not."
+        )
+
+
+def find_task(session: Session, order: ChangeOrder, task_id: str) -> ChangeTask:
+    """Return a task of a change order. Raises: NotFound."""
+    task = session.get(ChangeTask, task_id) if is_id(task_id) else None
+    if task is None or task.change_order_id != order.id:
+        raise NotFound(f"Expected a task of {order.number}, but there is none with this id.")
+    return task
+
+
+def need_rows(rows: Sequence[AffectedOrder]) -> None:
+    """Refuse a visitor who neither decides about a change nor owns every one of these rows. Raises: Forbidden."""
+    if impact_panel.may_decide():
+        return
+    for row in rows:
+        if not impact_panel.may_answer_for(row.owner):
+            raise Forbidden(
+                f"Expected {filters.principal_words(row.owner)} to decide about {row.native_ref}, but you are not, and you hold no "
+                "role that decides about changes."
+            )
+
+
+def carry_out_as_visitor(act: Act, task: ChangeTask, *, evidence: str) -> ChangeTask:
+    """Carry a task out as its owner, and let those that wait for it go on. Raises: Forbidden; as ``change_tasks.carry_out``."""
+    if not impact_panel.may_answer_for(task.owner):
+        raise Forbidden(
+            f"Expected {filters.principal_words(task.owner)} to carry {task.number} out, but you are not. It is their turn."
+        )
+    change_tasks.carry_out(act, task, evidence=evidence)
+    if task.status is TaskStatus.DONE:
+        wake_others(act, task)
+    return task
 
 
 def _lines(row: AffectedOrder) -> list[tuple[object, ...]]:
@@ -150,9 +188,13 @@ def _lines(row: AffectedOrder) -> list[tuple[object, ...]]:
 
 
 def _decide_chosen(act: Act, order: ChangeOrder, form: MultiDict[str, str]) -> str:
-    rows = [find_row(act.session, order, row_id) for row_id in dict.fromkeys(form.getlist("row"))]
     if not form.get("disposition"):
         raise Invalid("Expected what becomes of the chosen rows, but nothing is chosen", {"disposition": "Choose one"})
+    if form["what"] == "fitting":
+        rows = _fitting(act.session, order, form)
+    else:
+        rows = [find_row(act.session, order, row_id) for row_id in dict.fromkeys(form.getlist("row"))]
+    need_rows(rows)
     impact.dispose_all(
         act, order, rows, form["disposition"], owner=_owner(form.get("owner", "")), due=_day(form, "due"),
         reason=form.get("reason", ""),
@@ -181,6 +223,7 @@ def _decide_one(act: Act, row: AffectedOrder, form: Mapping[str, str]) -> bool:
             return False
         if present.disposition.value != word and cost == present.cost:
             cost = None
+    need_rows([row])
     impact.dispose(
         act, row, word, owner=owner, due=due, cost=cost, reason=present.reason if present is not None else "",
         evidence=present.evidence if present is not None else "",
@@ -188,9 +231,12 @@ def _decide_one(act: Act, row: AffectedOrder, form: Mapping[str, str]) -> bool:
     return True
 
 
-def _rows(session: Session, order: ChangeOrder) -> list[AffectedOrder]:
-    snapshot = newest_snapshot(session, order)
-    return impact_panel.all_rows(session, snapshot) if snapshot is not None else []
+def _fitting(session: Session, order: ChangeOrder, form: Mapping[str, str]) -> list[AffectedOrder]:
+    """Return every row that the filter of the page lets through, on whichever page."""
+    snapshot, wanted = newest_snapshot(session, order), impact_panel.wanted_rows(form)
+    if snapshot is None:
+        return []
+    return rows_that_fit(session, snapshot, wanted, most=impact_panel.MOST_AT_ONCE)
 
 
 def _owner(given: str) -> str:
@@ -242,5 +288,7 @@ def _write(
     except Refused as refusal:
         return changes.show_again(changes.find(read_anew(), record_id), refusal, tab=tab), status_of(refusal)
     flash(said, "good")
-    query: dict[str, Any] = {"only": "open"} if request.form.get("only") == "open" else {}
+    query: dict[str, Any] = impact_panel.filter_of(request.form)
+    if start := impact_panel.start_of(request.form):
+        query["from"] = start
     return redirect(url_for("changes.show", record_id=record_id, tab=tab, **query), 303)
