@@ -32,6 +32,7 @@ from records.impact import (
     newest_snapshot,
 )
 from records.part import PartRevision
+from records.person import Role
 from records.signing import supersede
 from rules.impact_rules import areas_of, feasible_from, legal, owner_of, refuse_illegal, refuse_unknown_owner
 
@@ -125,7 +126,7 @@ def divide(act: Act, row: AffectedOrder, shares: Sequence[Share]) -> list[RowDis
     that is past; Conflict IMPACT_FROZEN when the board has the row, STALE_VERSION for a row of a former set.
     """
     order = act.session.get_one(ChangeOrder, row.change_order_id)
-    snapshot = _refuse_closed(act, order, row)
+    snapshot = _refuse_closed(act, order, [row])
     made = _divide(act, row, shares)
     _seal_decisions(act, order, snapshot, [row])
     return made
@@ -161,8 +162,7 @@ def dispose_all(
     )  # fmt: skip
     if not rows:
         raise Invalid("Expected rows to decide about, but none is chosen", {"rows": "Choose at least one row"})
-    for row in rows:
-        snapshot = _refuse_closed(act, order, row)
+    snapshot = _refuse_closed(act, order, rows)
     made = [one for row in rows for one in _divide(act, row, [share])]
     _seal_decisions(act, order, snapshot, rows)
     return made
@@ -400,7 +400,7 @@ def _refuse_sealed(order: ChangeOrder, what: str) -> None:
         )  # fmt: skip
 
 
-def _refuse_closed(act: Act, order: ChangeOrder, row: AffectedOrder) -> ImpactSnapshot:
+def _refuse_closed(act: Act, order: ChangeOrder, rows: Sequence[AffectedOrder]) -> ImpactSnapshot:
     if not order.is_free:
         after = (
             "The board has it now."
@@ -408,13 +408,13 @@ def _refuse_closed(act: Act, order: ChangeOrder, row: AffectedOrder) -> ImpactSn
             else "Another disposition needs an addendum that engineering and quality sign."
         )
         raise Conflict(
-            f"Expected the impact of {order.number} to be open, but it is {order.status} and {row.native_ref} is frozen. {after}",
+            f"Expected the impact of {order.number} to be open, but it is {order.status} and {rows[0].native_ref} is frozen. {after}",
             code="IMPACT_FROZEN", record=(order.record_type, order.id),
         )  # fmt: skip
     snapshot = _present(act.session, order)
-    if row.snapshot_id != snapshot.id:
+    if gone := next((row for row in rows if row.snapshot_id != snapshot.id), None):
         raise Conflict(
-            f"Expected a row of {snapshot.number}, but {row.native_ref} is of a former set. Reload the impact.",
+            f"Expected a row of {snapshot.number}, but {gone.native_ref} is of a former set. Reload the impact.",
             record=(order.record_type, order.id),
         )
     return snapshot
@@ -530,10 +530,12 @@ def _undisposed(session: Session, snapshot: ImpactSnapshot) -> list[str]:
 
 def _unassessed(session: Session, order: ChangeOrder) -> list[str]:
     said = {each.area for each in assessments_of(session, order)}
+    missing = [(area, role.removeprefix("role:")) for area, role in lanes_of(session, order) if area not in said]
+    wanted = select(Role).where(Role.code.in_([code for _, code in missing]))
+    names = {role.code: role.name for role in session.scalars(wanted)}
     return [
-        f"Expected {_name(area)} to assess {order.number}, but nobody has: it is the turn of {role.removeprefix('role:')}."
-        for area, role in lanes_of(session, order)
-        if area not in said
+        f"Expected {_name(area)} to assess {order.number}, but nobody has: it is the turn of {names.get(code, code)}."
+        for area, code in missing
     ]
 
 
