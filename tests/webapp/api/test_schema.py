@@ -12,6 +12,7 @@ from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
+from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -60,6 +61,7 @@ class Plant:
     """One of everything, and three callers. ids: by the word that a path has in it."""
 
     app: Flask
+    schema: BaseSchema
     ids: dict[str, str]
     keys: list[str]
 
@@ -77,14 +79,13 @@ def plant(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
             ]
         app = create_app(house, secret_key="only for tests")
         app.config["PROPAGATE_EXCEPTIONS"] = False
-        yield Plant(app, ids, keys)
+        yield Plant(app, schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app), ids, keys)
         house.database.dispose()
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_any_request_is_answered_as_documented(endpoint: Endpoint, plant: Plant) -> None:
-    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", plant.app)
-    operation = schema[f"/api/v1{endpoint.path.replace('<', '{').replace('>', '}')}"][endpoint.method]
+    operation = plant.schema[f"/api/v1{endpoint.path.replace('<', '{').replace('>', '}')}"][endpoint.method]
     there = [key for word, key in plant.ids.items() if word in endpoint.path]
 
     @settings(
