@@ -85,7 +85,7 @@ def database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[E
 
     A test marked ``begins_with(template)`` gets a copy of that.
     """
-    with opened(databases, request.param, _beginning(request)) as engine:
+    with opened(databases, request.param, beginning(request)) as engine:
         yield engine
 
 
@@ -94,14 +94,14 @@ def peopled_database(request: pytest.FixtureRequest, databases: Databases) -> It
     """Yield the same with the site and the cast in it: what rooms that know people call their ``database``."""
     from tests.story import CAST
 
-    with opened(databases, request.param, _beginning(request) or CAST) as engine:
+    with opened(databases, request.param, beginning(request) or CAST) as engine:
         yield engine
 
 
 @pytest.fixture
 def sqlite_database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Engine]:
     """Yield an engine on a fresh SQLite database; a copy of what the mark ``begins_with(template)`` names."""
-    with opened(databases, "sqlite", _beginning(request)) as engine:
+    with opened(databases, "sqlite", beginning(request)) as engine:
         yield engine
 
 
@@ -159,13 +159,14 @@ def plant(
     from tests.story import PLANT
 
     with (
-        opened(databases, request.param, _beginning(request) or PLANT) as engine,
+        opened(databases, request.param, beginning(request) or PLANT) as engine,
         wired(engine, clock, tmp_path) as house,
     ):
         yield house
 
 
-def _beginning(request: pytest.FixtureRequest) -> Template | None:
+def beginning(request: pytest.FixtureRequest) -> Template | None:
+    """Return the template that the mark ``begins_with`` of a test names."""
     marker = request.node.get_closest_marker("begins_with")
     template: Template | None = marker.args[0] if marker else None
     return template

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from engine.act import Act
 from engine.ports import SignatureRequest
+from engine.stored.instance import Instance
 from processes import outside_moving, outside_processing, outside_watch
 from processes.certification import Paper, present, verify_certificate
 from processes.invoicing import Bill, BilledLine, capture_invoice
@@ -25,9 +28,10 @@ from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation
 from tests import makers
 from tests.makers import D
 from tests.people import PASSWORD
-from tests.story import Story
+from tests.story import Story, plant_with
 
-_turn = count(1)
+_turn = count(os.getpid() * 1000)
+"""Apart from what another process makes: a plant may begin with that."""
 NEED_BACK = dt.date(2026, 12, 11)
 
 
@@ -150,8 +154,20 @@ class OutsideStory(Story):
         return self
 
     def ready(self, quantity: int = 24, **options: Any) -> OutsideStory:
-        """Go as far as pieces that may be shipped."""
+        """Go as far as pieces that may be shipped: those that the plant begins with (``ready_link``), or some made now."""
+        if (quantity, options, self.operation_id) == (24, {}, "") and self._takes_up():
+            return self
         return self.begin(quantity=quantity, **options).plan(quantity).release()
+
+    def _takes_up(self) -> bool:
+        with self.installation.reading() as session:
+            link = session.scalars(select(OutsideLink)).first()
+            if link is None:
+                return False
+            self.operation_id = link.operation_id
+            started = select(Instance.id).where(Instance.process_id == outside_processing.PROCESS)
+            self.instance_id = session.scalars(started).one()
+        return True
 
     def ship(self, quantity: int = 24, *, event: str = "ship-1", **more: Any) -> OutsideStory:
         """Let sam ship."""
@@ -264,3 +280,11 @@ def bill(story: OutsideStory, quantity: int, price: str = "18.00", *, number: st
     story.settle()
     story.watch()
     return made
+
+
+def _make_ready(story: Story) -> None:
+    OutsideStory(story.installation, story.clock).ready()
+
+
+ready_link = pytest.mark.begins_with(plant_with("ready_link", _make_ready))
+"""The test begins with ``OutsideStory.ready()``, which its plant brings along."""

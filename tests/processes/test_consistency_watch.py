@@ -29,7 +29,7 @@ from tests import makers
 from tests.clock import SettableClock
 from tests.goods import Dock
 from tests.makers import D
-from tests.outside import OutsideStory
+from tests.outside import OutsideStory, ready_link
 from tests.people import quinn, sam
 from tests.scenarios.test_blurred_roles import observe
 from tests.story import Story
@@ -171,6 +171,7 @@ def test_held_and_unready_links_ship_only_where_their_flow_is_observed_and_a_fin
     assert (outside.link.standing, outside.balance()[-1], outside.incidents) == (LinkStatus.RETURNED, 0, [])
 
 
+@ready_link
 def test_what_has_ended_ships_in_no_mode(outside: OutsideStory) -> None:
     outside.ready()
     observe(outside, "outside_processing", quinn)
@@ -213,6 +214,7 @@ def test_an_invoice_that_cites_only_a_work_order_is_refused(plant: Installation)
     assert dock.figures[2] == D(40)
 
 
+@ready_link
 def test_a_suspension_names_the_open_orders_stops_shipping_and_keeps_receipts_apart(outside: OutsideStory) -> None:
     """SUP-09; that nothing new is issued is in tests/processes/test_issue.py."""
     outside.ready().ship(12, is_partial=True)

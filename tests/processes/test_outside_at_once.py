@@ -14,7 +14,7 @@ from processes.outside_moving import Return, Shipment, recall, ship, take_back
 from records.outside import COUNTERS, MovementKind, OutsideLink
 from tests.clock import SettableClock
 from tests.makers import D
-from tests.outside import OutsideStory
+from tests.outside import OutsideStory, ready_link
 
 Verb = Callable[[Act, OutsideLink], object]
 
@@ -48,6 +48,7 @@ def loses(count: int) -> tuple[str, MovementKind, int, Verb]:
     )  # fmt: skip
 
 
+@ready_link
 def test_shipping_returning_recalling_and_losing_at_once_keeps_the_balance_and_tells_the_losers_why(
     plant: Installation, clock: SettableClock
 ) -> None:
@@ -99,6 +100,7 @@ def test_shipping_returning_recalling_and_losing_at_once_keeps_the_balance_and_t
 
 
 @pytest.mark.parametrize("count", [6])
+@ready_link
 def test_one_event_told_by_many_at_once_moves_once(plant: Installation, clock: SettableClock, count: int) -> None:
     story = OutsideStory(plant, clock).ready(24).ship(24)
     link_id = story.link.id

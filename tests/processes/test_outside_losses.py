@@ -21,7 +21,7 @@ from rules.change_item import ChangeItem
 from tests import makers
 from tests.clock import SettableClock
 from tests.makers import D
-from tests.outside import OutsideStory, bill, make_heat_treater, make_outside_order
+from tests.outside import OutsideStory, bill, make_heat_treater, make_outside_order, ready_link
 from tests.people import PASSWORD
 
 LETTER = "Letter of NorthStar of 2026-11-22"
@@ -124,6 +124,7 @@ def test_a_loss_and_another_change_of_the_quantity_wait_for_each_other(outside: 
     ]
 
 
+@ready_link
 def test_pieces_that_are_made_again_are_a_planned_work_order_of_the_same_part(outside: OutsideStory) -> None:
     outside.ready(24).ship(24).take_back(22)
     lose(outside, 2, "REPLENISH")
@@ -136,6 +137,7 @@ def test_pieces_that_are_made_again_are_a_planned_work_order_of_the_same_part(ou
     assert (loss.number in made.description, lost.number in made.description, lost.quantity) == (True, True, 24)
 
 
+@ready_link
 def test_a_quantity_that_another_system_keeps_is_told_to_the_planner_and_not_changed_here(
     outside: OutsideStory,
 ) -> None:
@@ -148,6 +150,7 @@ def test_a_quantity_that_another_system_keeps_is_told_to_the_planner_and_not_cha
     assert any("Set WO-" in subject and "to 22 EA in MES" in subject for subject in told)
 
 
+@ready_link
 def test_one_person_does_not_sign_for_both_sides_and_nobody_else_for_either(outside: OutsideStory) -> None:
     outside.ready(24).ship(24)
     lose(outside, 2, "REPLENISH")
@@ -160,6 +163,7 @@ def test_one_person_does_not_sign_for_both_sides_and_nobody_else_for_either(outs
 
 
 @pytest.mark.parametrize(("quantity", "follow_up"), [(2, None), (2, "FORGET"), (24, "REDUCE")])
+@ready_link
 def test_a_loss_without_a_follow_up_that_can_be_moves_nothing(
     outside: OutsideStory, quantity: int, follow_up: str | None
 ) -> None:
@@ -170,6 +174,7 @@ def test_a_loss_without_a_follow_up_that_can_be_moves_nothing(
     assert (outside.balance(), losses(outside)) == ((24, 0, 0, 0, 0, 24), [])
 
 
+@ready_link
 def test_something_else_is_chosen_before_both_have_signed_and_the_first_signature_counts_no_more(
     outside: OutsideStory,
 ) -> None:
@@ -190,6 +195,7 @@ def test_something_else_is_chosen_before_both_have_signed_and_the_first_signatur
     assert outside.balance() == (24, 0, 0, 2, 0, 22)
 
 
+@ready_link
 def test_no_statement_settles_a_loss_that_nobody_signed(outside: OutsideStory) -> None:
     outside.ready(24).ship(24)
     lose(outside, 2, "REPLENISH")
@@ -200,6 +206,7 @@ def test_no_statement_settles_a_loss_that_nobody_signed(outside: OutsideStory) -
         act.session.connection().execute(text("UPDATE outside_loss SET status = 'SETTLED', version = version + 1"))
 
 
+@ready_link
 def test_a_planner_who_forgot_what_follows_is_asked_again(outside: OutsideStory) -> None:
     outside.ready(24).ship(24).take_back(22)
     outside.as_("sam").decide("receive_parts", "no_more_comes", reason="Driver says that was all")
@@ -209,6 +216,7 @@ def test_a_planner_who_forgot_what_follows_is_asked_again(outside: OutsideStory)
     assert (outside.balance(), outside.incidents) == ((24, 22, 0, 2, 0, 0), [])
 
 
+@ready_link
 def test_what_is_claimed_is_kept_and_written_to_the_supplier(outside: OutsideStory) -> None:
     outside.ready(24).ship(24).take_back(22)
     lose(outside, 2, "REPLENISH")
@@ -225,6 +233,7 @@ def test_what_is_claimed_is_kept_and_written_to_the_supplier(outside: OutsideSto
     assert ("148.00 USD with DN-7030" in mail["text"], LETTER in mail["text"]) == (True, True)
 
 
+@ready_link
 def test_a_link_whose_pieces_are_all_lost_waits_for_no_certificate_and_no_invoice(outside: OutsideStory) -> None:
     outside.ready(24).ship(24)
     lose(outside, 24, "REPLENISH")

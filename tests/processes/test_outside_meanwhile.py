@@ -37,7 +37,7 @@ from rules.triggers import install_guard, remove_guard
 from tests import makers
 from tests.clock import SettableClock
 from tests.makers import D
-from tests.outside import OutsideStory, bill, make_heat_treater, make_outside_order, make_outside_work
+from tests.outside import OutsideStory, bill, make_heat_treater, make_outside_order, make_outside_work, ready_link
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ def outside(plant: Installation, clock: SettableClock) -> OutsideStory:
     return OutsideStory(plant, clock)
 
 
+@ready_link
 def test_the_whole_way_from_a_complete_operation_to_a_matched_invoice(outside: OutsideStory) -> None:
     outside.ready().ship().take_back(24)
     outside.certify()
@@ -149,6 +150,7 @@ def test_one_line_serves_two_work_orders_and_takes_no_more_than_it_orders(outsid
     assert {join(one, 40).order_line_id, join(two, 20).order_line_id} == {line_id}
 
 
+@ready_link
 def test_late_pieces_are_chased_and_the_planner_reschedules(outside: OutsideStory) -> None:
     outside.ready().ship()
     outside.at(dt.datetime(2026, 12, 12, 7, tzinfo=dt.UTC))
@@ -161,6 +163,7 @@ def test_late_pieces_are_chased_and_the_planner_reschedules(outside: OutsideStor
     assert (outside.steps, outside.incidents) == (["receive_parts"], [])
 
 
+@ready_link
 def test_a_changed_specification_stops_the_work_and_an_unconfirmed_stop_is_escalated(outside: OutsideStory) -> None:
     outside.ready().ship()
     line_id = outside.link.order_line_id
@@ -190,6 +193,7 @@ def test_a_changed_specification_stops_the_work_and_an_unconfirmed_stop_is_escal
     assert outside.link.status is LinkStatus.AT_SUPPLIER
 
 
+@ready_link
 def test_a_moved_date_leaves_the_pieces_alone(outside: OutsideStory) -> None:
     outside.ready().ship()
     given = {"id": outside.link.order_line_id}
@@ -199,6 +203,7 @@ def test_a_moved_date_leaves_the_pieces_alone(outside: OutsideStory) -> None:
     assert (outside.link.status, outside.steps, outside.incidents) == (LinkStatus.AT_SUPPLIER, ["receive_parts"], [])
 
 
+@ready_link
 def test_a_supplier_that_reports_a_nonconformance_stops_the_link_until_quality_answers(outside: OutsideStory) -> None:
     outside.ready().ship()
     for _ in range(2):
@@ -212,6 +217,7 @@ def test_a_supplier_that_reports_a_nonconformance_stops_the_link_until_quality_a
     assert outside.link.status is LinkStatus.AT_SUPPLIER
 
 
+@ready_link
 def test_a_delay_is_noted_without_a_hold(outside: OutsideStory) -> None:
     outside.ready().ship()
     with outside.installation.acting("adapter:edi") as act:
@@ -234,6 +240,7 @@ def test_a_cancelled_work_order_takes_the_line_of_a_draft_order_away(outside: Ou
     assert outside.ended_at == "outside_work_undone"
 
 
+@ready_link
 def test_a_cancelled_work_order_cancels_an_acknowledged_order_by_an_amendment(outside: OutsideStory) -> None:
     """D33, second half: CANCEL_PENDING until the supplier acknowledges is the amendment's way."""
     outside.ready()
@@ -244,6 +251,7 @@ def test_a_cancelled_work_order_cancels_an_acknowledged_order_by_an_amendment(ou
     assert (amendment.order_id, amendment.kind) == (order_id, AmendmentKind.CANCELLATION)
 
 
+@ready_link
 def test_pieces_that_are_away_are_recalled_before_anything_is_undone(outside: OutsideStory) -> None:
     outside.ready().ship()
     with outside.installation.acting("user:rita") as act:
@@ -260,6 +268,7 @@ def test_pieces_that_are_away_are_recalled_before_anything_is_undone(outside: Ou
 
 
 @pytest.mark.parametrize("serials", [("SN-1", "SN-2"), ()])
+@ready_link
 def test_what_came_back_descends_from_what_left_with_the_certificates_that_vouch_for_it(
     outside: OutsideStory, serials: tuple[str, ...]
 ) -> None:
@@ -299,6 +308,7 @@ def end_work(outside: OutsideStory) -> None:
     outside.watch()
 
 
+@ready_link
 def test_nothing_is_cancelled_while_its_pieces_are_away(outside: OutsideStory) -> None:
     outside.ready().ship()
     with pytest.raises(Conflict) as refusal, outside.installation.acting("user:rita") as act:
@@ -306,6 +316,7 @@ def test_nothing_is_cancelled_while_its_pieces_are_away(outside: OutsideStory) -
     assert refusal.value.code == "BALANCE_OPEN"
 
 
+@ready_link
 def test_an_open_amendment_stops_a_shipment(outside: OutsideStory) -> None:
     outside.ready()
     order_id = outside.link.order.id
@@ -472,6 +483,7 @@ def test_a_lot_that_never_left_does_not_come_back_and_the_only_one_that_did_need
     assert [edge.kind for edge in edges if edge.operation_id == outside.operation_id] == [EdgeKind.TRANSFORMED]
 
 
+@ready_link
 def test_a_label_that_is_no_lot_of_ours_is_kept_apart_and_is_a_gap_until_somebody_says_which_it_is(
     outside: OutsideStory,
 ) -> None:

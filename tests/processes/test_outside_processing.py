@@ -21,7 +21,7 @@ from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation
 from tests import makers
 from tests.clock import SettableClock
 from tests.makers import D
-from tests.outside import OutsideStory, advance_order, make_heat_treater, make_outside_work
+from tests.outside import OutsideStory, advance_order, make_heat_treater, make_outside_work, ready_link
 
 
 @pytest.fixture
@@ -51,6 +51,7 @@ def test_pieces_go_out_and_come_back_verified_and_the_next_operation_is_ready(ou
     assert outside.link.status is LinkStatus.VERIFIED
 
 
+@ready_link
 def test_a_certificate_of_another_revision_is_rejected_and_the_next_operation_stays_shut(outside: OutsideStory) -> None:
     """D27."""
     outside.ready().ship().take_back(24)
@@ -173,6 +174,7 @@ def test_pieces_processed_after_the_approval_ended_are_a_nonconformance(outside:
     assert outside.incidents == []
 
 
+@ready_link
 def test_the_sentence_says_what_the_flow_waits_for_and_not_what_may_interrupt_it(outside: OutsideStory) -> None:
     outside.ready().ship().take_back(24)
     assert outside.sentence == f"Waiting for: Certificates verified, {outside.link.number} at NorthStar."

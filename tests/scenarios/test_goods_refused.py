@@ -19,7 +19,7 @@ from records.receipt import Receipt
 from records.work_order import WorkOrderOperation
 from tests.clock import SettableClock
 from tests.goods import Dock
-from tests.outside import OutsideStory
+from tests.outside import OutsideStory, ready_link
 from tests.people import ana, rita, sam
 from tests.webapp.api.conftest import Calling
 from tests.webapp.conftest import People
@@ -165,6 +165,7 @@ def test_the_same_delivery_from_two_systems_counts_once_whichever_comes_first(
     assert stand(house) == before
 
 
+@ready_link
 def test_one_return_told_by_two_callers_under_one_event_counts_once(calling: Calling, outside: OutsideStory) -> None:
     outside.ready(24).ship(24)
     path = f"/outside-links/{outside.link.id}/returns"

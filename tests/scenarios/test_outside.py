@@ -19,7 +19,7 @@ from tests import makers
 from tests.amendments import answer, go_to, newest, redline
 from tests.clock import SettableClock
 from tests.makers import D
-from tests.outside import OutsideStory
+from tests.outside import OutsideStory, ready_link
 from tests.people import bea, lena, rita
 
 
@@ -81,6 +81,7 @@ def test_d33_a_cancelled_work_order_takes_its_line_out_of_a_draft_and_leaves_the
     assert outside.ended_at == "outside_work_undone"
 
 
+@ready_link
 def test_d33_an_acknowledged_order_is_cancelled_when_its_supplier_says_so_and_the_lead_answers_its_charge(
     outside: OutsideStory,
 ) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from engine.act import Installation
 from records.demo_people import Member
 from tests.clock import SettableClock
-from tests.conftest import opened, wired
+from tests.conftest import beginning, opened, wired
 from tests.databases import Databases
 from tests.story import PLANT, Story
 from tests.webapp.browser import Browser
@@ -24,9 +24,14 @@ APPLICATION: list[Flask] = []
 
 
 @pytest.fixture
-def house(databases: Databases, clock: SettableClock, tmp_path: Path) -> Iterator[Installation]:
-    """Yield a plant with the cast and the released flow."""
-    with opened(databases, "sqlite", PLANT) as engine, wired(engine, clock, tmp_path) as installation:
+def house(
+    request: pytest.FixtureRequest, databases: Databases, clock: SettableClock, tmp_path: Path
+) -> Iterator[Installation]:
+    """Yield a plant with the cast and the released flow, and with what the mark ``begins_with(template)`` names."""
+    with (
+        opened(databases, "sqlite", beginning(request) or PLANT) as engine,
+        wired(engine, clock, tmp_path) as installation,
+    ):
         yield installation
 
 

@@ -18,7 +18,7 @@ from records.outside_loss import OutsideLoss
 from records.purchase_order import PurchaseOrderLine
 from records.work_order import OperationStatus
 from tests.clock import SettableClock
-from tests.outside import OutsideStory
+from tests.outside import OutsideStory, ready_link
 from tests.pdf_text import words_of
 from tests.people import PASSWORD, bea, otto, quinn, rita, sam
 from tests.webapp.browser import path_of
@@ -64,6 +64,7 @@ def test_a_packing_list_says_what_is_needed_and_neither_price_nor_routing(outsid
         assert unsaid not in words, unsaid
 
 
+@ready_link
 def test_the_board_shows_one_line_for_each_link_with_what_is_next(browse: People, outside: OutsideStory) -> None:
     outside.ready()
     browser = browse(sam)
@@ -89,6 +90,7 @@ def test_every_code_that_travels_with_the_pieces_leads_to_their_link(browse: Peo
     assert browser.get("/outside?q=A1").status_code == 302
 
 
+@ready_link
 def test_the_codes_on_a_traveller_are_what_the_pages_look_up(
     browse: People, outside: OutsideStory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,7 @@ def test_the_codes_on_a_traveller_are_what_the_pages_look_up(
     assert path_of(browse(sam).get(f"/outside?q={outside.operation.number}")) == f"/outside/{outside.link.id}"
 
 
+@ready_link
 def test_the_board_is_filtered_by_supplier_lateness_and_hold(browse: People, outside: OutsideStory) -> None:
     outside.ready().ship()
     browser, number = browse(sam), outside.link.number
@@ -115,6 +118,7 @@ def test_the_board_is_filtered_by_supplier_lateness_and_hold(browse: People, out
     assert number in browse(sam).get("/outside?state=late").text
 
 
+@ready_link
 def test_the_board_leaves_as_csv(browse: People, outside: OutsideStory) -> None:
     outside.ready().ship().take_back(20, 1)
     answer = browse(sam).get("/outside.csv")
@@ -126,6 +130,7 @@ def test_the_board_leaves_as_csv(browse: People, outside: OutsideStory) -> None:
     assert (row["link"], row["status"], row["next"]) == (outside.link.number, "PART_RETURNED", "Take back")
 
 
+@ready_link
 def test_the_dock_ships_once_however_often_the_form_is_sent(browse: People, outside: OutsideStory) -> None:
     outside.ready()
     browser, path = browse(sam), f"/outside/{outside.link.id}/ship"
@@ -156,6 +161,7 @@ def test_the_dock_ships_once_however_often_the_form_is_sent(browse: People, outs
         ({"quantity": "24", "event": ""}, "names no event"),
     ],
 )
+@ready_link
 def test_what_does_not_fit_is_refused_on_the_form_with_nothing_moved(
     browse: People, outside: OutsideStory, given: dict[str, str], said: str
 ) -> None:
@@ -179,6 +185,7 @@ def test_scanned_serial_numbers_are_counted_and_strangers_refused(browse: People
     assert outside.balance() == (3, 2, 1, 0, 0, 0)
 
 
+@ready_link
 def test_only_shipping_ships_and_the_page_says_why(browse: People, outside: OutsideStory) -> None:
     outside.ready()
     path = f"/outside/{outside.link.id}"
@@ -190,6 +197,7 @@ def test_only_shipping_ships_and_the_page_says_why(browse: People, outside: Outs
     assert browser.get("/outside/not-an-id").status_code == 404
 
 
+@ready_link
 def test_losses_recalls_notices_and_undoing_are_booked_on_the_page(browse: People, outside: OutsideStory) -> None:
     outside.ready().ship()
     path = f"/outside/{outside.link.id}"
@@ -215,6 +223,7 @@ def test_losses_recalls_notices_and_undoing_are_booked_on_the_page(browse: Peopl
     assert outside.link.status is LinkStatus.PART_RETURNED
 
 
+@ready_link
 def test_what_never_left_is_reported_and_counts_for_nothing(browse: People, outside: OutsideStory) -> None:
     outside.ready().ship()
     browser, path = browse(sam), f"/outside/{outside.link.id}"
@@ -224,6 +233,7 @@ def test_what_never_left_is_reported_and_counts_for_nothing(browse: People, outs
     assert outside.balance() == (24, 0, 0, 0, 0, 24)
 
 
+@ready_link
 def test_a_shipment_is_undone_while_the_carrier_has_not_come(browse: People, outside: OutsideStory) -> None:
     outside.ready().ship()
     path, movement = f"/outside/{outside.link.id}", outside.link.movements[0]
@@ -235,6 +245,7 @@ def test_a_shipment_is_undone_while_the_carrier_has_not_come(browse: People, out
     assert (outside.steps, outside.incidents) == (["ship_parts"], [])
 
 
+@ready_link
 def test_every_tab_of_a_link_and_the_operations_page_open(browse: People, outside: OutsideStory) -> None:
     outside.ready().ship().take_back(24)
     browser = browse(rita)
@@ -260,6 +271,7 @@ def test_an_operation_is_linked_with_a_line_on_its_page(browse: People, outside:
     assert [link.status for link in outside.links] == [LinkStatus.PO_LINKED]
 
 
+@ready_link
 def test_work_that_is_called_off_is_undone_on_the_page_in_reverse_order(browse: People, outside: OutsideStory) -> None:
     """B25: the shipment by a negative row, then the link, then the order by an amendment; the operation is ready again."""
     outside.ready().ship()
@@ -283,6 +295,7 @@ def test_work_that_is_called_off_is_undone_on_the_page_in_reverse_order(browse: 
     assert "Cancelled" in planner.text
 
 
+@ready_link
 def test_a_loss_is_signed_by_planner_and_buyer_on_its_page(browse: People, outside: OutsideStory) -> None:
     outside.ready().ship()
     planner, given = browse(rita), {"event": "l", "quantity": "2", "statement": "Letter 7", "follow_up": "REPLENISH"}
@@ -306,6 +319,7 @@ def test_a_loss_is_signed_by_planner_and_buyer_on_its_page(browse: People, outsi
     assert browser.get("/outside/losses/not-an-id").status_code == 404
 
 
+@ready_link
 def test_more_than_left_goes_into_quarantine_as_a_nonconformance_of_the_link(
     browse: People, outside: OutsideStory
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.act import Installation
 from tests.clock import SettableClock
-from tests.outside import OutsideStory
+from tests.outside import OutsideStory, ready_link
 from tests.people import quinn, sam
 from tests.webapp.conftest import People
 
@@ -31,6 +31,7 @@ def test_a_task_of_outside_work_names_its_link_and_shows_no_id(browse: People, o
     assert not ID.search(re.sub(r"/outside/\S+", "", known.partition("History")[0]))
 
 
+@ready_link
 def test_a_balance_says_its_unit(browse: People, outside: OutsideStory) -> None:
     outside.ready().ship()
     task = outside.tasks("receive_parts")[0]

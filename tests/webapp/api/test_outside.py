@@ -10,7 +10,7 @@ from sqlalchemy import select
 from engine.act import Installation
 from records.purchase_order import PurchaseOrderLine
 from tests.clock import SettableClock
-from tests.outside import OutsideStory, advance_order
+from tests.outside import OutsideStory, advance_order, ready_link
 from tests.people import bea, rita, sam
 from tests.webapp.api.conftest import UNKNOWN, Calling
 
@@ -21,6 +21,7 @@ def outside(house: Installation, clock: SettableClock) -> OutsideStory:
     return OutsideStory(house, clock)
 
 
+@ready_link
 def test_a_link_is_listed_and_shown_with_its_movements(calling: Calling, outside: OutsideStory) -> None:
     outside.ready().ship()
     client = calling(sam)
@@ -66,6 +67,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int, str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
+@ready_link
 def test_what_cannot_be_is_refused_with_nothing_moved(calling: Calling, outside: OutsideStory, what: str) -> None:
     outside.ready().ship()
     verb, body, status, code = REFUSED[what]
@@ -74,6 +76,7 @@ def test_what_cannot_be_is_refused_with_nothing_moved(calling: Calling, outside:
     assert outside.balance() == (24, 0, 0, 0, 0, 24)
 
 
+@ready_link
 def test_a_return_comes_in_once_and_only_from_receiving(calling: Calling, outside: OutsideStory) -> None:
     outside.ready().ship()
     path = f"/outside-links/{outside.link.id}/returns"
