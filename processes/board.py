@@ -299,6 +299,11 @@ def declare_conflict(act: Act, target: Decidable, *, reason: str) -> ConflictOfI
     """
     if not reason.strip():
         raise Invalid("Expected what the interest is, but there is nothing", {"reason": "is required"})
+    if not _is_up(target) or outcome(act.session, target) is not None:
+        raise Conflict(
+            f"Expected {target.number} to be up for decision, but it is not. {decided_words(act.session, target)}".strip(),
+            code="NOT_UP", record=(target.record_type, target.id),
+        )  # fmt: skip
     user = user_called(act.session, act.user_id or "")
     known = next((one for one in conflicts_on(act.session, target.id) if one.user_id == user.id), None)
     if known is not None:

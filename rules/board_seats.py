@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -54,6 +54,17 @@ def bars_on_vote(session: Session, task: Task, user_id: str, *, now: dt.datetime
             about,
             way_out="The keeper of the board appoints somebody who holds the role.",
         )
+
+
+def may_vote(
+    session: Session, seats: Sequence[BoardSeat], user_id: str, barred: Collection[str], *, now: dt.datetime
+) -> bool:
+    """Whether one of these seats is open for a person: they have no conflict, did not vote, and sit there or hold its role."""
+    if user_id in barred or any(seat.vote is not None and seat.vote.voter_id == user_id for seat in seats):
+        return False
+    return any(
+        _fits(session, seat, user_id, now) for seat in seats if seat.vote is None and not is_vacant(seat, barred)
+    )
 
 
 def _is_asked(task: Task, seat: BoardSeat) -> bool:

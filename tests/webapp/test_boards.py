@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.boards import seated
+from engine.act import Act
+from processes import change_orders
+from records.change_order import ChangeOrder, ChangeOrderStatus, move
+from records.change_request import OrderClass
+from records.signing import supersede
+from tests.boards import cast, in_review, seated, submitted
 from tests.makers import make_cast
 from tests.people import PASSWORD, ella, otto, quinn
 from tests.story import Story
@@ -57,3 +62,36 @@ def test_only_its_keeper_changes_a_board(browse: People, story: Story) -> None:
         assert browse(person).get(path).status_code == 403
     assert browse(otto).get(f"{page}/members/nobody/end").status_code == 404
     assert browse(otto).get(page).status_code == 200
+
+
+def test_the_page_of_a_change_shows_both_rounds_of_its_board_and_takes_a_conflict(browse: People, story: Story) -> None:
+    def refused_once(act: Act) -> str:
+        make_cast(act)
+        seated(act)
+        return in_review(act, OrderClass.C3, cost="0").id
+
+    order_id = story.given(refused_once)
+    for person, verdict, said in (("ella", "approve", ""), ("quinn", "reject", "No fatigue test")):
+        with story.installation.acting(f"user:{person}") as act:
+            cast(act, act.session.get_one(ChangeOrder, order_id), verdict, text=said)
+
+    def again(act: Act) -> None:
+        order = act.session.get_one(ChangeOrder, order_id)
+        supersede(act, order.record_type, order.id)
+        move(act, order, ChangeOrderStatus.REJECTED, reason="quality refused")
+        move(act, order, ChangeOrderStatus.IMPACT)
+        change_orders.write(act, order, {"effectivity_kind": "DATE", "effectivity_value": "2027-03-01"})
+        submitted(act, order, cost="0")
+
+    story.given(again)
+    path = f"/changes/{order_id}"
+    browser = browse(quinn)
+    browser.get(f"{path}?tab=route")
+    first, second = browser.text.index("Round 2 of the board"), browser.text.index("Round 1 of the board")
+    assert "Engineering 0/1, Quality 0/1, board 0 of 2" in browser.text[first:second]
+    for words in ("Engineering 1/1, Quality 0/1, board 1 of 2", "No fatigue test", "superseded since", "Dissent"):
+        assert words in browser.text[second:]
+    assert browser.post(f"{path}/conflict", {"reason": ""}).status_code == 422
+    assert browser.post(f"{path}/conflict", {"reason": "My brother owns the supplier"}).status_code == 303
+    assert "My brother owns the supplier" in browse(ella).get(f"{path}?tab=route").text
+    assert "Declare a conflict" not in browser.get(f"{path}?tab=route").text

@@ -24,9 +24,11 @@ from records.roles import holds
 from records.signature import Meaning
 from records.signing import signatures_on
 from records.vote import Verdict, conflicts_on, requirements_of, votes_on
+from rules.board_seats import may_vote
 from rules.board_votes import dissenting, tally_words
 from rules.policy import Row, table_called
-from webapp import formats
+from webapp import board_panel, change_page, formats
+from webapp.pages import changes
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_signature, signing_values
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -34,6 +36,8 @@ from webapp.visit import acting, now, read_anew, reading, visitor
 pages = Blueprint("boards", __name__)
 
 Page = str | tuple[str, int] | Answer
+
+change_page.PANELS["board"] = change_page.Panel("changes/board.html", board_panel.panel)
 
 
 @pages.get("/boards")
@@ -66,6 +70,20 @@ def plan(record_id: str) -> Page:
     except Refused as refusal:
         return _board(find_board(read_anew(), record_id), refusal), status_of(refusal)
     return redirect(url_for("boards.meeting", record_id=meeting_id), 303)
+
+
+@pages.post("/changes/<record_id>/conflict")
+def declare_conflict(record_id: str) -> Page:
+    """Declare, without a meeting, that one does not decide about a change."""
+    try:
+        with acting() as act:
+            voting.declare_conflict(act, changes.find(act.session, record_id), reason=request.form.get("reason", ""))
+    except NotFound:
+        raise
+    except Refused as refusal:
+        return changes.show_again(changes.find(read_anew(), record_id), refusal, tab="route"), status_of(refusal)
+    flash("Declared. You neither vote on it nor count.", "good")
+    return redirect(url_for("changes.show", record_id=record_id, tab="route"), 303)
 
 
 @pages.get("/meetings/<record_id>")
@@ -234,6 +252,7 @@ def _meeting(held: Meeting, refusal: Refused | None = None) -> str:
         is_open=is_open, is_chair=me == held.chair_id, is_present=held.is_present(me), verdicts=_verdicts(mine),
         members=members, may_join=me == held.chair_id or any(me in (one.user_id, one.deputy_id) for one in members),
         others=[one for one in meetings.waiting_for(session, held.board) if one.id not in listed],
+        signatures=signatures_on(session, held.record_type, held.id),
         to_sign=held.status is MeetingStatus.CLOSED and me == held.chair_id, content_hash=held.minutes_hash or "", **values,
     )  # fmt: skip
 
@@ -253,17 +272,14 @@ def _agenda_row(session: Session, item: AgendaItem) -> dict[str, Any]:
     voted = any(vote.voter_id == me for vote in cast)
     conflicts = conflicts_on(session, target.id)
     is_up = item.status is ItemStatus.OPEN and item.meeting.status is MeetingStatus.OPEN
-    sits = any(
-        seat.user_id is None or me in (seat.user_id, seat.deputy_id)
-        for one in requirements_of(session, target.id, hashed)
-        for seat in one.seats
-    )
+    seats = [seat for one in requirements_of(session, target.id, hashed) for seat in one.seats]
+    sits = may_vote(session, seats, me, {one.user_id for one in conflicts}, now=now())
     return {
         "item": item, "target": target, "standings": found, "tally": tally_words(found), "votes": cast, "hash": hashed,
         "against": set(dissenting(cast, item.outcome)),
         "conflicts": conflicts, "quorum": meetings.quorum_of(item.meeting, target, at=now()),
         "title": target.title if isinstance(target, ChangeOrder) else target.reason,
         "url": url_for("changes.show", record_id=target.id if isinstance(target, ChangeOrder) else target.change_order_id, tab="changes"),
-        "may_vote": is_up and sits and not voted and not any(one.user_id == me for one in conflicts) and item.meeting.is_present(me),
+        "may_vote": is_up and sits and item.meeting.is_present(me),
         "voted": voted,
     }  # fmt: skip
