@@ -28,6 +28,7 @@ from webapp.api import (
     orders,
     outside,
     parts,
+    redlines,
     requisitions,
     resources,
     short_closes,
@@ -72,6 +73,7 @@ FAMILIES = (
     boards,
     changes,
     impacts,
+    redlines,
 )
 """Imported for the endpoints that they register."""
 

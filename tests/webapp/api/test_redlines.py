@@ -1,0 +1,103 @@
+"""Redlines over REST: what changed, what I viewed of it, and what people say about a line."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.act import Act
+from records.comment import Comment
+from records.requisition import Requisition, RequisitionStatus, move
+from tests.makers import D
+from tests.people import lena, max_, otto, rita
+from tests.story import Story
+from tests.webapp.api.conftest import UNKNOWN, Calling, problem
+
+
+@pytest.fixture
+def path(story: Story) -> str:
+    """Have a requisition that was sent back, corrected in its quantity, and waits for lena again."""
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50), ("P-200", 5)])
+    change(story, 40)
+    return f"/documents/requisition/{story.requisition_id}"
+
+
+def change(story: Story, quantity: int) -> None:
+    """Let lena send it back and rita ask for another quantity."""
+    story.as_(lena).decide("approve_requisition", "return", reason="Too many")
+    story.clock.advance(minutes=5)
+
+    def correct(act: Act) -> None:
+        found = act.session.get_one(Requisition, story.requisition_id)
+        move(act, found, RequisitionStatus.DRAFT)
+        act.session.flush()
+        found.lines[0].quantity = D(quantity)
+
+    story.given(correct)
+    story.clock.advance(minutes=5)
+    story.as_(rita).decide("correct_requisition", "resubmit")
+
+
+def test_a_redline_names_each_difference_and_a_tick_goes_when_its_line_changes(
+    calling: Calling, story: Story, path: str
+) -> None:
+    client = calling(lena)
+    shown = client.get(f"{path}/redline").json
+    [line] = shown["lines"]
+    [difference] = line["differences"]
+    assert (shown["basis"], shown["count"], shown["to_view"], shown["viewed"]) == (
+        "the last time it was submitted",
+        1,
+        1,
+        0,
+    )
+    assert (difference["kind"], difference["old"], difference["new"], difference["unit"]) == (
+        "changed", "50.000000", "40.000000", "EA",
+    )  # fmt: skip
+    assert "quantity" in difference["sentence"].lower()
+    tick = {"path": line["path"], "hash": line["hash"]}
+    problem(client.post(f"{path}/viewed", tick | {"hash": "0" * 64}), 409, "STALE_VERSION")
+    problem(client.post(f"{path}/viewed", tick | {"path": "nowhere"}), 422, "INVALID")
+    ticked = client.post(f"{path}/viewed", tick).json
+    assert (ticked["viewed"], ticked["lines"][0]["is_viewed"]) == (1, True)
+    assert calling(max_).get(f"{path}/redline").json["viewed"] == 0, "a tick is its owner's"
+    assert client.post(f"{path}/viewed", tick | {"is_viewed": False}).json["viewed"] == 0
+    client.post(f"{path}/viewed", tick)
+    change(story, 39)
+    assert client.get(f"{path}/redline").json["lines"][0]["is_viewed"] is False
+    problem(client.get(f"{path}/redline?since=yesterday"), 422, "INVALID")
+    problem(client.get(f"/documents/requisition/{UNKNOWN}/redline"), 404, "NOT_FOUND")
+    problem(client.get("/documents/teapot/1/redline"), 404, "NOT_FOUND")
+
+
+def test_a_blocking_comment_on_a_line_keeps_the_approval_until_it_is_resolved(
+    calling: Calling, story: Story, path: str
+) -> None:
+    client, requester = calling(lena), calling(rita)
+    line = client.get(f"{path}/redline").json["lines"][0]
+    problem(client.post(f"{path}/comments", {"text": " "}), 422, "INVALID")
+    problem(client.post(f"{path}/comments", {"text": "Why?", "path": "nowhere"}), 422, "INVALID")
+    said = client.post(f"{path}/comments", {"text": "Why 40?", "path": line["path"], "is_blocking": True})
+    assert (said.status_code, said.json["place"], said.json["is_blocking"]) == (201, line["place"], True)
+    requester.post(f"{path}/comments", {"text": "The customer took ten back"})
+    task = client.get(f"/tasks/{story.as_(lena).task('approve_requisition').id}").json
+    assert "approve" in task["kept_back"]
+    assert [(one["author_id"], one["path"]) for one in client.get(f"{path}/comments").json["items"]] == [
+        ("lena", line["path"]), ("rita", None),
+    ]  # fmt: skip
+    end = f"/comments/{said.json['id']}/resolution"
+    problem(calling(otto).post(end, {}), 403, "NOT_YOUR_COMMENT")
+    done = client.post(end, {"text": "Agreed"}).json
+    assert (done["is_blocking"], done["resolved_by"], done["resolution"]) == (False, "lena", "Agreed")
+    problem(client.post(end, {}), 409, "NOT_BLOCKING")
+    problem(client.post(f"/comments/{UNKNOWN}/resolution", {}), 404, "NOT_FOUND")
+    assert "approve" in client.get(f"/tasks/{task['id']}").json["outcomes"]
+    assert story.read(lambda session: session.query(Comment).count()) == 2
+
+
+def test_adapters_read_and_say_nothing_and_every_key_needs_the_scope(calling: Calling, path: str) -> None:
+    problem(calling("adapter:erp").post(f"{path}/comments", {"text": "Hello"}), 403, "SCOPE_MISSING")
+    assert calling("adapter:erp").get(f"{path}/redline").json["viewed"] == 0
+    reader = calling(lena, "reviews:read")
+    assert reader.get(f"{path}/comments").json["items"] == []
+    problem(reader.post(f"{path}/comments", {"text": "Hello"}), 403, "SCOPE_MISSING")
+    problem(calling(lena, "orders:read").get(f"{path}/redline"), 403, "SCOPE_MISSING")
