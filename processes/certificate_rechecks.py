@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from processes.notices import tell_role
-from processes.supplier_tasks import ask_for_recheck
+from processes.supplier_tasks import ask_for_recheck, last_confirmed
 from records.supplier import ApprovalBasis, ApprovalStatus, SupplierApproval
 from records.supplier_knowledge import ApprovalRecheck, RecheckStatus
 from rules.supplier_facts import limits_for
@@ -34,10 +34,7 @@ def next_due(session: Session, approval: SupplierApproval) -> dt.date:
 
     A certificate that ends first is looked up then: its renewal is what there is to see.
     """
-    wanted = select(ApprovalRecheck.done_on).where(
-        ApprovalRecheck.approval_id == approval.id, ApprovalRecheck.done_on.is_not(None)
-    )
-    last = max((day for day in session.scalars(wanted) if day is not None), default=approval.valid_from)
+    last = last_confirmed(session, approval)
     due = months_after(last, int(limits_for(None)["recheck_months"]))
     ends = approval.certificate_expires_on
     return min(due, ends) if ends is not None and ends > last else due

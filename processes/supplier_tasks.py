@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.canonical import content_hash
@@ -14,7 +15,7 @@ from engine.messages import publish
 from engine.stored.definition import Definition, DefinitionStatus
 from engine.stored.instance import Instance
 from engine.stored.wait import MessageSubscription
-from records.supplier import Supplier, SupplierStatus
+from records.supplier import Supplier, SupplierApproval, SupplierStatus
 from records.supplier_knowledge import ApprovalRecheck, Grade, SupplierScore
 from rules.supplier_facts import latest_score, limits_for, low_score
 
@@ -31,14 +32,22 @@ def ask_for_recheck(act: Act, task: ApprovalRecheck) -> Instance | None:
     zone = calendar.zone(act.session) if calendar is not None else dt.UTC
     review = {
         "kind": "RECHECK", "key": task.id, "certificate": number, "subject": approval.subject_words,
-        "supplier": approval.supplier.name, "due_on": task.due_on, "last_on": approval.valid_from,
+        "supplier": approval.supplier.name, "due_on": task.due_on, "last_on": last_confirmed(act.session, approval),
         "due_at": dt.datetime.combine(task.due_on + dt.timedelta(days=1), dt.time(), zone).astimezone(dt.UTC),
         "record_type": task.record_type, "record_id": task.id, "number": task.number,
         "hash": content_hash({"approval": approval.id, "certificate": number, "due_on": task.due_on}),
     }  # fmt: skip
     key = f"{approval.supplier.supplier_no} {number} {task.due_on}"
     about = [(task.record_type, task.id), ("supplier", approval.supplier_id)]
-    return _start(act, key, review, about)
+    return _start(act, key, review, approval.supplier, about)
+
+
+def last_confirmed(session: Session, approval: SupplierApproval) -> dt.date:
+    """Return the day on which a certificate was looked up last, or else that of its approval."""
+    wanted = select(ApprovalRecheck.done_on).where(
+        ApprovalRecheck.approval_id == approval.id, ApprovalRecheck.done_on.is_not(None)
+    )
+    return max((day for day in session.scalars(wanted) if day is not None), default=approval.valid_from)
 
 
 def ask_for_grade(act: Act, supplier: Supplier) -> Instance | None:
@@ -53,7 +62,7 @@ def ask_for_grade(act: Act, supplier: Supplier) -> Instance | None:
         "hash": content_hash({"supplier": supplier.supplier_no, "score": score.id, "to": SupplierStatus.CONDITIONAL.value}),
     }  # fmt: skip
     key = f"{supplier.supplier_no} score since {_low_since(act, score)}"
-    return _start(act, key, review, [(supplier.record_type, supplier.id)])
+    return _start(act, key, review, supplier, [(supplier.record_type, supplier.id)])
 
 
 def say_reviewed(act: Act, key: str) -> None:
@@ -76,7 +85,9 @@ def _low_since(act: Act, score: SupplierScore) -> dt.date:
     return since
 
 
-def _start(act: Act, key: str, review: dict[str, Any], about: list[tuple[str, str]]) -> Instance | None:
+def _start(
+    act: Act, key: str, review: dict[str, Any], supplier: Supplier, about: list[tuple[str, str]]
+) -> Instance | None:
     wanted = select(Definition.id).where(
         Definition.process_id == PROCESS, Definition.status == DefinitionStatus.RELEASED
     )
@@ -86,4 +97,5 @@ def _start(act: Act, key: str, review: dict[str, Any], about: list[tuple[str, st
     if act.session.scalars(asked.limit(1)).first() is not None:
         return None
     act.session.flush()
-    return start_instance(act, PROCESS, business_key=key, variables={"review": review}, records=about)
+    names = {"review": review, "supplier": {"id": supplier.id, "number": supplier.supplier_no, "title": supplier.name}}
+    return start_instance(act, PROCESS, business_key=key, variables=names, records=about)

@@ -289,12 +289,20 @@ def _dates(link: OutsideLink) -> Iterator[Disagreement | None]:
     following = [each for each in operation.work_order.operations if each.op_no > operation.op_no]
     step = following[0].number if following else f"the end of {operation.work_order.number}"
     needed = following[0].planned_start if following else operation.work_order.planned_finish
-    promised = line.promised_on or line.need_by
+    promised = _offered(line) or line.promised_on or line.need_by
     if needed is None or promised is None:
         return
     terms = link.order.incoterm.value if link.order.incoterm is not None else ""
     transit = int(table_called("transit_days").judge(incoterm=terms).row.outputs["days"])
     yield agree.back_in_time(promised, needed, transit=transit, line=line.number, next_step=step)
+
+
+def _offered(line: PurchaseOrderLine) -> dt.date | None:
+    """Return the day that the supplier offers instead, while nobody has accepted or refused its counter-offer."""
+    if line.order.status is not OrderStatus.COUNTER_OFFER or not line.order.acknowledgements:
+        return None
+    newest = max(line.order.acknowledgements, key=lambda each: (each.received_at, each.id))
+    return next((each.promised_on for each in newest.lines if each.line_no == line.line_no and each.promised_on), None)
 
 
 def _contract(session: Session, link: OutsideLink) -> Iterator[Disagreement | None]:

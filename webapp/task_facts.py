@@ -23,7 +23,7 @@ DOCUMENTS = {
 """Variables that stand for a document, and its record type."""
 
 MACHINERY = frozenset(
-    {"timers", "decision", "clock", "candidates", "plan", "shares", "share", "line", "tally", "verdict"}
+    {"timers", "decision", "clock", "candidates", "plan", "shares", "share", "line", "tally", "verdict", "review"}
 )
 """What steers the flow and tells a person nothing that the form or the title does not say."""
 

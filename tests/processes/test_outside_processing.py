@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from engine.act import Act, Installation
-from engine.errors import Conflict, Refused, RuleViolation
+from engine.errors import Conflict, RuleViolation
 from engine.instances import Instance, live_tokens
 from processes.outside_linking import link
 from processes.work_order_events import start_operation
 from processes.work_orders import complete as complete_work
+from records.invoice import HoldStatus, Invoice, InvoiceLine, MatchHold
 from records.nonconformance import Nonconformance
 from records.outside import LinkStatus
 from records.part import RevisionStatus
@@ -21,7 +22,7 @@ from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation
 from tests import makers
 from tests.clock import SettableClock
 from tests.makers import D
-from tests.outside import OutsideStory, advance_order, make_heat_treater, make_outside_work, ready_link
+from tests.outside import OutsideStory, advance_order, bill, make_heat_treater, make_outside_work, ready_link
 
 
 @pytest.fixture
@@ -53,8 +54,12 @@ def test_pieces_go_out_and_come_back_verified_and_the_next_operation_is_ready(ou
 
 @ready_link
 def test_a_certificate_of_another_revision_is_rejected_and_the_next_operation_stays_shut(outside: OutsideStory) -> None:
-    """D27."""
+    """D27: until the certificate is there, nothing of the operation goes on and nothing is paid."""
     outside.ready().ship().take_back(24)
+    with pytest.raises(Conflict):
+        start_following(outside)
+    invoice = bill(outside, 24)
+    assert [hold.code for hold in holds_of(outside, invoice)] == ["CERT"]
     assert outside.certify(spec_rev="C", event="cert-c").status.value == "REJECTED"
     assert (outside.operation.status, outside.following().status) == (
         OperationStatus.RETURNED_PENDING,
@@ -65,7 +70,14 @@ def test_a_certificate_of_another_revision_is_rejected_and_the_next_operation_st
     assert outside.certify(event="cert-d").status.value == "VERIFIED"
     assert (outside.operation.status, outside.operation.good) == (OperationStatus.COMPLETE, 24)
     assert (outside.following().status, outside.following().quantity_in) == (OperationStatus.READY, 24)
-    assert outside.incidents == []
+    assert (holds_of(outside, invoice), outside.incidents) == ([], [])
+
+
+def holds_of(outside: OutsideStory, invoice: Invoice) -> list[MatchHold]:
+    """Return what keeps an invoice from being paid now."""
+    wanted = select(MatchHold).join(InvoiceLine, InvoiceLine.id == MatchHold.invoice_line_id)
+    wanted = wanted.where(InvoiceLine.invoice_id == invoice.id, MatchHold.status == HoldStatus.OPEN)
+    return outside.read(lambda session: list(session.scalars(wanted)))
 
 
 def test_a_lost_piece_is_declared_with_a_statement_before_the_operation_completes(outside: OutsideStory) -> None:
@@ -73,8 +85,9 @@ def test_a_lost_piece_is_declared_with_a_statement_before_the_operation_complete
     outside.ready(40).ship(40).take_back(36, 2)
     assert outside.balance() == (40, 36, 2, 0, 0, 2)
     assert (outside.link.status, outside.steps) == (LinkStatus.PART_RETURNED, ["receive_parts"])
-    with pytest.raises(Refused), outside.installation.acting("user:rita") as act:
+    with pytest.raises(RuleViolation) as refusal, outside.installation.acting("user:rita") as act:
         complete_work(act, act.session.get_one(WorkOrder, outside.operation.work_order_id))
+    assert (refusal.value.http_status, "CON-10" in {each.rule for each in refusal.value.findings}) == (409, True)
     outside.as_("sam").decide("receive_parts", "no_more_comes", reason="Driver says that was all")
     assert outside.steps == ["declare_loss"]
     outside.as_("rita").decide(

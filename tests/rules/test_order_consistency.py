@@ -15,7 +15,7 @@ from records.actual import ActualKind
 from records.external import ExternalRef
 from records.origin import Origin
 from records.outside import LinkStatus, OutsideLink
-from records.purchase_order import OrderStatus
+from records.purchase_order import AckCode, AckResult, OrderStatus
 from records.work_order import WorkOrderStatus
 from rules import agreements as agree
 from rules.agreements import Disagreement
@@ -33,6 +33,7 @@ from rules.order_consistency import (
 from rules.policy import table_called
 from tests.makers import (
     ROUTING,
+    make_acknowledgement,
     make_actual,
     make_approval,
     make_discrepancy,
@@ -238,6 +239,17 @@ def test_another_revision_refuses_the_link_and_names_both_and_the_change(act: Ac
 def test_a_late_promise_warns_up_to_two_days_and_holds_beyond(act: Act, promised: str, expected: Effect | None) -> None:
     link = link_of(act, line={"promised_on": dt.date.fromisoformat(promised)})
     assert judged(act, link) == ([("CON-05", expected)] if expected else [])
+
+
+def test_a_counter_offer_is_judged_by_the_day_it_offers(act: Act) -> None:
+    """D35: twelve days later, 2026-12-22, while the work needs the pieces on 2026-12-18."""
+    link = link_of(act)
+    offer = {"promised_on": dt.date(2026, 12, 22)}
+    make_acknowledgement(act, link.order, (1, AckCode.DR, offer), result=AckResult.ACCEPT_WITH_CHANGE)
+    assert judged(act, link) == []
+    with act.session.no_autoflush:
+        link.order.status = OrderStatus.COUNTER_OFFER
+        assert judged(act, link) == [("CON-05", Effect.HOLD)]
 
 
 def test_a_promise_at_the_suppliers_dock_adds_the_transit(act: Act) -> None:
