@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from engine.act import Act, Installation
-from engine.errors import Conflict, Invalid, RuleViolation
+from engine.audit import AuditEvent
+from engine.errors import Conflict, Invalid, Refused, RuleViolation
+from engine.verification import verify
 from processes import change_addenda, change_orders
 from processes.change_baseline import moved_since
 from records.approval import ApprovalSlot
@@ -231,3 +234,36 @@ def sign_addendum(act: Act, addendum: Any) -> None:
 
 def select_slots(addendum: Any) -> Any:
     return select(ApprovalSlot).where(ApprovalSlot.record_id == addendum.id)
+
+
+def test_two_who_apply_one_order_at_once_write_every_value_once(plant: Installation) -> None:
+    """On PostgreSQL the second waits for the item that the first uses up, and is told; SQLite has one writer anyway."""
+    with plant.acting("user:ella") as act:
+        revision = make_revision(act, make_part(act, "P-900"), "B", drawing_rev="B")
+        order = opened(act)
+        change_orders.add_edit(act, order, revision, "drawing_rev", "C")
+        order_id, revision_id = signed(act, order).id, revision.id
+    together, told = threading.Barrier(2), list[Any]()
+
+    def apply() -> None:
+        try:
+            with plant.acting("user:ella") as act:
+                found = act.session.get_one(ChangeOrder, order_id)
+                if plant.database.dialect.name == "postgresql":
+                    items_of(act.session, found)
+                    together.wait(20)
+                told.append(len(change_orders.apply(act, found)))
+        except Refused as refusal:
+            told.append(refusal.code)
+
+    people = [threading.Thread(target=apply) for _ in range(2)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(30)
+    assert told.count(1) == 1
+    assert set(told) <= {1, 0, "STALE_VERSION", "UNCONTROLLED_CHANGE"}
+    with plant.reading() as session:
+        wanted = select(AuditEvent.new).where(AuditEvent.record_id == revision_id, AuditEvent.field == "drawing_rev")
+        assert session.scalars(wanted.order_by(AuditEvent.seq)).all() == ["B", "C"]
+        assert [str(one) for one in verify(session)] == []
