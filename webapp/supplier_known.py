@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from processes import supplier_records, supplier_standing
+from processes import change_producers, supplier_records, supplier_standing
 from processes.approved_suppliers import open_orders
 from records.supplier import Supplier, SupplierApproval
 from records.supplier_knowledge import (
@@ -19,6 +19,7 @@ from records.supplier_knowledge import (
     SupplierScreening,
 )
 from rules.supplier_facts import latest_score, latest_screening, limits_for
+from webapp import change_wish
 from webapp.visit import visitor
 
 RECENT = 20
@@ -32,7 +33,9 @@ def known_of(session: Session, supplier: Supplier) -> dict[str, Any]:
         "screenings": _newest(session, SupplierScreening, supplier, SupplierScreening.screened_on),
         "sub_tiers": _newest(session, SubTier, supplier, SubTier.declared_on),
         "articles": _newest(session, FirstArticleDecision, supplier, FirstArticleDecision.decided_on),
-        "changes": _newest(session, SupplierChangeNotice, supplier, SupplierChangeNotice.effective_on),
+        "changes": (notices := _newest(session, SupplierChangeNotice, supplier, SupplierChangeNotice.effective_on)),
+        "asked": {one.id: change_producers.requests_because_of(session, one) for one in notices},
+        "wishes": {one.id: change_wish.wish_of(one) for one in notices},
         "stock": _newest(session, ObservedStock, supplier, ObservedStock.observed_at),
         "rechecks": rechecks_of(session, supplier),
         "limits": limits_for(None),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import re
 from decimal import Decimal
 
 import pytest
@@ -55,6 +57,31 @@ def test_quality_decides_with_a_signature_and_the_list_says_so(browse: People, s
     (signature,) = signatures(story, "nonconformance")
     assert (signature.signer_id, signature.role, signature.meaning) == ("quinn", "QA_ENG", "APPROVED")
     assert "Rework" in page.get("/nonconformances?state=DISPOSED").text
+
+
+def test_a_change_is_asked_for_from_its_page_and_stands_there(browse: People, found: str) -> None:
+    """C01: the form begins with what the nonconformance says."""
+    page = browse(otto)
+    shown = page.get(f"/nonconformances/{found}").text
+    link = re.search(r'href="(/change-requests/new[^"]+)"', shown)
+    assert link is not None
+    form = page.get(html.unescape(link[1])).text
+    assert 'value="NCR-88"' in form
+    answer = page.post(
+        "/change-requests/new",
+        {
+            "title": "Bore",
+            "problem": "Too small",
+            "source": "NCR",
+            "source_ref": "NCR-88",
+            "urgency": "URGENT",
+            "do": "send",
+        },
+    )
+    assert answer.status_code == 303
+    shown = page.get(f"/nonconformances/{found}").text
+    assert "CR-000001" in shown
+    assert "Submitted" in shown
 
 
 @pytest.mark.parametrize(

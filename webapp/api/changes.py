@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.canonical import content_hash
+from engine.database import is_id
+from engine.errors import NotFound
 from engine.record import Operation
 from processes import change_control
 from processes import change_orders as desk
+from processes import change_producers as producers
 from processes import change_requests as requests
 from processes.change_references import add_reference, remove_reference
 from processes.change_values import edit_of, read_value, record_called, reference_called, rows_called
@@ -27,6 +30,7 @@ from records.change_order import (
 )
 from records.change_request import ChangeRequest, OrderClass, RequestSource, RequestStatus, Urgency
 from records.part import DefinitionKind, PartRevision
+from records.supplier_knowledge import SupplierChangeNotice
 from rules.change_control import items_of
 from rules.change_item import ChangeClass, ChangeItem
 from webapp.api import bodies
@@ -36,7 +40,9 @@ from webapp.api.shapes import Answer, Instant, Listed, Request, Truth, as_page, 
 from webapp.change_page import place
 from webapp.pages import change_requests as request_pages
 from webapp.pages import changes as pages
+from webapp.pages import nonconformances as nonconformance_pages
 from webapp.pages import orders
+from webapp.pages import suppliers as supplier_pages
 from webapp.visit import reading
 
 
@@ -252,6 +258,43 @@ def create_change_request(act: Act, body: dict[str, Any]) -> str:
         requests.submit(act, made)
         change_control.begin(act, made)
     return made.id
+
+
+class WishGiven(Request):
+    """What to ask for because of a document; what is left out is taken from it."""
+
+    title = text(200, load_default="")
+    problem = text(20_000, load_default="")
+    proposal = text(20_000, load_default="")
+    urgency = word(Urgency, load_default=Urgency.ROUTINE.value)
+
+
+@writes(
+    "POST", "/nonconformances/<record_id>/change-request", scope="changes:write", summary="Ask for a change because of a nonconformance",
+    body=WishGiven, answer=ChangeRequestAnswer, render=get_change_request, etag=tag_of, status=201,
+)  # fmt: skip
+def ask_because_of_nonconformance(act: Act, body: dict[str, Any], record_id: str) -> str:
+    """The request names it and goes to triage; 409 while an open one names it already."""
+    cause = nonconformance_pages.find(act.session, record_id)
+    return producers.ask_because_of(act, cause, _wish(body)).id
+
+
+@writes(
+    "POST", "/suppliers/<record_id>/changes/<notice_id>/change-request", scope="changes:write",
+    summary="Ask for a change because of a supplier's notice", body=WishGiven, answer=ChangeRequestAnswer, render=get_change_request,
+    etag=tag_of, status=201,
+)  # fmt: skip
+def ask_because_of_notice(act: Act, body: dict[str, Any], record_id: str, notice_id: str) -> str:
+    """The request names it and goes to triage; 409 while an open one names it already."""
+    supplier = supplier_pages.find(act.session, record_id)
+    cause = act.session.get(SupplierChangeNotice, notice_id) if is_id(notice_id) else None
+    if cause is None or cause.supplier_id != supplier.id:
+        raise NotFound("Expected a notice of change of this supplier, but there is none.")
+    return producers.ask_because_of(act, cause, _wish(body)).id
+
+
+def _wish(body: dict[str, Any]) -> producers.Wish:
+    return producers.Wish(body["title"], body["problem"], body["proposal"], Urgency(body["urgency"]))
 
 
 @writes(

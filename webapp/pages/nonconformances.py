@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id
 from engine.errors import Forbidden, Invalid, NotFound, Refused
+from processes import change_producers
 from processes import nonconformances as desk
 from records.nonconformance import (
     DeviationAuthority,
@@ -21,7 +22,7 @@ from records.nonconformance import (
 )
 from records.signature import Meaning
 from records.work_order import WorkOrder
-from webapp import dossiers, formats, ledger, listing, typed
+from webapp import change_wish, dossiers, formats, ledger, listing, typed
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.typed import Unreadable
@@ -159,8 +160,8 @@ def _show(found: Nonconformance, refusal: Refused | None = None) -> str:
         "nonconformances/show.html", document=found, refusal=refusal, errors=errors_of(refusal), form=request.form,
         tab=request.args.get("tab", "summary"), url=_url(found), with_goods=with_goods, may_decide=may_decide,
         dispositions=[(one.value, formats.words(one)) for one in Disposition], work=list(session.scalars(under)),
-        ledger=ledger.ledger_of(session, found.record_type, found.id),
-        **signing_values(session, Meaning.APPROVED if may_decide else None),
+        ledger=ledger.ledger_of(session, found.record_type, found.id), asked=change_producers.requests_because_of(session, found),
+        wish=change_wish.wish_of(found), **signing_values(session, Meaning.APPROVED if may_decide else None),
     )  # fmt: skip
 
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
-from tests.makers import make_order_to_receive, make_part, make_revision
+from engine.act import Act
+from engine.stored.instance import Instance
+from records.supplier_knowledge import SupplierChangeNotice
+from tests.makers import (
+    make_nonconformance,
+    make_order_to_receive,
+    make_part,
+    make_revision,
+    make_supplier,
+    make_work_order,
+)
 from tests.people import ella, otto, rita
 from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling, problem
 
+TODAY = dt.date(2026, 11, 22)
 EDIT = {"record": "P-900/B", "column": "drawing_rev", "new": "C"}
 ASKED: dict[str, Any] = {"title": "Thicker flange", "problem": "Cracks", "edits": [EDIT]}
 OPENED = {"title": "Thicker flange", "reason": "Cracks", "change_class": "C3", "type": "DOCUMENT"}
@@ -99,3 +111,33 @@ def test_an_order_of_too_low_a_class_is_told_which_one_it_takes(calling: Calling
 def test_an_effectivity_that_is_none_or_past_is_refused(calling: Calling, story: Story, day: str) -> None:
     given = OPENED | {"effectivity_kind": "DATE", "effectivity_value": day}
     problem(calling(ella).post("/change-orders", given), 422, "INVALID")
+
+
+def test_a_nonconformance_or_a_notice_of_a_supplier_asks_for_a_change_once(calling: Calling, story: Story) -> None:
+    """C01: the flow starts by message, and the request names its cause."""
+
+    def arrange(act: Act) -> tuple[str, str, str]:
+        found = make_nonconformance(act, make_work_order(act, number="WO-7001"), "NCR-88", owner="role:QA_ENG")
+        supplier = make_supplier(act, "S-2", name="Heat Ltd")
+        told = SupplierChangeNotice(
+            supplier=supplier, supplier_id=supplier.id, kind="PROCESS", noticed_on=TODAY, effective_on=TODAY,
+            statement="Another furnace", source_system="LOCKSTEP", source_event_id="n-1",
+        )  # fmt: skip
+        act.session.add(told)
+        act.session.flush()
+        return found.id, supplier.id, told.id
+
+    found, supplier, told = story.given(arrange)
+    calls = calling(rita)
+    made = calls.post(f"/nonconformances/{found}/change-request", {"proposal": "Bore larger"})
+    assert (made.status_code, made.json["source"], made.json["source_ref"]) == (201, "NCR", "NCR-88")
+    assert made.json["title"].startswith("Correct what led to NCR-88")
+    again = problem(calls.post(f"/nonconformances/{found}/change-request", {}), 409, "ALREADY_ASKED")
+    assert "CR-000001" in again["detail"]
+    path = f"/suppliers/{supplier}/changes"
+    made = calls.post(f"{path}/{told}/change-request", {"title": "Another furnace", "urgency": "URGENT"})
+    assert (made.status_code, made.json["source"], made.json["status"]) == (201, "SUPPLIER_NOTICE", "SUBMITTED")
+    problem(calls.post(f"{path}/{UNKNOWN}/change-request", {}), 404, "NOT_FOUND")
+    problem(calls.post(f"/nonconformances/{UNKNOWN}/change-request", {}), 404, "NOT_FOUND")
+    flows = story.read(lambda session: session.query(Instance).filter(Instance.process_id == "change_control").count())
+    assert flows == 2
