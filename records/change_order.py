@@ -290,7 +290,8 @@ class EmergencyBound(Record, Base):
     @property
     def number(self) -> str:
         """The bound in words."""
-        return f"{self.kind} {self.first}" + (f" to {self.last}" if self.last != self.first else "")
+        kind = self.kind.value.replace("_", " ").capitalize()
+        return f"{kind} {self.first}" + (f" to {self.last}" if self.last != self.first else "")
 
 
 class AddendumKind(StrEnum):

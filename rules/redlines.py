@@ -34,6 +34,8 @@ SUBMITTED = {"requisition": ("SUBMITTED",), "purchase_order": ("PENDING_APPROVAL
              "part_revision": ("IN_REVIEW",)}  # fmt: skip
 RELEASED = {"requisition": ("APPROVED",), "purchase_order": ("APPROVED", "APPROVED_NOT_TRANSMITTED", "TRANSMITTED"),
             "work_order": ("RELEASED",), "part_revision": ("RELEASED",)}  # fmt: skip
+CODED = frozenset({"status", "effectivity"})
+"""Columns of items whose values are codes of ours; people read them as words."""
 DRAFTS = frozenset({"DRAFT", "RETURNED", "PLANNED", "FIRM"})
 
 
@@ -196,6 +198,8 @@ def _field(session: Session, record: Any, item: ChangeItem, text: str | None) ->
     name = item.column_name
     column = known.get(name) or Column(name.removesuffix("_id").removeprefix("is_").replace("_", " "))
     shown = called(session, column.names, text) if column.names else text
+    if name in CODED and shown:
+        shown = shown.replace("_", " ").lower()
     unit = getattr(record, column.unit, "") if column.unit and not column.unit.startswith("^") else ""
     return Field(column.label, shown, column.shape, unit or "")
 

@@ -18,6 +18,9 @@ from webapp import visit
 from webapp.formats import day, money, plural, quantity, words
 
 CLASS_WORDS = {"C3": "C3, technical minor", "C4": "C4, technical major", "CE": "CE, emergency"}
+FIRST_ARTICLE_WORDS = {
+    FaiDecision.NONE: "no first article", FaiDecision.DELTA: "first article of what changes", FaiDecision.FULL: "full first article",
+}  # fmt: skip
 NO_COST = "Nothing is scrapped, reworked or charged."
 FIRST_ARTICLES = {FaiDecision.NONE: "none", FaiDecision.DELTA: "of what changes", FaiDecision.FULL: "full"}
 
@@ -83,7 +86,7 @@ def _what(session: Session, order: ChangeOrder) -> str:
 
 def _risk(order: ChangeOrder) -> str:
     said = [f"Class {CLASS_WORDS[order.change_class.value]}"]
-    said += [f"first article {FIRST_ARTICLES[order.fai]}" if order.fai is not None else "first article not decided"]
+    said += [FIRST_ARTICLE_WORDS[order.fai] if order.fai is not None else "first article not decided"]
     said += ["the customer approves it"] if order.is_customer_approval_required else []
     said += ["a process is validated again"] if order.is_revalidation_required else []
     said += ["people are trained"] if order.is_training_required else []

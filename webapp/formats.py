@@ -171,6 +171,7 @@ SPELT_OUT = {
     "CAPA": "corrective action", "REGULATORY": "regulation", "UPDATE_BOM": "release", "UPDATE_ROUTING": "routing and instructions",
     "AMEND_PO": "amendment", "CHANGE_WO": "work order", "MOVE_STOCK": "stock", "NOTIFY_SUPPLIER": "supplier",
     "NOTIFY_CUSTOMER": "customer", "TRAIN": "training", "FAI": "first article", "REVALIDATE": "validation", "LABEL": "labels",
+    "DOC_ONLY": "documents only",
 }  # fmt: skip
 """Codes whose letters are no words."""
 

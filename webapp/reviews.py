@@ -363,6 +363,9 @@ def _fill_summary(session: Session, review: Review, sent: Mapping[str, Any] | No
         kept = sent if sent is not None else _kept(review.draft)
         values = review.draft.variables if review.draft and kept is None else {}
         review.fields = form.show(names | values, kept)
+        if review.dossier and review.has_inputs:
+            # The digest and the document's own card say the same; whoever has to enter something should see where.
+            review.fields = [one for one in review.fields if not one.is_folded]
     if not review.dossier:
         review.facts = facts_of(names, visit.visitor().how)
     if review.is_closed and review.task.record_id:

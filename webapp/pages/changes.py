@@ -148,6 +148,17 @@ def change_references(record_id: str) -> Page:
     return _write(record_id, change)
 
 
+@pages.post("/changes/<record_id>/content")
+def write_content(record_id: str) -> Page:
+    """Say what kind of change it is, from when it counts, and what it asks for: first article, customer, training."""
+
+    def put(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
+        desk.write(act, order, dict.fromkeys(FLAGS, False) | _content(form))
+        return f"{order.number} counts {change_dossier.from_words(order)}."
+
+    return _write(record_id, put)
+
+
 @pages.post("/changes/<record_id>/withdraw")
 def withdraw(record_id: str) -> Page:
     """Take the order back before it takes effect; what was done is undone in reverse."""
@@ -206,7 +217,9 @@ def _show(order: ChangeOrder, refusal: Refused | None = None, *, tab: str = "") 
         errors=refusal.fields if isinstance(refusal, Invalid) else {},
         may_write=order.is_free and visitor().holds(*change_requests.SPECIALISTS),
         may_withdraw=not order.is_over and order.effective_at is None and visitor().holds(*change_requests.SPECIALISTS),
-        actions=_options(ItemAction), stands=_options(Interchangeable), kinds=_options(DefinitionKind),
+        actions=_options(ItemAction), stands=_options(Interchangeable), types=_options(ChangeType), counted=_options(EffectivityKind),
+        decisions=_first_articles(), given=request.form if tab == "changes" and "type" in request.form else _given(order),
+        kinds=_options(DefinitionKind),
     )  # fmt: skip
 
 
@@ -225,8 +238,18 @@ def _form(form: Mapping[str, str], refusal: Refused | None = None) -> str:
         "changes/order_form.html", form=form, refusal=refusal, errors=refusal.fields if isinstance(refusal, Invalid) else {},
         asked=change_requests.find(reading(), asked) if asked else None, classes=list(change_dossier.CLASS_WORDS.items()),
         types=_options(ChangeType), kinds=_options(EffectivityKind),
-        decisions=[(one.value, said.capitalize()) for one, said in change_dossier.FIRST_ARTICLES.items()],
+        decisions=_first_articles(),
     )  # fmt: skip
+
+
+def _first_articles() -> list[tuple[str, str]]:
+    return [(one.value, said.capitalize()) for one, said in change_dossier.FIRST_ARTICLES.items()]
+
+
+def _given(order: ChangeOrder) -> dict[str, str]:
+    """Return what an order says, as its form has it."""
+    texts = {name: str(getattr(order, name) or "") for name in CHANGEABLE}
+    return texts | {name: "true" if getattr(order, name) else "" for name in FLAGS}
 
 
 def _prefilled() -> dict[str, str]:
