@@ -10,11 +10,14 @@ import pytest
 from playwright.sync_api import Page
 
 from engine.act import Installation
+from processes import change_tasks
+from processes.change_requests import open_request
 from processes.genealogy import Event, consume
 from records.resource import ResourceKind
 from tests.e2e.conftest import Live
+from tests.impacts import approve, dispose_d15, plant_of_d15
 from tests.makers import D, make_resource, make_stock, make_work_order
-from tests.people import bea, lena, rita
+from tests.people import bea, lena, pat, rita
 from tests.story import Story, open_plant
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -64,6 +67,19 @@ def test_no_page_keeps_anybody_out(sign_in: Callable[..., Page], live: Live, sch
     judge(page, f"{live.url}/lots")
     judge(page, f"{live.url}/lots/{stock.id}")
     judge(page, f"{live.url}/lots/{stock.id}/trace")
+    with live.installation.acting("user:ella") as act:
+        change = plant_of_d15(act).change
+        dispose_d15(act, change)
+        approve(act, change)
+        change_tasks.plan_tasks(act, change)
+        change_tasks.place_holds(act, change)
+        wish = open_request(act, title="Wider slot", problem="It binds")
+    page = sign_in(pat)
+    page.emulate_media(color_scheme=scheme)
+    for path in ("changes", "changes/new", "change-requests/new", f"change-requests/{wish.id}"):
+        judge(page, f"{live.url}/{path}")
+    for tab in ("summary", "changes", "impact", "route"):
+        judge(page, f"{live.url}/changes/{change.id}?tab={tab}")
 
 
 def judge(page: Page, url: str) -> None:

@@ -71,7 +71,9 @@ CAGE = Thing(
     works=(("WO-7521", 10, 4),),
 )  # fmt: skip
 PLATE = Thing(
-    "CP-1150", "Clamp plate", "A", steps=((10, "Saw blank", "SAW"), (20, "Mill and drill", "MILL"), (30, "Inspect", "INSP")),
+    "CP-1150", "Clamp plate", "A", "B",
+    steps=((10, "Saw blank", "SAW"), (20, "Mill and drill", "MILL"), (30, "Inspect", "INSP")),
+    next_steps=((10, "Saw blank", "SAW"), (20, "Mill and drill", "MILL"), (30, "Inspect, torque 12 Nm", "INSP")),
     stock=(("L-1150-80", 80),), orders=(("PO-5031", 50, "14.20"),), works=(("WO-7531", 40, None),),
 )  # fmt: skip
 """Nobody asked for a change of it yet: docs/tour-of-a-change.md does."""
