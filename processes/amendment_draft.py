@@ -163,22 +163,24 @@ def row_of(
 
 
 def _signed_hash(amendment: PurchaseOrderAmendment, redline: Sequence[AmendmentChange]) -> str:
-    """Return the hash of all that the approvers sign: the order before and after, every change with its class, and why."""
-    return content_hash(
-        {
-            "number": amendment.number, "order": amendment.order_id, "revision": amendment.revision, "kind": amendment.kind.value,
-            "class": amendment.change_class.value, "plan": amendment.plan.value, "reason": [amendment.reason_code.value, amendment.reason],
-            "before": amendment.hash_before, "after": amendment.hash_after, "change_order": amendment.change_order_id,
-            "money_delta": canonical(amendment.money_delta, scale=4),
-            "changes": [
-                [
-                    one.path, one.table_name, one.row_id, one.operation.value, one.column_name, one.old_text, one.new_text,
-                    one.change_class.value,
-                ]
-                for one in redline
-            ],
-        }
-    )  # fmt: skip
+    return content_hash(amendment_content(amendment, redline))
+
+
+def amendment_content(amendment: PurchaseOrderAmendment, redline: Sequence[AmendmentChange]) -> dict[str, Any]:
+    """Return all that the approvers sign: the order before and after, every change with its class, and why."""
+    return {
+        "number": amendment.number, "order": amendment.order_id, "revision": amendment.revision, "kind": amendment.kind.value,
+        "class": amendment.change_class.value, "plan": amendment.plan.value, "reason": [amendment.reason_code.value, amendment.reason],
+        "before": amendment.hash_before, "after": amendment.hash_after, "change_order": amendment.change_order_id,
+        "money_delta": canonical(amendment.money_delta, scale=4),
+        "changes": [
+            [
+                one.path, one.table_name, one.row_id, one.operation.value, one.column_name, one.old_text, one.new_text,
+                one.change_class.value,
+            ]
+            for one in redline
+        ],
+    }  # fmt: skip
 
 
 def _items(

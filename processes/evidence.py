@@ -24,9 +24,10 @@ from engine.stored.checkpoint import Checkpoint, CheckpointLeaf
 from engine.stored.definition import Definition, DefinitionFile
 from engine.stored.instance import Instance
 from engine.verification import given_by_migrations, texts_of
+from processes.amendment_draft import amendment_content
 from processes.change_orders import content_of
 from processes.work_order_release import snapshot_of
-from records.amendment import PurchaseOrderAmendment
+from records.amendment import PurchaseOrderAmendment, amendments_of
 from records.change_order import ChangeOrder
 from records.change_request import ChangeRequest
 from records.person import User
@@ -48,6 +49,7 @@ NUMBERS: dict[str, tuple[str, ...]] = {"purchase_order": ("po_no", "proposal_no"
 CONTENTS: dict[str, Callable[[Any], Mapping[str, Any]]] = {
     "purchase_order": approved_content, "requisition": requisition_content, "work_order": snapshot_of,
     "change_order": content_of,
+    "purchase_order_amendment": lambda amendment: amendment_content(amendment, amendment.changes),
 }  # fmt: skip
 """What of a document its signatures are on."""
 
@@ -82,9 +84,12 @@ def document_called(session: Session, name: str) -> Record:
 
 
 def gather(session: Session, record: Record, *, now: dt.datetime) -> dict[str, Any]:
-    """Return all evidence of a document as plain values; every text is canonical, so that hashes can be recomputed."""
-    runs = instances_of(session, record.record_type, record.id)
-    documents = [record, *_beside(session, record, runs)]
+    """Return all evidence of a document, of an order with its amendments; every text is canonical, so that hashes can be recomputed."""
+    changes = amendments_of(session, record) if isinstance(record, PurchaseOrder) else []
+    runs = list(
+        {run.id: run for one in (record, *changes) for run in instances_of(session, one.record_type, one.id)}.values()
+    )
+    documents = [record, *changes, *_beside(session, record, runs)]
     rows = list({about: (about, fields) for one in documents for about, fields in _rows(session, one)}.values())
     abouts = [about for about, _ in rows] + [("instance", run.id) for run in runs]
     chains = [_chain(session, about) for about in abouts]

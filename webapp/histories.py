@@ -19,7 +19,7 @@ from engine.stored.definition import Definition, DefinitionFile
 from processes.evidence import belonging
 from records.signature import Signature
 from records.signing import printed
-from webapp import ledger
+from webapp import configuration_words, ledger
 from webapp.dossiers import record_url
 from webapp.formats import words
 
@@ -39,6 +39,7 @@ COMING_AND_GOING = ("SIGNED_IN", "SIGNED_OUT")
 
 COLUMNS = (
     "at", "who", "on_behalf_of", "record_type", "record", "row", "action", "field", "old", "new", "reason", "signature", "hash",
+    "in_words",
 )  # fmt: skip
 
 About = tuple[str, str]
@@ -57,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event as a page shows it. about: which record; signature: as printed, of the act it belongs to."""
+    """One event as a page shows it. about: which record; signature: as printed, of the act it belongs to; told: what it changed."""
 
     event: ledger.Event
     record_type: str
@@ -65,7 +66,7 @@ class Entry:
     url: str
     on_behalf_of: str
     signature: str
-    more: str = ""
+    told: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def rows_of(session: Session, told: ColumnElement[bool], wanted: Wanted, *, by_a
         [
             row.at.isoformat(), row.actor, row.on_behalf_of or "", row.record_type, row.record_id, str(row.seq), row.action,
             row.field or "", row.old or "", row.new or "", row.reason or "", signatures.get((row.at, row.actor), ""), row.hash,
+            " ".join(configuration_words.sentences_of(session, row)),
         ]
         for row in rows
     ]  # fmt: skip
@@ -185,7 +187,7 @@ def _entries(session: Session, rows: Sequence[AuditEvent]) -> list[Entry]:
         found.append(
             Entry(
                 ledger.event_of(session, row), row.record_type, names[about], record_url(*about), row.on_behalf_of or "",
-                signatures.get((row.at, row.actor), ""), _what_it_brought(session, row),
+                signatures.get((row.at, row.actor), ""), configuration_words.sentences_of(session, row),
             )
         )  # fmt: skip
     return found
@@ -221,26 +223,3 @@ def name_of(session: Session, record_type: str, record_id: str) -> str:
         or getattr(found, "flow", None)
         or record_id
     )
-
-
-def _what_it_brought(session: Session, row: AuditEvent) -> str:
-    """Say of a released version which tables, forms and diagrams it changed."""
-    if (row.record_type, row.action) != ("definition", "RELEASED"):
-        return ""
-    definition = session.get(Definition, row.record_id)
-    if definition is None:
-        return ""
-    earlier = select(Definition).where(
-        Definition.process_id == definition.process_id, Definition.version < definition.version
-    )
-    before = session.scalars(earlier.order_by(Definition.version.desc()).limit(1)).first()
-    was, now = (_files(session, one.id) if one is not None else {} for one in (before, definition))
-    if before is None:
-        return f"the first version, with {len(now)} files"
-    changed = sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
-    return f"changed: {', '.join(changed)}" if changed else "nothing changed"
-
-
-def _files(session: Session, definition_id: str) -> dict[str, str]:
-    wanted = select(DefinitionFile.key, DefinitionFile.hash).where(DefinitionFile.definition_id == definition_id)
-    return {row.key: row.hash for row in session.execute(wanted)}

@@ -24,6 +24,7 @@ from processes.checkpointing import seal
 from processes.evidence import document_called
 from processes.evidence_package import SCRIPT, package_of, write_folder
 from rules.triggers import remove_guard
+from tests.amendments import acknowledged, acknowledged_order, amend, more, newest
 from tests.pdf_text import words_of
 from tests.people import bea, lena, rita
 from tests.processes.test_change_orders import revised
@@ -186,6 +187,36 @@ def test_a_change_order_is_exported_with_what_its_board_signed(story: Story, tmp
     assert verify(altered(package, tmp_path / "copy", repaint)) == (
         1, f"content {str(order.content_hash)[:12]}: not what was signed",
     )  # fmt: skip
+
+
+@acknowledged_order
+def test_an_order_is_exported_with_its_amendments_and_what_was_signed_of_them(story: Story, tmp_path: Path) -> None:
+    """The package of an order says of each revision who signed it, on which content, and what became of it."""
+    acknowledged(story)
+    amend(story, more(102))
+    story.as_(lena).decide("decide_slot", "approve")
+    amendment = newest(story)
+    key = make_key(Path(story.installation.settings["key_folder"]))
+    with story.installation.acting("system:checkpoint") as act:
+        assert seal(act, key) is not None
+    with story.installation.reading() as session:
+        files = package_of(session, document_called(session, story.order.number), now=story.clock.now)
+    package = write_folder(tmp_path / "package", files)
+    assert verify(package, key.public_key) == (0, "OK")
+    evidence = json.loads((package / "evidence.json").read_text("utf-8"))
+    assert amendment.content_hash in {one["hash"] for one in evidence["contents"]}
+    about = {tuple(row["of"]) for row in evidence["rows"]}
+    assert ("purchase_order_amendment", amendment.id) in about
+    assert {kind for kind, _ in about} >= {"amendment_change", "change_item", "approval_slot", "signature"}
+    assert story.instance_id in {one["instance_id"] for one in evidence["definitions"]}
+    assert amendment.content_hash in words_of((package / "record.pdf").read_bytes())
+
+    def reprice(found: dict[str, Any]) -> None:
+        mine = next(one for one in found["contents"] if one["hash"] == amendment.content_hash)
+        mine["content"]["money_delta"] = "0.0000"
+
+    broken = altered(package, tmp_path / "copy", reprice)
+    assert verify(broken) == (1, f"content {amendment.content_hash[:12]}: not what was signed")
 
 
 def test_a_package_is_never_written_over_something(signed: Story, tmp_path: Path) -> None:

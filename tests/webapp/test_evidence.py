@@ -10,6 +10,8 @@ from sqlalchemy import select
 
 from processes import flow_modes
 from records.legal_hold import LegalHold
+from rules import table_version
+from rules.policy import TABLES, read_table, table_called
 from rules.table_version import ADOPTED, keep_versions
 from tests.people import PASSWORD, bea, gina, lena, otto, pat, quinn, rita
 from tests.story import Story
@@ -75,6 +77,22 @@ def test_the_configuration_history_names_who_changed_what(story: Story, browse: 
     assert {one["record_type"] for one in matrix} <= {"rule_table", "definition"}
     roles = rows(browser.get("/configuration-history?format=csv&kind=Roles&person=user:adam").text)
     assert {one["record_type"] for one in roles} == {"role_grant"}
+
+
+def test_a_changed_table_is_told_row_by_row(story: Story, browse: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    with story.installation.acting("user:pat") as act:
+        keep_versions(act, ADOPTED, reason="as it came")
+    source = (TABLES / "waivers.dmn").read_bytes()
+    longer = read_table("waivers", source.replace(b"<text>30</text>", b"<text>45</text>", 1))
+    monkeypatch.setattr(table_version, "table_called", lambda name: longer if name == "waivers" else table_called(name))
+    with story.installation.acting("user:pat") as act:
+        assert keep_versions(act, ADOPTED, reason="a month is too short") == ["waivers"]
+    browser = browse(rita)
+    browser.get("/configuration-history?word=waivers")
+    assert "max_days was 30, and is now 45" in browser.text
+    [newest, *_] = rows(browser.get("/configuration-history?format=csv&word=waivers").text)
+    assert (newest["who"], newest["reason"]) == ("user:pat", "a month is too short")
+    assert "max_days was 30, and is now 45" in newest["in_words"]
 
 
 def test_a_hold_is_placed_and_lifted_on_its_page(signed: Story, browse: People) -> None:
