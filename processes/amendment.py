@@ -122,9 +122,12 @@ def correcting_task(act: Act, amendment: PurchaseOrderAmendment) -> Task:
     return found
 
 
-def cancel_order(act: Act, order: PurchaseOrder, *, reason: str) -> PurchaseOrderAmendment:
+def cancel_order(
+    act: Act, order: PurchaseOrder, *, reason: str, change_order: ChangeOrder | None = None
+) -> PurchaseOrderAmendment:
     """Write and start the amendment that cancels what is still to come of an order.
 
+    change_order: the one that ended the work it is for.
     Raises: as ``propose``; Conflict for an order that nobody has, or that is delivered whole.
     """
     _refuse_unready(act, order, reason)
@@ -141,6 +144,7 @@ def cancel_order(act: Act, order: PurchaseOrder, *, reason: str) -> PurchaseOrde
         act, order, found, kind=AmendmentKind.CANCELLATION, reason=reason, reason_code=AmendmentReason.CANCELLATION
     )
     amendment.change_class = AmendmentClass.C2
+    amendment.change_order_id = change_order.id if change_order is not None else None
     row = row_of(
         order.id, "status", order.status.value, OrderStatus.CANCELLED.value, delta=-left,
         why="What is still to come is not delivered any more.",

@@ -16,9 +16,11 @@ from engine.record import Operation
 from engine.stored.definition import Definition
 from processes.change_baseline import baseline_of, definition_of
 from processes.change_rows import put_tables_in_force, write_rows
+from processes.outside_changes import refuse_undisposed
 from records import part
 from records.change_order import ChangeOrder
-from records.part import PartRevision, RevisionStatus
+from records.part import PartRevision, ProductDefinitionRef, RevisionStatus
+from records.work_order import WorkOrderOperation
 from rules.amending import value_of
 from rules.change_control import items_of
 from rules.change_item import ChangeItem
@@ -27,6 +29,8 @@ from rules.tables_in_force import TableInForce
 
 DEFINITION = Definition.__tablename__
 TABLE = TableInForce.__tablename__
+DEFINING = (PartRevision.__tablename__, ProductDefinitionRef.__tablename__, WorkOrderOperation.__tablename__)
+"""What work outside is done by: a revision, its routing, an operation."""
 
 
 def apply(act: Act, order: ChangeOrder) -> list[ChangeItem]:
@@ -44,6 +48,8 @@ def apply(act: Act, order: ChangeOrder) -> list[ChangeItem]:
     if not due:
         return []
     _refuse_moved(order)
+    if any(item.table_name in DEFINING for item in due):
+        refuse_undisposed(act.session, order)
     write_items(act, order, due)
     for item in due:
         act.session.refresh(item)

@@ -12,7 +12,7 @@ from processes import amendment as amending
 from processes import change_orders, genealogy, genealogy_holds
 from processes.genealogy import Event, Source
 from processes.work_order_split import Part, convert, split
-from records.amendment import AmendmentStatus, PurchaseOrderAmendment
+from records.amendment import AmendmentKind, AmendmentStatus, PurchaseOrderAmendment, open_amendment_of
 from records.change_order import ChangeOrder
 from records.change_task import ChangeTask, TaskKind
 from records.impact import AffectedOrder, Disposition, ImpactTarget, RowDisposition
@@ -74,6 +74,14 @@ def _amend(act: Act, task: ChangeTask, pairs: Pairs, _all: Pairs) -> Outcome:
     if task.done_id is not None:
         return _amended(act.session.get_one(PurchaseOrderAmendment, task.done_id))
     order = act.session.get_one(PurchaseOrder, task.target_id)
+    standing = open_amendment_of(act.session, order)
+    if (
+        standing is not None
+        and standing.kind is AmendmentKind.CANCELLATION
+        and standing.change_order_id == task.change_order_id
+    ):
+        # The work it is for was cancelled under this change already, and the whole order with it.
+        return Outcome(standing.record_type, standing.id, standing.number, is_finished=False)
     edits = _edits(act, order, task.change_order, pairs)
     amendment = amending.propose(
         act,

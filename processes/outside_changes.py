@@ -6,19 +6,21 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from engine.canonical import content_hash
-from engine.errors import Effect, Finding
+from engine.errors import Conflict, Effect, Finding
 from engine.record import Operation
-from processes.documents import spoken
+from processes.documents import plain, spoken
+from processes.impact_query import scope_of
 from records.amendment import AmendmentKind, PurchaseOrderAmendment, open_amendment_of, standing_on
 from records.change_order import AffectedItem, ChangeOrder, ChangeOrderStatus, ItemAction
 from records.impact import Disposition, ImpactTarget, RowDisposition, RowStatus
-from records.outside import OutsideLink
+from records.outside import FINAL, LinkRole, OutsideLink
 from records.outside_stop import OutsideStop, StopCause, StopDecision, StopStatus, stops_of
 from records.part import PartRevision, ProductDefinitionRef, RevisionStatus
+from records.work_order import WorkOrderOperation
 from rules.amending import HEADER, LINE
 from rules.amendment_counterpart import TECHNICAL
 from rules.amendment_words import sentences_of
@@ -147,6 +149,49 @@ def _of_rules(session: Session, link: OutsideLink, now: dt.datetime) -> Iterator
         text = " ".join(spoken(each) for each in found)
         named = content_hash(sorted([each.rule, str(each.old), str(each.new)] for each in found))
         yield Cause(StopCause.RULE, f"rule:{named}", text[:3900], found[0].rule)
+
+
+def refuse_undisposed(session: Session, order: ChangeOrder) -> None:
+    """Refuse to release a routing or a revision while an order line works to the former one and nobody said what becomes of it (W33).
+
+    Raises: Conflict INCOMPLETE_DISPOSITION naming line, work and way out.
+    """
+    open_lines = [
+        f"{link.order_line.number} ({plain(link.allocated_quantity)} {link.uom} for {link.operation.number} at {link.order.supplier.name})"
+        for link in _links_in(session, order)
+        if not _is_disposed(session, order, link)
+    ]
+    if open_lines:
+        raise Conflict(
+            f"Expected the impact of {order.number} to say what becomes of {'; '.join(open_lines)} before the routing changes, but it "
+            "says nothing of it. Open the impact again and decide, or let the stop at the supplier be decided.",
+            code="INCOMPLETE_DISPOSITION", record=(order.record_type, order.id), keep=True,
+        )  # fmt: skip
+
+
+def _links_in(session: Session, order: ChangeOrder) -> list[OutsideLink]:
+    """Return the links that are open for work which a change order is about."""
+    scope = scope_of(session, order)
+    operations = select(WorkOrderOperation.id).where(WorkOrderOperation.work_order_id.in_(scope.works))
+    wanted = select(OutsideLink).where(
+        OutsideLink.status.not_in(FINAL), OutsideLink.role == LinkRole.OSP,
+        or_(OutsideLink.part_revision_id.in_(scope.revisions), OutsideLink.operation_id.in_(operations)),
+    )  # fmt: skip
+    return list(session.scalars(wanted.order_by(OutsideLink.number)))
+
+
+def _is_disposed(session: Session, order: ChangeOrder, link: OutsideLink) -> bool:
+    """Whether the impact says what becomes of a link or its line, or the board has decided its stop, or its pieces are home."""
+    if link.shipped and not link.at_supplier and not link.to_ship:
+        return True
+    said = select(RowDisposition.id).where(
+        RowDisposition.change_order_id == order.id, RowDisposition.target_id.in_([link.id, link.order_line_id]),
+        RowDisposition.status != RowStatus.RETURNED,
+    )  # fmt: skip
+    if session.scalars(said.limit(1)).first() is not None:
+        return True
+    decided = (StopStatus.DECIDED, StopStatus.CARRIED_OUT)
+    return any(stop.change_order_id == order.id and stop.status in decided for stop in stops_of(session, link.id))
 
 
 def following(stop: OutsideStop) -> PartRevision | None:

@@ -12,10 +12,12 @@ from engine.errors import Conflict, Invalid
 from engine.registry import Registry, Work
 from processes.amendment import CANCELLABLE, cancel_order
 from processes.notices import tell_role
+from processes.outside_changes import changes_on
 from processes.outside_documents import is_untaken, link_variable
 from processes.outside_linking import unlink
 from processes.outside_moving import require_role, tell_flow
 from records import outside
+from records.change_order import ChangeOrder
 from records.cost_centre import release
 from records.outside import BEFORE_SHIPPING, LinkStatus, OutsideLink, links_of_line
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine, move
@@ -105,8 +107,9 @@ def undo_purchase(act: Act, work: Work) -> None:
     reason = work["stop"]["reason"]
     link = act.session.get(OutsideLink, work["share"]["link_id"])
     lines = [link.order_line] if link is not None else _lines_of(act, work)
+    changes = changes_on(act.session, link) if link is not None else []
     for line in lines:
-        cancel_line(act, line, reason=reason)
+        cancel_line(act, line, reason=reason, change_order=next(iter(changes), None))
     if (requisition := _requisition(act, work)) is not None:
         _cancel_undecided(act, requisition, reason=reason)
 
@@ -126,8 +129,11 @@ def _cancel_undecided(act: Act, requisition: Requisition, *, reason: str) -> Non
         move_requisition(act, requisition, RequisitionStatus.CANCELLED, reason=reason)
 
 
-def cancel_line(act: Act, line: PurchaseOrderLine, *, reason: str) -> None:
-    """Cancel the order of a line that serves nothing else (D33): a draft at once, a sent one by a cancellation amendment."""
+def cancel_line(act: Act, line: PurchaseOrderLine, *, reason: str, change_order: ChangeOrder | None = None) -> None:
+    """Cancel the order of a line that serves nothing else (D33): a draft at once, a sent one by a cancellation amendment.
+
+    change_order: under which the work ended, if it did.
+    """
     order = line.order
     if any(each.is_open and each.standing not in BEFORE_SHIPPING for each in links_of_line(act.session, line.id)):
         return
@@ -145,7 +151,7 @@ def cancel_line(act: Act, line: PurchaseOrderLine, *, reason: str) -> None:
     elif others or order.status not in CANCELLABLE:
         _ask_the_buyer(act, order, line, reason=reason)
     else:
-        cancel_order(act, order, reason=reason)
+        cancel_order(act, order, reason=reason, change_order=change_order)
     act.session.flush()
 
 

@@ -1,4 +1,4 @@
-"""Pieces outside and their orders as a demanding expert would try them (D33)."""
+"""Pieces outside and their orders as a demanding expert would try them (D33, W33)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.act import Act, Installation
-from processes import receiving
+from engine.errors import Conflict
+from processes import change_orders, change_tasks, impact, receiving
 from processes.work_orders import cancel as cancel_work
-from records.amendment import AmendmentKind, AmendmentStatus
+from records.amendment import AmendmentKind, AmendmentStatus, PurchaseOrderAmendment
+from records.change_order import ChangeOrder, ChangeOrderStatus, FaiDecision
+from records.change_order import move as move_change
+from records.change_request import OrderClass
+from records.change_task import ChangeTask, TaskKind, TaskStatus
+from records.impact import Disposition
 from records.notice import Notice
 from records.outside import LinkStatus
+from records.part import PartRevision, RevisionStatus
 from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.receipt import Quarantine, Receipt, ReceiptStatus
 from records.work_order import WorkOrder, WorkOrderStatus
-from tests import makers
+from tests import impacts, makers
 from tests.amendments import answer, go_to, newest, redline
 from tests.clock import SettableClock
 from tests.makers import D
@@ -133,3 +140,84 @@ def approve(outside: OutsideStory) -> None:
         outside.as_({"PUR_LEAD": lena, "BUYER": bea, "PLANNER": rita}[task.role or ""]).decide("decide_slot", "approve")
         asked += 1
     assert asked
+
+
+def change_the_routing(outside: OutsideStory) -> str:
+    """Open a change of the routing that the pieces are made by, and let its board sign it."""
+
+    def arrange(act: Act) -> str:
+        before = act.session.get_one(PartRevision, outside._link(act).part_revision_id)
+        after = makers.make_revision(
+            act, before.part, "C", status=RevisionStatus.DRAFT, origin="LOCKSTEP", released_at=None
+        )
+        makers.make_routing(act, after, makers.ROUTING)
+        change = change_orders.open_order(
+            act, change_class=OrderClass.C4, title="Another heat", reason="It warps", fai=FaiDecision.NONE,
+            effectivity_kind="NEXT_BUILD",
+        )  # fmt: skip
+        change_orders.add_item(act, change, before, after)
+        change_orders.take_baseline(act, change)
+        move_change(act, change, ChangeOrderStatus.IMPACT)
+        impact.compute(act, change)
+        impacts.approve(act, change)
+        return change.id
+
+    found: str = outside.given(arrange)
+    return found
+
+
+def say(act: Act, change: ChangeOrder, words: dict[str, Disposition]) -> None:
+    """Freeze the impact and decide its rows. words: by kind of pieces, else they finish as old."""
+    impact.freeze(act, change)
+    for row in impacts.grid(act, change):
+        impact.dispose(act, row, words.get(row.target, Disposition.FINISH_AS_OLD))
+    impacts.approve(act, change)
+
+
+def test_w33_a_routing_is_not_released_before_the_open_order_line_of_its_work_outside_is_disposed(
+    outside: OutsideStory,
+) -> None:
+    outside.ready(12).ship(12)
+    change_id = change_the_routing(outside)
+    line = line_called(outside, outside.link.order_line_id)
+    with pytest.raises(Conflict, match="Open the impact again and decide") as refusal:
+        outside.given(lambda act: change_orders.apply(act, act.session.get_one(ChangeOrder, change_id)))
+    assert (refusal.value.code, line.number in refusal.value.message) == ("INCOMPLETE_DISPOSITION", True)
+
+    def decide(act: Act) -> None:
+        change = act.session.get_one(ChangeOrder, change_id)
+        assert any(line.number in each for each in impact.problems_of(act.session, change)), "nor does a board sign it"
+        impact.reopen(act, change)
+        say(act, change, {})
+        assert change_orders.apply(act, change)
+
+    outside.given(decide)
+    outside.watch()
+    assert (outside.link.status, outside.steps, outside.incidents) == (LinkStatus.AT_SUPPLIER, ["receive_parts"], [])
+
+
+def test_d33_work_that_a_change_cancels_cancels_its_order_under_that_change(outside: OutsideStory) -> None:
+    outside.ready(12)
+    line_id, order_id = outside.link.order_line_id, outside.link.order.id
+    change_id = change_the_routing(outside)
+
+    def decide(act: Act) -> None:
+        change = act.session.get_one(ChangeOrder, change_id)
+        impact.reopen(act, change)
+        say(act, change, {"PO_LINE": Disposition.CANCEL, "WO": Disposition.NO_ACTION, "WO_OP": Disposition.NO_ACTION})
+
+    outside.given(decide)
+    outside.watch()
+    cancel_the_work(outside)
+    [amendment] = outside.read(lambda session: session.scalars(select(PurchaseOrderAmendment)).all())
+    assert (amendment.kind, amendment.change_order_id) == (AmendmentKind.CANCELLATION, change_id)
+    assert (outside.link.status, outside.incidents) == (LinkStatus.CANCELLED, [])
+
+    def carry_out(act: Act) -> ChangeTask:
+        tasks = change_tasks.plan_tasks(act, act.session.get_one(ChangeOrder, change_id))
+        change_tasks.carry_out(act, tasks[0])
+        return change_tasks.carry_out(act, next(each for each in tasks if each.kind is TaskKind.AMEND_PO))
+
+    task = outside.given(carry_out)
+    assert (task.done_id, task.status, task.failure) == (amendment.id, TaskStatus.OPEN, "")
+    assert line_called(outside, line_id).order.id == order_id
