@@ -110,7 +110,7 @@ def _of_changes(session: Session, link: OutsideLink) -> Iterator[Cause]:
         word = word_of(session, change, link)
         if word is not None and word.disposition is Disposition.FINISH_AS_OLD:
             continue
-        text = f"{change.number} ({change.title}) changes what is done to them."
+        text = f"{change.number} ({change.title}) changes these pieces, or what is done to them."
         yield Cause(StopCause.CHANGE_ORDER, f"change_order:{change.id}", text, "CON-15", change_order=change)
 
 

@@ -120,7 +120,7 @@ def link_hash(link: OutsideLink) -> str:
 
 
 def balance_variable(link: OutsideLink) -> dict[str, Any]:
-    """Return the variable ``balance``. processed: what did not come home as it left. is_ended: what was called home goes no more."""
+    """Return the variable ``balance``. processed: what did not come home as it left. is_called_home: nothing of it goes again."""
     return {
         "shipped": link.shipped,
         "good": link.good,
@@ -129,7 +129,7 @@ def balance_variable(link: OutsideLink) -> dict[str, Any]:
         "recalled": link.recalled,
         "away": link.at_supplier,
         "processed": link.good + link.scrap + link.lost,
-        "is_ended": is_recalled_for_good(link),
+        "is_called_home": is_recalled_for_good(link),
     }
 
 

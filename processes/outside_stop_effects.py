@@ -78,7 +78,7 @@ def _refuse_unable(act: Act, stop: OutsideStop) -> None:
     """Refuse a new revision that the laws of orders would refuse, its release apart. Raises: Conflict with their sentences."""
     edits, order = _onward(stop), stop.link.order
     after = following(stop)
-    if edits is None or open_amendment_of(act.session, order) is not None:
+    if edits is None or order.approved_hash is None or open_amendment_of(act.session, order) is not None:
         return
     found = examine(act, order, edits, change_order=stop.change_order)
     stops = [
@@ -114,6 +114,20 @@ def _new_work(act: Act, stop: OutsideStop) -> list[Value]:
     return found
 
 
+def words_of(stop: OutsideStop) -> str:
+    """Say a decision as its signers read it, with what the pieces go on to."""
+    said = str(stop.decision).lower().replace("_", " ")
+    if stop.decision is not StopDecision.CONTINUE_TO_NEW:
+        return said
+    after, spec = following(stop), stop.link.order_line.spec or "the specification"
+    named = [after.number] if after is not None else []
+    if new_rev := _new_values(stop).get("spec_rev"):
+        named.append(f"{spec} rev {new_rev}")
+    if stop.quoted_price is not None:
+        named.append(f"{plain(stop.quoted_price)} {stop.link.order.currency} a piece")
+    return f"{said}, {', '.join(named)}"
+
+
 def carry_out(act: Act, stop: OutsideStop) -> bool:
     """Do what was decided, once; say whether it is done, or waits until another amendment of the order is over."""
     assert stop.decision is not None
@@ -147,8 +161,7 @@ def _finish_as_old(act: Act, stop: OutsideStop) -> str | None:
             return None
         back = _own_line(amended, link)
         if back.lines:
-            made = amending.propose(act, link.order, back, reason=_why(stop), reverts=amended)
-            done = _start(act, stop, made)
+            done = _amend(act, stop, back, reverts=amended)
     _tell(act, stop, "RESUME WORK", f"Finish them as they were ordered, to {_as_ordered(link)}.")
     return done
 
@@ -196,7 +209,7 @@ def _continue(act: Act, stop: OutsideStop) -> str | None:
         apply_addendum(act, proposed_addendum(act, stop.change_order, stop.addendum_id))
     edits, done = _onward(stop), "The order says so already."
     if edits is not None and stop.made_id is None:
-        done = _start(act, stop, _propose(act, stop, edits))
+        done = _amend(act, stop, edits)
     _tell(act, stop, "NEW REVISION", "Go on once you have acknowledged the changed order, to what it says.")
     return done
 
@@ -218,7 +231,7 @@ def _order_less(act: Act, stop: OutsideStop) -> str | None:
         return None
     left = line.quantity - min(stop.quantity, link.at_supplier) * link.conversion_factor
     edit = LineEdit(line.line_no, {"quantity": left}) if left > 0 else LineEdit(line.line_no, is_cancelled=True)
-    return _start(act, stop, _propose(act, stop, Edits(lines=[edit])))
+    return _amend(act, stop, Edits(lines=[edit]))
 
 
 def _onward(stop: OutsideStop) -> Edits | None:
@@ -231,12 +244,17 @@ def _onward(stop: OutsideStop) -> Edits | None:
     return Edits(lines=[LineEdit(line.line_no, missing)]) if missing else None
 
 
-def _propose(act: Act, stop: OutsideStop, edits: Edits) -> PurchaseOrderAmendment:
-    return amending.propose(act, stop.link.order, edits, reason=_why(stop), change_order=stop.change_order)
-
-
-def _start(act: Act, stop: OutsideStop, made: PurchaseOrderAmendment) -> str:
-    """Send an amendment on its way, under the change order of the stop."""
+def _amend(act: Act, stop: OutsideStop, edits: Edits, *, reverts: PurchaseOrderAmendment | None = None) -> str:
+    """Send an amendment on its way under the change order of the stop; an order of another system is its buyer's to amend there."""
+    order = stop.link.order
+    if order.approved_hash is None:
+        subject = f"Amend {order.number} where it was approved: {stop.number}, {words_of(stop)}"
+        tell_role(act, "BUYER", subject, key=f"{stop.id}:elsewhere", record=(order.record_type, order.id))
+        return f"{order.number} was approved elsewhere, where its buyer amends it."
+    if reverts is not None:
+        made = amending.propose(act, order, edits, reason=_why(stop), reverts=reverts)
+    else:
+        made = amending.propose(act, order, edits, reason=_why(stop), change_order=stop.change_order)
     if stop.change_order_id is not None and made.change_order_id is None:
         made.change_order_id = stop.change_order_id
     stop.made, stop.made_id = made, made.id
@@ -374,4 +392,4 @@ def _why(stop: OutsideStop) -> str:
     return f"{under}{stop.number}: {str(stop.decision).lower().replace('_', ' ')}. {stop.reason}".strip()
 
 
-__all__ = ["carry_out", "refuse_impossible", "values_of"]
+__all__ = ["carry_out", "refuse_impossible", "values_of", "words_of"]

@@ -18,7 +18,7 @@ from processes.outside_changes import DECISIONS, Cause, causes, changes_on, word
 from processes.outside_documents import link_of, link_variable
 from processes.outside_losses import follow_up_called
 from processes.outside_messages import mail_supplier
-from processes.outside_stop_effects import carry_out, refuse_impossible, values_of
+from processes.outside_stop_effects import carry_out, refuse_impossible, values_of, words_of
 from records import outside
 from records.change_order import AddendumStatus, move_addendum
 from records.outside import OutsideLink
@@ -78,7 +78,8 @@ def keep_confirmation(act: Act, work: Work) -> Mapping[str, Any]:
     """
     stop, link = _of(act, work), link_of(act, work)
     if (work.get("decision") or {}).get("verdict") == "confirmed":
-        stop.confirmed_by, stop.confirmed_at = str(work.get("confirmed_by") or "")[:200], act.now
+        stop.confirmed_by = str(work.get("confirmed_by") or f"{link.order.supplier.name}, no name given")[:200]
+        stop.confirmed_at = act.now
     if link.at_supplier <= 0:
         move_stop(act, stop, StopStatus.LAPSED, reason="The pieces came home before anybody decided")
         _let_go(act, stop, reason="The pieces are home")
@@ -159,7 +160,7 @@ def halt_variable(act: Act, stop: OutsideStop, *, state: str = "stopped", proble
         "change": f"{change.number} ({change.title})" if change is not None else "no change order",
         "confirmed": f"Confirmed by {stop.confirmed_by}." if stop.confirmed_by else "Nobody at the supplier has confirmed the stop.",
         "decision": stop.decision.value.lower().replace("_", " ") if stop.decision is not None else None,
-        "title": f"{stop.number}: what becomes of {plain(stop.quantity)} {link.uom} at {link.order.supplier.name}",
+        "title": f"Decide what becomes of {plain(stop.quantity)} {link.uom} at {link.order.supplier.name}",
     }  # fmt: skip
 
 
@@ -225,10 +226,8 @@ def _round(act: Act, stop: OutsideStop) -> dict[str, Any]:
     """Return record and plan of the round that signs: of the addendum, or of the stop where no change order stands behind it."""
     roles = board_of(act, stop)
     if stop.change_order is not None:
-        words = (
-            f"{stop.number}: {str(stop.decision).lower().replace('_', ' ')} {plain(stop.quantity)} {stop.link.uom} at "
-        )
-        words += f"{stop.link.order.supplier.name}. {stop.reason}"
+        about = f"{plain(stop.quantity)} {stop.link.uom} at {stop.link.order.supplier.name}"
+        words = f"{stop.number}: {words_of(stop)}, {about}. {stop.reason}"
         addendum = change_addenda.propose_delta(
             act,
             stop.change_order,

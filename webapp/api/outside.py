@@ -17,6 +17,7 @@ from processes.outside_moving import Return, Shipment
 from processes.seats import seats_on
 from records.outside import LinkStatus, MovementKind, OutsideLink, OutsideMovement
 from records.outside_loss import ClaimDecision, FollowUp, LossStatus, OutsideLoss, claims_of, losses_of
+from records.outside_stop import OutsideStop, StopDecision, StopStatus, stops_of
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.work_order import WorkOrder, WorkOrderOperation
 from webapp import listing
@@ -98,6 +99,20 @@ class LossAnswer(Answer):
     waits_for = fields.List(fields.String())
 
 
+class StopAnswer(Answer):
+    """A change that reached pieces while they were away. decision: empty until the board, or the impact of the change, has said it."""
+
+    number = fields.String()
+    because = fields.String()
+    quantity = Exact()
+    status = word(StopStatus)
+    decision = word(StopDecision, allow_none=True)
+    reason = fields.String()
+    confirmed_by = fields.String()
+    change_order = maybe()
+    amendment = maybe()
+
+
 class ClaimAnswer(Answer):
     """What was claimed from the supplier, or waived, for scrap and lost pieces."""
 
@@ -122,6 +137,7 @@ class LinkDetail(LinkSummary):
     """A link with every movement, loss and claim, oldest first."""
 
     movements = fields.List(fields.Nested(MovementAnswer))
+    stops = fields.List(fields.Nested(StopAnswer))
     losses = fields.List(fields.Nested(LossAnswer))
     claims = fields.List(fields.Nested(ClaimAnswer))
     unresolved = fields.List(fields.Nested(UnresolvedAnswer))
@@ -234,6 +250,7 @@ def _show(record_id: str) -> dict[str, Any]:
     link = pages.find(session, record_id)
     return _summary(link) | {
         "movements": [_movement(movement) for movement in link.movements],
+        "stops": [_stop(stop) for stop in stops_of(session, link.id)],
         "losses": [_loss(loss) for loss in losses_of(session, link.id)],
         "claims": claims_of(session, link.id),
         "unresolved": [
@@ -241,6 +258,15 @@ def _show(record_id: str) -> dict[str, Any]:
             for found in outside_sources.unresolved_of_link(session, link)
         ],
     }
+
+
+def _stop(stop: OutsideStop) -> dict[str, Any]:
+    return {
+        "number": stop.number, "because": stop.cause_text, "quantity": stop.quantity, "status": stop.status, "decision": stop.decision,
+        "reason": stop.reason, "confirmed_by": stop.confirmed_by,
+        "change_order": stop.change_order.number if stop.change_order is not None else None,
+        "amendment": stop.made.number if stop.made is not None else None,
+    }  # fmt: skip
 
 
 def _loss(loss: OutsideLoss) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from processes.seats import roles_of_user, seat_for, seats_on
 from records.lot import Lot
 from records.outside import AWAY, LinkStatus, OutsideLink, OutsideMovement, links_of_operation, serials_away
 from records.outside_loss import FollowUp, LossStatus, OutsideLoss, claims_of, losses_of
+from records.outside_stop import stops_of
 from records.part import LotControl
 from records.purchase_order import PurchaseOrderLine
 from records.work_order import WorkOrderOperation
@@ -267,7 +268,7 @@ def _show(link: OutsideLink, refusal: Refused | None = None) -> str:
         undone={movement.reverses_id for movement in link.movements}, away=serials_away(session, link),
         receipts=receipts_of_link(session, link), certificates=certificates_of_link(session, link),
         kinds=[(kind.value, outside_away.WORDS[kind][2:]) for kind in outside_away.NoticeKind], sent=request.form,
-        losses=losses_of(session, link.id), claims=claims_of(session, link.id), follow_ups=FOLLOW_UPS,
+        stops=stops_of(session, link.id), losses=losses_of(session, link.id), claims=claims_of(session, link.id), follow_ups=FOLLOW_UPS,
         unresolved=outside_sources.unresolved_of_link(session, link), errors=getattr(refusal, "fields", None),
     )  # fmt: skip
 
