@@ -23,7 +23,20 @@ DOCUMENTS = {
 """Variables that stand for a document, and its record type."""
 
 MACHINERY = frozenset(
-    {"timers", "decision", "clock", "candidates", "plan", "shares", "share", "line", "tally", "verdict", "review", "halt"}
+    {
+        "timers",
+        "decision",
+        "clock",
+        "candidates",
+        "plan",
+        "shares",
+        "share",
+        "line",
+        "tally",
+        "verdict",
+        "review",
+        "halt",
+    }
 ) | {"timersRows", "loopCounter", "slot", "stage", "stage_number", "next_level", "next_levelRows"}
 """What steers the flow and tells a person nothing that the form or the title does not say."""
 

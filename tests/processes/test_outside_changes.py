@@ -120,12 +120,6 @@ def row_of(outside: OutsideStory) -> RowDisposition:
     return found
 
 
-def test_what_the_impact_lets_finish_is_not_stopped(outside: OutsideStory) -> None:
-    outside.ready().ship()
-    change_of(outside, Disposition.FINISH_AS_OLD)
-    assert (outside.link.status, outside.steps, stops(outside)) == (LinkStatus.AT_SUPPLIER, ["receive_parts"], [])
-
-
 def test_a_recall_of_the_impact_is_followed_without_asking_again(outside: OutsideStory) -> None:
     outside.ready().ship()
     number = change_of(outside, Disposition.RECALL_TO_SHOP)
@@ -147,11 +141,17 @@ def test_a_recall_of_the_impact_is_followed_without_asking_again(outside: Outsid
     assert (outside.link.status, outside.incidents, outside.ended_at) == (LinkStatus.CLOSED, [], "outside_work_undone")
 
 
-def test_what_the_impact_is_silent_about_the_board_decides_and_the_impact_says_it_then(outside: OutsideStory) -> None:
+def test_nobody_confirms_for_four_hours_and_the_board_decides_what_the_impact_is_silent_about(
+    outside: OutsideStory,
+) -> None:
     outside.ready().ship()
     change_of(outside, None)
-    confirm(outside)
-    assert outside.steps == ["decide_stop", "receive_parts"]
+    outside.after(hours=3.9)
+    assert not any("has not confirmed" in each for each in told(outside))
+    outside.after(hours=0.2)
+    assert any("has not confirmed to stop work" in each for each in told(outside))
+    outside.as_("bea").decide("confirm_stop_work", "not_reached")
+    assert (outside.steps, stops(outside)[0].confirmed_by) == (["decide_stop", "receive_parts"], "")
     decide(outside, "finish_as_old")
     sign(outside, "reject")
     assert (outside.steps, outside.incidents) == (["decide_stop", "receive_parts"], [])
@@ -265,6 +265,7 @@ def test_a_technical_amendment_stops_the_work_and_is_taken_back_when_the_pieces_
     outside.given(lambda act: make_heat_treater(act, specs=("PS-455 D", "PS-455 E")))
     outside.ready().ship()
     change_of(outside, Disposition.FINISH_AS_OLD)
+    assert (outside.link.status, outside.steps, stops(outside)) == (LinkStatus.AT_SUPPLIER, ["receive_parts"], [])
     made = amend(outside, spec_rev="E")
     assert (made.change_class.value, outside.link.hold_rule) == ("C4", "CON-14")
     confirm(outside)
@@ -273,17 +274,6 @@ def test_a_technical_amendment_stops_the_work_and_is_taken_back_when_the_pieces_
     assert (stop.status, outside.incidents, outside.link.status) == (StopStatus.CARRIED_OUT, [], LinkStatus.AT_SUPPLIER)
     now = outside.read(lambda session: session.get_one(PurchaseOrderAmendment, made.id))
     assert now.status.value == "WITHDRAWN"
-
-
-def test_nobody_confirms_and_the_lead_hears_of_it_after_four_hours(outside: OutsideStory) -> None:
-    outside.ready().ship()
-    change_of(outside, None)
-    outside.after(hours=3.9)
-    assert not any("has not confirmed" in each for each in told(outside))
-    outside.after(hours=0.2)
-    assert any("has not confirmed to stop work" in each for each in told(outside))
-    outside.as_("bea").decide("confirm_stop_work", "not_reached")
-    assert (outside.steps, stops(outside)[0].confirmed_by) == (["decide_stop", "receive_parts"], "")
 
 
 def told(outside: OutsideStory) -> list[str]:
