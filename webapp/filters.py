@@ -115,7 +115,7 @@ ACTIVE = frozenset(
         "ask",
     }
 )
-PART_OF = {"definitions": "operations", "traces": "lots", "emergencies": "changes"}
+PART_OF = {"definitions": "operations", "traces": "lots"}
 """Blueprints whose pages are reached through another one's entry."""
 
 NAVIGATION = (
@@ -133,6 +133,7 @@ NAVIGATION = (
     ("parts.index", "Parts", "Making"),
     ("changes.index", "Change orders", "Changes"),
     ("change_requests.index", "Change requests", "Changes"),
+    ("emergencies.index", "Emergencies", "Changes"),
     ("boards.index", "Boards", "Changes"),
     ("holds.index", "Holds and quarantine", "Oversight"),
     ("nonconformances.index", "Nonconformances", "Oversight"),

@@ -21,7 +21,7 @@ from webapp.visit import reading
 
 
 class DeviationAnswer(Answer):
-    """Leave to depart from the definition, for a number of pieces and until a day (inclusive)."""
+    """Leave to depart from the definition, for a number of pieces and until a day (inclusive). change_order_id: the emergency it is of."""
 
     id = fields.UUID()
     number = fields.String()
@@ -35,6 +35,9 @@ class DeviationAnswer(Answer):
     approved_by_id = maybe()
     approved_at = Instant(allow_none=True)
     customer_reference = maybe()
+    change_order_id = maybe()
+    closed_at = Instant(allow_none=True)
+    closed_reason = maybe()
     version = fields.Integer()
 
 

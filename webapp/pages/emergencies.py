@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from engine.waiting import wait_sentence
+from processes import change_control
 from processes.emergency_deviations import standing_emergencies
+from records.change_order import ChangeOrder
 from webapp.visit import now, reading
 
 pages = Blueprint("emergencies", __name__)
@@ -19,4 +22,12 @@ def index() -> str:
         for one in found
         if not one.is_decided and one.order.expires_at is not None and one.order.expires_at <= now()
     ]
-    return render_template("changes/emergencies.html", found=found, late=late, tab="emergencies")
+    return render_template(
+        "changes/emergencies.html", found=found, late=late, tab="emergencies", turns={one.order.id: _turn(one.order) for one in found}
+    )  # fmt: skip
+
+
+def _turn(order: ChangeOrder) -> str:
+    """Say what an emergency waits for, and whose turn it is."""
+    flow = change_control.running(reading(), order)
+    return wait_sentence(reading(), flow) if flow is not None else "Nothing runs for it: withdraw it on its page."
