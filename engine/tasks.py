@@ -60,7 +60,8 @@ __all__ = [
     "why_me",
 ]
 
-NEEDS_REASON = frozenset({"reject", "return"})
+NEEDS_REASON = frozenset({"reject", "return", "split"})
+"""Verdicts that say nothing without words; an approval on condition names it there, or in the form's field ``condition``."""
 MAX_REASON = 20_000
 
 _INSTANCE, _TASK = Instance.__table__, Task.__table__
@@ -109,6 +110,7 @@ def decide(
         raise Invalid(f"Expected one of the verdicts {offered}, but found {verdict}", {"verdict": "not offered"})
     if verdict in NEEDS_REASON and not reason.strip():
         raise Invalid(f"Expected a reason for {verdict}, but there is none", {"reason": f"mandatory for {verdict}"})
+    _refuse_unnamed_condition(verdict, reason, variables or {})
     if findings := eligibility.verdict_bars(act.session, task, verdict, _person(act)):
         drafts.keep(act, typed, findings[0].sentence)
         raise RuleViolation(findings)
@@ -340,6 +342,13 @@ def _refuse_barred(act: Act, task: Task, user_id: str, mandate: Mandate) -> None
     findings = eligibility.bars(act.session, task, user_id, on_behalf_of=mandate.on_behalf_of, now=act.now)
     if findings:
         raise RuleViolation(findings)
+
+
+def _refuse_unnamed_condition(verdict: str, reason: str, variables: Mapping[str, Any]) -> None:
+    if verdict == "approve_with_condition" and not (reason.strip() or str(variables.get("condition") or "").strip()):
+        raise Invalid(
+            "Expected the condition of an approval on condition, but there is none", {"reason": "name the condition"}
+        )
 
 
 def _refuse_size(reason: str) -> None:

@@ -499,6 +499,17 @@ def _decide_task(
     return keep_vote(act, target, ballot, signed, seat=seat, meeting_id=meeting_id)
 
 
+def _ballot_of(verdict: Verdict, signature: Signature, text: str, condition: str) -> Ballot:
+    """Return what the fields of a task come to: the reason of an approval on condition is the condition, and no other vote has one."""
+    said = list(dict.fromkeys(filter(None, (signature.reason.strip(), text.strip()))))
+    condition = condition.strip()
+    if verdict is Verdict.APPROVE_WITH_CONDITION:
+        condition = condition or said.pop(0)
+    elif condition:
+        said, condition = [*said, f"Condition: {condition}"], ""
+    return Ballot(verdict, signature.content_hash, " ".join(said), condition)
+
+
 def keep_task_vote(
     act: Act, target: Decidable, *, decision_id: str, verdict: str, text: str = "", condition: str = "", seat_id: str = "",
 ) -> Vote:  # fmt: skip
@@ -511,7 +522,7 @@ def keep_task_vote(
     if signature is None:
         raise Forbidden(f"Expected a signed vote on {target.number}, but there is no signature", code="UNSIGNED")
     ballot, meeting_id = act.session.info.get("ballot") or (
-        Ballot(Verdict(verdict), signature.content_hash, text or signature.reason, condition), None,
+        _ballot_of(Verdict(verdict), signature, text, condition), None,
     )  # fmt: skip
     asked = act.session.get(BoardSeat, seat_id) if seat_id else None
     return keep_vote(

@@ -30,7 +30,7 @@ def keep(act: Act, work: Work, order: ChangeOrder) -> None:
     mine = _decision(act, work, order)
     if mine is not None:
         board.keep_task_vote(
-            act, order, decision_id=mine.id, verdict=mine.verdict, text=str(work.get("dissent") or mine.reason or ""),
+            act, order, decision_id=mine.id, verdict=mine.verdict, text=str(work.get("dissent") or ""),
             condition=str(work.get("condition") or ""), seat_id=str((work.get("slot") or {}).get("seat") or ""),
         )  # fmt: skip
 

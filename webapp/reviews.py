@@ -73,7 +73,7 @@ VERDICTS: Mapping[str, tuple[str, str, str]] = {
 }
 """Verdict to its words, its key and its icon; other outcomes of a diagram are shown by their own word."""
 REASON_NEEDED = frozenset(
-    {"reject", "return", "ask", "approve_with_condition", "defer", "duplicate", "refused", "failed", "contain"}
+    {"reject", "return", "split", "ask", "approve_with_condition", "defer", "duplicate", "refused", "failed", "contain"}
 )
 QUIET = frozenset({"return", "reject", "ask", "approve_with_condition", "withdraw", "cancel", "refuse"})
 

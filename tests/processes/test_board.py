@@ -394,3 +394,32 @@ def test_weights_and_so_many_of_a_function_are_counted_by_the_database_too(plant
             else:
                 with pytest.raises(RuleViolation), act.attempt():
                     move(act, order, S.APPROVED)
+
+
+def test_a_deputy_votes_for_the_member_and_who_sits_there_votes_for_themselves_once(plant: Installation) -> None:
+    with plant.acting("system:arrange") as act:
+        make_cast(act)
+        for person in ("pat", "carl"):
+            make_grant(act, person, "ENG_AUTH")
+        board = seated(act, ("quinn", "QUALITY", "QA_ENG"))
+        for place in (
+            {"user": "ella", "function": "ENGINEERING", "role": "ENG_AUTH", "deputy": "pat"},
+            {"user": "carl", "function": "ENGINEERING", "role": "ENG_AUTH", "deputy": "pat"},
+        ):
+            boards.appoint(act, board, None, place)
+    with plant.acting("user:rita") as act:
+        order_id = in_review(act, OrderClass.C3, cost="0").id
+    by(plant, "carl", order_id, "approve")
+    by(plant, "pat", order_id, "approve")
+    with pytest.raises(Conflict, match="voted already"):
+        by(plant, "pat", order_id, "approve")
+    with pytest.raises(Forbidden, match="no open seat"):
+        by(plant, "ella", order_id, "approve")
+
+    def said(_act: Act, order: ChangeOrder) -> list[tuple[str, str | None, str | None]]:
+        return [
+            (one.voter_id, one.on_behalf_of_id, one.signature.on_behalf_of_id)
+            for one in votes_on(_act.session, order.id)
+        ]
+
+    assert read(plant, order_id, said) == [("carl", None, None), ("pat", "ella", "ella")]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine import inbox
-from engine.errors import Conflict, RuleViolation
+from engine import inbox, tasks
+from engine.errors import Conflict, Invalid, RuleViolation
+from engine.ports import SignatureRequest
 from processes import board as voting
 from processes import change_control, change_orders, meetings
 from records.change_order import ChangeOrder
@@ -16,10 +17,10 @@ from records.meeting import ItemStatus, Meeting
 from records.roles import user_called
 from records.vote import Outcome, votes_on
 from tests.boards import SEATS, agenda, convened, in_review, seated, vote_there
-from tests.change_story import Change
+from tests.change_story import MEANINGS, Change
 from tests.changes import revised
 from tests.makers import make_cast, make_grant
-from tests.people import ella
+from tests.people import PASSWORD, ella
 from tests.story import Story
 
 THREE = SEATS[:3]
@@ -110,4 +111,38 @@ def declare(story: Story, person: str, change: Change) -> None:
     with story.installation.acting(f"user:{person}") as act:
         order = act.session.get_one(ChangeOrder, change.order.id)
         voting.declare_conflict(act, order, reason=f"{user_called(act.session, person).name} owns a share")
+    story.settle()
+
+
+def test_what_a_task_asks_is_the_whole_ballot_and_half_of_one_is_refused(story: Story) -> None:
+    change = asked(story, *SEATS[:2], ("pat", "ENGINEERING", "CHANGE_SPECIALIST"), ("max", "QUALITY", "PUR_MGR"))
+    story.as_("ella")
+    for verdict in ("approve_with_condition", "split"):
+        with pytest.raises(Invalid) as refusal:
+            say(story, verdict)
+        assert set(refusal.value.fields) == {"reason"}
+    say(story, "approve_with_condition", reason="First article first")
+    story.as_("max")
+    say(story, "approve", condition="Only for new lots")
+    story.as_("quinn")
+    say(story, "split", reason="The drawing is another change")
+    votes = story.read(lambda session: votes_on(session, change.order.id))
+    assert [(one.voter_id, one.condition, one.text) for one in votes] == [
+        ("ella", "First article first", ""),
+        ("max", "", "Condition: Only for new lots"),
+        ("quinn", "", "The drawing is another change"),
+    ]
+    assert story.incidents == []
+
+
+def say(story: Story, verdict: str, *, reason: str = "", **variables: str) -> None:
+    """Vote from the inbox of whoever acts."""
+    person = story.actor.partition(":")[2]
+    task = next(one for one in story.tasks("vote_on_change") if f"user:{person}" in one.candidates)
+    meaning = MEANINGS.get(verdict, "APPROVED")
+    request = SignatureRequest(meaning, PASSWORD, user_id=person, accepts_responsibility=True)
+    with story.acting() as act:
+        tasks.decide(
+            act, task.id, verdict, seen_version=task.version, reason=reason, variables=variables, signature=request
+        )
     story.settle()
