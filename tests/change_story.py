@@ -196,6 +196,12 @@ class Change:
         able = [person for code in roles_of(task) for person in (DOERS.get(code), DEPUTIES.get(code)) if person]
         self.story.as_(next(person for person in able if person not in task.excludes))
 
+    def decide(self, task: Task, verdict: str, **variables: Any) -> Change:
+        """Let whoever may take a task give a verdict on it."""
+        self._as_any(task)
+        self._decide(task, verdict, **variables)
+        return self
+
     def _decide(self, task: Task, verdict: str, **variables: Any) -> None:
         user = self.story.actor.partition(":")[2]
         signature = (

@@ -160,3 +160,21 @@ def test_orders_are_amended_before_the_day_and_the_change_is_effective_on_it(sto
     story.at(dt.datetime(2026, 12, 30, 12, tzinfo=dt.UTC))
     assert (change.status, story.incidents) == ("VERIFYING", [])
     assert change.order.effective_at is not None
+
+
+@approved
+def test_work_of_people_that_is_refused_is_done_as_engineering_and_quality_signed_instead(story: Story) -> None:
+    """C14."""
+    change = the_change(story)
+    task = story.tasks("do_task")[0]
+    change.decide(task, "refused", evidence="Nobody answers")
+    assert story.variables_of_task("redispose_order")["job"]["failure"] == "Because"
+    story.as_("pat").decide("redispose_order", "decided", new_disposition=None, delta_reason="Written to by letter")
+    change.sign("ella")
+    change.sign("quinn", verdict="reject")
+    assert "redispose_order" in story.steps, "Not signed, its owner decides again"
+    story.as_("pat").decide("redispose_order", "decided", new_disposition=None, delta_reason="Visited")
+    change.sign("ella", "quinn")
+    assert any("Visited" in one.title for one in story.tasks("do_task"))
+    change.do_tasks().amend()
+    assert (change.status, story.incidents) == ("VERIFYING", [])
