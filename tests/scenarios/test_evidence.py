@@ -189,6 +189,7 @@ def test_a_change_order_is_exported_with_what_its_board_signed(story: Story, tmp
     )  # fmt: skip
 
 
+@pytest.mark.part11("11.10(b)")
 @acknowledged_order
 def test_an_order_is_exported_with_its_amendments_and_what_was_signed_of_them(story: Story, tmp_path: Path) -> None:
     """The package of an order says of each revision who signed it, on which content, and what became of it."""

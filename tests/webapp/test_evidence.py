@@ -79,6 +79,7 @@ def test_the_configuration_history_names_who_changed_what(story: Story, browse: 
     assert {one["record_type"] for one in roles} == {"role_grant"}
 
 
+@pytest.mark.part11("11.10(e)")
 def test_a_changed_table_is_told_row_by_row(story: Story, browse: People, monkeypatch: pytest.MonkeyPatch) -> None:
     with story.installation.acting("user:pat") as act:
         keep_versions(act, ADOPTED, reason="as it came")

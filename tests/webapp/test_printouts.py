@@ -29,8 +29,6 @@ from tests.story import Story
 from tests.webapp.api.test_signing import reviewed
 from tests.webapp.conftest import People
 
-pytestmark = pytest.mark.part11("11.50(a)", "11.50(b)", "11.70")
-
 
 def is_shown(
     words: str, signature: Signature, *, meaning: str, at: str = "2026-11-22 09:00:00 -0600 (15:00:00 UTC)"
@@ -44,6 +42,7 @@ def of(story: Story, kind: str, record_id: str) -> list[Signature]:
     return story.read(lambda session: signatures_on(session, kind, record_id))
 
 
+@pytest.mark.part11("11.50(a)", "11.50(b)", "11.70")
 @acknowledged_order
 def test_an_order_and_its_amendment_print_who_signed_them_and_no_reason_for_the_supplier(
     story: Story, browse: People
@@ -65,6 +64,7 @@ def test_an_order_and_its_amendment_print_who_signed_them_and_no_reason_for_the_
     assert "Only between us" not in change + printed
 
 
+@pytest.mark.part11("11.50(a)", "11.50(b)", "11.70")
 def test_a_traveller_prints_who_signed_the_release(story: Story, browse: People) -> None:
     def arrange(act: Act) -> str:
         order = makers.make_work_order(act, number="WO-7003", status="FIRM")
@@ -81,6 +81,7 @@ def test_a_traveller_prints_who_signed_the_release(story: Story, browse: People)
     is_shown(words, signature, meaning="Approved")
 
 
+@pytest.mark.part11("11.50(a)", "11.50(b)", "11.70")
 def test_minutes_print_the_chair_and_every_voter(story: Story, browse: People) -> None:
     order_id, meeting_id = story.given(reviewed)
 
@@ -106,6 +107,7 @@ def test_minutes_print_the_chair_and_every_voter(story: Story, browse: People) -
         is_shown(words, voter, meaning="Approved", at="2026-11-22 15:00 UTC")
 
 
+@pytest.mark.part11("11.50(a)", "11.50(b)", "11.70")
 def test_a_packing_list_prints_who_signed_the_order_it_goes_under(house: Any, clock: SettableClock) -> None:
     outside = OutsideStory(house, clock).ready(2)
 
