@@ -142,9 +142,12 @@ def shipped() -> Model:
         "open_next_stage": "stage_number = stage_number + 1\nstage = plan['stages'][stage_number - 1]\nverdict = None",
     }
     counts = {"make_order": str(len(AWARDS)), "sign_stage": "len(stage['slots'])", "decide_supplement": "2"}
-    calls = {"approve_requisition": "approval_round", "approve_order": "approval_round"}
+    calls = {
+        "approve_requisition": "approval_round", "approve_order": "approval_round", "approve_amendment": "approval_round",
+        "amend_counter_offer": "amend_order",
+    }  # fmt: skip
     stock = tuple(
         translate(by_name[name], scripts=scripts, counts=counts, calls=calls)
-        for name in ("requisition_to_po.bpmn", "approval_round.bpmn")
+        for name in ("requisition_to_po.bpmn", "approval_round.bpmn", "amend_order.bpmn")
     )
     return Model(PROCESS, COMPLETIONS, files, stock, process_id=PROCESS, variables=VARIABLES, data=SETTLED)
