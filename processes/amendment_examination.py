@@ -93,6 +93,8 @@ def examine(
     classified, under = covered(session, order, judged, change_order=change_order)
     seats = with_planner(weight, deepest(classified), is_linked=is_linked)
     findings = _findings(asking, order, after, asked, under=under)
+    if under is None and change_order is not None and change_order.is_in_force:
+        under = change_order  # What it names belongs to it (a line that it cancels) even where nothing of it needs its cover.
     return Examination(classified, after, weight, seats, findings, _amounts(order, after), under)
 
 

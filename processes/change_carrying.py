@@ -20,6 +20,7 @@ from records.lot import Lot, LotSource, LotStatus, free_number
 from records.outside import OutsideLink
 from records.part import PartRevision
 from records.purchase_order import LineStatus, PurchaseOrder, PurchaseOrderLine
+from records.signing import signatures_on
 from records.work_order import WorkOrder
 from rules.amending import Edits, LineEdit
 
@@ -213,7 +214,7 @@ def event_of(task: ChangeTask, each: RowDisposition) -> str:
     return f"change:{task.id}:{each.id}"
 
 
-def differences(act: Act, task: ChangeTask) -> list[str]:
+def differences(act: Act, task: ChangeTask, pairs: Pairs = ()) -> list[str]:
     """Return what of a task that is done is not in the plant as it left it (C16)."""
     if task.done_id is None:
         return []
@@ -221,6 +222,8 @@ def differences(act: Act, task: ChangeTask) -> list[str]:
         return _order_differs(act, act.session.get_one(PurchaseOrderAmendment, task.done_id))
     if task.kind is TaskKind.CHANGE_WO:
         return _work_differs(act, task)
+    if task.kind is TaskKind.MOVE_STOCK:
+        return _stock_differs(act, task, pairs)
     return []
 
 
@@ -250,6 +253,31 @@ def _work_differs(act: Act, task: ChangeTask) -> list[str]:
             f"Expected the released definition of {made.number} to be {made.part_revision.number}, but it is another"
         ]
     return []
+
+
+def _stock_differs(act: Act, task: ChangeTask, pairs: Pairs) -> list[str]:
+    """Compare each disposition of a lot with the step that carried it out, which nobody may have reversed since."""
+    lot, found = act.session.get_one(Lot, task.target_id), []
+    for _, each in pairs:
+        what = f"{each.quantity.normalize():f} {each.uom} of {lot.number}"
+        if each.disposition not in (Disposition.SCRAP, Disposition.CONVERT):
+            is_free = lot.status is LotStatus.AVAILABLE and not signatures_on(act.session, lot.record_type, lot.id)
+            if is_free:
+                found.append(
+                    f"Expected {lot.number} to be segregated for {each.disposition.value.lower()}, but it is {lot.status}"
+                )
+            continue
+        edge = genealogy.event_called(act.session, event_of(task, each))
+        if edge is None or genealogy.reversal_of(act.session, edge) is not None:
+            done = "scrapped" if each.disposition is Disposition.SCRAP else "identified anew"
+            found.append(f"Expected {what} to be {done} as {task.change_order.number} says, but that was reversed")
+        elif edge.child_id is not None:
+            child = act.session.get_one(Lot, edge.child_id)
+            if child.part_revision_id not in {item.part_revision_to_id for item in task.change_order.affected}:
+                found.append(
+                    f"Expected {child.number} to be what {task.change_order.number} says, but it is {child.part_revision.number}"
+                )
+    return found
 
 
 DOERS: Mapping[TaskKind, Callable[[Act, ChangeTask, Pairs, Pairs], Outcome]] = {

@@ -164,7 +164,7 @@ def read_back(act: Act, order: ChangeOrder) -> list[str]:
         if task.is_standing and task.is_mandatory and task.kind is not TaskKind.VERIFY:
             found.append(f"Expected {task.number} to be done, but it is {task.status}: {task.words}")
         elif task.is_ours and task.status is TaskStatus.DONE:
-            found += change_carrying.differences(act, task)
+            found += change_carrying.differences(act, task, _pairs(act.session, task))
     return found
 
 

@@ -13,7 +13,7 @@ from processes.genealogy import Event
 from processes.work_order_split import convert
 from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.change_task import ChangeTask, TaskKind
-from records.lot import EdgeKind, GenealogyEdge, Lot
+from records.lot import EdgeKind, GenealogyEdge, Lot, LotStatus
 from records.part import PartRevision
 from records.work_order import WorkOrder
 
@@ -47,7 +47,11 @@ def _amend_back(act: Act, task: ChangeTask, reason: str) -> None:
 
 
 def _plan_back(act: Act, task: ChangeTask) -> None:
-    """Plan converted pieces as they were before; the parts of a divided order stay parts."""
+    """Plan converted pieces as they were before; the parts of a divided order stay parts.
+
+    Where the former revision has no routing here, they go by the operations of the order that they were divided from; where there is none
+    either, a person plans them. Raises: Invalid then.
+    """
     made = act.session.get_one(WorkOrder, task.done_id)
     before = next(
         (
@@ -59,10 +63,18 @@ def _plan_back(act: Act, task: ChangeTask) -> None:
     )
     if before is None:
         return
-    convert(act, made, act.session.get_one(PartRevision, before.id), task.change_order)
+    operations = made.parent.operations if made.parent is not None and made.parent.part_revision_id == before.id else ()
+    convert(act, made, act.session.get_one(PartRevision, before.id), task.change_order, operations=operations)
 
 
 def _move_back(act: Act, task: ChangeTask, reason: str) -> None:
+    lot = act.session.get_one(Lot, task.target_id)
+    if lot.status is LotStatus.HOLD and (lot.hold_reason or "").startswith(f"{task.change_order.number}:"):
+        raise Conflict(
+            f"Expected quality to have released {lot.number}, which {task.change_order.number} segregated, but it is on hold. Quality "
+            "releases it with a signature; then it is undone.",
+            code="ON_HOLD", record=(lot.record_type, lot.id),
+        )  # fmt: skip
     wanted = select(GenealogyEdge).where(
         GenealogyEdge.event_id.startswith(f"change:{task.id}:", autoescape=True), GenealogyEdge.reverses_id.is_(None)
     )

@@ -77,11 +77,19 @@ def split(
     return _divide(act, order, given, change_order)
 
 
-def convert(act: Act, order: WorkOrder, to_revision: PartRevision, change_order: ChangeAuthority) -> WorkOrder:
+def convert(
+    act: Act,
+    order: WorkOrder,
+    to_revision: PartRevision,
+    change_order: ChangeAuthority,
+    *,
+    operations: Sequence[WorkOrderOperation] = (),
+) -> WorkOrder:
     """Explode an order of which nothing is begun anew, by the routing of another revision; return the order that has the pieces.
 
     A planned or firm order is planned anew. What was released stays as it was released, and a planned successor takes its pieces.
     Links to order lines are cancelled, and the buyer is told: their orders are amended under the same change order.
+    operations: those that a planned order goes by where the revision has no routing here.
     Raises: Conflict UNCONTROLLED_CHANGE unless the change order is approved, ILLEGAL_TRANSITION once work is begun; Invalid for a
     revision of another part, or one without a routing.
     """
@@ -96,7 +104,7 @@ def convert(act: Act, order: WorkOrder, to_revision: PartRevision, change_order:
         order.approved_hash = None
     for each in links_of_work(act.session, order):
         _unlink(act, each, f"{order.number} is converted to {to_revision.number} under {change_order.number}")
-    _explode(act, order, to_revision, change_order)
+    _explode(act, order, to_revision, change_order, operations)
     return order
 
 
@@ -276,10 +284,18 @@ def _hand_over(act: Act, order: WorkOrder, parts: Sequence[Part], children: Sequ
         )
 
 
-def _explode(act: Act, order: WorkOrder, to: PartRevision, change_order: ChangeAuthority) -> None:
+def _explode(
+    act: Act,
+    order: WorkOrder,
+    to: PartRevision,
+    change_order: ChangeAuthority,
+    operations: Sequence[WorkOrderOperation] = (),
+) -> None:
     """Replace the operations of a planned order by the routing of a revision, keeping the rows of equal numbers."""
     before = order.part_revision.number if order.part_revision is not None else None
-    routing = {each["op_no"]: each for each in steps_of(act.session, to)}
+    routing = {each["op_no"]: each for each in steps_of(act.session, to)} or {
+        each.op_no: {name: getattr(each, name) for name in OPERATION_FIELDS} for each in operations
+    }
     if not routing:
         raise Invalid(f"Expected a routing of {to.number}, but there is none", {"to_revision": "has no routing"})
     known = {each.op_no: each for each in order.operations}

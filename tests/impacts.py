@@ -48,12 +48,16 @@ class Plant:
     change: ChangeOrder
 
 
-def plant_of_d15(act: Act) -> Plant:
-    """Make stock 35, PO-5010 with 60 and PO-5011 with 50 to come, 24 at a supplier, WO-7001 with 12 of 40 begun, WO-7002 with 60."""
+def plant_of_d15(act: Act, *, is_routed: bool = True) -> Plant:
+    """Make stock 35, PO-5010 with 60 and PO-5011 with 50 to come, 24 at a supplier, WO-7001 with 12 of 40 begun, WO-7002 with 60.
+
+    is_routed: whether revision B has a routing here; its work orders have operations in any case.
+    """
     part = makers.make_part(act, PART)
     before = makers.make_revision(act, part, "B")
     after = makers.make_revision(act, part, "C", status=RevisionStatus.DRAFT, origin="LOCKSTEP", released_at=None)
-    makers.make_routing(act, before, STEPS)
+    if is_routed:
+        makers.make_routing(act, before, STEPS)
     makers.make_routing(act, after, ROUTING_OF_C)
     makers.make_stock(act, "LOT-35", before, quantity=D(35))
     supplier = makers.make_supplier(act)

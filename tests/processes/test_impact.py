@@ -12,7 +12,7 @@ from engine import worker
 from engine.act import Act, Installation
 from engine.database import new_id
 from engine.errors import Conflict, Invalid, RuleViolation
-from processes import change_tasks, genealogy, impact, inspecting, receiving, work_order_planning
+from processes import change_carrying, change_tasks, genealogy, impact, inspecting, receiving, work_order_planning
 from processes.change_orders import write
 from processes.genealogy import Event
 from processes.impact import Share
@@ -20,12 +20,13 @@ from processes.impact_query import SOURCES, Found, SourceUnavailable
 from processes.impact_watch import watch_impact
 from records.change_order import ChangeOrder, ChangeOrderStatus
 from records.change_task import TaskKind, TaskStatus
-from records.impact import Disposition, ImpactTarget, PieceState, RowStatus
+from records.impact import AffectedOrder, Disposition, ImpactTarget, PieceState, RowStatus
 from records.lot import Lot
 from records.notice import Notice
 from records.part import Criticality, PartRevision
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Quarantine, Receipt, ReceiptStatus
+from records.work_order import WorkOrder
 from rules.order_consistency import judge_receipt, judge_start
 from rules.validation import judge_issue
 from rules.work_order_release import judge_release
@@ -299,11 +300,54 @@ def test_stock_is_identified_anew_and_back_again(plant: Installation) -> None:
         change_tasks.carry_out(act, task)
         assert (task.status, task.failure) == (TaskStatus.DONE, "")
         assert change_tasks.carry_out(act, task) is task
+        stock = act.session.get_one(AffectedOrder, rows[0].id)
+        pair = stock, stock.dispositions[0]
+        assert change_carrying.differences(act, task, [pair]) == []
         change_tasks.undo(act, task, reason="Withdrawn")
         assert task.status is TaskStatus.UNDONE
+        assert "that was reversed" in change_carrying.differences(act, task, [pair])[0]
+        back = act.session.get_one(Lot, task.target_id)
+        assert (back.quantity_left, back.part_revision_id) == (D(35), made.before.id)
         with pytest.raises(Conflict, match="Raise a new change") as refusal:
             change_tasks.undo(act, tasks[0])
         assert refusal.value.code == "IRREVERSIBLE"
+
+
+def test_stock_that_was_segregated_is_undone_only_after_quality_released_it(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        rows = dispose_d15(act, made.change)
+        impact.divide(act, rows[0], [Share("CONVERT", D(30)), Share("REWORK", D(5))])
+        approve(act, made.change)
+    with plant.acting("system:change_control") as act:
+        tasks = change_tasks.plan_tasks(act, act.session.get_one(ChangeOrder, made.change.id))
+        change_tasks.carry_out(act, tasks[0])
+        task = next(each for each in tasks if each.kind is TaskKind.MOVE_STOCK)
+        assert change_tasks.carry_out(act, task).status is TaskStatus.DONE
+        with pytest.raises(Conflict, match="Quality releases it with a signature") as refusal:
+            change_tasks.undo(act, task, reason="Withdrawn")
+        assert (refusal.value.code, task.status) == ("ON_HOLD", TaskStatus.DONE)
+        lot = act.session.get_one(Lot, task.target_id)
+        assert (lot.quantity_left, lot.status.value) == (D(5), "HOLD")
+
+
+def test_converted_work_is_planned_back_by_the_operations_that_it_came_from(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act, is_routed=False)
+        dispose_d15(act, made.change)
+        approve(act, made.change)
+    with plant.acting("system:change_control") as act:
+        tasks = change_tasks.plan_tasks(act, act.session.get_one(ChangeOrder, made.change.id))
+        change_tasks.carry_out(act, tasks[0])
+        changed = [each for each in tasks if each.kind is TaskKind.CHANGE_WO]
+        for task in changed:
+            assert change_tasks.carry_out(act, task).status is TaskStatus.DONE, task.failure
+            done = act.session.get_one(WorkOrder, task.done_id)
+            assert done.part_revision_id == made.after.id
+            change_tasks.undo(act, task, reason="Withdrawn")
+            assert (task.status, done.part_revision_id) == (TaskStatus.UNDONE, made.before.id)
+            assert [each.description for each in done.operations] == ["Mill", "Inspect"]
+        assert [each.done_ref for each in changed] == ["WO-7001-2", "WO-7002-1"]
 
 
 def test_a_persons_task_takes_evidence_and_keeps_its_hash(plant: Installation) -> None:

@@ -67,6 +67,7 @@ def test_d15_its_approval_creates_two_amendments_one_split_and_one_order_planned
         assert [each.new_text for each in amendments[0].changes if each.column_name == "part_revision_id"] == [
             plant.after.id
         ]
+        assert {each.change_order_id for each in amendments} == {change.id}
         assert {each.id for each in amendments} == {task.done_id for task in tasks if task.kind is TaskKind.AMEND_PO}
         for task in [task for task in tasks if task.kind is TaskKind.AMEND_PO]:
             assert task.status is TaskStatus.OPEN  # Its approvers and the supplier answer first.
