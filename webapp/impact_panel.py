@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from engine.database import is_id
 from processes import change_tasks, impact
 from processes.impact_grid import UNDECIDED, Sums, Wanted, owners_of, page_of, sums_by_kind, together
+from processes.impact_parents import uses_of
 from records.change_order import ChangeOrder
 from records.change_task import tasks_of
 from records.impact import (
@@ -89,6 +90,7 @@ def panel(session: Session, order: ChangeOrder) -> Mapping[str, Any]:
         "kinds": [(each.value, WORDS[each]) for each in ImpactTarget], "states": STATES,
         "owners": [(each, filters.principal_words(each)) for each in owners],
         "divide": _divided(session, snapshot), "legal_for": choices_for,
+        "uses": uses_of(session, order),
     }  # fmt: skip
 
 

@@ -10,7 +10,9 @@ from engine.act import Act
 from processes import impact
 from records.change_order import ChangeOrder
 from records.impact import AffectedOrder, RowDisposition, newest_snapshot, rows_of
-from tests.impacts import plant_of_d15
+from tests import makers
+from tests.impacts import PART, plant_of_d15
+from tests.makers import D
 from tests.people import ella, otto, sam
 from tests.story import Story
 from tests.webapp.conftest import People
@@ -23,6 +25,8 @@ def change(story: Story) -> str:
 
     def made(act: Act) -> str:
         order = plant_of_d15(act).change
+        asked = {"kind": "MATERIAL", "item": f"{PART}/B", "quantity": D(20), "uom": "EA", "unit_cost": D("4.00")}
+        makers.make_work_order(act, makers.make_revision(act), number="WO-UP", standards=(asked,))
         impact.compute(act, order)
         return order.id
 
@@ -49,6 +53,7 @@ def test_the_grid_says_its_rows_and_pieces_and_takes_decisions(browse: People, s
     page = browse(ella)
     shown = plain(page.get(f"/changes/{change}?tab=impact").text)
     assert "7 rows, 269 EA" in shown
+    assert ("Where it is used" in shown, "WO-UP" in shown) == (True, True)
     assert "0 of 7 decided" in shown
     stock, order, *_ = rows(story, change)
     assert (

@@ -11,6 +11,7 @@ from engine.errors import Invalid
 from processes import change_tasks, impact
 from processes.impact import Share
 from processes.impact_grid import Wanted, page_of, sums_by_kind, together
+from processes.impact_parents import uses_of
 from records.change_task import HoldEffect, TaskKind, TaskStatus, tasks_of
 from records.impact import (
     AssessmentAnswer,
@@ -21,6 +22,7 @@ from records.impact import (
     RowStatus,
     newest_snapshot,
 )
+from records.work_order import WorkOrderStatus
 from webapp import impact_panel
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Nothing
@@ -67,10 +69,22 @@ class RowAnswer(Answer):
     dispositions = fields.List(fields.Nested(ShareAnswer))
 
 
+class UseAnswer(Answer):
+    """An open work order that takes an affected part. item: as its standard asks for it."""
+
+    work_order_id = fields.UUID()
+    number = fields.String()
+    makes = fields.String()
+    status = word(WorkOrderStatus)
+    item = fields.String()
+    quantity = Exact()
+    uom = fields.String()
+
+
 class ImpactAnswer(Answer):
     """The newest set. totals: quantity by unit; cost: by kind and together; problems: what the board would miss; count: of rows that fit.
 
-    next: for `after`, null on the last page.
+    used_in: the first open work orders that take an affected part, for information. next: for `after`, null on the last page.
     """
 
     number = maybe()
@@ -82,6 +96,7 @@ class ImpactAnswer(Answer):
     cost = fields.Dict(keys=fields.String(), values=Exact())
     problems = fields.List(fields.String())
     count = fields.Integer()
+    used_in = fields.List(fields.Nested(UseAnswer))
     items = fields.List(fields.Nested(RowAnswer))
     next = maybe()
 
@@ -185,7 +200,11 @@ def _shown(record_id: str, wanted: Wanted = EVERYTHING, *, after: int = 0, limit
     session = reading()
     order = changes.find(session, record_id)
     snapshot = newest_snapshot(session, order)
-    head = {"cost": impact.cost_of(session, order), "problems": impact.problems_of(session, order, now=now())}
+    head: dict[str, Any] = {
+        "used_in": uses_of(session, order).found,
+        "cost": impact.cost_of(session, order),
+        "problems": impact.problems_of(session, order, now=now()),
+    }
     if snapshot is None:
         nothing = dict.fromkeys(("number", "queried_at", "frozen_at", "content_hash", "next"))
         return head | nothing | {"missing": "", "totals": {}, "count": 0, "items": []}

@@ -9,7 +9,8 @@ import pytest
 from engine.act import Act
 from processes import change_tasks, impact
 from records.change_task import ChangeTask, TaskStatus, tasks_of
-from tests.impacts import approve, dispose_d15, plant_of_d15
+from tests.impacts import PART, approve, dispose_d15, plant_of_d15
+from tests.makers import D, make_revision, make_work_order
 from tests.people import bea, ella, otto, quinn, rita
 from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling, problem
@@ -25,13 +26,17 @@ def path(story: Story) -> str:
     return f"/change-orders/{number}"
 
 
-def test_the_grid_is_asked_for_read_by_filter_and_page_and_frozen(calling: Calling, path: str) -> None:
+def test_the_grid_is_asked_for_read_by_filter_and_page_and_frozen(calling: Calling, story: Story, path: str) -> None:
     calls = calling(ella)
+    asked = {"kind": "MATERIAL", "item": f"{PART}/B", "quantity": D(20), "uom": "EA", "unit_cost": D("4.00")}
+    story.given(lambda act: make_work_order(act, make_revision(act), number="WO-UP", standards=(asked,)).id)
     assert calls.get(f"{path}/impact").json["items"] == []
     problem(calls.post(f"{path}/impact/freeze", {}), 409, "NOT_COMPUTED")
     problem(calling(otto).post(f"{path}/impact", {}), 403, "NOT_AUTHORISED")
     made = calls.post(f"{path}/impact", {}).json
     assert (made["count"], made["totals"]) == (7, {"EA": "269.000000"})
+    used = [(use["number"], use["item"], use["quantity"]) for use in made["used_in"]]
+    assert used == [("WO-UP", f"{PART}/B", "20.000000")]
     first = calls.get(f"{path}/impact?limit=4").json
     rest = calls.get(f"{path}/impact?limit=4&after={first['next']}").json
     assert [len(first["items"]), len(rest["items"]), rest["next"]] == [4, 3, None]
