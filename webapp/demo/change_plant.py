@@ -9,15 +9,18 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from engine.act import Act
+from engine.ports import SignatureRequest
 from processes.genealogy import Source, make_lot
 from records.calendar import MAIN, Site, site_called
+from records.demo_people import PASSWORD
 from records.lot import LotSource, LotStatus
 from records.origin import Origin
 from records.part import LotControl, Part, PartRevision, PartType, RevisionStatus
-from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
+from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine, move
 from records.requisition import PurchaseType
 from records.resource import WorkCentre
 from records.routing import RoutingOperation
+from records.signing import PasswordSigner, Subject
 from records.supplier import (
     ApprovalBasis,
     ApprovalStatus,
@@ -57,14 +60,14 @@ class Thing:
 BRACKET = Thing(
     "WB-2200", "Wing bracket, 4340", "B", "C",
     next_steps=((10, "Saw and face", "SAW"), (20, "Mill profile, slot 8.4 mm", "MILL"), (40, "Inspect to revision C", "INSP")),
-    stock=(("L-2200-35", 35),), orders=(("PO-5010", 60, "88.40"), ("PO-5011", 50, "88.40")),
+    stock=(("L-2200-35", 35),), orders=(("PO-5010", 60, "15.40"), ("PO-5011", 50, "15.40")),
     works=(("WO-7501", 40, 12), ("WO-7502", 60, None)),
 )  # fmt: skip
 """24 more pieces of it are at the heat treater: seven rows, 269 pieces."""
 RAIL = Thing(
     "SL-3310", "Slide rail, hardened", "D", "E", steps=((10, "Grind ways", "MILL"), (20, "Inspect and mark", "INSP")),
     next_steps=((10, "Grind ways, finish Ra 0.2", "MILL"), (20, "Inspect and mark", "INSP")), stock=(("L-3310-18", 18),),
-    orders=(("PO-5021", 30, "142.00"),), works=(("WO-7511", 24, None),),
+    orders=(("PO-5021", 30, "27.50"),), works=(("WO-7511", 24, None),),
 )  # fmt: skip
 CAGE = Thing(
     "VC-0620", "Valve cage", "A", steps=((10, "Turn", "MILL"), (20, "Deburr by robot", "MILL"), (30, "Inspect", "INSP")),
@@ -81,9 +84,44 @@ PLATE = Thing(
 
 def build_things(act: Act, *, today: dt.datetime) -> None:
     """Write every part with its pieces, as the systems that keep them would report them."""
-    supplier = _supplier(act)
+    _supplier(act)
     for thing in (BRACKET, RAIL, CAGE, PLATE):
-        _build(act, thing, supplier, today=today.date())
+        _build(act, thing, today=today.date())
+
+
+def order_things(act: Act, *, today: dt.datetime) -> None:
+    """Let the buyer order what is on order, issue it with a signature, and book that the supplier accepted: too little for an approver."""
+    supplier, site = (
+        act.session.scalars(select(Supplier).where(Supplier.name == KETTLE)).one(),
+        site_called(act.session, MAIN),
+    )
+    for thing in (BRACKET, RAIL, PLATE):
+        for number, pieces, price in thing.orders:
+            order = _order(
+                act, site, supplier, revision_of(act, thing), (number, D(pieces), D(price)), today=today.date()
+            )
+            act.session.add(order)
+            act.session.flush()
+            for status in TO_ISSUE:
+                _issue(act, order, number, status)
+
+
+TO_ISSUE = (
+    OrderStatus.PENDING_APPROVAL, OrderStatus.APPROVED, OrderStatus.APPROVED_NOT_TRANSMITTED, OrderStatus.TRANSMITTED,
+    OrderStatus.ACKNOWLEDGED,
+)  # fmt: skip
+
+
+def _issue(act: Act, order: PurchaseOrder, number: str, status: OrderStatus) -> None:
+    if status is OrderStatus.APPROVED_NOT_TRANSMITTED:
+        subject = Subject(order.record_type, order.id, order.approved_hash or "", principal="role:BUYER")
+        PasswordSigner().sign_subject(
+            act, subject, SignatureRequest("RELEASED", PASSWORD, user_id="bea", accepts_responsibility=True)
+        )
+    if status is OrderStatus.TRANSMITTED:
+        order.po_no = number
+    move(act, order, status)
+    act.session.flush()
 
 
 def revision_of(act: Act, thing: Thing, rev: str | None = None) -> PartRevision:
@@ -96,14 +134,12 @@ def revision_of(act: Act, thing: Thing, rev: str | None = None) -> PartRevision:
     return act.session.scalars(wanted).one()
 
 
-def _build(act: Act, thing: Thing, supplier: Supplier, *, today: dt.date) -> None:
+def _build(act: Act, thing: Thing, *, today: dt.date) -> None:
     site = site_called(act.session, MAIN)
     revision = _revisions(act, thing)
     for number, pieces in thing.stock:
         count = Source(LotSource.ADJUSTMENT, note=f"Stock count of {today - dt.timedelta(days=30)}")
         make_lot(act, revision, D(pieces), number=number, source=count, status=LotStatus.AVAILABLE)
-    for number, pieces, price in thing.orders:
-        act.session.add(_order(act, site, supplier, revision, (number, D(pieces), D(price)), today=today))
     for number, pieces, good in thing.works:
         act.session.add(_work(thing, site, revision, (number, D(pieces), good), today=today))
     act.session.flush()
@@ -151,10 +187,10 @@ def _order(
 ) -> PurchaseOrder:
     number, pieces, price = ordered
     order = PurchaseOrder(
-        proposal_no=f"ERP-{number}", po_no=number, type=PurchaseType.STANDARD, site_id=site.id, supplier_id=supplier.id,
+        proposal_no=f"PF-{number[3:]}", type=PurchaseType.STANDARD, site_id=site.id, supplier_id=supplier.id,
         supplier_site=supplier.sites[0], buyer_id="bea", currency="USD", fx_rate=D(1), order_date=act.now.date(),
-        payment_term="Net 30", ship_to=site.name, bill_to=site.name, status=OrderStatus.ACKNOWLEDGED, transmitted_at=act.now,
-        origin=Origin.ERP,
+        payment_term="Net 30", ship_to=site.name, bill_to=site.name, status=OrderStatus.DRAFT,
+        origin=Origin.LOCKSTEP,
     )  # fmt: skip
     due = today + dt.timedelta(days=35)
     order.lines.append(
@@ -183,7 +219,7 @@ def _work(
     return order
 
 
-def _supplier(act: Act) -> Supplier:
+def _supplier(act: Act) -> None:
     supplier = Supplier(
         supplier_no="S-KETTLE", name=KETTLE, status=SupplierStatus.APPROVED, currency="USD", payment_term="Net 30",
         email="orders@kettleridge.example", has_change_agreement=True, lead_time_days=21, origin=Origin.ERP,
@@ -204,4 +240,3 @@ def _supplier(act: Act) -> Supplier:
         ]
     )  # fmt: skip
     act.session.flush()
-    return supplier

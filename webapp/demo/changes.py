@@ -15,7 +15,7 @@ from processes.change_requests import open_request, submit
 from records.change_order import ChangeType, FaiDecision, ItemAction
 from records.change_request import OrderClass, RequestSource, Urgency
 from records.impact import Disposition
-from webapp.demo.change_plant import BRACKET, CAGE, RAIL, Thing, build_things, revision_of
+from webapp.demo.change_plant import BRACKET, CAGE, RAIL, Thing, build_things, order_things, revision_of
 from webapp.demo.change_way import Way
 
 At = Callable[[dt.datetime], AbstractContextManager[None]]
@@ -27,6 +27,8 @@ def change_things(installation: Installation, *, today: dt.datetime, at: At) -> 
     """Write what changes are about, and let the cast take each change as far as it is today."""
     with at(today - 15 * DAY), installation.acting("system:demo") as act:
         build_things(act, today=today)
+    with at(today - 14 * DAY), installation.acting("user:bea", reason="Frame contract FC-2026-11") as act:
+        order_things(act, today=today)
     with at(today - 9 * DAY):
         _emergency(installation)
     with at(today - 7 * DAY):
