@@ -72,12 +72,18 @@ def convened(story: Story, *people: str) -> str:
     return held.id
 
 
-def vote_there(story: Story, person: str, meeting_id: str, number: str, verdict: str = "approve", **said: str) -> None:
+def cast_there(story: Story, person: str, meeting_id: str, number: str, verdict: str, **said: str) -> None:
+    """Let somebody vote on an item in its meeting."""
     with story.installation.acting(f"user:{person}") as act:
         (item,) = (one for one in act.session.get_one(Meeting, meeting_id).agenda if one.number == number)
         target = meetings.target_of(act.session, item)
         ballot = voting.Ballot(Verdict(verdict), target.content_hash or "", **said)
         meetings.vote_in(act, item, ballot, ask(verdict, person))
+
+
+def vote_there(story: Story, person: str, meeting_id: str, number: str, verdict: str = "approve", **said: str) -> None:
+    """Let somebody vote on an item in its meeting, and what follows happen."""
+    cast_there(story, person, meeting_id, number, verdict, **said)
     story.settle()
 
 

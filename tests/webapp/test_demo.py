@@ -13,6 +13,7 @@ from engine.stored.wait import Incident
 from engine.verification import verify
 from records.change_order import ChangeOrder
 from records.impact import AffectedOrder
+from records.meeting import Meeting
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.requisition import Requisition, RequisitionStatus
 from tests.demo_plant import DEMO
@@ -39,6 +40,7 @@ def test_the_demo_plant_has_work_in_every_state_and_unbroken_books(plant: Instal
         open_tasks = set(session.scalars(select(Task.element_id).where(Task.state == TaskState.OPEN)))
         changes = {one.number: one.status.value for one in session.scalars(select(ChangeOrder))}
         wanted = select(AffectedOrder).join(ChangeOrder, ChangeOrder.id == AffectedOrder.change_order_id)
+        agenda = [item.number for item in session.scalars(select(Meeting)).one().agenda]
         grid = list(session.scalars(wanted.where(ChangeOrder.number == "CO-000003")))
         stuck = list(session.scalars(select(Incident)))
         undone = list(session.scalars(select(Job).where(Job.state != JobState.DONE)))
@@ -53,5 +55,6 @@ def test_the_demo_plant_has_work_in_every_state_and_unbroken_books(plant: Instal
     assert changes == {
         "EC-000001": "CLOSED", "CO-000001": "REJECTED", "CO-000002": "IMPLEMENTING", "CO-000003": "REVIEW"
     }  # fmt: skip
+    assert agenda == ["CO-000003"]
     assert [sum(row.quantity for row in grid), len(grid)] == [269, 7]
     assert {"triage_request", "vote_on_change", "do_task"} <= open_tasks

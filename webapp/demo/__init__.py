@@ -17,7 +17,7 @@ from engine.definitions import deploy_all
 from processes.bundle import bundle_files
 from records import demo_people
 from webapp.demo.amendments import amend_orders
-from webapp.demo.boards import seat_board
+from webapp.demo.boards import convene, seat_board
 from webapp.demo.changes import change_things
 from webapp.demo.extract import bring_extract
 from webapp.demo.lots import show_genealogy
@@ -71,6 +71,7 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
     show_what_is_known(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("changes")
     change_things(installation, today=today, at=lambda moment: _at(installation, moment))
+    convene(installation, today=today)
 
 
 @contextmanager
