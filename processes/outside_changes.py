@@ -14,7 +14,7 @@ from engine.errors import Conflict, Effect, Finding
 from engine.record import Operation
 from processes.documents import plain, spoken
 from processes.impact_query import scope_of
-from records.amendment import AmendmentKind, PurchaseOrderAmendment, open_amendment_of, standing_on
+from records.amendment import OPEN, AmendmentKind, PurchaseOrderAmendment, open_amendment_of, standing_on
 from records.change_order import AffectedItem, ChangeOrder, ChangeOrderStatus, ItemAction
 from records.impact import Disposition, ImpactTarget, RowDisposition, RowStatus
 from records.outside import FINAL, LinkRole, OutsideLink
@@ -100,9 +100,14 @@ def causes(session: Session, link: OutsideLink, *, now: dt.datetime) -> list[Cau
     known = stops_of(session, link.id)
     keys = {stop.cause_key for stop in known}
     found = [*_of_changes(session, link), *_of_amendment(session, link, known)]
-    if not found and not any(stop.is_standing for stop in known):
+    if not found and not any(stop.is_standing or _is_under_way(stop) for stop in known):
         found = list(_of_rules(session, link, now))
     return [cause for cause in found if cause.key not in keys]
+
+
+def _is_under_way(stop: OutsideStop) -> bool:
+    """Whether the amendment that carries a stop out has not taken effect yet, so that order and work disagree until it has."""
+    return stop.made is not None and stop.made.status in OPEN
 
 
 def _of_changes(session: Session, link: OutsideLink) -> Iterator[Cause]:

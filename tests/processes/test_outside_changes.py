@@ -25,6 +25,7 @@ from records.part import PartRevision, RevisionStatus
 from records.purchase_order import PurchaseOrder
 from rules.amending import Edits, LineEdit
 from tests import makers
+from tests.amendments import go_to
 from tests.clock import SettableClock
 from tests.impacts import approve
 from tests.makers import D
@@ -292,3 +293,30 @@ def test_what_is_home_before_anybody_decides_is_decided_no_more(outside: Outside
     assert stops(outside)[0].status is StopStatus.LAPSED
     outside.watch()
     assert (outside.link.status, outside.steps, outside.incidents) == (LinkStatus.VERIFIED, [], [])
+
+
+def test_an_amendment_that_took_effect_before_is_undone_for_pieces_that_finish_as_ordered(
+    outside: OutsideStory,
+) -> None:
+    def arrange(act: Act) -> None:
+        make_heat_treater(act, specs=("PS-455 D", "PS-455 E"))
+        makers.make_grant(act, "max", "BUYER")
+
+    outside.given(arrange)
+    outside.ready().ship()
+    flow, number = outside.instance_id, change_of(outside, Disposition.FINISH_AS_OLD)
+    made = amend(outside, spec_rev="E")
+    go_to(outside, made)
+    while outside.tasks("decide_slot"):
+        outside.as_("max" if "role:BUYER" in outside.tasks("decide_slot")[0].candidates else "rita")
+        outside.decide("decide_slot", "approve")
+    outside.as_("bea").complete("record_amendment_answer", result="ACCEPT", note="", lines=[])
+    outside.instance_id = flow
+    confirm(outside)
+    outside.watch()
+    [stop] = stops(outside)
+    assert (stop.status, stop.decided_by, outside.steps) == (StopStatus.CARRIED_OUT, number, ["receive_parts"])
+    assert stop.made is not None
+    assert (stop.made.reverts_id, stop.made.change_order_id) == (made.id, stop.change_order_id)
+    assert [(row.column_name, row.new_text) for row in stop.made.changes if row.column_name] == [("spec_rev", "D")]
+    assert (outside.link.status, outside.incidents) == (LinkStatus.AT_SUPPLIER, [])
