@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act, Installation
 from engine.errors import Invalid
-from processes import change_orders, impact, outside_moving
+from processes import change_orders, impact, outside_moving, outside_watch
 from processes.amendment import propose
 from processes.amendment import start as start_amendment
 from records.amendment import PurchaseOrderAmendment
@@ -18,7 +18,7 @@ from records.change_order import ChangeOrder, ChangeOrderStatus, FaiDecision, mo
 from records.change_request import OrderClass
 from records.impact import Disposition, RowDisposition, RowStatus, newest_snapshot, rows_of
 from records.notice import Notice
-from records.outside import LinkStatus
+from records.outside import LinkStatus, OutsideLink
 from records.outside_loss import OutsideLoss
 from records.outside_stop import OutsideStop, StopDecision, StopStatus
 from records.part import PartRevision, RevisionStatus
@@ -27,7 +27,7 @@ from rules.amending import Edits, LineEdit
 from tests import makers
 from tests.amendments import go_to
 from tests.clock import SettableClock
-from tests.impacts import approve
+from tests.impacts import approve, plant_of_d15
 from tests.makers import D
 from tests.outside import OutsideStory, make_heat_treater
 
@@ -320,3 +320,16 @@ def test_an_amendment_that_took_effect_before_is_undone_for_pieces_that_finish_a
     assert (stop.made.reverts_id, stop.made.change_order_id) == (made.id, stop.change_order_id)
     assert [(row.column_name, row.new_text) for row in stop.made.changes if row.column_name] == [("spec_rev", "D")]
     assert (outside.link.status, outside.incidents) == (LinkStatus.AT_SUPPLIER, [])
+
+
+def test_pieces_that_left_without_a_flow_are_stopped_by_people(plant: Installation) -> None:
+    with plant.acting("system:arrange") as act:
+        change = plant_of_d15(act).change
+        link = act.session.scalars(select(OutsideLink).where(OutsideLink.at_supplier > 0)).one()
+        outside_watch.remember(act, link)
+        impact.compute(act, change)
+        approve(act, change)
+        assert outside_watch.look(act, link) == 1
+        told = [notice.subject for notice in act.session.scalars(select(Notice)) if link.number in notice.subject]
+        assert told
+        assert all("no process runs for it" in subject for subject in told)
