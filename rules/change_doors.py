@@ -61,7 +61,7 @@ def _items(speech: Speech) -> Iterator[Door]:
         sentence=sentence.format(what="one was inserted"),
     )  # fmt: skip
     yield Door(
-        name="guard_change_item_of_a_change_order_stays", table=items, event="UPDATE",
+        name="guard_change_item_of_a_change_order_stays", table=items, event="UPDATE", columns=tuple(rest),
         refused_when=(
             f"({changed}) AND (CASE OLD.change_type WHEN {quoted(CHANGE_ORDER.table.name)} THEN NOT {_in_writing('OLD', speech)} "
             f"WHEN {quoted(ADDENDUM.table.name)} THEN 1 = 1 ELSE 1 = 0 END)"

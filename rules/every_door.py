@@ -261,10 +261,16 @@ def _change_items(speech: Speech) -> Iterator[Door]:
         name="guard_change_item_is_frozen",
         table=table,
         event="UPDATE",
-        refused_when=(
-            f"({signed.format(row='OLD')} OR {signed.format(row='NEW')}) AND ({changed}) "
-            f"OR (OLD.applied_at IS NOT NULL AND {speech.differ('OLD.applied_at', 'NEW.applied_at')})"
-        ),
+        columns=tuple(rest),
+        refused_when=f"({changed}) AND ({signed.format(row='OLD')} OR {signed.format(row='NEW')})",
+        sentence="APPEND_ONLY: Expected a signed change item to stay as signed, and a used one used, but it was changed",
+    )
+    yield Door(
+        name="guard_change_item_is_used_once",
+        table=table,
+        event="UPDATE",
+        columns=("applied_at",),
+        refused_when=f"OLD.applied_at IS NOT NULL AND {speech.differ('OLD.applied_at', 'NEW.applied_at')}",
         sentence="APPEND_ONLY: Expected a signed change item to stay as signed, and a used one used, but it was changed",
     )
     yield Door(
