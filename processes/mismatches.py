@@ -69,8 +69,14 @@ def counts(session: Session) -> dict[str, dict[str, int]]:
     }
 
 
+AT_SUPPLIER = "at_supplier."
+"""How the field begins where pieces at a supplier's place are compared; the supplier's number follows."""
+
+
 def field_words(field: str) -> str:
     """Return a field as people call it, ``Billed price, line 3``."""
+    if field.startswith(AT_SUPPLIER):
+        return f"Pieces at {field.removeprefix(AT_SUPPLIER)}"
     place, _, name = field.rpartition(".")
     kind, _, number = place.partition(".")
     words = WORDS.get(name, name.replace("_", " ").capitalize())

@@ -205,7 +205,7 @@ def _discrepancies(session: Session, order: WorkOrder) -> list[Discrepancy]:
 def _open(
     act: Act, order: WorkOrder, place: Place, field: str, systems: str, before: Discrepancy | None
 ) -> Discrepancy:
-    ours, theirs = f"{place.linked:f}", f"{place.seen:f}"
+    ours, theirs = f"{place.linked.normalize():f}", f"{place.seen.normalize():f}"
     if before is None:
         before = Discrepancy(
             document_type=order.record_type, document_id=order.id, document_number=order.number, field=field,

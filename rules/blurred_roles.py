@@ -194,9 +194,8 @@ def stock_without_link(number: str, location: str, at_location: Decimal, at_supp
     """
     if at_location <= at_supplier:
         return []
-    sentence = (
-        f"Expected {at_supplier:,.2f} pcs of {number} at {location} by its links, but {at_location:,.2f} are there."
-    )
+    linked, seen = (f"{each.normalize():,f}" for each in (at_supplier, at_location))
+    sentence = f"Expected {linked} pieces of {number} at {location} by its links, but {seen} are there."
     return [
         Evidence(
             "STOCK_WITHOUT_LINK",

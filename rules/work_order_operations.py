@@ -14,6 +14,7 @@ from engine.errors import Effect, Finding
 from engine.record import Edit, Operation
 from records.actual import Actual, ActualKind
 from records.nonconformance import Nonconformance
+from records.outside import AWAY, LinkStatus, OutsideLink
 from records.part import process_words
 from records.resource import Resource
 from records.work_order import (
@@ -22,8 +23,12 @@ from records.work_order import (
     WorkOrderOperation,
     WorkOrderStatus,
 )
+from rules.flow_mode import lenient
 from rules.law import becomes, block, law, session_of, subject_of
 from rules.order_consistency import judge_start
+
+UNVERIFIED = (*AWAY, LinkStatus.RETURNED)
+"""Where a link stands while its pieces are away, or back and not verified."""
 
 
 @law("WO-STARTED", on=WorkOrderOperation)
@@ -114,6 +119,30 @@ def what_reaches_an_operation_left_the_one_before(edit: Edit) -> Iterator[Findin
         yield finding
 
 
+@law("WO-OUTSIDE", on=WorkOrderOperation)
+def what_was_done_outside_is_complete_when_it_is_verified(edit: Edit) -> Iterator[Finding]:
+    """B20 to B22: certificates and inspection come first, whoever reports the operation complete (CON-10)."""
+    operation = edit.record
+    if edit.operation is not Operation.UPDATE or not becomes(edit, "COMPLETE"):
+        return
+    session = session_of(edit)
+    waiting = session.scalars(select(OutsideLink).where(OutsideLink.operation_id == operation.id)).all()
+    found = [
+        block(
+            "CON-10",
+            f"Expected {link.number} to be verified before {operation.number} is complete, but it is "
+            f"{link.standing.value.lower().replace('_', ' ')}.",
+            subject_of(operation.work_order),
+            field=f"operations.{operation.op_no}",
+            owner="role:QA_ENG",
+            way_out="Verify its certificates and inspect what came back: the operation is then complete by itself.",
+        )
+        for link in waiting
+        if link.standing in UNVERIFIED
+    ]
+    yield from lenient(session, found, "outside_processing")
+
+
 def previous(operation: WorkOrderOperation) -> WorkOrderOperation | None:
     """Return the operation before, or None for the first."""
     earlier = [each for each in operation.work_order.operations if each.op_no < operation.op_no]
@@ -186,5 +215,6 @@ def a_complete_operation_opens_by_a_reversing_record(edit: Edit) -> Iterator[Fin
 LAWS = (
     a_special_process_needs_the_qualified_and_the_calibrated,
     what_reaches_an_operation_left_the_one_before,
+    what_was_done_outside_is_complete_when_it_is_verified,
     a_complete_operation_opens_by_a_reversing_record,
 )

@@ -81,12 +81,12 @@ def need_recorder(session: Session, visitor: Visitor, order: WorkOrder) -> None:
 
 
 def operation_acts(order: WorkOrder, operation: WorkOrderOperation) -> str:
-    """Return what may be reported on an operation now: ``start``, ``complete`` or nothing."""
+    """Return what may be reported on an operation now: ``start``, ``complete`` or nothing; outside work ends by its link."""
     if order.status not in OPEN:
         return ""
     if operation.status is OperationStatus.READY and operation.kind == "INTERNAL":
         return "start"
-    return "complete" if operation.status in (OperationStatus.STARTED, OperationStatus.RETURNED_PENDING) else ""
+    return "complete" if operation.status is OperationStatus.STARTED else ""
 
 
 def skipper(visitor: Visitor) -> str:

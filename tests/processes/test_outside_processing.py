@@ -11,7 +11,7 @@ from engine.act import Act, Installation
 from engine.errors import Conflict, RuleViolation
 from engine.instances import Instance, live_tokens
 from processes.outside_linking import link
-from processes.work_order_events import start_operation
+from processes.work_order_events import complete_operation, start_operation
 from processes.work_orders import complete as complete_work
 from records.invoice import HoldStatus, Invoice, InvoiceLine, MatchHold
 from records.nonconformance import Nonconformance
@@ -58,6 +58,9 @@ def test_a_certificate_of_another_revision_is_rejected_and_the_next_operation_st
     outside.ready().ship().take_back(24)
     with pytest.raises(Conflict):
         start_following(outside)
+    with pytest.raises(RuleViolation, match="to be verified before") as refusal:
+        complete_outside_operation(outside)
+    assert refusal.value.code == "CON-10"
     invoice = bill(outside, 24)
     assert [hold.code for hold in holds_of(outside, invoice)] == ["CERT"]
     assert outside.certify(spec_rev="C", event="cert-c").status.value == "REJECTED"
@@ -155,6 +158,13 @@ def start_following(outside: OutsideStory) -> None:
     """Let the MES start the operation after the outside one."""
     with outside.installation.acting("adapter:mes") as act:
         start_operation(act, act.session.get_one(WorkOrderOperation, outside.following().id), system="MES")
+
+
+def complete_outside_operation(outside: OutsideStory) -> None:
+    """Let the MES report the outside operation complete."""
+    with outside.installation.acting("adapter:mes") as act:
+        operation = act.session.get_one(WorkOrderOperation, outside.operation_id)
+        complete_operation(act, operation, good=D(24), system="MES")
 
 
 def test_pieces_that_are_away_when_the_approval_ends_wait_for_quality(outside: OutsideStory) -> None:

@@ -461,7 +461,7 @@ def test_pieces_at_a_supplier_without_a_link_are_found(work: Story) -> None:
     look(work)
     ((sentence, settled),) = blurred(work)
     assert sentence == (
-        "Expected 0.00 pcs of WO-W6 at QP-WIP (QuickPlate), as ERP sees it, by its links, but 6.00 are there."
+        "Expected 0 pieces of WO-W6 at QP-WIP (QuickPlate), as ERP sees it, by its links, but 6 are there."
     )
     assert not settled
     assert stock(work, 0, hours=-1) is False, "an older look says nothing"
@@ -491,7 +491,7 @@ def test_pieces_that_links_have_at_a_supplier_and_nobody_sees_are_a_discrepancy(
     clock.set(outside.clock() + dt.timedelta(hours=2))
     see(0, outside.clock() - dt.timedelta(minutes=1))
     found = outside.read(lambda session: session.scalars(wanted).one())
-    assert (found.ours, found.theirs, found.kind) == ("24.000000", "0.000000", DiscrepancyKind.MISSING)
+    assert (found.ours, found.theirs, found.kind) == ("24", "0", DiscrepancyKind.MISSING)
     clock.set(outside.clock() + dt.timedelta(hours=2))
     see(24, outside.clock())
     assert outside.read(lambda session: session.scalars(wanted).one().status) is DiscrepancyStatus.RESOLVED

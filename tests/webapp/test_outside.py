@@ -326,6 +326,10 @@ def test_more_than_left_goes_into_quarantine_as_a_nonconformance_of_the_link(
     """B17, CON-13: nothing moves; what is surplus is kept apart for quality."""
     outside.ready().ship()
     path, dock = f"/outside/{outside.link.id}", browse(sam)
+    receiving = f"/orders/{outside.link.order.id}/receive"
+    assert dock.get(f"{receiving}?line=1").location.endswith(f"{path}/return"), "our own pieces are no purchase"
+    booked = dock.post(receiving, {"line": "1", "quantity": "24", "event_id": "x"})
+    assert (booked.status_code, "counted in under" in dock.text) == (409, True)
     assert dock.post(f"{path}/return", {"event": "r", "good": "26"}).status_code == 409
     assert "Keep them apart" in dock.text
     assert outside.balance() == (24, 0, 0, 0, 0, 24)

@@ -9,9 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
 
-from engine.errors import Invalid, Refused
+from engine.errors import Conflict, Invalid, Refused
 from processes import receiving
 from processes.receiving import Delivery
+from records.outside import OutsideLink, links_of_line
 from records.purchase_order import FINAL, SENT, LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.receipt import (
     WAITING,
@@ -107,11 +108,18 @@ def receive(record_id: str) -> Page:
     """Book goods in against a line; every scan fills one more field. Sent twice with one form it counts once."""
     order = orders.find(reading(), record_id)
     if request.method != "POST":
-        return _show_form(order)
+        link = _link_away(reading(), order, request.args.get("line", ""))
+        if link is None:
+            return _show_form(order)
+        flash(
+            f"What comes on this line are our own pieces back from outside: count them in under {link.number}.", "warn"
+        )
+        return redirect(url_for("outside.take_back", record_id=link.id))
     try:
         with acting() as act:
             stored = orders.find(act.session, record_id)
             line, delivery = _delivery(stored)
+            _refuse_own_pieces(act.session, line)
             booking = receiving.book(act, line, delivery)
             first = booking.receipts[0]
     except Refused as refusal:
@@ -133,6 +141,23 @@ def _expected(session: Session) -> list[PurchaseOrderLine]:
         .options(selectinload(PurchaseOrderLine.order).selectinload(PurchaseOrder.supplier))
     )
     return list(session.scalars(wanted.order_by(PurchaseOrderLine.need_by, PurchaseOrderLine.id).limit(40)))
+
+
+def _link_away(session: Session, order: PurchaseOrder, line_no: str) -> OutsideLink | None:
+    """Return the link under which pieces of a line, or of the only line, are at the supplier, the oldest first."""
+    lines = [line for line in order.lines if str(line.line_no) == line_no or (not line_no and len(order.lines) == 1)]
+    return next((link for line in lines for link in links_of_line(session, line.id) if link.at_supplier), None)
+
+
+def _refuse_own_pieces(session: Session, line: PurchaseOrderLine) -> None:
+    """Refuse pieces that are counted under a link of outside work: booked here, its balance would never close. Raises: Conflict."""
+    link = _link_away(session, line.order, str(line.line_no))
+    if link is not None:
+        raise Conflict(
+            f"Expected what comes on {line.number} to be counted in under {link.number}, where {link.at_supplier.normalize():f} "
+            f"{link.uom} are away, but it was typed here; take the pieces back on the page of {link.number}",
+            code="BALANCE_OPEN", record=(link.record_type, link.id),
+        )  # fmt: skip
 
 
 def _today() -> Any:
