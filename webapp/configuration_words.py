@@ -29,10 +29,8 @@ def sentences_of(session: Session, row: AuditEvent) -> list[str]:
 def _of_table(session: Session, name: str, old: str | None, new: str) -> list[str]:
     before = session.get(RuleTableVersion, (name, old)) if old is not None else None
     after = session.get(RuleTableVersion, (name, new))
-    if after is None:
+    if before is None or after is None:
         return []
-    if before is None:
-        return ["the first version that is kept"]
     path = f"{name}{TABLE}"
     return _told((path, before.content), (path, after.content))
 
