@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from engine.stored.task import Task
 from records.change_order import ChangeOrder
 from records.change_request import ChangeRequest
 from records.part import PartRevision, RevisionStatus
@@ -56,6 +57,23 @@ def test_anyone_asks_and_engineering_carries_the_request_into_an_order(
     assert "drawing rev" in page.get("/changes/CO-000001?tab=changes").text
     for tab in ("summary", "impact", "route", "history"):
         assert page.get(f"/changes/{order.id}?tab={tab}").status_code == 200
+    said = {"effectivity_kind": "NEXT_BUILD", "type": "DOCUMENT", "fai": "DELTA", "is_training_required": "true"}
+    assert page.post(f"/changes/{order.id}/content", said).status_code == 303
+    order = one(story, ChangeOrder)
+    assert (order.effectivity_kind, order.type, order.fai, order.is_training_required) == (
+        *list(said.values())[:3],
+        True,
+    )
+    assert page.post(f"/changes/{order.id}/content", said | {"effectivity_kind": "DATE"}).status_code == 422
+    shown = page.get(f"/changes/{order.id}").text
+    assert "What happens now" in shown
+    assert "C4, technical major; first article of what changes; people are trained" in shown
+    task_id = story.read(
+        lambda session: session.scalars(select(Task.id).where(Task.element_id == "write_change")).one()
+    )
+    review = page.get(f"/tasks/{task_id}").text
+    assert "What it changes and touches" in review
+    assert "first article of what changes" in review
     assert "CO-000001" in page.get("/changes").text
     assert "CR-000001" in page.get("/change-requests").text
 

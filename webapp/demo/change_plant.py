@@ -188,7 +188,7 @@ def _order(
     number, pieces, price = ordered
     order = PurchaseOrder(
         proposal_no=f"PF-{number[3:]}", type=PurchaseType.STANDARD, site_id=site.id, supplier_id=supplier.id,
-        supplier_site=supplier.sites[0], buyer_id="bea", currency="USD", fx_rate=D(1), order_date=act.now.date(),
+        supplier_site=supplier.sites[0], buyer_id="lena", currency="USD", fx_rate=D(1), order_date=act.now.date(),
         payment_term="Net 30", ship_to=site.name, bill_to=site.name, status=OrderStatus.DRAFT,
         origin=Origin.LOCKSTEP,
     )  # fmt: skip
