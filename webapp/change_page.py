@@ -105,7 +105,7 @@ def values_of(session: Session, order: ChangeOrder) -> View:
         else _difference(session, item, _standing(item)) if item.table_name == TableInForce.__tablename__
         else _row_difference(session, item, coming.get(item.row_id) or row_of(item.old_text))
         for item in items
-        if item.column_name != "part_revision_id" or item.operation is Operation.UPDATE
+        if item.operation is not Operation.INSERT or (item.column_name != "part_revision_id" and item.new_text)
     ]  # fmt: skip
     return view_of(Redline(tuple(found)), prefix="value")
 
