@@ -275,8 +275,10 @@ def _content(form: Mapping[str, str]) -> dict[str, Any]:
 def _class(form: Mapping[str, str]) -> OrderClass:
     given = form.get("change_class", "")
     if given not in set(OrderClass):
+        missing = {name: "is required" for name in ("title", "reason") if not form.get(name, "").strip()}
         raise Invalid(
-            f"Expected one of {', '.join(OrderClass)}, but found {given[:40]!r}", {"change_class": "Choose one"}
+            f"Expected one of {', '.join(OrderClass)}, but {f'found {given[:40]!r}' if given else 'none is chosen'}",
+            missing | {"change_class": "Choose one"},
         )
     return OrderClass(given)
 
