@@ -34,6 +34,7 @@ def receive_pieces(
             quantity=movement.quantity * link.conversion_factor, event_id=movement.event_id, system=SYSTEM,
             packing_slip=packing_slip, received_on=movement.moved_on, location=location, revision_on_label=revision,
             lot=movement.lots[0] if movement.lots else "", serials=tuple(each.serial for each in movement.serials),
+            link_id=link.id,
         )  # fmt: skip
         book(act, link.order_line, delivery)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Conflict, Invalid, RuleViolation
@@ -20,6 +21,7 @@ from processes.matching import rematch_line
 from processes.order_progress import lock, order_key, outstanding, settle_statuses, tell_flow, watch
 from records.money import EXACT
 from records.numbering import next_number
+from records.outside import OutsideLink, links_of_line
 from records.person import User
 from records.purchase_order import SENT, LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.receipt import (
@@ -48,7 +50,7 @@ class Delivery:
 
     quantity: in ``uom``, the line's unit when not given. received_on: site-local, today when not given. revision_on_label: as
     read from the goods, None when nobody read it. system, event_id: the same pair is the same delivery. performer: who received
-    it as another system says; the acting person otherwise.
+    it as another system says; the acting person otherwise. link_id: of the outside work whose pieces came back, counted there.
     """
 
     quantity: Decimal
@@ -63,6 +65,7 @@ class Delivery:
     heat: str = ""
     serials: tuple[str, ...] = ()
     performer: str = ""
+    link_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,8 @@ def book(act: Act, order_line: PurchaseOrderLine, delivery: Delivery) -> Booking
     """Book a delivery: a receipt for what was ordered, a second one in quarantine for what is over tolerance.
 
     Raises: Invalid for a quantity, unit or serials that cannot be; Forbidden for people who do not receive; RuleViolation SOD-3
-    for the buyer; Conflict when the order takes no goods, or another system booked the same packing slip. The same event again
-    returns what it became and moves nothing.
+    for the buyer; Conflict when the order takes no goods, another system booked the same packing slip, or the pieces are our own
+    and away under a link (BALANCE_OPEN). The same event again returns what it became and moves nothing.
     """
     role_for(act, RECEIVERS, to="book goods in")
     quantity = _in_line_units(order_line, delivery)
@@ -106,6 +109,8 @@ def book(act: Act, order_line: PurchaseOrderLine, delivery: Delivery) -> Booking
     if known:
         return Booking(tuple(known), is_repeat=True)
     _refuse_closed(order, order_line)
+    if not delivery.link_id:
+        _refuse_own_pieces(act.session, order_line)
     _refuse_second_system(act, order_line, delivery)
     watch(act, order)
     shares = _split(act, order_line, quantity)
@@ -302,6 +307,22 @@ def _refuse_closed(order: PurchaseOrder, line: PurchaseOrderLine) -> None:
         raise Conflict(
             f"Expected line {line.number} to be open, but it is {line.status}; send the goods back or call the buyer",
             code="ORDER_NOT_OPEN", record=about,
+        )  # fmt: skip
+
+
+def link_away(session: Session, line: PurchaseOrderLine) -> OutsideLink | None:
+    """Return the link under which pieces of a line are at the supplier, the oldest first."""
+    return next((link for link in links_of_line(session, line.id) if link.at_supplier), None)
+
+
+def _refuse_own_pieces(session: Session, line: PurchaseOrderLine) -> None:
+    """Refuse pieces that are counted under a link of outside work: booked here, its balance would never close. Raises: Conflict."""
+    link = link_away(session, line)
+    if link is not None:
+        raise Conflict(
+            f"Expected what comes on {line.number} to be counted in under {link.number}, where {plain(link.at_supplier)} {link.uom} "
+            f"are away, but it was booked on the order line; take the pieces back on the page of {link.number}",
+            code="BALANCE_OPEN", record=(link.record_type, link.id),
         )  # fmt: skip
 
 

@@ -9,12 +9,13 @@ from sqlalchemy import func, select
 
 from engine.act import Installation
 from processes.genealogy_gaps import GapKind, gaps_of
+from processes.goods_files import bring_receipts
 from records.certificate import Certificate
 from records.invoice import Invoice, Payable
 from records.lot import Lot
 from records.nonconformance import Nonconformance
 from records.outside import OutsideMovement, OutsideSerial
-from records.purchase_order import PurchaseOrderLine
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Receipt
 from records.work_order import WorkOrderOperation
 from tests.clock import SettableClock
@@ -173,6 +174,27 @@ def test_one_return_told_by_two_callers_under_one_event_counts_once(calling: Cal
     before, balance = stand(outside.installation), outside.balance()
     assert calling("adapter:edi").post(path, {"event_id": "asn-7", "good": "20"}).status_code == 200
     assert calling(rita).post(path, {"event_id": "asn-9", "good": "1"}).status_code == 403
+    assert (stand(outside.installation), outside.balance()) == (before, balance)
+
+
+@ready_link
+def test_our_own_pieces_are_counted_in_under_their_link_and_by_no_door_on_the_order_line(
+    browse: People, calling: Calling, outside: OutsideStory
+) -> None:
+    outside.ready(24).ship(24)
+    before, balance, line = stand(outside.installation), outside.balance(), outside.link.order_line
+    body = {"order_id": line.order_id, "line_no": line.line_no, "quantity": "20", "event_id": "e-1"}
+    told = calling("adapter:erp").post("/receipts", body | {"system": "ERP", "packing_slip": "NS-1"})
+    assert (told.status_code, told.json["code"]) == (409, "BALANCE_OPEN")
+    page = browse(sam)
+    typed = {"line": str(line.line_no), "quantity": "20", "packing_slip": "NS-1", "event_id": "form-1"}
+    assert page.post(f"/orders/{line.order_id}/receive", typed).status_code == 409
+    assert outside.link.number in page.text
+    number = outside.read(lambda session: session.get_one(PurchaseOrder, line.order_id).po_no)
+    file = f"order,line_no,quantity,event_id,packing_slip\n{number},{line.line_no},20,f-1,NS-1\n".encode()
+    with outside.installation.acting("adapter:erp") as act:
+        report = bring_receipts(act, file)
+    assert (report.recorded, "are away" in report.problems[0][1]) == (0, True)
     assert (stand(outside.installation), outside.balance()) == (before, balance)
 
 

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
 
-from engine.errors import Conflict, Invalid, Refused
+from engine.errors import Invalid, Refused
 from processes import receiving
 from processes.receiving import Delivery
-from records.outside import OutsideLink, links_of_line
+from records.outside import OutsideLink
 from records.purchase_order import FINAL, SENT, LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.receipt import (
     WAITING,
@@ -119,7 +119,6 @@ def receive(record_id: str) -> Page:
         with acting() as act:
             stored = orders.find(act.session, record_id)
             line, delivery = _delivery(stored)
-            _refuse_own_pieces(act.session, line)
             booking = receiving.book(act, line, delivery)
             first = booking.receipts[0]
     except Refused as refusal:
@@ -144,20 +143,9 @@ def _expected(session: Session) -> list[PurchaseOrderLine]:
 
 
 def _link_away(session: Session, order: PurchaseOrder, line_no: str) -> OutsideLink | None:
-    """Return the link under which pieces of a line, or of the only line, are at the supplier, the oldest first."""
+    """Return the link under which pieces of a line, or of the only line, are at the supplier."""
     lines = [line for line in order.lines if str(line.line_no) == line_no or (not line_no and len(order.lines) == 1)]
-    return next((link for line in lines for link in links_of_line(session, line.id) if link.at_supplier), None)
-
-
-def _refuse_own_pieces(session: Session, line: PurchaseOrderLine) -> None:
-    """Refuse pieces that are counted under a link of outside work: booked here, its balance would never close. Raises: Conflict."""
-    link = _link_away(session, line.order, str(line.line_no))
-    if link is not None:
-        raise Conflict(
-            f"Expected what comes on {line.number} to be counted in under {link.number}, where {link.at_supplier.normalize():f} "
-            f"{link.uom} are away, but it was typed here; take the pieces back on the page of {link.number}",
-            code="BALANCE_OPEN", record=(link.record_type, link.id),
-        )  # fmt: skip
+    return next((link for line in lines if (link := receiving.link_away(session, line))), None)
 
 
 def _today() -> Any:
