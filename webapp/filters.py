@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -203,10 +204,17 @@ def install(app: Flask) -> None:
         words=formats.words,
     )
     app.jinja_env.globals.update(
-        asset=asset, form_proof=form_proof, idle_minutes=idle_minutes, navigation=navigation,
+        asset=asset, form_proof=form_proof, own_id=own_id, idle_minutes=idle_minutes, navigation=navigation,
         whole_histories={*KINDS, "instance"},
     )  # fmt: skip
     app.context_processor(_page_values)
+
+
+def own_id(name: str) -> str:
+    """Return an id for a field of a page: its name, and counted on where several forms of one page ask for the same."""
+    seen = g.setdefault("field_ids", Counter())
+    seen[name] += 1
+    return name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
 def idle_minutes() -> int:

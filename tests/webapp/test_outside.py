@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 from sqlalchemy import select
@@ -183,6 +184,19 @@ def test_scanned_serial_numbers_are_counted_and_strangers_refused(browse: People
     assert "B9 did not" in browser.text
     assert browser.post(f"{path}/return", {"event": "r", "serials": "A1\nA2", "scrap_serials": "A3"}).status_code == 303
     assert outside.balance() == (3, 2, 1, 0, 0, 0)
+
+
+@ready_link
+def test_every_field_of_a_page_with_several_forms_has_an_id_and_a_label_of_its_own(
+    browse: People, outside: OutsideStory
+) -> None:
+    outside.ready().ship()
+    dock = browse(sam)
+    page = dock.get(f"/outside/{outside.link.id}").text
+    ids = re.findall(r'\bid="(field-[^"]+)"', page)
+    assert len(ids) > len({each.rsplit("-", 1)[0] if each[-1].isdigit() else each for each in ids})
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'<label for="(field-[^"]+)"', page)) == set(ids)
 
 
 @ready_link
