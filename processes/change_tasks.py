@@ -35,7 +35,9 @@ from records.impact import (
     rows_of,
 )
 from records.outside import OutsideLink
+from records.purchase_order import PurchaseOrder
 from records.work_order import WorkOrder
+from rules.amending import is_amended_here
 from rules.impact_rules import kinds_for, legal, task_rule
 
 OURS = frozenset({TaskKind.UPDATE_BOM, TaskKind.AMEND_PO, TaskKind.CHANGE_WO, TaskKind.MOVE_STOCK})
@@ -306,6 +308,8 @@ def _for_document(session: Session, kind: TaskKind, pairs: Sequence[tuple[Affect
     name = row.native_ref.partition("/")[0] if kind is TaskKind.AMEND_PO else row.native_ref
     due = min((each.due_on for _, each in pairs if each.due_on is not None), default=None)
     is_ours = kind in OURS and all(change_carrying.can(each.target, each.disposition) for _, each in pairs)
+    if kind is TaskKind.AMEND_PO and not is_amended_here(session.get_one(PurchaseOrder, about_id)):
+        is_ours, said = False, f"{said}. {name} was approved elsewhere: amend it there, and show its new revision"
     return Planned(kind, said, (about_type, about_id, name), is_ours, first.owner, due)
 
 

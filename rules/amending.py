@@ -178,9 +178,14 @@ def refuse_impossible(order: PurchaseOrder, classified: Sequence[Classified]) ->
         )
 
 
+def is_amended_here(order: PurchaseOrder) -> bool:
+    """Whether an order was approved in Lockstep, so that it is amended here; others are amended where they were approved."""
+    return order.approved_hash is not None
+
+
 def refuse_status(order: PurchaseOrder) -> None:
     """Refuse an order that takes no amendment now. Raises: Conflict UNCONTROLLED_CHANGE."""
-    if order.approved_hash is None:
+    if not is_amended_here(order):
         sentence = f"Expected an order that was approved in Lockstep, but {order.number} was approved elsewhere. Amend it there."
     elif order.status is OrderStatus.ON_HOLD:
         sentence = (

@@ -19,7 +19,7 @@ from processes.impact import Share
 from processes.impact_query import SOURCES, Found, SourceUnavailable
 from processes.impact_watch import watch_impact
 from records.change_order import ChangeOrder, ChangeOrderStatus
-from records.change_task import TaskKind, TaskStatus
+from records.change_task import ChangeTask, TaskKind, TaskStatus
 from records.impact import AffectedOrder, Disposition, ImpactTarget, PieceState, RowStatus
 from records.lot import Lot
 from records.notice import Notice
@@ -32,7 +32,7 @@ from rules.validation import judge_issue
 from rules.work_order_release import judge_release
 from tests import makers
 from tests.clock import SettableClock
-from tests.impacts import approve, dispose_d15, grid, plant_of_d15
+from tests.impacts import WORDS, approve, dispose_d15, grid, plant_of_d15
 from tests.makers import D
 
 LATER = dt.timedelta(days=40)
@@ -348,6 +348,33 @@ def test_converted_work_is_planned_back_by_the_operations_that_it_came_from(plan
             assert (task.status, done.part_revision_id) == (TaskStatus.UNDONE, made.before.id)
             assert [each.description for each in done.operations] == ["Mill", "Inspect"]
         assert [each.done_ref for each in changed] == ["WO-7001-2", "WO-7002-1"]
+
+
+def test_an_order_that_another_system_approved_is_amended_there_by_its_owner(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        makers.make_order_to_receive(act, (made.before, 20, "4.00"), po_no="PO-5013")
+        impact.compute(act, made.change)
+        impact.freeze(act, made.change)
+        rows = grid(act, made.change)
+        (theirs,) = [row for row in rows if row.native_ref.startswith("PO-5013")]
+        for row, word in zip([row for row in rows if row is not theirs], WORDS, strict=True):
+            impact.dispose(act, row, word, owner="role:PLANNER")
+        impact.dispose(act, theirs, Disposition.AMEND, owner="role:BUYER")
+        for area, _ in impact.lanes_of(act.session, made.change):
+            impact.assess(act, made.change, area, answer="IMPACT", text="Looked at")
+        approve(act, made.change)
+        tasks = change_tasks.plan_tasks(act, made.change)
+    amended = {task.target_ref: task for task in tasks if task.kind is TaskKind.AMEND_PO}
+    assert {ref: task.is_ours for ref, task in amended.items()} == {"PO-5010": True, "PO-5011": True, "PO-5013": False}
+    with plant.acting("user:bea") as act:
+        change_tasks.carry_out(act, act.session.get_one(ChangeTask, tasks[0].id))
+        task = act.session.get_one(ChangeTask, amended["PO-5013"].id)
+        assert (task.owner, "amend it there" in task.words) == ("role:BUYER", True)
+        with pytest.raises(Invalid, match="Expected evidence"):
+            change_tasks.carry_out(act, task)
+        change_tasks.carry_out(act, task, evidence="Revision 2 of PO-5013 in the ERP")
+        assert (task.status, task.failure) == (TaskStatus.DONE, "")
 
 
 def test_a_persons_task_takes_evidence_and_keeps_its_hash(plant: Installation) -> None:
