@@ -28,10 +28,14 @@ from tests import postgres_server
 
 @dataclass(frozen=True)
 class Template:
-    """What a fresh database starts from. build: fills an empty database at a URL, and leaves it without connections."""
+    """What a fresh database starts from.
+
+    build: goes on at a URL from what ``base`` left there, an empty database without one, and leaves it without connections.
+    """
 
     name: str
     build: Callable[[str], None]
+    base: Template | None = None
 
 
 class Databases:
@@ -68,7 +72,14 @@ class Databases:
         kind: sqlite or postgresql. template: without one, the whole schema, as an installation gets it.
         """
         wanted = template or SCHEMA
-        with self._fresh_sqlite(wanted) if kind == "sqlite" else self._fresh_postgresql(wanted) as url:
+        if kind == "sqlite":
+            path = self._sqlite_copy_of(self._sqlite_template(wanted))
+            try:
+                yield f"sqlite:///{path}"
+            finally:
+                _remove_sqlite(path)
+            return
+        with self._postgresql_copy_of(self._postgresql_template(wanted)) as url:
             yield url
 
     @contextmanager
@@ -84,37 +95,40 @@ class Databases:
         with self._postgresql_copy_of("template0") as url:
             yield url
 
-    @contextmanager
-    def _fresh_sqlite(self, wanted: Template) -> Iterator[str]:
+    def _sqlite_template(self, wanted: Template) -> Path:
+        """Return the file of a template, building it on the first call; who comes meanwhile waits."""
         template = self.folder / f"template_{wanted.name}.db"
+        base = self._sqlite_template(wanted.base) if wanted.base else None
         with self._locked(f"sqlite-{wanted.name}"):
             if not template.exists():
                 part = self.folder / f"template_{wanted.name}.part.db"
+                if base is not None:
+                    shutil.copyfile(base, part)
                 wanted.build(f"sqlite:///{part}")
                 _gather_sqlite(part)
                 part.rename(template)
+        return template
+
+    def _sqlite_copy_of(self, template: Path) -> Path:
         path = self._sqlite_path()
         shutil.copyfile(template, path)
-        try:
-            yield f"sqlite:///{path}"
-        finally:
-            _remove_sqlite(path)
+        return path
 
     def _sqlite_path(self) -> Path:
         return self.folder / f"test_{uuid.uuid4().hex[:12]}.db"
 
-    @contextmanager
-    def _fresh_postgresql(self, wanted: Template) -> Iterator[str]:
-        name = f"lockstep_template_{wanted.name}"
-        with self._locked("postgresql"):
-            maintenance, built = self._server_url(), self.folder / f"postgresql-{wanted.name}"
+    def _postgresql_template(self, wanted: Template) -> str:
+        """Return the name of a template, building it on the first call; who asks for another one does not wait."""
+        name, built = f"lockstep_template_{wanted.name}", self.folder / f"postgresql-{wanted.name}"
+        base = self._postgresql_template(wanted.base) if wanted.base else "template0"
+        maintenance = self.postgresql_url()
+        with self._locked(f"postgresql-{wanted.name}-building"):
             if not built.exists():
                 self._maintain(maintenance, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-                self._maintain(maintenance, f"CREATE DATABASE {name} TEMPLATE template0")
+                self._maintain(maintenance, f"CREATE DATABASE {name} TEMPLATE {base}")
                 wanted.build(_with_database(maintenance, name))
                 built.touch()
-        with self._postgresql_copy_of(name) as url:
-            yield url
+        return name
 
     @contextmanager
     def _postgresql_copy_of(self, template: str) -> Iterator[str]:

@@ -29,7 +29,6 @@ from engine.stored.task import Task, TaskState
 from engine.stored.wait import Incident, IncidentState, Timer
 from engine.waiting import wait_sentence
 from engine.worker import run_until_idle
-from migrations import migrate
 from processes import requisition_to_po
 from processes.bundle import bundle_files
 from records.demo_people import Member
@@ -40,7 +39,7 @@ from records.signature import Signature
 from records.supplier import Supplier
 from tests.clock import SettableClock
 from tests.conftest import folders_under
-from tests.databases import Template
+from tests.databases import SCHEMA, Template
 from tests.makers import (
     make_approval,
     make_cast,
@@ -287,11 +286,10 @@ def open_plant(installation: Installation, *, has_erp: bool = False) -> None:
         deploy_all(act, bundle_files())
 
 
-def _settled(name: str, begin: Callable[[Installation, SettableClock], Any]) -> Template:
+def settled(name: str, begin: Callable[[Installation, SettableClock], Any], base: Template) -> Template:
     """Return the template of a house in which something has happened at 2026-11-22 15:00 UTC; built once per test run."""
 
     def build(url: str) -> None:
-        migrate(url)
         with TemporaryDirectory() as folder:
             house = wire(url, settings=folders_under(Path(folder)), clock=(clock := SettableClock()))
             try:
@@ -299,17 +297,12 @@ def _settled(name: str, begin: Callable[[Installation, SettableClock], Any]) -> 
             finally:
                 house.database.dispose()
 
-    return Template(name, build)
+    return Template(name, build, base)
 
 
-def plant_with(name: str, begin: Callable[[Story], Any] = lambda story: None) -> Template:
+def plant_with(name: str, begin: Callable[[Story], Any]) -> Template:
     """Return the template of a plant in which something has happened."""
-
-    def open_and_begin(house: Installation, clock: SettableClock) -> None:
-        open_plant(house)
-        begin(Story(house, clock))
-
-    return _settled(name, open_and_begin)
+    return settled(name, lambda house, clock: begin(Story(house, clock)), PLANT)
 
 
 def _people(house: Installation, _clock: SettableClock) -> None:
@@ -318,11 +311,11 @@ def _people(house: Installation, _clock: SettableClock) -> None:
         make_cast(act)
 
 
-PLANT = plant_with("plant")
-"""The plant that stories happen in."""
-
-CAST = _settled("cast", _people)
+CAST = settled("cast", _people, SCHEMA)
 """A site and its people, and nothing else."""
+
+PLANT = settled("plant", lambda house, _clock: open_plant(house), CAST)
+"""The plant that stories happen in."""
 
 
 def _default_supplier(act: Act) -> Supplier:

@@ -29,7 +29,7 @@ def test_a_requisition_becomes_an_acknowledged_order(sign_in: Callable[..., Page
     write_requisition(page, needed=live.clock().date() + dt.timedelta(days=60))
     expect(page.get_by_role("heading", level=1)).to_contain_text("REQ-")
     number = page.get_by_role("heading", level=1).inner_text()
-    expect(page.locator("main")).to_contain_text("Ella Novak, Quinn Harper")
+    expect(page.locator("main")).to_contain_text("Ella Novak, Mina Torres, Quinn Harper")
 
     for member in (quinn, ella, lena):
         page = sign_in(member)

@@ -204,7 +204,7 @@ def test_a_change_is_told_by_the_items_that_people_sign(plant: Installation, dra
         assert [one.sentence for one in found] == [
             f"Purchase order line {line.number}: part revision was P-901/B, and is now P-906/B.",
             f"Purchase order line {line.number}: quantity was 5 EA, and is now 6 EA.",
-            "Part revision P-901/B: status was RELEASED, and is now SUPERSEDED.",
+            "Part revision P-901/B: status was released, and is now superseded.",
         ]
         assert {one.why for one in found} == {"Class C4"}
 
