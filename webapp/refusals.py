@@ -43,7 +43,7 @@ TITLES: dict[type[Refused], Advice] = {
     ),
     Forbidden: Advice("This is not yours to do", "The page of the document says whose turn it is.", "lock"),
     Conflict: Advice(
-        "Somebody or something was faster",
+        "As things stand, this cannot be",
         "Nothing was written. Open the page again to see how it stands now.",
         "clock",
     ),
