@@ -65,7 +65,7 @@ KINDS: Mapping[type[Refused], tuple[str, str]] = {
     NotFound: ("not-found", "There is no such thing, or it is not yours to see"),
     Forbidden: ("forbidden", "Not yours to do"),
     Stale: ("stale", "It changed since you saw it"),
-    Conflict: ("conflict", "Somebody or something was faster"),
+    Conflict: ("conflict", "As things stand, this cannot be"),
     RuleViolation: ("rule-violation", "A rule refuses this"),
     Unauthenticated: ("unauthenticated", "Nobody is known to ask"),
     Malformed: ("malformed", "The body cannot be read"),
