@@ -88,6 +88,6 @@ def vote_there(story: Story, person: str, meeting_id: str, number: str, verdict:
 
 
 def agenda(story: Story, meeting_id: str) -> dict[str, tuple[ItemStatus, Outcome | None]]:
-    return story.read(  # type: ignore[no-any-return]
+    return story.read(
         lambda session: {one.number: (one.status, one.outcome) for one in session.get_one(Meeting, meeting_id).agenda}
     )

@@ -171,7 +171,7 @@ class Change:
             wanted = select(PurchaseOrderAmendment).order_by(PurchaseOrderAmendment.number)
             return [one.id for one in session.scalars(wanted) if not numbers or one.order.number in numbers]
 
-        return self.story.read(find)  # type: ignore[no-any-return]
+        return self.story.read(find)
 
     def verify(self, person: str = "quinn") -> Change:
         """Let quality verify it."""
@@ -190,7 +190,7 @@ class Change:
                 f"{task.kind} {task.status}" + (f": {task.failure}" if task.status == "FAILED" else "")
                 for task in change_tasks.tasks_of(session, session.get_one(ChangeOrder, self.order.id))
             ]
-        )  # type: ignore[no-any-return]
+        )
 
     def _as_any(self, task: Task) -> None:
         able = [person for code in roles_of(task) for person in (DOERS.get(code), DEPUTIES.get(code)) if person]

@@ -18,7 +18,7 @@ _create_engine = database.create_engine
 
 def share() -> None:
     """Let every engine of this process that the house opens share the dialect of its kind, and what was compiled for it."""
-    database.create_engine = _create_sharing  # type: ignore[assignment]
+    database.create_engine = _create_sharing
 
 
 def _create_sharing(url: str, **options: Any) -> Engine:

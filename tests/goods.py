@@ -147,7 +147,7 @@ class Dock:
     def fresh(self, record: Found) -> Found:
         """Read a record as it is now."""
         with self.house.reading() as session:
-            return session.get_one(type(record), record.id)  # type: ignore[attr-defined]
+            return session.get_one(type(record), record.id)
 
     @property
     def receipts(self) -> list[Receipt]:

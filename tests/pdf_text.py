@@ -41,7 +41,7 @@ def _add_packed(bodies: dict[int, bytes], streams: dict[int, bytes]) -> None:
     for number, body in list(bodies.items()):
         if b"/ObjStm" not in body:
             continue
-        content, first = streams[number], int(re.search(rb"/First (\d+)", body)[1])  # type: ignore[index]
+        content, first = streams[number], int(re.search(rb"/First (\d+)", body)[1])
         heads = [int(word) for word in content[:first].split()]
         places = list(zip(heads[::2], heads[1::2], strict=True))
         for (inner, start), following in zip(places, [*[at for _, at in places[1:]], len(content)], strict=True):

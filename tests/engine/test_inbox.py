@@ -54,7 +54,7 @@ def fill(plant: Plant, count: int = 12, role: str = "PUR_MGR", prefix: str = "PR
 
 def page(plant: Plant, who: str = "max", **more: object) -> Page:
     with plant.reading() as session:
-        return inbox.page(session, who, **{"box": "groups", **more})  # type: ignore[arg-type]
+        return inbox.page(session, who, **{"box": "groups", **more})
 
 
 def keys(found: Page) -> list[str]:

@@ -23,7 +23,7 @@ SIGNAL = '<bpmn:signal id="g" name="stop-all" />'
 
 def publish(plant: Plant, key: str = "PO-1", **more: object) -> Publication:
     with plant.installation.acting("adapter:erp") as act:
-        return messages.publish(act, "goods-receipt", correlation_key=key, **more)  # type: ignore[arg-type]
+        return messages.publish(act, "goods-receipt", correlation_key=key, **more)
 
 
 def test_a_message_moves_the_instance_that_waits_for_its_key(plant: Plant) -> None:

@@ -258,5 +258,5 @@ def test_what_was_paid_is_written_once(plant: Installation) -> None:
     dock.book(100)
     dock.bill(100)
     with pytest.raises(RuleViolation) as refusal, plant.acting("system:x") as act:
-        act.session.connection().execute(Payable.__table__.update().values(quantity=D(1)))  # type: ignore[attr-defined]
+        act.session.connection().execute(Payable.__table__.update().values(quantity=D(1)))
     assert refusal.value.code == "APPEND_ONLY"

@@ -43,7 +43,7 @@ def lose(outside: OutsideStory, quantity: int, follow_up: str | None, *, event: 
 
 def losses(outside: OutsideStory) -> list[OutsideLoss]:
     def ask(session: object) -> list[OutsideLoss]:
-        found = list(session.scalars(select(OutsideLoss).order_by(OutsideLoss.number)))  # type: ignore[attr-defined]
+        found = list(session.scalars(select(OutsideLoss).order_by(OutsideLoss.number)))
         for each in found:
             assert (each.work_order.number, each.replacement and each.replacement.operations) is not None
         return found

@@ -370,7 +370,7 @@ def test_no_door_accepts_goods_without_inspection_or_certificate(plant: Installa
         with pytest.raises(RuleViolation), plant.acting("system:x") as act:
             setattr(act.session.get_one(Receipt, receipt.id), column, ReceiptStatus.ACCEPTED)
     with pytest.raises(RuleViolation) as refusal, plant.acting("system:x") as act:
-        act.session.connection().execute(Receipt.__table__.update().values(status="ACCEPTED"))  # type: ignore[attr-defined]
+        act.session.connection().execute(Receipt.__table__.update().values(status="ACCEPTED"))
     assert refusal.value.code in {"INSPECTION", "CERT"}
 
 
@@ -381,5 +381,5 @@ def test_no_door_sets_a_counted_quantity(plant: Installation, column: str) -> No
         setattr(act.session.get_one(PurchaseOrderLine, dock.line_id), column, D(0) if column == "x" else D(1))
     table = PurchaseOrderLine.__table__
     with pytest.raises(RuleViolation) as by_statement, plant.acting("system:x") as act:
-        act.session.connection().execute(table.update().where(table.c.id == dock.line_id).values({column: D(1)}))  # type: ignore[attr-defined]
+        act.session.connection().execute(table.update().where(table.c.id == dock.line_id).values({column: D(1)}))
     assert {by_record.value.code, by_statement.value.code} == {"COUNTED"}

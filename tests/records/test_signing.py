@@ -201,7 +201,7 @@ def test_nobody_signs_for_somebody_else_or_about_nothing(house: Installation, or
         with pytest.raises(kind), house.acting("user:lena") as act:  # an act is a block
             PasswordSigner().sign(act, wrong, SignatureRequest("APPROVED", PASSWORD, "lena"))
     with pytest.raises(Forbidden), house.acting("system:timer") as act:
-        PasswordSigner().sign(act, decision(order_id, None), SignatureRequest("APPROVED", PASSWORD, "lena"))  # type: ignore[arg-type]
+        PasswordSigner().sign(act, decision(order_id, None), SignatureRequest("APPROVED", PASSWORD, "lena"))
 
 
 @pytest.mark.part11("11.100(c)", "11.10(i)", "11.10(j)")

@@ -167,7 +167,7 @@ def walk_back(at: Connection, one: Target) -> None:
     if "status" not in document.c or one.mapped is Definition:
         raise NotADoor
     guarded = BY_TABLE[document.name]
-    at.execute(update(document).values(status=guarded.drafts[0]).where(document.c.id == key))  # type: ignore[union-attr]  # a document
+    at.execute(update(document).values(status=guarded.drafts[0]).where(document.c.id == key))  # a document
     core(at, one)
 
 

@@ -37,7 +37,7 @@ def sheet(outside: OutsideStory) -> str:
 
     def ask(session: object) -> bytes:
         wanted = select(OutsideMovement).order_by(OutsideMovement.id.desc()).limit(1)
-        return packing_list_pdf(session, session.scalars(wanted).one())  # type: ignore[arg-type, attr-defined]
+        return packing_list_pdf(session, session.scalars(wanted).one())
 
     return words_of(outside.read(ask))
 

@@ -90,7 +90,7 @@ def test_minutes_print_the_chair_and_every_voter(story: Story, browse: People) -
             step(act, act.session.get_one(Meeting, meeting_id))
 
     def vote(act: Act, held: Meeting) -> None:
-        cast(act, meetings.target_of(act.session, held.agenda[0]), "approve")  # type: ignore[arg-type]
+        cast(act, meetings.target_of(act.session, held.agenda[0]), "approve")
 
     within(olga, meetings.open_meeting)
     for member in (quinn, ella):

@@ -267,7 +267,7 @@ def test_a_process_that_calls_itself_for_ever_becomes_an_incident(tell: Tell) ->
 
 
 def approvals(**loop: object) -> str:
-    return user("a", each("=people", **{"element": "person", **loop}), extensions=properties(quorum="all"))  # type: ignore[arg-type]
+    return user("a", each("=people", **{"element": "person", **loop}), extensions=properties(quorum="all"))
 
 
 def test_a_parallel_multi_instance_runs_once_for_each_item_and_collects_in_order(tell: Tell) -> None:

@@ -31,8 +31,8 @@ def test_parts_are_searched_and_paged_by_number(calls: Client, story: Story) -> 
 
 def test_a_part_shows_its_revisions_with_what_defines_them(calls: Client, story: Story) -> None:
     def arrange(act: object) -> str:
-        revision = make_revision(act, make_part(act, "P-900"), "C")  # type: ignore[arg-type]
-        make_definition(act, revision)  # type: ignore[arg-type]
+        revision = make_revision(act, make_part(act, "P-900"), "C")
+        make_definition(act, revision)
         return revision.part_id
 
     shown = calls.get(f"/parts/{story.given(arrange)}")

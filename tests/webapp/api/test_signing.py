@@ -88,7 +88,7 @@ def test_quality_permits_a_deviation(calling: Calling, story: Story) -> None:
     problem(calling(rita).post("/deviations", given), 403, "NOT_AUTHORISED")
     problem(quality.post("/deviations", given | {"expires_on": "2026-11-01"}), 422, "INVALID")
     problem(quality.post("/deviations", given | {"part_revision": "P-700/Z"}), 422, "INVALID")
-    wrong = given | {"signature": given["signature"] | {"password": "guess"}}  # type: ignore[operator]
+    wrong = given | {"signature": given["signature"] | {"password": "guess"}}
     problem(quality.post("/deviations", wrong), 403, "WRONG_PASSWORD")
     assert quality.get("/deviations").json["items"] == []
     made = quality.post("/deviations", given)
