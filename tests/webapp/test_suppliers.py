@@ -85,6 +85,7 @@ def test_a_suspension_holds_the_issue_until_the_scope_is_signed_anew(browse: Peo
 
 
 def test_only_quality_finds_the_buttons_and_may_use_them(browse: People, story: Story):
+    """SUP-15: the buyer does not write the list of approved suppliers."""
     plating(story)
     where = supplier_id(story)
     browse(quinn).get(f"/suppliers/{where}")
