@@ -1,0 +1,16 @@
+"""Boards and signing."""
+
+from __future__ import annotations
+
+revision = "20261123_2230"
+down_revision = "20261123_2220"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
+
+
+def downgrade() -> None:
+    """Change nothing back."""

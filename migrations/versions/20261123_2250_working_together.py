@@ -1,0 +1,16 @@
+"""Working together."""
+
+from __future__ import annotations
+
+revision = "20261123_2250"
+down_revision = "20261123_2240"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
+
+
+def downgrade() -> None:
+    """Change nothing back."""

@@ -1,0 +1,16 @@
+"""Sourcing in full."""
+
+from __future__ import annotations
+
+revision = "20261123_2260"
+down_revision = "20261123_2250"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
+
+
+def downgrade() -> None:
+    """Change nothing back."""

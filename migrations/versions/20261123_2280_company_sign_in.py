@@ -1,0 +1,16 @@
+"""Company sign in."""
+
+from __future__ import annotations
+
+revision = "20261123_2280"
+down_revision = "20261123_2270"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
+
+
+def downgrade() -> None:
+    """Change nothing back."""
