@@ -46,9 +46,9 @@ class Door:
     """One way in that is closed.
 
     name: unique, names the trigger. event: INSERT, UPDATE or DELETE. columns: an UPDATE that sets none of them does not knock.
-    refused_when: SQL over OLD and NEW. item: a condition on ``change_item i`` that opens the door once, or empty; flow: whose mode
-    may be observe, or empty. sentence: starts with the rule's id. shows: column whose old and new texts a finding keeps.
-    afterwards: a statement that follows the write; such a door refuses nothing.
+    refused_when: SQL over OLD and NEW. item: which ``change_item i``, approved and not used yet, opens the door once, or empty.
+    flow: whose mode may be observe, or empty. sentence: starts with the rule's id. shows: column whose old and new texts a
+    finding keeps. afterwards: a statement that follows the write; such a door refuses nothing.
     """
 
     name: str
@@ -105,6 +105,11 @@ def words(values: Iterable[str]) -> str:
 def quoted(value: str) -> str:
     """Return a SQL text constant."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def open_item(speech: Speech) -> str:
+    """Return a condition on ``change_item i`` that it may open a door: approved, and not used yet."""
+    return f"i.applied_at IS NULL AND {approved_change(speech)}"
 
 
 def approved_change(speech: Speech, alias: str = "i") -> str:
@@ -180,12 +185,11 @@ def _withdrawn(guarded: Guarded) -> str:
 
 
 def item_says(table: Table, operation: str, column: Column[object] | None, row: str, speech: Speech) -> str:
-    """Return a condition on ``change_item i`` that it says exactly this, is approved and not used yet. row: OLD or NEW."""
+    """Return a condition on ``change_item i`` that it says exactly this. row: OLD or NEW."""
     where = [
         f"i.table_name = {quoted(table.name)}",
         f"i.row_id = {speech.key(table.columns['id'], f'{row}.id')}",
         f"i.operation = {quoted(operation)}",
-        "i.applied_at IS NULL",
         f"i.column_name = {quoted(column.name if column is not None else '')}",
     ]
     if table.name in AMENDED:
@@ -194,7 +198,7 @@ def item_says(table: Table, operation: str, column: Column[object] | None, row: 
         old = "NULL" if operation == "INSERT" else speech.text(column, f"OLD.{column.name}")
         where.append(f"NOT ({speech.differ('i.old_text', old)})")
         where.append(f"NOT ({speech.differ('i.new_text', speech.text(column, f'NEW.{column.name}'))})")
-    return " AND ".join([*where, approved_change(speech)])
+    return " AND ".join(where)
 
 
 def lines_stay(guarded: Guarded, speech: Speech) -> list[Door]:

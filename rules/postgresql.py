@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import JSON
 
 from engine.database import IdType, InstantType
-from rules.doors import Door, Guarded, quoted
+from rules.doors import Door, Guarded, open_item, quoted
 
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves the constructor untyped
 EVENTS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
@@ -123,9 +123,10 @@ def _step(door: Door) -> str:
     lenient = (
         f"EXISTS (SELECT 1 FROM flow_mode f WHERE f.flow = {quoted(door.flow)} AND f.mode IN ('OBSERVE', 'ADVISE'))"
     )
+    opening = f"{door.item} AND {open_item(Postgresql())}"
     return (
         f"  IF {door.refused_when} THEN\n"
-        f"    opening := (SELECT i.id FROM change_item i WHERE {door.item} ORDER BY i.id LIMIT 1 FOR UPDATE);\n"
+        f"    opening := (SELECT i.id FROM change_item i WHERE {opening} ORDER BY i.id LIMIT 1 FOR UPDATE);\n"
         f"    IF opening IS NOT NULL THEN\n"
         f"      UPDATE change_item SET applied_at = clock_timestamp() WHERE id = opening AND applied_at IS NULL;\n"
         f"    ELSIF {lenient} THEN\n"

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Insert, Table, delete, insert, select, text
 from engine.database import new_id
 from rules import postgresql, sqlite
 from rules.controlled import ControlledFields, current_policy
-from rules.doors import Door, Guarded
+from rules.doors import Guarded
 from rules.every_door import every_door
 from rules.flow_mode import FLOWS, FlowMode, Mode
 from rules.guarded import guarded_tables, problems, table_of, transitions
@@ -53,8 +53,8 @@ def install_guard(connection: Connection, policy: ControlledFields | None = None
     _write_transitions(connection)
     _write_modes(connection)
     if connection.dialect.name == "sqlite":
-        for statement in sqlite.statements(_sqlite_doors(policy)).values():
-            connection.exec_driver_sql(statement)
+        for made in _sqlite_guard(policy):
+            connection.exec_driver_sql(made.statement)
         return
     schema = _schema(connection)
     for trigger in _postgresql_triggers(policy):
@@ -65,9 +65,10 @@ def install_guard(connection: Connection, policy: ControlledFields | None = None
 def remove_guard(connection: Connection) -> None:
     """Take the guard away, for the length of a migration. Only the database's owner can."""
     if connection.dialect.name == "sqlite":
-        for name in sqlite.installed(connection):
-            if name.startswith("guard_"):
-                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        # A view takes its triggers with it.
+        for made in sorted(sqlite.installed(connection).values(), key=lambda made: made.kind):
+            if made.name.startswith("guard_"):
+                connection.exec_driver_sql(f"DROP {made.kind} {made.name}")
         return
     for table, name in postgresql.installed(connection):
         if name.startswith("guard_"):
@@ -81,8 +82,8 @@ def remove_refusals(connection: Connection) -> None:
     remove_guard(connection)
     following = [door for door in every_door(Sqlite(), current_policy()) if door.afterwards]
     if connection.dialect.name == "sqlite":
-        for statement in sqlite.statements(following).values():
-            connection.exec_driver_sql(statement)
+        for made in sqlite.triggers(following):
+            connection.exec_driver_sql(made.statement)
         return
     schema = _schema(connection)
     for trigger in postgresql.triggers(following, {}):
@@ -116,10 +117,11 @@ def require_guard(connection: Connection) -> None:
 
 
 @lru_cache(maxsize=POLICIES)
-def _sqlite_doors(policy: ControlledFields) -> tuple[Door, ...]:
+def _sqlite_guard(policy: ControlledFields) -> tuple[sqlite.Made, ...]:
     doors = every_door(Sqlite(), policy)
     tables = sorted({door.table for door in doors}, key=lambda table: table.name)
-    return (*doors, *(door for table in tables for door in sqlite.replacing_doors(table)))
+    replacing = [door for table in tables for door in sqlite.replacing_doors(table)]
+    return (*sqlite.shared(), *sqlite.triggers([*doors, *replacing]))
 
 
 @lru_cache(maxsize=POLICIES)
@@ -129,17 +131,17 @@ def _postgresql_triggers(policy: ControlledFields) -> tuple[postgresql.Trigger, 
 
 
 def _verify_sqlite(connection: Connection, policy: ControlledFields) -> Iterator[str]:
-    expected = sqlite.statements(_sqlite_doors(policy))
-    guarded = {door.table.name for door in _sqlite_doors(policy)}
+    expected = {made.name: made for made in _sqlite_guard(policy)}
     present = sqlite.installed(connection)
-    for name, statement in expected.items():
+    for name, made in expected.items():
         if name not in present:
-            yield f"The trigger {name} is missing."
-        elif present[name][1] != statement:
-            yield f"The trigger {name} was altered."
-    for name, (table, _) in present.items():
-        if name not in expected and table in guarded:
-            yield f"The trigger {name} on {table} is not the guard's."
+            yield f"The {made.kind} {name} is missing."
+        elif present[name] != made:
+            yield f"The {made.kind} {name} was altered."
+    guarded = {made.on for made in expected.values()}
+    for name, made in present.items():
+        if name not in expected and made.on in guarded:
+            yield f"The {made.kind} {name} on {made.on} is not the guard's."
     for name in sqlite.temporary(connection):
         yield f"The temporary trigger {name} is not the guard's."
 

@@ -56,6 +56,17 @@ def test_an_altered_trigger_is_named(sqlite_database: Engine, postgresql_databas
     assert verdict(postgresql_database, hollow) == ["The trigger guard_signature_update was altered."]
 
 
+def test_what_the_triggers_share_is_compared_too(sqlite_database: Engine) -> None:
+    found = verdict(
+        sqlite_database,
+        "DROP VIEW guard_open_item",
+        "CREATE VIEW guard_open_item AS SELECT i.* FROM change_item i",
+        "DROP TRIGGER guard_lenient_kept",
+    )
+    assert found == ["The view guard_open_item was altered.", "The trigger guard_lenient_kept is missing."]
+    assert "The view guard_open_item is missing." in verdict(sqlite_database, "DROP VIEW guard_open_item")
+
+
 @pytest.mark.parametrize(
     ("statement", "sentence"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,12 +39,16 @@ class Watched(Story):
     """A story that never runs a job itself: it waits until the worker has."""
 
     def settle(self) -> Story:
+        self.finished_jobs()
+        return self
+
+    def finished_jobs(self) -> Sequence[Job]:
+        """Return every job, once no one waits or runs: a worker's own chores come back at any moment."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            if not self.read(
-                lambda session: session.scalars(select(Job.id).where(Job.state.in_(["WAITING", "RUNNING"]))).all()
-            ):
-                return self
+            jobs = self.read(lambda session: session.scalars(select(Job)).all())
+            if not {job.state for job in jobs} & {JobState.WAITING, JobState.RUNNING}:
+                return jobs
             time.sleep(0.1)
         raise AssertionError("Expected the worker to finish its jobs, but some still wait")
 
@@ -79,7 +83,7 @@ def test_a_requisition_becomes_an_acknowledged_order_with_a_worker_of_its_own(wa
     watched.as_(lena).decide("approve_requisition", "approve")
     watched.as_(bea).decide("complete_order", "submit").decide("issue_order", "issue")
     assert (watched.order.status, watched.order.po_no) == (OrderStatus.TRANSMITTED, "PO-000001")
-    jobs = watched.read(lambda session: session.scalars(select(Job)).all())
+    jobs = watched.finished_jobs()
     assert jobs
     assert {job.state for job in jobs} == {JobState.DONE}
     assert all(job.worker for job in jobs)
