@@ -61,6 +61,9 @@ from records import (
     numbering as numbering,
 )
 from records import (
+    order_limit as order_limit,
+)
+from records import (
     outside as outside,
 )
 from records import (
@@ -82,6 +85,9 @@ from records import (
     quality_clause as quality_clause,
 )
 from records import (
+    quotation as quotation,
+)
+from records import (
     receipt as receipt,
 )
 from records import (
@@ -98,6 +104,9 @@ from records import (
 )
 from records import (
     signature as signature,
+)
+from records import (
+    sole_source as sole_source,
 )
 from records import (
     sourcing as sourcing,

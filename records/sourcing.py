@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from engine.act import Act
@@ -14,6 +14,7 @@ from engine.database import Base, Id, Money, Quantity, Rate
 from engine.errors import Conflict, Invalid
 from engine.record import Record
 from records.columns import Code, Currency, Day, Name, word
+from records.part import Part
 from records.supplier import Supplier
 
 
@@ -32,7 +33,8 @@ class SourcingKind(StrEnum):
 class SourcingRef(Record, Base):
     """A quote, contract, project or customer order that a purchase refers to, under its native id in its system.
 
-    remaining_value (in currency) and remaining_quantity: what may still be drawn; None when it is not limited.
+    agreed_value (in currency) and agreed_quantity: what was agreed; remaining_value and remaining_quantity: what of it may still be
+    drawn; None when it is not limited. valid_from and valid_to are inclusive site-local days of orders.
     """
 
     __tablename__ = "sourcing_ref"
@@ -43,6 +45,13 @@ class SourcingRef(Record, Base):
             "remaining_quantity IS NULL OR remaining_quantity >= 0", name="remaining_quantity_not_negative"
         ),
         CheckConstraint("unit_price IS NULL OR unit_price >= 0", name="unit_price_not_negative"),
+        CheckConstraint(
+            "agreed_value IS NULL OR (agreed_value > 0 AND remaining_value <= agreed_value)", name="value_within_agreed"
+        ),
+        CheckConstraint(
+            "agreed_quantity IS NULL OR (agreed_quantity > 0 AND remaining_quantity <= agreed_quantity)",
+            name="quantity_within_agreed",
+        ),
     )
 
     kind: Mapped[SourcingKind] = word(SourcingKind, "kind")
@@ -50,18 +59,56 @@ class SourcingRef(Record, Base):
     system: Mapped[Code]
     supplier_id: Mapped[Id | None] = mapped_column(ForeignKey("supplier.id"))
     part_id: Mapped[Id | None] = mapped_column(ForeignKey("part.id"))
+    title: Mapped[Name] = mapped_column(default="")
+    valid_from: Mapped[Day | None]
     valid_to: Mapped[Day | None]
     currency: Mapped[Currency | None]
     unit_price: Mapped[Money | None]
+    uom: Mapped[Code | None]
+    agreed_value: Mapped[Money | None]
+    agreed_quantity: Mapped[Quantity | None]
     remaining_value: Mapped[Money | None]
     remaining_quantity: Mapped[Quantity | None]
 
     supplier: Mapped[Supplier | None] = relationship()
+    part: Mapped[Part | None] = relationship()
 
     @property
     def number(self) -> str:
         """The native id."""
         return self.native_id
+
+    def is_valid_on(self, day: dt.date) -> bool:
+        """Whether orders may be drawn from it on a day."""
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
+
+
+class SourcingRelease(Record, Base):
+    """What an order takes out of a contract or blanket, or gives back. Written once; an order's rows add up to what it holds.
+
+    value: in the reference's currency, negative when given back; quantity: in its unit.
+    """
+
+    __tablename__ = "sourcing_release"
+    __table_args__ = (
+        CheckConstraint("value <> 0 OR quantity <> 0", name="moves_something"),
+        Index("ix_sourcing_release_sourcing_ref_id", "sourcing_ref_id"),
+        Index("ix_sourcing_release_order_id", "order_id"),
+    )
+
+    sourcing_ref_id: Mapped[Id] = mapped_column(ForeignKey("sourcing_ref.id"))
+    order_id: Mapped[Id] = mapped_column(ForeignKey("purchase_order.id"))
+    value: Mapped[Money]
+    quantity: Mapped[Quantity]
+    released_on: Mapped[Day]
+    reason: Mapped[Name] = mapped_column(default="")
+
+    reference: Mapped[SourcingRef] = relationship()
+
+    @property
+    def number(self) -> str:
+        """The reference and the day."""
+        return f"{self.reference.number} {self.released_on}"
 
 
 def draw(

@@ -35,17 +35,21 @@ from records import (
     lot,
     meeting,
     nonconformance,
+    order_limit,
     outside,
     outside_loss,
     outside_stop,
     part,
     person,
     purchase_order,
+    quotation,
     receipt,
     requisition,
     resource,
     routing,
     signature,
+    sole_source,
+    sourcing,
     standard_cost,
     supplier,
     supplier_knowledge,
@@ -295,9 +299,22 @@ MEETING = Document(
     signed_hash="minutes_hash",
     needs_seat=True,
 )
+SOLE_SOURCE = Document(
+    sole_source.SoleSourceJustification,
+    frozenset(sole_source.TRANSITIONS),
+    drafts=("PROPOSED",),
+    flow="requisition_to_po",
+    fixed=tuple(
+        column.name
+        for column in table_of(sole_source.SoleSourceJustification).columns
+        if column.name not in {"status", "version", "changed_at", "changed_by", "signature_id"}
+    ),
+    set_once=("signature_id",),
+    reopened=("PROPOSED",),
+)
 DOCUMENTS = (
     PURCHASE_ORDER, REQUISITION, PART_REVISION, SUPPLIER_APPROVAL, SUB_TIER, WAIVER, MODE_SWITCH, WORK_ORDER, WORK_ORDER_CHANGE,
-    AMENDMENT, OUTSIDE_LOSS,
+    AMENDMENT, OUTSIDE_LOSS, SOLE_SOURCE,
     CHANGE_ORDER, ADDENDUM, CHANGE_REQUEST, MEETING,
 )  # fmt: skip
 LINES = (
@@ -318,6 +335,7 @@ MOVING: dict[type[Base], frozenset[tuple[StrEnum, StrEnum]]] = {
     **{document.mapped: document.transitions for document in DOCUMENTS},
     purchase_order.PurchaseOrderLine: frozenset(purchase_order.LINE_TRANSITIONS),
     supplier.Supplier: frozenset(supplier.SUPPLIER_TRANSITIONS),
+    quotation.RequestForQuotation: frozenset(quotation.TRANSITIONS),
     external.Discrepancy: frozenset(external.TRANSITIONS),
     work_order.WorkOrderOperation: frozenset(work_order.OPERATION_TRANSITIONS),
     nonconformance.Nonconformance: frozenset(nonconformance.TRANSITIONS),
@@ -371,6 +389,10 @@ APPEND_ONLY = (
     vote.BoardSeat,
     vote.ConflictOfInterest,
     vote.Vote,
+    quotation.Quotation,
+    quotation.QuotationLine,
+    sourcing.SourcingRelease,
+    order_limit.OrderLimit,
 )
 """Rows that are written once."""
 
