@@ -1,4 +1,4 @@
-"""What a page that asks for a signature outside of a task reads and shows."""
+"""What a form that asks for a signature reads and shows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from webapp.typed import Unreadable
 from webapp.visit import visitor
 
 
-def read_signature() -> SignatureRequest:
-    """Return what was typed to sign. Raises: Invalid without a meaning."""
-    if not request.form.get("meaning"):
+def read_signature(meaning: Meaning | None = None) -> SignatureRequest:
+    """Return what was typed to sign.
+
+    meaning: where the page says it in its words and asks for none. Raises: Invalid without a meaning.
+    """
+    chosen = meaning or request.form.get("meaning")
+    if not chosen:
         raise Invalid("Expected a meaning, but none is chosen", {"meaning": "Choose what your signature means"})
     return SignatureRequest(
-        meaning=request.form["meaning"], password=request.form.get("password", ""),
+        meaning=chosen, password=request.form.get("password", ""),
         user_id=request.form.get("user_id", "").strip().lower(), session_id=g.session_id,
         accepts_responsibility=request.form.get("accepts_responsibility") == "true",
     )  # fmt: skip
@@ -35,10 +39,10 @@ def read_reason() -> str:
         raise Invalid("Expected a reason that fits", {"reason": str(error)}) from error
 
 
-def signing_values(session: Session, meaning: Meaning | None) -> dict[str, Any]:
-    """Return what the template ``findings/sign.html`` needs. meaning: of the open seat, None where there is none."""
+def signing_values(session: Session, *meanings: Meaning | None) -> dict[str, Any]:
+    """Return what the template ``signature_fields.html`` needs. meanings: of the open seats; None where there is none."""
     return {
-        "meanings": [(meaning.value, formats.words(meaning))] if meaning is not None else [],
+        "meanings": [(meaning.value, formats.words(meaning)) for meaning in meanings if meaning is not None],
         "needs_both": reviews.needs_both(session, g.session_id),
         "must_certify": not signing.is_certified(session, visitor().user_id),
         "statement": signing.STATEMENT,

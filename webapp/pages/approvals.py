@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
-from engine.ports import SignatureRequest
 from processes import approved_suppliers
-from records import signing
 from records.roles import meanings_of
 from records.signature import Meaning
 from records.supplier import ApprovalBasis, ApprovalSubject, Supplier, SupplierApproval
-from webapp import formats, reviews, typed
+from webapp import formats, typed
 from webapp.pages import orders, suppliers
 from webapp.refusals import status_of
+from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.typed import Unreadable
 from webapp.visit import acting, read_anew, reading, visitor
 
@@ -58,8 +57,8 @@ def approve(record_id: str, approval_id: str) -> Page:
     try:
         with acting() as act:
             stored = find(act.session, record_id, approval_id)
-            reason, seen = _reason(), request.form.get("seen_hash", "")
-            approved_suppliers.approve(act, stored, _signature(), reason=reason, seen_hash=seen)
+            reason, seen = read_reason(), request.form.get("seen_hash", "")
+            approved_suppliers.approve(act, stored, read_signature(), reason=reason, seen_hash=seen)
     except Refused as refusal:
         return _show_signing(find(read_anew(), record_id, approval_id), refusal), status_of(refusal)
     flash(f"{approval.subject_words} is approved and signed. What waited for it goes on.", "good")
@@ -76,7 +75,7 @@ def suspend(record_id: str, approval_id: str) -> Page:
         return _show_suspension(approval)
     try:
         with acting() as act:
-            approved_suppliers.suspend(act, find(act.session, record_id, approval_id), reason=_reason())
+            approved_suppliers.suspend(act, find(act.session, record_id, approval_id), reason=read_reason())
     except Refused as refusal:
         return _show_suspension(find(read_anew(), record_id, approval_id), refusal), status_of(refusal)
     flash(f"{approval.subject_words} is suspended. Nothing more is issued on it.", "good")
@@ -131,27 +130,9 @@ def _read() -> dict[str, Any]:
     return given
 
 
-def _reason() -> str:
-    try:
-        return typed.words(request.form.get("reason", ""), longest=4000)
-    except Unreadable as error:
-        raise Invalid("Expected a reason that fits", {"reason": str(error)}) from error
-
-
-def _signature() -> SignatureRequest:
-    """Return what was typed to sign. Raises: Invalid without a meaning."""
-    if not request.form.get("meaning"):
-        raise Invalid("Expected a meaning, but none is chosen", {"meaning": "Choose what your signature means"})
-    return SignatureRequest(
-        meaning=request.form["meaning"], password=request.form.get("password", ""),
-        user_id=request.form.get("user_id", "").strip().lower(), session_id=g.session_id,
-        accepts_responsibility=request.form.get("accepts_responsibility") == "true",
-    )  # fmt: skip
-
-
 def _show_form(supplier: Supplier, refusal: Refused | None = None) -> str:
     return render_template(
-        "documents/approval_form.html", document=supplier, refusal=refusal, form=request.form, errors=_errors(refusal),
+        "documents/approval_form.html", document=supplier, refusal=refusal, form=request.form, errors=errors_of(refusal),
         subjects=[(one.value, formats.words(one)) for one in ApprovalSubject],
         bases=[(one.value, formats.words(one)) for one in ApprovalBasis],
         sites=[(site.id, site.name or site.code) for site in supplier.sites],
@@ -163,11 +144,9 @@ def _show_signing(approval: SupplierApproval, refusal: Refused | None = None) ->
     held = {role.partition("@")[0] for role in visitor().roles} & set(approved_suppliers.KEEPERS)
     may_approve = any(Meaning.APPROVED in meanings_of(session, role) for role in held)
     return render_template(
-        "documents/approval_sign.html", document=approval, refusal=refusal, form=request.form, errors=_errors(refusal),
-        content_hash=approved_suppliers.approval_hash(approval), statement=signing.STATEMENT,
-        meanings=[(Meaning.APPROVED.value, formats.words(Meaning.APPROVED))] if may_approve else [],
-        needs_both=reviews.needs_both(session, g.session_id),
-        must_certify=not signing.is_certified(session, visitor().user_id),
+        "documents/approval_sign.html", document=approval, refusal=refusal, form=request.form, errors=errors_of(refusal),
+        content_hash=approved_suppliers.approval_hash(approval),
+        **signing_values(session, Meaning.APPROVED if may_approve else None),
     )  # fmt: skip
 
 
@@ -177,16 +156,5 @@ def _show_suspension(approval: SupplierApproval, refusal: Refused | None = None)
         document=approval,
         refusal=refusal,
         form=request.form,
-        errors=_errors(refusal),
+        errors=errors_of(refusal),
     )
-
-
-def _errors(refusal: Refused | None) -> dict[str, str]:
-    """Return the sentences by field; a wrong password belongs to its field too."""
-    if isinstance(refusal, Invalid):
-        return dict(refusal.fields)
-    if refusal is not None and refusal.code == "WRONG_PASSWORD":
-        return {"password": "Expected your password, but this is another one"}
-    if refusal is not None and refusal.code == "CERTIFICATION_MISSING":
-        return {"accepts_responsibility": "Expected this to be ticked before the first signature"}
-    return {}

@@ -241,11 +241,8 @@ def _meeting(held: Meeting, refusal: Refused | None = None) -> str:
     chosen = request.form.get("item") or request.args.get("item", "")
     mine = next((row for row in items if row["item"].id == chosen and row["may_vote"]), None)
     listed = {item.target_id for item in held.agenda}
-    values = signing_values(session, Meaning.APPROVED)
-    if mine is not None:
-        values["meanings"] = [
-            (one.value, formats.words(one)) for one in (Meaning.APPROVED, Meaning.REJECTED, Meaning.REVIEWED)
-        ]
+    ballots = (Meaning.APPROVED, Meaning.REJECTED, Meaning.REVIEWED)
+    values = signing_values(session, *(ballots if mine is not None else ballots[:1]))
     members = held.board.members_at(held.closed_at or now())
     return render_template(
         "boards/meeting.html", meeting=held, items=items, mine=mine, refusal=refusal, form=request.form, errors=errors_of(refusal),

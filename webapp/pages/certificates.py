@@ -13,7 +13,8 @@ from processes.certification import Paper
 from records.attachment import attachments_of
 from records.certificate import Certificate, CertificateStatus, CertificateType, missing_certificates
 from records.receipt import Receipt
-from webapp import formats, signing_fields
+from records.signature import Meaning
+from webapp import formats, signing_form
 from webapp import typed_fields as fields
 from webapp.pages import goods
 from webapp.refusals import status_of
@@ -59,7 +60,7 @@ def show(record_id: str) -> Page:
                 certification.reject_certificate(act, stored, reason=fields.words("reason"))
             else:
                 certification.verify_certificate(
-                    act, stored, signing_fields.typed_signature(), reason=fields.words("reason")
+                    act, stored, signing_form.read_signature(), reason=fields.words("reason")
                 )
     except Refused as refusal:
         return _show_certificate(find(read_anew(), record_id), refusal), status_of(refusal)
@@ -93,7 +94,7 @@ def _paper() -> Paper:
 def _show_certificate_form(receipt: Receipt, refusal: Refused | None = None) -> str:
     missing = missing_certificates(reading(), receipt)
     return render_template(
-        "receiving/present.html", document=receipt, refusal=refusal, form=request.form, errors=signing_fields.errors_of(refusal),
+        "receiving/present.html", document=receipt, refusal=refusal, form=request.form, errors=signing_form.errors_of(refusal),
         types=[(one.value, CERTIFICATES[one]) for one in CertificateType], missing=missing,
         event_id=fields.event_id(),
     )  # fmt: skip
@@ -102,9 +103,9 @@ def _show_certificate_form(receipt: Receipt, refusal: Refused | None = None) -> 
 def _show_certificate(paper: Certificate, refusal: Refused | None = None) -> str:
     return render_template(
         "receiving/certificate.html", document=paper, refusal=refusal, form=request.form, type_words=CERTIFICATES[paper.type],
-        errors=signing_fields.errors_of(refusal), problems=_problems(paper),
+        errors=signing_form.errors_of(refusal), problems=_problems(paper),
         files=attachments_of(reading(), paper.record_type, paper.id),
-        **signing_fields.asked(reading(), ["VERIFIED"]),
+        **signing_form.signing_values(reading(), Meaning.VERIFIED),
     )  # fmt: skip
 
 

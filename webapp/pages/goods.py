@@ -19,7 +19,8 @@ from records.inspection import inspections_of
 from records.lot import Lot
 from records.nonconformance import Disposition, Nonconformance
 from records.receipt import WAITING, OverDecision, Quarantine, Receipt, ReceiptStatus, remaining_quantity
-from webapp import ledger, signing_fields
+from records.signature import Meaning
+from webapp import ledger, signing_form
 from webapp import typed_fields as fields
 from webapp.refusals import status_of
 from webapp.visit import acting, read_anew, reading
@@ -62,7 +63,7 @@ def inspect(record_id: str) -> Page:
             inspecting.inspect(
                 act,
                 find(act.session, record_id),
-                signing_fields.typed_signature(),
+                signing_form.read_signature(),
                 rejects=rejects,
                 findings=fields.words("findings"),
             )
@@ -81,7 +82,7 @@ def sort(record_id: str) -> Page:
     try:
         with acting() as act:
             done = sorting.sort_out(
-                act, find(act.session, record_id), signing_fields.typed_signature(),
+                act, find(act.session, record_id), signing_form.read_signature(),
                 rejected=fields.number("rejected", decimals=6), findings=fields.words("findings"),
                 serials=fields.words("serials").replace(",", " ").split(),
             )  # fmt: skip
@@ -101,7 +102,7 @@ def review(record_id: str) -> Page:
         with acting() as act:
             inspecting.dispose(
                 act, find(act.session, record_id), Disposition.USE_AS_IS, reason=fields.words("reason"),
-                request=signing_fields.typed_signature(),
+                request=signing_form.read_signature(),
             )  # fmt: skip
     except Refused as refusal:
         return _show_review(find(read_anew(), record_id), refusal), status_of(refusal)
@@ -123,7 +124,7 @@ def _show(receipt: Receipt, refusal: Refused | None = None) -> str:
     lots = select(Lot).where(Lot.source_type == receipt.record_type, Lot.source_id == receipt.id).order_by(Lot.number)
     undone = select(Receipt).where(Receipt.reverses_id == receipt.id).order_by(Receipt.number)
     return render_template(
-        "receiving/show.html", document=receipt, refusal=refusal, errors=signing_fields.errors_of(refusal),
+        "receiving/show.html", document=receipt, refusal=refusal, errors=signing_form.errors_of(refusal),
         form=request.form, inspections=inspections_of(session, receipt), papers=certificates_of(session, receipt),
         missing=missing_certificates(session, receipt), nonconformance=ncr, lots=list(session.scalars(lots)),
         reversals=list(session.scalars(undone)), left=remaining_quantity(session, receipt), may=_may(receipt),
@@ -151,21 +152,21 @@ def _show_inspection(receipt: Receipt, refusal: Refused | None = None) -> str:
     left = remaining_quantity(reading(), receipt)
     return render_template(
         "receiving/inspect.html", document=receipt, refusal=refusal, form=request.form, plan=inspecting.plan_of(receipt, left),
-        errors=signing_fields.errors_of(refusal), **signing_fields.asked(reading(), ["VERIFIED"]),
+        errors=signing_form.errors_of(refusal), **signing_form.signing_values(reading(), Meaning.VERIFIED),
     )  # fmt: skip
 
 
 def _show_sorting(receipt: Receipt, refusal: Refused | None = None) -> str:
     return render_template(
         "receiving/sort.html", document=receipt, refusal=refusal, form=request.form, left=remaining_quantity(reading(), receipt),
-        errors=signing_fields.errors_of(refusal), **signing_fields.asked(reading(), ["VERIFIED"]),
+        errors=signing_form.errors_of(refusal), **signing_form.signing_values(reading(), Meaning.VERIFIED),
     )  # fmt: skip
 
 
 def _show_review(receipt: Receipt, refusal: Refused | None = None) -> str:
     return render_template(
         "receiving/review.html", document=receipt, refusal=refusal, form=request.form, content_hash=inspecting.review_hash(receipt),
-        errors=signing_fields.errors_of(refusal), **signing_fields.asked(reading(), ["APPROVED"]),
+        errors=signing_form.errors_of(refusal), **signing_form.signing_values(reading(), Meaning.APPROVED),
     )  # fmt: skip
 
 

@@ -29,10 +29,11 @@ from records.invoice import (
     results_of,
 )
 from records.purchase_order import SENT, LineStatus, PurchaseOrder, PurchaseOrderLine
+from records.signature import Meaning
 from records.supplier import Supplier
 from rules.goods import barred_releasers
 from rules.matching import NEVER_WAIVED
-from webapp import ledger, listing, signing_fields, typed
+from webapp import ledger, listing, signing_form, typed
 from webapp.csv_file import csv_file
 from webapp.pages import orders
 from webapp.refusals import status_of
@@ -156,9 +157,7 @@ def release(record_id: str) -> Page:
     try:
         with acting() as act:
             reason = request.form.get("reason", "").strip()[:4000]
-            matching.release_hold(
-                act, find_hold(act.session, record_id), signing_fields.typed_signature(), reason=reason
-            )
+            matching.release_hold(act, find_hold(act.session, record_id), signing_form.read_signature(), reason=reason)
     except Refused as refusal:
         return _show_release(find_hold(read_anew(), record_id), refusal), status_of(refusal)
     flash(f"{matching.words_of(hold.code)}: released.", "good")
@@ -228,7 +227,7 @@ def _show_form(order: PurchaseOrder, refusal: Refused | None = None) -> str:
 
 def _by_line(shown: list[PurchaseOrderLine], refusal: Refused | None) -> dict[str, str]:
     """Put the errors of billed lines by the fields they were typed into: the form names lines by their numbers."""
-    found = dict(signing_fields.errors_of(refusal))
+    found = dict(signing_form.errors_of(refusal))
     typed_lines = [line for line in shown if request.form.get(f"lines.{line.line_no}.quantity", "").strip()]
     for index, line in enumerate(typed_lines):
         for field in ("quantity", "unit_price", "uom", "order_line"):
@@ -268,6 +267,6 @@ def _row(session: Session, line: InvoiceLine) -> dict[str, Any]:
 def _show_release(hold: MatchHold, refusal: Refused | None = None) -> str:
     return render_template(
         "invoices/release.html", document=hold, words_of=matching.words_of, refusal=refusal, form=request.form,
-        content_hash=matching.hold_hash(hold), errors=signing_fields.errors_of(refusal),
-        **signing_fields.asked(reading(), ["REVIEWED", "APPROVED"]),
+        content_hash=matching.hold_hash(hold), errors=signing_form.errors_of(refusal),
+        **signing_form.signing_values(reading(), Meaning.REVIEWED, Meaning.APPROVED),
     )  # fmt: skip

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id
-from engine.errors import Invalid, NotFound, Refused
-from engine.ports import SignatureRequest
+from engine.errors import NotFound, Refused
 from processes import genealogy_holds
 from processes.genealogy import reversal_of
-from records import signing
 from records.lot import GenealogyEdge, Lot, LotStatus
 from records.part import Part, PartRevision
 from records.receipt import Receipt
 from records.roles import meanings_of
 from records.work_order import WorkOrder, WorkOrderOperation
-from webapp import dossiers, formats, ledger, listing, reviews, typed
+from webapp import dossiers, formats, ledger, listing
 from webapp.refusals import status_of
-from webapp.typed import Unreadable
+from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.visit import acting, read_anew, reading, visitor
 
 pages = Blueprint("lots", __name__)
@@ -75,7 +73,7 @@ def hold(record_id: str) -> Page:
         return _show_hold(lot)
     try:
         with acting() as act:
-            genealogy_holds.hold_lot(act, find(act.session, record_id), reason=_reason())
+            genealogy_holds.hold_lot(act, find(act.session, record_id), reason=read_reason())
     except Refused as refusal:
         return _show_hold(find(read_anew(), record_id), refusal), status_of(refusal)
     flash(f"{lot.number} is on hold. Nothing more is issued of it.", "good")
@@ -92,7 +90,7 @@ def release(record_id: str) -> Page:
         with acting() as act:
             seen = request.form.get("seen_hash", "")
             genealogy_holds.release_lot(
-                act, find(act.session, record_id), _signature(), reason=_reason(), seen_hash=seen
+                act, find(act.session, record_id), read_signature(), reason=read_reason(), seen_hash=seen
             )
     except Refused as refusal:
         return _show_release(find(read_anew(), record_id), refusal), status_of(refusal)
@@ -136,31 +134,13 @@ def _operations(session: Session, edges: list[GenealogyEdge]) -> dict[str, WorkO
     return {operation.id: operation for operation in session.scalars(wanted)}
 
 
-def _reason() -> str:
-    try:
-        return typed.words(request.form.get("reason", ""), longest=4000)
-    except Unreadable as error:
-        raise Invalid("Expected a reason that fits", {"reason": str(error)}) from error
-
-
-def _signature() -> SignatureRequest:
-    """Return what was typed to sign. Raises: Invalid without a meaning."""
-    if not request.form.get("meaning"):
-        raise Invalid("Expected a meaning, but none is chosen", {"meaning": "Choose what your signature means"})
-    return SignatureRequest(
-        meaning=request.form["meaning"], password=request.form.get("password", ""),
-        user_id=request.form.get("user_id", "").strip().lower(), session_id=g.session_id,
-        accepts_responsibility=request.form.get("accepts_responsibility") == "true",
-    )  # fmt: skip
-
-
 def _show_hold(lot: Lot, refusal: Refused | None = None) -> str:
     return render_template(
         "lots/hold.html",
         document=lot,
         refusal=refusal,
         form=request.form,
-        errors=_errors(refusal),
+        errors=errors_of(refusal),
         why_not=may(lot)["hold"],
     )
 
@@ -170,23 +150,9 @@ def _show_release(lot: Lot, refusal: Refused | None = None) -> str:
     held = {role.partition("@")[0] for role in visitor().roles} & set(genealogy_holds.QUALITY)
     meanings = {meaning for role in held for meaning in meanings_of(session, role)} & genealogy_holds.RELEASING
     return render_template(
-        "lots/release.html", document=lot, refusal=refusal, form=request.form, errors=_errors(refusal),
-        why_not=may(lot)["release"], content_hash=genealogy_holds.lot_hash(lot), statement=signing.STATEMENT,
-        meanings=sorted((meaning.value, formats.words(meaning)) for meaning in meanings),
-        needs_both=reviews.needs_both(session, g.session_id),
-        must_certify=not signing.is_certified(session, visitor().user_id),
+        "lots/release.html", document=lot, refusal=refusal, form=request.form, errors=errors_of(refusal),
+        why_not=may(lot)["release"], content_hash=genealogy_holds.lot_hash(lot), **signing_values(session, *sorted(meanings)),
     )  # fmt: skip
-
-
-def _errors(refusal: Refused | None) -> dict[str, str]:
-    """Return the sentences by field; a wrong password belongs to its field too."""
-    if isinstance(refusal, Invalid):
-        return dict(refusal.fields)
-    if refusal is not None and refusal.code == "WRONG_PASSWORD":
-        return {"password": "Expected your password, but this is another one"}
-    if refusal is not None and refusal.code == "CERTIFICATION_MISSING":
-        return {"accepts_responsibility": "Expected this to be ticked before the first signature"}
-    return {}
 
 
 def source_url(lot: Lot) -> str:

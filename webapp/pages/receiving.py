@@ -19,7 +19,7 @@ from records.receipt import (
     Receipt,
     ReceiptStatus,
 )
-from webapp import formats, listing, scanning, signing_fields
+from webapp import formats, listing, scanning, signing_form
 from webapp import typed_fields as fields
 from webapp.csv_file import csv_file
 from webapp.pages import orders
@@ -167,7 +167,7 @@ def _show_form(order: PurchaseOrder, refusal: Refused | None = None) -> str:
     chosen = next((line for line in lines if str(line.line_no) == values["line"]), None)
     return render_template(
         "receiving/receive.html", document=order, values=values, chosen=chosen, complaint=complaint, refusal=refusal,
-        errors=signing_fields.errors_of(refusal), event_id=fields.event_id(), today=_today(),
+        errors=signing_form.errors_of(refusal), event_id=fields.event_id(), today=_today(),
         lines=[(line.line_no, f"{line.line_no}: {line.item}, {line.open_quantity.normalize():f} {line.uom} open") for line in lines],
         why_not="" if order.status not in FINAL else f"It is {formats.words(order.status).lower()}.",
     )  # fmt: skip

@@ -22,6 +22,7 @@ from webapp import dossiers, formats, reviews, signed, typed
 from webapp.form_schema import PREFIX, row_count
 from webapp.pages.account import own_path
 from webapp.refusals import status_of
+from webapp.signing_form import errors_of, read_signature
 from webapp.typed import Unreadable
 from webapp.visit import acting, is_partial, now, read_anew, reading, visitor
 
@@ -216,7 +217,7 @@ def _show_dialog(task_id: str, verdict: str, refusal: Refused | None = None) -> 
     template = "review/decide_part.html" if is_partial() else "review/decide.html"
     return render_template(
         template, review=review, verdict=verdict, verdict_words=reviews.verdict_words(verdict), refusal=refusal,
-        errors=_errors(refusal), typed=request.form, fields=review.fields,
+        errors=errors_of(refusal), typed=request.form, fields=review.fields,
         signing=reviews.signing_of(session, review, verdict, session_id=g.session_id),
         reason_needed=verdict in reviews.REASON_NEEDED, **_way(),
     )  # fmt: skip
@@ -225,17 +226,6 @@ def _show_dialog(task_id: str, verdict: str, refusal: Refused | None = None) -> 
 def _refuse_closed(review: reviews.Review) -> None:
     if review.is_closed:
         raise Conflict(f"Expected an open task, but it is closed. {review.closed_words}", code="TASK_CLOSED")
-
-
-def _errors(refusal: Refused | None) -> Mapping[str, str]:
-    """Return the sentences by field; a wrong password belongs to its field too."""
-    if isinstance(refusal, Invalid):
-        return refusal.fields
-    if refusal is not None and refusal.code == "WRONG_PASSWORD":
-        return {"password": "Expected your password, but this is another one"}
-    if refusal is not None and refusal.code == "CERTIFICATION_MISSING":
-        return {"accepts_responsibility": "Expected this to be ticked before the first signature"}
-    return {}
 
 
 def _way() -> dict[str, str]:
@@ -312,15 +302,7 @@ def _signature() -> SignatureRequest | None:
     """Return what was typed to sign, or None when the dialog did not ask. Raises: Invalid without a meaning."""
     if "password" not in request.form:
         return None
-    if not request.form.get("meaning"):
-        raise Invalid("Expected a meaning, but none is chosen", {"meaning": "Choose what your signature means"})
-    return SignatureRequest(
-        meaning=request.form["meaning"],
-        password=request.form["password"],
-        user_id=request.form.get("user_id", "").strip().lower(),
-        session_id=g.session_id,
-        accepts_responsibility=request.form.get("accepts_responsibility") == "true",
-    )
+    return read_signature()
 
 
 def _seen_version() -> int:

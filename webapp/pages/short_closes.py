@@ -12,7 +12,7 @@ from processes import order_closing
 from processes.goods_signature import BUYERS, PLANNERS
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import ShortClose, ShortCloseStatus
-from webapp import signing_fields
+from webapp import signing_form
 from webapp import typed_fields as fields
 from webapp.pages import orders
 from webapp.refusals import status_of
@@ -81,7 +81,7 @@ def _show_form(line: PurchaseOrderLine, refusal: Refused | None = None) -> str:
     session = reading()
     return render_template(
         "receiving/short_close_form.html", document=line.order, line=line, refusal=refusal, form=request.form,
-        errors=signing_fields.errors_of(refusal), impact=order_closing.impact_of(session, line),
+        errors=signing_form.errors_of(refusal), impact=order_closing.impact_of(session, line),
         rest=order_closing.rest_of(session, line), why_not=order_closing.why_not_short_close(session, line),
     )  # fmt: skip
 
@@ -90,6 +90,6 @@ def _show(proposal: ShortClose, refusal: Refused | None = None) -> str:
     is_open = proposal.status is ShortCloseStatus.PROPOSED
     return render_template(
         "receiving/short_close.html", document=proposal, line=proposal.order_line, refusal=refusal, form=request.form,
-        errors=signing_fields.errors_of(refusal), is_open=is_open,
+        errors=signing_form.errors_of(refusal), is_open=is_open,
         may_decide=is_open and visitor().holds(*PLANNERS) and visitor().user_id != proposal.proposed_by,
     )  # fmt: skip

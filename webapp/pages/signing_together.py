@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from engine.database import is_id
 from engine.errors import Invalid, Refused
-from records import signing
-from webapp import batch_signing, formats, reviews, signing_form
+from webapp import batch_signing, formats, signing_form
 from webapp.refusals import status_of
-from webapp.visit import read_anew, reading, visitor
+from webapp.visit import read_anew, reading
 
 pages = Blueprint("together", __name__)
 
@@ -59,7 +58,5 @@ def _show(refusal: Refused | None = None) -> str:
     return render_template(
         "inbox/sign_together.html", steps=found, step=step, refusal=refusal, form=request.form,
         ticked=set(request.form.getlist("task")), errors=signing_form.errors_of(refusal),
-        meanings=batch_signing.meanings_of(session, step) if step else [], statement=signing.STATEMENT,
-        needs_both=reviews.needs_both(session, g.session_id),
-        must_certify=not signing.is_certified(session, visitor().user_id),
+        **signing_form.signing_values(session) | {"meanings": batch_signing.meanings_of(session, step) if step else []},
     )  # fmt: skip

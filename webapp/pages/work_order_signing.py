@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 
 from engine.database import is_id
 from engine.errors import Forbidden, Invalid, Refused
-from engine.ports import SignatureRequest
 from processes import work_orders
-from records import signing
 from records.nonconformance import DeviationAuthority, DeviationStatus
 from records.signature import Meaning
 from records.work_order import (
     WorkOrder,
     WorkOrderOperation,
 )
-from webapp import filters, reviews, work_order_doors
+from webapp import filters, work_order_doors
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_signature, signing_values
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -36,7 +34,7 @@ def sign(record_id: str) -> Page:
         return _show_signing(order, slots[0].role, slots[0].why)
     try:
         with acting() as act:
-            work_orders.sign(act, find(act.session, record_id), slots[0].role, _signature())
+            work_orders.sign(act, find(act.session, record_id), slots[0].role, read_signature(Meaning.APPROVED))
     except Refused as refusal:
         return _show_signing(find(read_anew(), record_id), slots[0].role, slots[0].why, refusal), status_of(refusal)
     flash(f"{order.number} is signed.", "good")
@@ -82,17 +80,8 @@ def _show_skip(operation: WorkOrderOperation, refusal: Refused | None = None) ->
     )  # fmt: skip
 
 
-def _signature() -> SignatureRequest:
-    return SignatureRequest(
-        meaning=Meaning.APPROVED, password=request.form.get("password", ""), user_id=request.form.get("user_id", "").strip().lower(),
-        session_id=g.session_id, accepts_responsibility=request.form.get("accepts_responsibility") == "true",
-    )  # fmt: skip
-
-
 def _show_signing(order: WorkOrder, role: str, why: str, refusal: Refused | None = None) -> str:
     return render_template(
         "work_orders/sign.html", document=order, role=role, why=why, refusal=refusal, form=request.form,
-        errors=refusal.fields if isinstance(refusal, Invalid) else {}, statement=signing.STATEMENT,
-        needs_both=reviews.needs_both(reading(), g.session_id),
-        must_certify=not signing.is_certified(reading(), visitor().user_id),
+        errors=errors_of(refusal), **signing_values(reading(), Meaning.APPROVED),
     )  # fmt: skip
