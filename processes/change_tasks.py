@@ -36,6 +36,7 @@ from records.impact import (
 )
 from records.outside import OutsideLink
 from records.purchase_order import PurchaseOrder
+from records.requisition import RequisitionLine
 from records.work_order import WorkOrder
 from rules.amending import is_amended_here
 from rules.impact_rules import kinds_for, legal, task_rule
@@ -397,7 +398,7 @@ def _pending(session: Session, order: ChangeOrder) -> Iterator[tuple[tuple[str, 
 
 
 def _marked(session: Session, row: AffectedOrder) -> tuple[str, str, str] | None:
-    """Return the record that carries the mark of a row: the order line, the work order or the lot."""
+    """Return the record that carries the mark of a row: the order line, the work order, the lot or what is planned."""
     if row.target is ImpactTarget.PO_LINE:
         return "purchase_order_line", row.target_id, row.native_ref
     if row.target is ImpactTarget.AT_SUPPLIER:
@@ -407,6 +408,8 @@ def _marked(session: Session, row: AffectedOrder) -> tuple[str, str, str] | None
         return WorkOrder.record_type, row.document_id, row.native_ref
     if row.target is ImpactTarget.STOCK_LOT:
         return "lot", row.target_id, row.native_ref
+    if row.target is ImpactTarget.PLANNED_ORDER:
+        return RequisitionLine.__tablename__, row.target_id, row.native_ref
     return None
 
 

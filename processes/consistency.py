@@ -7,17 +7,23 @@ from collections.abc import Iterator
 from engine.act import Act
 from engine.errors import Effect, Finding, Invalid
 from processes.documents import spoken
+from records.part import PartRevision
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition
 from records.units import check_quantity
+from rules.change_pending import planned_as
 from rules.validation import judge_built
 
 
 def findings_of(act: Act, order: PurchaseOrder, requisition: Requisition) -> list[str]:
     """Return a sentence for each inconsistency, in the order of the lines."""
     found = list(_header(order, requisition))
+    follows = planned_as(
+        act.session, [line.requisition_line for line in order.lines if line.requisition_line is not None]
+    )
     for line in order.lines:
-        found += [f"Line {line.line_no}: {sentence}" for sentence in _line(line, order)]
+        after = follows.get(line.requisition_line_id) if line.requisition_line_id is not None else None
+        found += [f"Line {line.line_no}: {sentence}" for sentence in _line(line, order, after)]
     act.session.flush()
     return found + [
         spoken(finding) for finding in judge_built(act.session, order, now=act.now) if _is_the_buyers(finding)
@@ -38,7 +44,7 @@ def _header(order: PurchaseOrder, requisition: Requisition) -> Iterator[str]:
         yield f"Expected the currency {requisition.currency} of {requisition.number}, but found {order.currency}."
 
 
-def _line(line: PurchaseOrderLine, order: PurchaseOrder) -> Iterator[str]:
+def _line(line: PurchaseOrderLine, order: PurchaseOrder, follows: PartRevision | None) -> Iterator[str]:
     try:
         check_quantity(line.quantity, line.uom)
     except Invalid as refusal:
@@ -47,7 +53,11 @@ def _line(line: PurchaseOrderLine, order: PurchaseOrder) -> Iterator[str]:
     if asked is not None:
         if line.quantity > asked.quantity:
             yield f"Expected at most {asked.quantity} {asked.uom} of {asked.number}, but found {line.quantity}."
-        if (line.part_revision_id, line.service_code) != (asked.part_revision_id, asked.service_code):
+        is_as_changed = follows is not None and line.part_revision_id == follows.id
+        if not is_as_changed and (line.part_revision_id, line.service_code) != (
+            asked.part_revision_id,
+            asked.service_code,
+        ):
             yield f"Expected {asked.item} as in {asked.number}, but found {line.item}."
         if line.uom != asked.uom:
             yield f"Expected the unit {asked.uom} of {asked.number}, but found {line.uom}."

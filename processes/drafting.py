@@ -13,12 +13,13 @@ from engine.act import Act
 from processes.documents import existing
 from processes.impact_watch import announce
 from records.numbering import next_number
-from records.part import Criticality
+from records.part import Criticality, PartRevision
 from records.purchase_order import IncotermCode, PurchaseOrder, PurchaseOrderLine
 from records.quality_clause import QualityClause
 from records.requisition import PurchaseType, Requisition, RequisitionLine, convert
 from records.sourcing import SourcingRef, rate_on
 from records.supplier import CataloguePrice, Supplier
+from rules.change_pending import planned_as
 from rules.quality import wanted_clauses
 from rules.supplier_facts import first_article_report
 from rules.supplier_gate import part_of
@@ -61,10 +62,17 @@ def draft(
         ship_to=award["ship_to"] or site.address or site.name, bill_to=site.address or site.name,
     )  # fmt: skip
     reference = existing(act.session, SourcingRef, award["sourcing_ref_id"]) if award.get("sourcing_ref_id") else None
+    follows = planned_as(act.session, lines)
     for number, line in enumerate(lines, start=1):
-        order.lines.append(_line(act, number, line, order=order, reference=reference))
+        order.lines.append(_line(act, number, line, follows.get(line.id), order=order, reference=reference))
     act.session.add(order)
     act.session.flush()
+    for line in lines:
+        if line.id in follows:
+            said = f"Planned as {line.item}; the change says what it is ordered as"
+            act.note(
+                order.record_type, order.id, "ORDERED_AS", field=line.number, new=follows[line.id].number, reason=said
+            )
     for line in lines:
         convert(act, line, line.open_quantity)
     act.session.flush()
@@ -79,13 +87,19 @@ def _type(requisition: Requisition, lines: Sequence[RequisitionLine]) -> Purchas
 
 
 def _line(
-    act: Act, number: int, line: RequisitionLine, *, order: PurchaseOrder, reference: SourcingRef | None
+    act: Act,
+    number: int,
+    line: RequisitionLine,
+    follows: PartRevision | None,
+    *,
+    order: PurchaseOrder,
+    reference: SourcingRef | None,
 ) -> PurchaseOrderLine:
-    part = part_of(line)
+    part, revision = part_of(line), follows or line.part_revision
     flow_down = _flow_down(act, line, order)
     is_inspected = part is not None and part.criticality in INSPECTED
     return PurchaseOrderLine(
-        line_no=number, part_revision=line.part_revision, part_revision_id=line.part_revision_id, service=line.service,
+        line_no=number, part_revision=revision, part_revision_id=revision.id if revision is not None else None, service=line.service,
         service_code=line.service_code, process_code=line.process_code, spec=line.spec, spec_rev=line.spec_rev,
         cost_object=line.cost_object, description=line.description, quantity=line.open_quantity, uom=line.uom,
         unit_price=_price(act, line, order=order, reference=reference), need_by=line.need_by or line.requisition.need_by,

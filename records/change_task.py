@@ -118,9 +118,9 @@ STANDING_ONLY = text("lifted_at IS NULL")
 
 
 class ChangeHold(Record, Base):
-    """CHANGE_PENDING on an order line or a work order: a change that is approved waits to be carried out on it.
+    """CHANGE_PENDING on an order line, a work order, a lot or what is planned: a change that is approved waits to be carried out on it.
 
-    about_type: ``purchase_order_line``, ``work_order`` or ``lot``.
+    about_type: ``purchase_order_line``, ``requisition_line``, ``work_order`` or ``lot``.
     """
 
     __tablename__ = "change_hold"

@@ -12,16 +12,21 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from records.change_order import ChangeOrder, ChangeOrderStatus
+from records.change_order import AffectedItem, ChangeOrder, ChangeOrderStatus
 from records.change_task import HoldEffect, holds_on
-from records.impact import RowDisposition, RowStatus
+from records.impact import Disposition, ImpactTarget, RowDisposition, RowStatus
 from records.outside import OutsideLink
+from records.part import PartRevision, RevisionStatus
 from records.purchase_order import PurchaseOrder
+from records.requisition import Requisition, RequisitionLine
 from records.work_order import WorkOrder, WorkOrderOperation
 from rules.agreements import Disagreement
 from rules.impact_rules import legal
 
 CARRIED = (ChangeOrderStatus.APPROVED, ChangeOrderStatus.IMPLEMENTING, ChangeOrderStatus.OVERDUE_HOLD)
+DECIDED = (*CARRIED, ChangeOrderStatus.VERIFYING, ChangeOrderStatus.CLOSED)
+"""Statuses in which what the board said of planned pieces holds for every order made of them."""
+
 PENDING = "CHG-PENDING"
 
 
@@ -47,8 +52,52 @@ def of_line(session: Session, line_id: str, *, now: dt.datetime) -> Iterator[Dis
 
 
 def of_order(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> Iterator[Disagreement]:
-    """Yield what waits for a change on any line of an order."""
-    yield from _on(session, {line.id for line in order.lines}, now)
+    """Yield what waits for a change on any line of an order, or on what was planned that it buys as it was."""
+    asked = [line.requisition_line for line in order.lines if line.requisition_line is not None]
+    follows = planned_as(session, asked)
+    planned = {
+        line.requisition_line_id
+        for line in order.lines
+        if line.requisition_line_id is not None
+        and (line.requisition_line_id not in follows or follows[line.requisition_line_id].id != line.part_revision_id)
+    }
+    yield from _on(session, {line.id for line in order.lines} | planned, now)
+
+
+def of_requisition(session: Session, requisition: Requisition, *, now: dt.datetime) -> Iterator[Disagreement]:
+    """Yield what waits for a change on what a requisition asks for; a line that asks for what follows already waits for nothing."""
+    asked = {line.id: line.part_revision_id for line in requisition.lines}
+    for hold in holds_on(session, *sorted(asked)):
+        follows = {item.part_revision_to_id for item in hold.change_order.affected} - {None}
+        if asked.get(hold.about_id) in follows:
+            del asked[hold.about_id]
+    yield from _on(session, set(asked), now)
+
+
+def planned_as(session: Session, lines: Iterable[RequisitionLine]) -> dict[str, PartRevision]:
+    """Return the released revision that what is only planned is ordered as, by line, where the board of a change said so.
+
+    A line that asks for another revision by now than the one the change replaces is left as it is.
+    """
+    asked = {line.id: line for line in lines if line.part_revision_id is not None}
+    wanted = (
+        select(RowDisposition.target_id, AffectedItem)
+        .join(ChangeOrder, ChangeOrder.id == RowDisposition.change_order_id)
+        .join(AffectedItem, AffectedItem.change_order_id == ChangeOrder.id)
+        .where(
+            RowDisposition.target == ImpactTarget.PLANNED_ORDER, RowDisposition.disposition == Disposition.CONVERT,
+            RowDisposition.target_id.in_(sorted(asked)), RowDisposition.status != RowStatus.RETURNED,
+            ChangeOrder.status.in_(DECIDED),
+        )
+        .order_by(ChangeOrder.number)
+    )  # fmt: skip
+    found: dict[str, PartRevision] = {}
+    for line_id, item in session.execute(wanted) if asked else ():
+        after = item.part_revision_to
+        is_of_it = asked[line_id].part_revision_id == item.part_revision_from_id
+        if is_of_it and after is not None and after.status is RevisionStatus.RELEASED:
+            found[line_id] = after
+    return found
 
 
 def of_ids(session: Session, ids: Iterable[str], *, now: dt.datetime) -> Iterator[Disagreement]:

@@ -26,7 +26,7 @@ FLOW = "requisition_to_po"
 
 
 def judge_submission(session: Session, requisition: Requisition, *, now: dt.datetime) -> list[Finding]:
-    """Judge a requisition's master data (A02): revisions on the day they are needed, duplicates, suppliers at submission.
+    """Judge a requisition's master data (A02): revisions on the day they are needed, duplicates, suppliers, changes that wait for it.
 
     A BLOCK goes back to the requester; a WARN is shown.
     """
@@ -38,6 +38,7 @@ def judge_submission(session: Session, requisition: Requisition, *, now: dt.date
     ]
     found += judge_duplicates(session, requisition, now=now)
     found += judge_requisition(session, requisition, point=Point.SUBMIT, on=today).findings
+    found += weigh(session, requisition, change_pending.of_requisition(session, requisition, now=now), now=now)
     return lenient(session, soften(session, found, on=today), FLOW)
 
 
@@ -48,13 +49,14 @@ def judge_suspicions(session: Session, requisition: Requisition, *, now: dt.date
 
 
 def judge_built(session: Session, order: PurchaseOrder, *, now: dt.datetime) -> list[Finding]:
-    """Judge an order before it is approved (A19): revisions, supplier, prices over estimate, clauses, blurred roles."""
+    """Judge an order before it is approved (A19): revisions, supplier, prices, clauses, blurred roles, changes that wait for it."""
     today = order.site.local_day(now)
     found = judge_revisions(order.lines, on=today)
     found += judge_order(session, order, point=Point.BUILD, on=today).findings
     found += judge_prices(order)
     found += judge_clauses(session, order)
     found += [finding for line in order.lines for finding in judge_text(session, line)]
+    found += weigh(session, order, change_pending.of_order(session, order, now=now), now=now)
     return lenient(session, soften(session, found, on=today), FLOW)
 
 

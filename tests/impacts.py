@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.act import Act
 from processes import change_orders, impact
 from records.change_order import ChangeOrder, ChangeOrderStatus, FaiDecision, move
 from records.change_request import OrderClass
-from records.impact import AffectedOrder, Disposition, newest_snapshot, rows_of
+from records.impact import AffectedOrder, Disposition, ImpactTarget, newest_snapshot, rows_of
 from records.outside import LinkStatus, MovementKind, record_movement
 from records.outside import move as move_link
 from records.part import PartRevision, RevisionStatus
@@ -101,13 +102,17 @@ def grid(act: Act, change: ChangeOrder) -> list[AffectedOrder]:
     return rows_of(act.session, snapshot)
 
 
-def dispose_d15(act: Act, change: ChangeOrder) -> list[AffectedOrder]:
-    """Compute, freeze and decide as D15 does."""
+def dispose_d15(act: Act, change: ChangeOrder, words: Mapping[str, Disposition] | None = None) -> list[AffectedOrder]:
+    """Compute, freeze and decide as D15 does. words: of what there is beside, by its number; what is planned beside is bought as it was."""
     impact.compute(act, change)
     impact.freeze(act, change)
     rows = grid(act, change)
-    for row, word in zip(rows, WORDS, strict=True):
+    said = words or {}
+    beside = [row for row in rows if row.native_ref in said or row.target is ImpactTarget.PLANNED_ORDER]
+    for row, word in zip([row for row in rows if row not in beside], WORDS, strict=True):
         impact.dispose(act, row, word, owner="role:PLANNER")
+    for row in beside:
+        impact.dispose(act, row, said.get(row.native_ref, Disposition.USE_AS_IS), owner="role:PLANNER")
     for area, _ in impact.lanes_of(act.session, change):
         impact.assess(act, change, area, answer="IMPACT", text="Looked at")
     return rows

@@ -13,6 +13,7 @@ from engine.eligibility import mandates_for
 from engine.stored.instance import InstanceStatus
 from engine.stored.task import Task, TaskState
 from records import attachment, comment
+from records.change_task import ChangeHold, holds_on
 from records.external import Discrepancy, Observation
 from rules.finding import open_findings
 from webapp import ledger, route, visit
@@ -21,7 +22,7 @@ from webapp.route import Stage
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Everything around one document."""
+    """Everything around one document. marks: changes that wait to be carried out on it or on a part of it (CHANGE_PENDING)."""
 
     instances: list[Any]
     instance: Any | None
@@ -34,6 +35,7 @@ class Beside:
     files: list[Any]
     comments: list[Any]
     ledger: ledger.Ledger
+    marks: list[ChangeHold]
 
 
 def beside(session: Session, record: Any, content_hash: str | None = None) -> Beside:
@@ -55,7 +57,14 @@ def beside(session: Session, record: Any, content_hash: str | None = None) -> Be
         attachment.attachments_of(session, *about),
         comment.comments_on(session, *about),
         ledger.ledger_of(session, *about),
+        marks_on(session, record),
     )
+
+
+def marks_on(session: Session, record: Any) -> list[ChangeHold]:
+    """Return the marks CHANGE_PENDING on a document, its lines or its operations, oldest first."""
+    parts = [*getattr(record, "lines", ()), *getattr(record, "operations", ())]
+    return holds_on(session, record.id, *(each.id for each in parts))
 
 
 def _leading(session: Session, runs: list[Any], record_type: str, record_id: str) -> Any | None:

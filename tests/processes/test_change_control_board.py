@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.messages import publish
-from processes import change_orders, impact
+from processes import change_orders, impact, work_order_planning
 from records.change_order import AffectedItem, ChangeOrder, ItemAction
 from records.impact import Disposition
 from records.notice import Notice
@@ -154,6 +154,22 @@ def test_a_customer_who_refuses_has_it_written_again_or_rejected(
     assert (change.status, story.steps, story.incidents) == (status, [next_step], [])
     assert {one.status.value for one in story.signatures if one.record_id == change.order.id} == {"SUPERSEDED"}
     assert any("by its customer" in subject for subject in told(story, "ella"))
+
+
+@at_the_customer
+def test_an_order_that_falls_into_the_set_while_the_customer_thinks_opens_the_impact_again(story: Story) -> None:
+    """C11, 2.24: what the customer was asked about is no longer what there is."""
+    change = the_change(story)
+
+    def one_more(act: Act) -> None:
+        before = act.session.get_one(ChangeOrder, change.order.id).affected[0].part_revision_from
+        work_order_planning.create(act, "PRODUCTION", quantity=D(5), part_revision=before)
+
+    story.as_("rita").given(one_more)
+    story.settle()
+    assert (change.status, set(story.steps), story.incidents) == ("IMPACT", {"dispose_orders"}, [])
+    assert "record_customer_answer" not in story.steps
+    assert {one.status.value for one in story.signatures if one.record_id == change.order.id} == {"SUPERSEDED"}
 
 
 @at_the_customer

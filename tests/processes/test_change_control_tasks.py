@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -18,11 +19,13 @@ from records.change_request import ChangeRequest
 from records.impact import AffectedOrder, Disposition, newest_snapshot, rows_of
 from records.lot import Lot
 from records.meeting import ItemStatus
+from records.purchase_order import PurchaseOrder
 from records.vote import Outcome
 from records.work_order import WorkOrder
 from tests.amendments import amendments
 from tests.boards import agenda, convened, seated, vote_there
 from tests.change_story import Change, approved, dated, the_change, written
+from tests.impacts import PART
 from tests.makers import D
 from tests.people import quinn
 from tests.story import Story
@@ -160,6 +163,35 @@ def test_orders_are_amended_before_the_day_and_the_change_is_effective_on_it(sto
     story.at(dt.datetime(2026, 12, 30, 12, tzinfo=dt.UTC))
     assert (change.status, story.incidents) == ("VERIFYING", [])
     assert change.order.effective_at is not None
+
+
+@dated
+def test_an_amendment_that_the_erp_is_silent_about_is_tried_again_read_back_and_then_the_task_is_done(
+    story: Story,
+) -> None:
+    """C14: a technical failure is no refusal: nobody decides anew, the same order is asked for again until it is there."""
+    change = the_change(story)
+    story.installation.settings = dict(story.installation.settings) | {"erp_adapter": "files"}
+
+    def ask_an_erp(act: Act) -> str:
+        order = act.session.scalars(select(PurchaseOrder).where(PurchaseOrder.po_no == "PO-5010")).one()
+        order.site.has_erp = True
+        return str(order.proposal_no)
+
+    proposal = story.given(ask_an_erp)
+    change.amend("PO-5010", answered=False)
+    (first,) = [one for one in amendments(story) if one.order.po_no == "PO-5010"]
+    assert (first.status.value, story.incidents) == ("APPROVED", [])
+    assert ("AMEND_PO OPEN", "redispose_order" in story.steps) == (change.tasks_done()[1], False)
+    inbox = Path(story.installation.settings["erp_inbox"])
+    inbox.mkdir(parents=True, exist_ok=True)
+    head = "proposal_no,po_no,result,message,revision,line_no,part_revision,quantity,unit_price"
+    said = f"{proposal},PO-5010,ACCEPTED,,{first.revision},1,{PART}/C,60,4.00"
+    (inbox / "1.csv").write_text(f"{head}\n{said}\n")
+    story.after(hours=1 / 60)
+    assert [one.status.value for one in amendments(story) if one.id == first.id] == ["SENT"]
+    change.amend("PO-5010")
+    assert (change.tasks_done()[1], story.incidents) == ("AMEND_PO DONE", [])
 
 
 @approved

@@ -12,23 +12,37 @@ from engine import worker
 from engine.act import Act, Installation
 from engine.database import new_id
 from engine.errors import Conflict, Invalid, RuleViolation
-from processes import change_carrying, change_tasks, genealogy, impact, inspecting, receiving, work_order_planning
+from engine.registry import Work
+from processes import (
+    change_carrying,
+    change_tasks,
+    change_withdrawing,
+    consistency,
+    drafting,
+    genealogy,
+    impact,
+    inspecting,
+    receiving,
+    work_order_planning,
+)
 from processes.change_orders import write
 from processes.genealogy import Event
 from processes.impact import Share
 from processes.impact_query import SOURCES, Found, SourceUnavailable
 from processes.impact_watch import watch_impact
 from records.change_order import ChangeOrder, ChangeOrderStatus
-from records.change_task import ChangeTask, TaskKind, TaskStatus
+from records.change_task import ChangeTask, TaskKind, TaskStatus, holds_on
 from records.impact import AffectedOrder, Disposition, ImpactTarget, PieceState, RowStatus
 from records.lot import Lot
 from records.notice import Notice
 from records.part import Criticality, PartRevision
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Quarantine, Receipt, ReceiptStatus
+from records.requisition import Requisition, RequisitionStatus
+from records.requisition import move as move_requisition
 from records.work_order import WorkOrder
 from rules.order_consistency import judge_receipt, judge_start
-from rules.validation import judge_issue
+from rules.validation import judge_built, judge_issue, judge_submission
 from rules.work_order_release import judge_release
 from tests import makers
 from tests.clock import SettableClock
@@ -265,6 +279,40 @@ def test_marks_warn_or_block_by_disposition_until_their_task_is_done(plant: Inst
         assert edge.quantity == 1
 
 
+def test_what_is_only_planned_waits_for_the_change_and_is_then_ordered_as_what_follows(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act)
+        asked = makers.make_requisition(act, (made.before, 20, "4.00"), (made.before, 3, "4.00"))
+        dispose_d15(act, made.change, {asked.lines[0].number: Disposition.CONVERT})
+        approve(act, made.change)
+        for to in (RequisitionStatus.SUBMITTED, RequisitionStatus.APPROVED):
+            move_requisition(act, asked, to)
+            act.session.flush()
+        change_tasks.place_holds(act, made.change)
+        marks = {
+            each.about_ref: each.effect.value for each in holds_on(act.session, *(line.id for line in asked.lines))
+        }
+        assert marks == {asked.lines[0].number: "BLOCK", asked.lines[1].number: "WARN"}
+        judged = [each for each in judge_submission(act.session, asked, now=act.now) if each.rule == "CHG-PENDING"]
+        assert [each.effect.value for each in judged] == ["BLOCK", "WARN"]
+        too_early = makers.make_order(act, (made.before, 20, "4.00"))
+        too_early.lines[0].requisition_line = asked.lines[0]
+        act.session.flush()
+        (waits,) = [each for each in judge_built(act.session, too_early, now=act.now) if each.rule == "CHG-PENDING"]
+        assert (waits.effect.value, asked.lines[0].number in waits.sentence) == ("BLOCK", True)
+    with plant.acting("system:change_control") as act:
+        change = act.session.get_one(ChangeOrder, made.change.id)
+        change_tasks.carry_out(act, change_tasks.plan_tasks(act, change)[0])
+        asked = act.session.get_one(Requisition, asked.id)
+        supplier = act.session.scalars(select(PurchaseOrder)).first().supplier
+        award = {"currency": "USD", "ship_to": None}
+        order = drafting.draft(act, asked, asked.lines, supplier=supplier, award=award)
+        assert [line.part_revision_id for line in order.lines] == [made.after.id, made.before.id]
+        judged = [each for each in judge_built(act.session, order, now=act.now) if each.rule == "CHG-PENDING"]
+        assert [each.effect.value for each in judged] == ["WARN"]
+        assert not [each for each in consistency.findings_of(act, order, asked) if "as in" in each]
+
+
 def test_pieces_that_are_fewer_than_decided_go_back_to_their_owner(plant: Installation) -> None:
     with plant.acting("user:ella") as act:
         made = plant_of_d15(act)
@@ -348,6 +396,23 @@ def test_converted_work_is_planned_back_by_the_operations_that_it_came_from(plan
             assert (task.status, done.part_revision_id) == (TaskStatus.UNDONE, made.before.id)
             assert [each.description for each in done.operations] == ["Mill", "Inspect"]
         assert [each.done_ref for each in changed] == ["WO-7001-2", "WO-7002-1"]
+
+
+def test_planned_work_without_a_routing_to_go_back_to_is_planned_back_by_a_person(plant: Installation) -> None:
+    with plant.acting("user:ella") as act:
+        made = plant_of_d15(act, is_routed=False)
+        planned = makers.make_work_order(act, made.before, number="WO-7003", quantity=D(6), status="PLANNED")
+        dispose_d15(act, made.change, {"WO-7003": Disposition.CONVERT})
+        approve(act, made.change)
+    with plant.acting("system:change_control") as act:
+        tasks = change_tasks.plan_tasks(act, act.session.get_one(ChangeOrder, made.change.id))
+        change_tasks.carry_out(act, tasks[0])
+        task = next(each for each in tasks if each.target_id == planned.id)
+        assert (change_tasks.carry_out(act, task).done_ref, task.status) == ("WO-7003", TaskStatus.DONE)
+        work = Work(None, "undo", "Undo", {"job": {"id": task.id}, "way_back": {"reason": "Withdrawn"}})
+        asked = change_withdrawing.undo_change_task(act, work)
+        assert (asked["next"], "routing" in asked["job"]["failure"]) == ("PERSON", True)
+        assert (task.status, act.session.get_one(WorkOrder, planned.id).part_revision_id) == ("DONE", made.after.id)
 
 
 def test_an_order_that_another_system_approved_is_amended_there_by_its_owner(plant: Installation) -> None:

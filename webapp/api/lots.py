@@ -25,6 +25,7 @@ from webapp import trace_rows
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
+from webapp.api.marks import LotMarks
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, Whole, as_page, maybe, page_of, text, word
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages import lots as pages
@@ -52,12 +53,13 @@ class LotSummary(Answer):
 
 
 class LotDetail(LotSummary):
-    """A lot. source_type, source_id: the record it came from; source_note: the document of an adjustment."""
+    """A lot. source_type, source_id: the record it came from; source_note: of an adjustment; marks: changes that wait for it."""
 
     source_type = maybe()
     source_id = fields.UUID(allow_none=True)
     source_note = fields.String()
     hold_reason = maybe()
+    marks = LotMarks()
 
 
 class LotQuery(Listed):

@@ -29,8 +29,10 @@ from webapp import filters, order_form
 from webapp.api import bodies, callers, instead
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
+from webapp.api.marks import StandingMark
 from webapp.api.messages import PublicationAnswer, as_it_was, as_subject
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
+from webapp.document_page import marks_on
 from webapp.pages import orders as pages
 from webapp.visit import reading, visitor
 
@@ -112,7 +114,7 @@ class Acknowledgement(Answer):
 
 
 class OrderDetail(OrderSummary):
-    """An order. content_hash: of what its approval is bound to; approved_hash: what the signatures are on."""
+    """An order. content_hash: of what its approval is bound to; approved_hash: what the signatures are on; marks: changes that wait."""
 
     type = fields.String()
     origin = fields.String()
@@ -138,6 +140,7 @@ class OrderDetail(OrderSummary):
     hold_reason = maybe()
     lines = fields.List(fields.Nested(OrderLineAnswer))
     acknowledgements = fields.List(fields.Nested(Acknowledgement))
+    marks = fields.List(fields.Nested(StandingMark))
 
 
 class OrderLineChange(Request):
@@ -241,6 +244,7 @@ def _show(record_id: str) -> dict[str, Any]:
             "supplier_site": order.supplier_site.code if order.supplier_site else None,
             "content_hash": approved_hash(order),
             "lines": [_line(line) for line in order.lines],
+            "marks": marks_on(reading(), order),
             "tag": _tag(order),
         }
     )

@@ -17,7 +17,9 @@ from webapp import filters, requisition_form
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Nothing, Reason
+from webapp.api.marks import StandingMark
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, as_page, maybe, page_of, text, word
+from webapp.document_page import marks_on
 from webapp.pages import requisitions as pages
 from webapp.requisition_form import HEADER, LINE, Typed
 from webapp.visit import reading
@@ -72,7 +74,7 @@ class OrderOf(Answer):
 
 
 class RequisitionDetail(RequisitionSummary):
-    """A requisition. wait: what its run waits for, in one sentence, empty without a run."""
+    """A requisition. wait: what its run waits for, in one sentence, empty without a run; marks: changes that wait for its lines."""
 
     type = fields.String()
     origin = fields.String()
@@ -88,6 +90,7 @@ class RequisitionDetail(RequisitionSummary):
     wait = fields.String()
     lines = fields.List(fields.Nested(RequisitionLineAnswer))
     orders = fields.List(fields.Nested(OrderOf))
+    marks = fields.List(fields.Nested(StandingMark))
 
 
 class RequisitionLineGiven(Request):
@@ -172,6 +175,7 @@ def _show(record_id: str) -> dict[str, Any]:
             ],
             "instance_id": runs[0].id if runs else None,
             "wait": instances.wait_sentence(session, runs[0]) if runs else "",
+            "marks": marks_on(session, found),
             "tag": _tag(found),
         }
     )

@@ -9,6 +9,7 @@ from records.routing import OperationKind
 from records.standard_cost import CostKind
 from records.work_order import OperationStatus, WorkOrderStatus, WorkOrderType
 from records.work_order_change import WorkOrderChangeClass, WorkOrderChangeStatus
+from webapp.api.marks import StandingMark
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, Whole, maybe, page_of, text, word
 
 
@@ -79,7 +80,7 @@ class WorkOrderSummary(Answer):
 
 
 class WorkOrderDetail(WorkOrderSummary):
-    """A work order with its operations, cost and what has moved on since its release."""
+    """A work order with its operations, cost, what has moved on since its release, and the changes that wait for it."""
 
     part_revision = maybe()
     resource = maybe()
@@ -105,6 +106,7 @@ class WorkOrderDetail(WorkOrderSummary):
     warnings = fields.List(fields.String())
     operations = fields.List(fields.Nested(WorkOrderOperationAnswer))
     cost = fields.Nested(CostAnswer)
+    marks = fields.List(fields.Nested(StandingMark))
 
 
 class OperationGiven(Request):

@@ -33,6 +33,7 @@ from webapp.api.work_order_shapes import (
     WorkOrderQuery,
     WorkOrderSummary,
 )
+from webapp.document_page import marks_on
 from webapp.pages import work_orders as pages
 from webapp.visit import reading, visitor
 from webapp.work_order_page import find
@@ -59,6 +60,7 @@ def show_work_order(record_id: str) -> dict[str, Any]:
         **{name: each.number if each is not None else None for name, each in named.items()},
         "warnings": work_orders.warnings_of(reading(), order),
         "operations": [_step(operation) for operation in order.operations],
+        "marks": marks_on(reading(), order),
         "cost": {name: getattr(cost, name) for name in CostAnswer().fields}
         | {"causes": [{"cause": cause, "amount": amount} for cause, amount in cost.causes.items()]},
     }

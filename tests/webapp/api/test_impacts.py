@@ -96,6 +96,10 @@ def test_a_task_is_carried_out_by_its_owner_with_evidence(calling: Calling, stor
     shown = calling(otto).get(f"{path}/tasks").json
     assert [task["id"] for task in shown["items"]] == [task_id for task_id, *_ in tasks]
     assert {mark["effect"] for mark in shown["marks"]} == {"WARN", "BLOCK"}
+    for documents, name in (("orders", "PO-5010"), ("work-orders", "WO-7002"), ("lots", "LOT-35")):
+        (found,) = calling(ella).get(f"/{documents}?q={name}").json["items"]
+        (mark,) = calling(ella).get(f"/{documents}/{found['id']}").json["marks"]
+        assert (mark["change_order"], mark["about_ref"].partition("/")[0]) == (path.rpartition("/")[2], name)
     update, told = tasks[0][0], next(task_id for task_id, kind, _ in tasks if kind == "NOTIFY_SUPPLIER")
     refused = problem(calling(otto).post(f"{path}/tasks/{update}/carry_out", {}), 403, "NOT_AUTHORISED")
     assert "It is their turn" in refused["detail"]
