@@ -143,6 +143,7 @@ class Installation:
     extras: dict[str, Any] = field(default_factory=dict)
     definitions: Cache[Any] = field(default_factory=lambda: Cache(400))
     candidate_sets: Cache[str] = field(default_factory=lambda: Cache(20_000))
+    task_words: Cache[bool] = field(default_factory=lambda: Cache(20_000))
 
     def __post_init__(self) -> None:
         writing = self.database.execution_options(writes=True)

@@ -23,7 +23,7 @@ DEADLINE_POLICY = "deadlinePolicy"
 """On a user task: ``reassign`` (the next level replaces the candidates) or ``add`` (both may decide)."""
 EXCLUDES = "excludes"
 """On a user task: FEEL list of users who may not decide it."""
-TITLE, AMOUNT, PARTY = "title", "amount", "party"
+TITLE, AMOUNT, PARTY, PROJECT = "title", "amount", "party", "project"
 """On a user task: what its row in the inbox says. The title of a multi-instance activity names one of its instances."""
 RECORD = "record"
 """On a user task: FEEL context {type, id, number, hash} of the document decided upon."""
@@ -35,7 +35,7 @@ CODE = "code"
 """On an interrupting timer or an end event: the code of the refusal that a late submit gets."""
 
 ON_USER_TASKS = frozenset(
-    {OUTCOMES, SIGNATURE, DEADLINE_POLICY, EXCLUDES, TITLE, AMOUNT, PARTY, RECORD, ROLE, RULE_ROW, QUORUM}
+    {OUTCOMES, SIGNATURE, DEADLINE_POLICY, EXCLUDES, TITLE, AMOUNT, PARTY, PROJECT, RECORD, ROLE, RULE_ROW, QUORUM}
 )
 POLICIES = ("reassign", "add")
 

@@ -9,12 +9,9 @@ how many tasks are open. The principals are one parameter: the statement is the 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -37,48 +34,24 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from engine import eligibility, inbox_query
-from engine.canonical import canonical
+from engine import eligibility, inbox_order, inbox_query
 from engine.clock import now_of
-from engine.database import IdType, is_id
+from engine.database import IdType
 from engine.errors import Invalid
+from engine.inbox_order import ROWS, SORTS, Order
+from engine.inbox_query import Search
 from engine.ports import Mandate
 from engine.stored.instance import Instance
-from engine.stored.task import CandidateSetMember, QueueCount, Task, TaskCandidate
+from engine.stored.task import CandidateSetMember, QueueCount, Task, TaskState
+
+__all__ = ["BOXES", "MAX_LIMIT", "SORTS", "Counts", "Item", "Page", "count", "counts", "deputised", "page"]
 
 BOXES = ("mine", "groups", "decided", "requests")
-SORTS: Mapping[str, bool] = {
-    "due": False,
-    "priority": True,
-    "created": False,
-    "amount": True,
-    "party": False,
-    "business_key": False,
-}
-"""Orders by name, and whether the largest comes first."""
+OPEN_BOXES = ("mine", "groups", "deputising", "snoozed")
+"""Boxes of open tasks; of the last two only a caller that says for whom, and which tasks, can ask."""
 
 MAX_LIMIT = 200
 MAX_PRINCIPALS = 600
-
-_ROWS = TaskCandidate.__table__
-"""The table itself: somebody may be in hundreds of groups, and mapped columns take far longer to put together."""
-
-_COLUMNS = {
-    "due": _ROWS.c.due_at,
-    "priority": _ROWS.c.priority,
-    "created": _ROWS.c.created_at,
-    "amount": _ROWS.c.amount,
-    "party": _ROWS.c.party,
-    "business_key": _ROWS.c.business_key,
-}
-_READ: Mapping[str, Callable[[str], Any]] = {
-    "due": dt.datetime.fromisoformat,
-    "priority": int,
-    "created": dt.datetime.fromisoformat,
-    "amount": Decimal,
-    "party": str,
-    "business_key": str,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,50 +89,101 @@ class Counts:
     queues: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What a list leaves out or keeps to, beside its box. since: only tasks that were opened later.
+
+    hidden: ids of tasks that are put aside. only: ids that it keeps to. for_whom: whose deputy one is, in ``deputising``.
+    """
+
+    hidden: Collection[str] = ()
+    only: Collection[str] | None = None
+    for_whom: str | None = None
+    since: dt.datetime | None = None
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """Yield the conditions on candidate rows."""
+        if self.hidden:
+            yield ROWS.c.task_id.not_in(list(self.hidden))
+        if self.only is not None:
+            yield ROWS.c.task_id.in_(list(self.only))
+        if self.since is not None:
+            yield ROWS.c.created_at > self.since
+
+
+EVERYTHING = Narrowing()
+
+
 def page(
     session: Session,
     user_id: str,
     *,
     box: str = "mine",
-    query: str = "",
+    query: str | Search = "",
     sort: str = "due",
     after: str | None = None,
     limit: int = 50,
+    narrowed: Narrowing = EVERYTHING,
 ) -> Page:
     """Return a page of somebody's tasks (or, in ``requests``, of the instances they started).
 
-    box: ``mine`` (given to me by name, or claimed), ``groups`` (my roles, and those I deputise for), ``decided``,
-    ``requests``. query: see ``inbox_query``. sort: see ``SORTS``; ``decided`` and ``requests`` show the newest first.
-    after: ``next`` of the page before. Raises: Invalid.
+    box: ``mine`` (given to me by name, or claimed), ``groups`` (my roles, and those I deputise for), ``deputising`` (those
+    of one absent person), ``snoozed`` (both, of ``narrowed.only``), ``decided``, ``requests``. query: see
+    ``inbox_query``; as text it must make sense whole, read before it is taken as it was understood. sort: fields of
+    ``SORTS``, separated by commas; ``decided`` and ``requests`` show the newest first. after: ``next`` of the page before.
+    Raises: Invalid.
     """
-    if box not in BOXES:
-        raise Invalid(f"Expected one of the boxes {', '.join(BOXES)}, but found {box}", {"box": "unknown"})
-    if sort not in SORTS:
-        raise Invalid(f"Expected one of the orders {', '.join(SORTS)}, but found {sort}", {"sort": "unknown"})
+    if box not in BOXES and box not in OPEN_BOXES:
+        raise Invalid(f"Expected one of the boxes {', '.join(BOXES)}, but found {box[:40]}", {"box": "unknown"})
+    order = inbox_order.read(sort)
     if not 1 <= limit <= MAX_LIMIT:
         raise Invalid(f"Expected 1 to {MAX_LIMIT} rows, but found {limit}", {"limit": f"1 to {MAX_LIMIT}"})
     now = now_of(session)
-    search = inbox_query.read(query, now=now)
+    if box == "requests":
+        return _requests(session, user_id, _text_of(query), after=after, limit=limit, now=now)
+    search = query if isinstance(query, Search) else inbox_query.read(session, query, now=now).understood()
     if box == "decided":
         return _decided(session, user_id, search, after=after, limit=limit, now=now)
-    if box == "requests":
-        return _requests(session, user_id, query, after=after, limit=limit, now=now)
-    mandates = _mandates(session, user_id, box, now=now)
-    rows = _candidates(session, user_id, mandates, box=box, search=search, sort=sort, after=after, limit=limit)
-    items = _items(session, [task_id for task_id, _ in rows[:limit]], mandates)
-    return Page(items, _cursor(sort, rows[limit - 1][1], rows[limit - 1][0]) if len(rows) > limit else None, now)
+    mandates = _mandates(session, user_id, box, for_whom=narrowed.for_whom, now=now)
+    asked = _Asked(box, search, order, after, narrowed)
+    rows = _candidates(session, user_id, mandates, asked, limit=limit)
+    items = _items(session, [row[0] for row in rows[:limit]], mandates)
+    following = inbox_order.cursor(order.text, rows[limit - 1][1:], rows[limit - 1][0]) if len(rows) > limit else None
+    return Page(items, following, now)
 
 
-def counts(session: Session, user_id: str) -> Counts:
-    """Return how many open tasks somebody has, from the counters of the candidate sets they belong to."""
+def count(
+    session: Session, user_id: str, *, box: str, query: Search, most: int, narrowed: Narrowing = EVERYTHING
+) -> int:
+    """Return how many tasks a search finds in a box of open tasks, ``most`` when there are as many or more."""
+    mandates = _mandates(session, user_id, box, for_whom=narrowed.for_whom, now=now_of(session))
+    asked = _Asked(box, query, inbox_order.read("due"), None, narrowed)
+    return len(_candidates(session, user_id, mandates, asked, limit=most - 1))
+
+
+def counts(session: Session, user_id: str, *, hidden: Collection[str] = ()) -> Counts:
+    """Return how many open tasks somebody has, from the counters of the candidate sets they belong to.
+
+    hidden: ids of tasks that are not to be counted.
+    """
     now = now_of(session)
     own = f"user:{user_id}"
     mine = select(CandidateSetMember.set_id).where(CandidateSetMember.principal == own)
-    rows = session.execute(
-        select(QueueCount.queue, QueueCount.set_id.in_(mine), QueueCount.tasks).where(
-            or_(*_queues(own, _mandates(session, user_id, "groups", now=now))), QueueCount.tasks != 0
+    mandates = _mandates(session, user_id, "groups", now=now)
+    within = or_(*_queues([own], mandates))
+    rows = list(
+        session.execute(
+            select(QueueCount.queue, QueueCount.set_id.in_(mine), QueueCount.tasks).where(within, QueueCount.tasks != 0)
         )
     )
+    if hidden:
+        aside = (
+            select(Task.flow, Task.set_id.in_(mine), -func.count())
+            .join(QueueCount, and_(QueueCount.set_id == Task.set_id, QueueCount.queue == Task.flow))
+            .where(Task.id.in_(list(hidden)), Task.state == TaskState.OPEN, within)
+            .group_by(Task.flow, Task.set_id)
+        )
+        rows += session.execute(aside)
     queues: dict[str, dict[str, int]] = {"mine": {}, "groups": {}}
     for queue, is_mine, tasks in rows:
         counted = queues["mine" if is_mine else "groups"]
@@ -167,9 +191,34 @@ def counts(session: Session, user_id: str) -> Counts:
     return Counts(sum(queues["mine"].values()), sum(queues["groups"].values()), now, queues)
 
 
-def _queues(own: str, mandates: Mapping[str, Sequence[Mandate]]) -> Iterator[ColumnElement[bool]]:
+def deputised(session: Session, user_id: str) -> list[str]:
+    """Return the ids of the people whom somebody stands in for now, in any flow."""
+    held = eligibility.directory_of(session).mandates(session, user_id, at=now_of(session), flow="")
+    return list(dict.fromkeys(one.on_behalf_of for one in held if one.on_behalf_of))
+
+
+def count_for(session: Session, user_id: str, absent_id: str, *, hidden: Collection[str] = ()) -> int:
+    """Return how many open tasks somebody may take as the deputy of another person, from the counters."""
+    mandates = _mandates(session, user_id, "deputising", for_whom=absent_id, now=now_of(session))
+    if not mandates:
+        return 0
+    mine = select(CandidateSetMember.set_id).where(CandidateSetMember.principal == f"user:{user_id}")
+    within = and_(or_(*_queues([], mandates)), QueueCount.set_id.not_in(mine))
+    found = session.scalar(select(func.coalesce(func.sum(QueueCount.tasks), 0)).where(within)) or 0
+    if hidden:
+        aside = (
+            select(func.count())
+            .select_from(Task)
+            .join(QueueCount, and_(QueueCount.set_id == Task.set_id, QueueCount.queue == Task.flow))
+            .where(Task.id.in_(list(hidden)), Task.state == TaskState.OPEN, within)
+        )
+        found -= session.scalar(aside) or 0
+    return int(found)
+
+
+def _queues(own: Sequence[str], mandates: Mapping[str, Sequence[Mandate]]) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions under which a counter is somebody's; where a deputy is limited, only of those flows."""
-    everywhere = [own]
+    everywhere = [*own]
     for principal, held in mandates.items():
         flows = _limit(held)
         if flows is None:
@@ -181,14 +230,16 @@ def _queues(own: str, mandates: Mapping[str, Sequence[Mandate]]) -> Iterator[Col
     yield QueueCount.set_id.in_(sets)
 
 
-def _mandates(session: Session, user_id: str, box: str, *, now: dt.datetime) -> dict[str, list[Mandate]]:
+def _mandates(
+    session: Session, user_id: str, box: str, *, now: dt.datetime, for_whom: str | None = None
+) -> dict[str, list[Mandate]]:
     """Return the mandates of a box by principal, own ones first."""
     own = f"user:{user_id}"
     if box == "mine":
         return {own: [Mandate(own)]}
-    found: dict[str, list[Mandate]] = {}
+    found: dict[str, list[Mandate]] = {own: [Mandate(own)]} if box == "snoozed" else {}
     for mandate in eligibility.directory_of(session).mandates(session, user_id, at=now, flow=""):
-        if mandate.principal != own:
+        if mandate.principal != own and (box != "deputising" or mandate.on_behalf_of == for_whom):
             found.setdefault(mandate.principal, []).append(mandate)
     return {name: found[name] for name in sorted(found)[:MAX_PRINCIPALS]}
 
@@ -200,32 +251,36 @@ def _limit(held: Sequence[Mandate]) -> list[str] | None:
     return sorted({flow for mandate in held for flow in mandate.flows})
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a list of open tasks is asked for."""
+
+    box: str
+    search: Search
+    order: Order
+    after: str | None
+    narrowed: Narrowing
+
+
 def _candidates(
-    session: Session,
-    user_id: str,
-    mandates: Mapping[str, Sequence[Mandate]],
-    *,
-    box: str,
-    search: inbox_query.Search,
-    sort: str,
-    after: str | None,
-    limit: int,
-) -> list[tuple[str, Any]]:
-    """Return (task id, sort value), one more than the limit if there are more."""
-    if not mandates:
+    session: Session, user_id: str, mandates: Mapping[str, Sequence[Mandate]], asked: _Asked, *, limit: int
+) -> list[Any]:
+    """Return rows of task id and sort values, one more than the limit if there are more."""
+    if not mandates or asked.narrowed.only == []:
         return []
-    column, descends = _COLUMNS[sort], SORTS[sort]
-    narrowed: list[ColumnElement[bool]] = [] if box == "mine" else [_not_also_mine(user_id)]
-    if after is not None:
-        narrowed.append(_beyond(column, sort, after))
+    conditions = [*asked.narrowed.conditions(), *asked.search.on_rows]
+    if asked.box not in ("mine", "snoozed"):
+        conditions.append(_not_also_mine(user_id))
+    if asked.after is not None:
+        conditions.append(asked.order.beyond(asked.after))
     branches = [
-        _runs(session, principals, flows, column, narrowed, search=search, descends=descends, limit=limit)
+        _runs(session, principals, flows, conditions, asked, limit=limit)
         for flows, principals in _by_limit(mandates).items()
     ]
     merged = union_all(*branches).subquery()
-    query: Select[Any] = select(merged.c.task_id, merged.c.value).distinct()
-    found = session.execute(_ordered(query, merged.c.value, merged.c.task_id, descends).limit(limit + 1))
-    return [(row.task_id, row.value) for row in found]
+    values = [merged.c[f"value_{place}"] for place in range(len(asked.order.keys))]
+    query: Select[Any] = select(merged.c.task_id, *values).distinct()
+    return list(session.execute(query.order_by(*asked.order.by(values, merged.c.task_id)).limit(limit + 1)))
 
 
 def _by_limit(mandates: Mapping[str, Sequence[Mandate]]) -> dict[tuple[str, ...] | None, list[str]]:
@@ -241,11 +296,9 @@ def _runs(
     session: Session,
     principals: Sequence[str],
     flows: Sequence[str] | None,
-    column: Any,
-    narrowed: Sequence[ColumnElement[bool]],
+    conditions: Sequence[ColumnElement[bool]],
+    asked: _Asked,
     *,
-    search: inbox_query.Search,
-    descends: bool,
     limit: int,
 ) -> Select[Any]:
     """Return the first rows of each principal's run in the index: a lateral join, or on SQLite what comes to the same."""
@@ -255,37 +308,29 @@ def _runs(
         held = listed.table_valued("principal", name="held").render_derived()
     else:
         held = func.json_each(orjson.dumps(principals).decode()).table_valued("value", name="held")
-    run = select(_ROWS.c.task_id, column.label("value")).where(_ROWS.c.principal == next(iter(held.c)), *narrowed)
-    if not search.is_empty or flows is not None:
-        run = run.join(Task, Task.id == _ROWS.c.task_id).where(*search.conditions)
+    columns = [key.column for key in asked.order.keys]
+    values = [column.label(f"value_{place}") for place, column in enumerate(columns)]
+    run = select(ROWS.c.task_id, *values).where(ROWS.c.principal == next(iter(held.c)), *conditions)
+    if asked.search.on_tasks:
+        run = run.join(Task, Task.id == ROWS.c.task_id).where(*asked.search.on_tasks)
     if flows is not None:
-        run = run.where(Task.flow.in_(flows))
-    first = _ordered(run, column, _ROWS.c.task_id, descends).limit(limit + 1)
+        run = run.where(ROWS.c.flow.in_(flows))
+    first = run.order_by(*asked.order.by(columns, ROWS.c.task_id)).limit(limit + 1)
     if is_server:
         lateral = first.lateral()
-        return select(lateral.c.task_id, lateral.c.value).select_from(held).join(lateral, true())
+        shown = [lateral.c[one.name] for one in values]
+        return select(lateral.c.task_id, *shown).select_from(held).join(lateral, true())
     rows: Select[Any] = first.with_only_columns(literal_column("task_candidate.rowid")).correlate(held)
-    again = _ROWS.alias("candidate")
+    again = ROWS.alias("candidate")
     chosen = literal_column("candidate.rowid").in_(rows.scalar_subquery())
-    return select(again.c.task_id, again.c[column.key].label("value")).select_from(held).join(again, chosen)
-
-
-def _ordered(query: Select[Any], column: Any, task_id: Any, descends: bool) -> Select[Any]:
-    return query.order_by(column.desc(), task_id.desc()) if descends else query.order_by(column, task_id)
+    named = [again.c[column.key].label(one.name) for column, one in zip(columns, values, strict=True)]
+    return select(again.c.task_id, *named).select_from(held).join(again, chosen)
 
 
 def _not_also_mine(user_id: str) -> ColumnElement[bool]:
-    own = _ROWS.alias("own")
-    mine = exists().where(own.c.principal == f"user:{user_id}", own.c.task_id == _ROWS.c.task_id).correlate(_ROWS)
+    own = ROWS.alias("own")
+    mine = exists().where(own.c.principal == f"user:{user_id}", own.c.task_id == ROWS.c.task_id).correlate(ROWS)
     return ~mine
-
-
-def _beyond(column: Any, sort: str, after: str) -> ColumnElement[bool]:
-    value, task_id = _place(sort, after, _READ[sort])
-    place = tuple_(literal(value, column.type), literal(task_id, IdType()))
-    row = tuple_(column, _ROWS.c.task_id)
-    beyond: ColumnElement[bool] = row < place if SORTS[sort] else row > place
-    return beyond
 
 
 def _items(session: Session, task_ids: Sequence[str], mandates: Mapping[str, Sequence[Mandate]]) -> list[Item]:
@@ -310,15 +355,14 @@ def _item(task: Task, mandates: Mapping[str, Sequence[Mandate]]) -> Item:
 
 
 def _decided(
-    session: Session, user_id: str, search: inbox_query.Search, *, after: str | None, limit: int, now: dt.datetime
+    session: Session, user_id: str, search: Search, *, after: str | None, limit: int, now: dt.datetime
 ) -> Page:
     query = select(Task).where(Task.closed_by == user_id, *search.conditions)
     if after is not None:
-        value, task_id = _place("closed", after, dt.datetime.fromisoformat)
-        place = tuple_(literal(value, Task.closed_at.type), literal(task_id, IdType()))
-        query = query.where(tuple_(Task.closed_at, Task.id) < place)
+        query = query.where(_before(Task.closed_at, Task.id, "closed", after))
     found = list(session.scalars(query.order_by(Task.closed_at.desc(), Task.id.desc()).limit(limit + 1)))
-    following = _cursor("closed", found[limit - 1].closed_at, found[limit - 1].id) if len(found) > limit else None
+    last = found[limit - 1] if len(found) > limit else None
+    following = inbox_order.cursor("closed", [last.closed_at], last.id) if last else None
     return Page([_item(task, {}) for task in found[:limit]], following, now)
 
 
@@ -327,27 +371,29 @@ def _requests(session: Session, user_id: str, text: str, *, after: str | None, l
     for word in text.split():
         query = query.where(Instance.business_key.icontains(word.removeprefix("key:"), autoescape=True))
     if after is not None:
-        value, instance_id = _place("started", after, dt.datetime.fromisoformat)
-        place = tuple_(literal(value, Instance.started_at.type), literal(instance_id, IdType()))
-        query = query.where(tuple_(Instance.started_at, Instance.id) < place)
+        query = query.where(_before(Instance.started_at, Instance.id, "started", after))
     found = list(session.scalars(query.order_by(Instance.started_at.desc(), Instance.id.desc()).limit(limit + 1)))
-    following = _cursor("started", found[limit - 1].started_at, found[limit - 1].id) if len(found) > limit else None
+    last = found[limit - 1] if len(found) > limit else None
+    following = inbox_order.cursor("started", [last.started_at], last.id) if last else None
     items = [Item(row.id, row.business_key, row.process_id, None, instance=row) for row in found[:limit]]
     return Page(items, following, now)
 
 
-def _cursor(sort: str, value: Any, row_id: str) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([sort, canonical(value), row_id])).decode().rstrip("=")
+def _before(moment: Any, row_id: Any, text: str, after: str) -> ColumnElement[bool]:
+    """Return that a row comes after a place in a list that shows the newest first. Raises: Invalid for a wrong cursor."""
+    [value], found_id = inbox_order.read_cursor(after, text, [dt.datetime.fromisoformat])
+    place = tuple_(literal(value, moment.type), literal(found_id, IdType()))
+    before: ColumnElement[bool] = tuple_(moment, row_id) < place
+    return before
 
 
-def _place(sort: str, after: str, read: Callable[[str], Any]) -> tuple[Any, str]:
-    """Return the value and id that a cursor stands for. Raises: Invalid when it is none, or one of another order."""
-    refusal = Invalid(f"Expected the cursor of a page in the order {sort}, but it is none", {"after": "unknown"})
-    try:
-        made_for, text, row_id = orjson.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
-        place = read(text), str(row_id)
-    except (ValueError, TypeError, binascii.Error, InvalidOperation) as error:
-        raise refusal from error
-    if made_for != sort or not is_id(place[1]):
-        raise refusal
-    return place
+def _text_of(query: str | Search) -> str:
+    """Return the words of a search among requests, which are found by their keys. Raises: Invalid when they are too long."""
+    if isinstance(query, Search):
+        raise Invalid("Expected words to find a request by, but found a search for tasks", {"query": "unknown"})
+    if len(query) > inbox_query.MAX_TEXT:
+        raise Invalid(
+            f"Expected a search of at most {inbox_query.MAX_TEXT} characters, but it has {len(query)}",
+            {"query": "too long"},
+        )
+    return query

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete
 
 from dmn import to_python
-from engine import bulk, counters, dialect, eligibility, quorum, rows
+from engine import bulk, counters, dialect, eligibility, quorum, rows, vocabulary
 from engine.database import LIMIT, new_id
 from engine.prepared import Prepared
 from engine.spiff import Flow
@@ -87,6 +87,7 @@ def open_task(act: Act, instance: Instance, flow: Flow, wait: Wait, element: Ele
     task.candidates = candidates
     _place_in_quorum(instance, flow, wait, task)
     task.set_id = counters.candidate_set(act, claimable(task))
+    vocabulary.learn(act, task)
     act.session.add(task)
     write_candidates(act, task)
     counters.add(act, task.set_id, task.flow, 1)
@@ -119,6 +120,7 @@ def _row(act: Act, instance: Instance, wait: Wait, reader: Reader) -> Task:
             "priority": int(Decimal(str(priority))) if _is_number(priority) else DEFAULT_PRIORITY,
             "amount": reader.amount(),
             "party": reader.text(dialect.PARTY),
+            "project": reader.text(dialect.PROJECT),
             "business_key": instance.business_key,
             "flow": instance.process_id,
             "record_type": _text(about.get("type")),
@@ -209,6 +211,8 @@ def write_candidates(act: Act, task: Task) -> None:
             "created_at": task.created_at,
             "amount": NO_AMOUNT if task.amount is None else task.amount,
             "party": task.party or "",
+            "project": task.project or "",
+            "flow": task.flow,
             "business_key": task.business_key,
         }
         for name in claimable(task)

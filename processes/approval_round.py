@@ -13,6 +13,7 @@ from engine.registry import Registry, Work
 from engine.stored.task import Task, TaskState
 from processes.board_addenda import keep_slot_vote
 from processes.notices import tell
+from processes.snoozes import remind
 from processes.task_notices import people_of
 from records.approval import slots_of
 from records.change_order import ChangeOrderAddendum
@@ -55,7 +56,7 @@ def remind_signer(act: Act, work: Work) -> None:
     record = work["record"]
     people = [person.id for person in people_of(act, task)]
     subject = f"Reminder: {record['number']} waits for your decision"
-    tell(act, people, subject, key=f"remind:{task.id}", body=task.title, record=_document(record))
+    remind(act, task, people, subject, key=f"remind:{task.id}", record=_document(record))
 
 
 @registry.step("tell_next_level")

@@ -57,6 +57,7 @@ def requisition_variable(act: Act, requisition: Requisition) -> dict[str, Any]:
         "total": requisition.total,
         "total_company": company_amount(act, requisition, requisition.lines),
         "party": ", ".join(sorted({line.supplier.name for line in requisition.lines if line.supplier})) or None,
+        "project": requisition.project,
         "lines": [line_variable(line) for line in requisition.lines],
     }
 

@@ -251,6 +251,7 @@ def _approval_record(order: PurchaseOrder, requisition: Requisition, standing: S
         "amount": order.total,
         "currency": order.currency,
         "party": order.supplier.name,
+        "project": requisition.project,
         "requester": order.buyer_id or requisition.requester_id,
     }
 

@@ -273,6 +273,7 @@ def _approval_record(requisition: Requisition, standing: Sequence[str]) -> dict[
         "amount": requisition.total,
         "currency": requisition.currency,
         "party": ", ".join(sorted({line.supplier.name for line in requisition.lines if line.supplier})) or None,
+        "project": requisition.project,
         "requester": requisition.requester_id,
         "answer_by": _correctors(requisition),
     }

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert, select, text
 
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.database import new_id
 from engine.stored.instance import Instance
-from engine.stored.task import CandidateSet, CandidateSetMember, QueueCount, Task, TaskCandidate
+from engine.stored.task import CandidateSet, CandidateSetMember, QueueCount, Task, TaskCandidate, TaskWord
 from tests.makers import make_grant, make_user
 from tests.people import rita
 from tests.story import Story
@@ -60,12 +60,17 @@ def _pour(connection: Connection, template: Task, run: Instance, *, groups: int,
             sorted_by = {
                 "due_at": FIRST_DUE + dt.timedelta(minutes=turn * 7 % 9_973), "priority": 10 * (turn % 9),
                 "created_at": FIRST_DUE - dt.timedelta(minutes=turn), "amount": Decimal(turn * 13 % 9_001),
-                "party": SUPPLIERS[turn % 4], "business_key": f"REQ-{turn:06}-X",
+                "party": SUPPLIERS[turn % 4], "business_key": f"REQ-{turn:06}-X", "project": f"PRJ-{turn % 7}", "flow": template.flow,
             }  # fmt: skip
             instances.append(_columns_of(run) | {"id": new_id(), "business_key": sorted_by["business_key"]})
             one = {"id": new_id(), "instance_id": instances[-1]["id"], "set_id": set_id, "candidates": [principal]}
             tasks.append(_columns_of(template) | one | sorted_by | {"record_id": new_id()})
             candidates.append({"principal": principal, "task_id": one["id"]} | sorted_by)
+    words = [("party", name) for name in SUPPLIERS] + [("project", f"PRJ-{turn}") for turn in range(7)]
+    known = set(connection.execute(select(TaskWord.kind, TaskWord.word)).all())
+    connection.execute(
+        insert(TaskWord), [{"kind": kind, "word": word} for kind, word in words if (kind, word) not in known]
+    )
     connection.execute(insert(CandidateSet), sets)
     members = [{"principal": found["principals"][0], "set_id": found["id"]} for found in sets]
     connection.execute(insert(CandidateSetMember), members)

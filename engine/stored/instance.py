@@ -47,7 +47,8 @@ class Instance(Versioned, Base):
         Index("ix_instance_wake_at", "wake_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
         Index("ix_instance_started_by_started_at_id", "started_by", "started_at", "id"),
         Index("ix_instance_status_process_id", "status", "process_id"),
-        Index("ix_instance_business_key", "business_key"),
+        # In the order of characters, so that what a key begins with is found by it.
+        Index("ix_instance_business_key", "business_key", postgresql_ops={"business_key": "varchar_pattern_ops"}),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)

@@ -43,6 +43,7 @@ class Task(Versioned, Base):
         Index("ix_task_instance_id_token_id", "instance_id", "token_id"),
         Index("ix_task_closed_by_closed_at_id", "closed_by", "closed_at", "id"),
         Index("ix_task_record_type_record_id", "record_type", "record_id"),
+        Index("ix_task_record_number", "record_number", postgresql_ops={"record_number": "varchar_pattern_ops"}),
         Index(
             "uq_task_instance_id_token_id_open",
             "instance_id",
@@ -70,6 +71,7 @@ class Task(Versioned, Base):
     priority: Mapped[int]
     amount: Mapped[Decimal | None] = mapped_column(Scaled(4))
     party: Mapped[str | None]
+    project: Mapped[str | None]
     business_key: Mapped[str]
     flow: Mapped[str]
     record_type: Mapped[str | None]
@@ -100,9 +102,16 @@ class TaskCandidate(Base):
     """One principal that may take one open task, with everything an inbox sorts by. Gone when the task closes."""
 
     __tablename__ = "task_candidate"
-    __table_args__ = tuple(
-        Index(f"ix_task_candidate_principal_{column}", "principal", column, "task_id")
-        for column in ("due_at", "priority", "created_at", "amount", "party", "business_key")
+    __table_args__ = (
+        *(
+            Index(f"ix_task_candidate_principal_{column}", "principal", column, "task_id")
+            for column in ("due_at", "priority", "created_at", "amount", "business_key")
+        ),
+        # Many tasks share one of these: within it they are read by what is due first.
+        *(
+            Index(f"ix_task_candidate_principal_{column}", "principal", column, "due_at", "task_id")
+            for column in ("party", "project", "flow")
+        ),
     )
 
     principal: Mapped[str] = mapped_column(primary_key=True)
@@ -112,7 +121,18 @@ class TaskCandidate(Base):
     created_at: Mapped[Instant]
     amount: Mapped[Decimal] = mapped_column(Scaled(4))
     party: Mapped[str]
+    project: Mapped[str]
+    flow: Mapped[str]
     business_key: Mapped[str]
+
+
+class TaskWord(Base):
+    """A word that tasks are filtered by: every party and every project that one ever had, each once."""
+
+    __tablename__ = "task_word"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    word: Mapped[str] = mapped_column(primary_key=True)
 
 
 class CandidateSet(Base):

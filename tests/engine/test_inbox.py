@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from engine import inbox, instances, tasks
+from engine import inbox, inbox_query, instances, tasks
 from engine.errors import Invalid
-from engine.inbox import Page
+from engine.inbox import Narrowing, Page
+from engine.stored.task import NO_AMOUNT, Task
 from tests.engine.plant import Plant, approve, statements, work
 from tests.engine.spiff.diagrams import end, process, start
 
@@ -172,6 +175,78 @@ def test_a_cursor_of_another_order_is_refused(plant: Plant) -> None:
     cursor = page(plant, sort="due", limit=1).next
     with pytest.raises(Invalid, match="amount"):
         page(plant, sort="amount", after=cursor)
+
+
+def test_rows_follow_by_several_fields_in_either_direction_page_by_page(plant: Plant) -> None:
+    fill(plant)
+    by_amount = {item.business_key: item.task.amount or NO_AMOUNT for item in page(plant, limit=100).items if item.task}
+    by_party = {item.business_key: item.task.party for item in page(plant, limit=100).items if item.task}
+    seen: list[str] = []
+    after = None
+    while True:
+        found = page(plant, sort="party,-amount", limit=5, after=after)
+        seen += keys(found)
+        if (after := found.next) is None:
+            break
+    parties = [by_party[key] for key in seen]
+    assert len(seen) == len(set(seen)) == 12
+    assert parties == [party for party, _ in itertools.groupby(parties) for _ in range(parties.count(party))]
+    for party in set(parties):
+        amounts = [by_amount[key] for key in seen if by_party[key] == party]
+        assert amounts == sorted(amounts)
+    for wrong in ("party,party", "due,,colour", "due,amount,party,priority", "-"):
+        with pytest.raises(Invalid, match="Expected"):
+            page(plant, sort=wrong)
+
+
+def test_a_search_that_makes_no_sense_says_what_was_not_understood_and_keeps_the_rest(plant: Plant) -> None:
+    fill(plant)
+    with plant.reading() as session:
+        search = inbox_query.read(
+            session,
+            'supplier:quick amount>lots colour:red due>soon due: flow>p party:north vendr:x "a:b"',
+            now=plant.clock(),
+        )
+        said = {problem.term: problem.sentence for problem in search.problems}
+        found = inbox.page(session, "max", box="groups", query=replace(search, terms=search.terms[:1]))
+    assert list(said) == ["amount>lots", "colour:red", "due>soon", "due:", "flow>p", "vendr:x"]
+    assert all(sentence.startswith("Expected ") for sentence in said.values())
+    assert "did you mean supplier?" in said["vendr:x"]
+    assert "key, flow, supplier" in said["colour:red"]
+    assert {problem.example for problem in search.problems} >= {"amount>5000", "due<3d"}
+    assert {item.task.party for item in found.items if item.task} == {"QuickPlate"}
+    with pytest.raises(Invalid, match="such as 5000"):
+        page(plant, query="supplier:quick amount>lots")
+
+
+def test_business_fields_are_searched_on_the_rows_that_the_index_holds(plant: Plant) -> None:
+    fill(plant)
+    with plant.reading() as session:
+        for text_, count in (("supplier:QUICK", None), ("due:never", 3), ("due:late", 0), ("amount>=100 due<9000d", None),
+                             ("key:pr-0", 10), ("flow:p", 12), ("flow:none", 0), ("supplier:nobody", 0), ("project:x", 0)):  # fmt: skip
+            search = inbox_query.read(session, text_, now=plant.clock()).understood()
+            assert search.on_tasks == [], text_
+            of_tasks = set(session.scalars(select(Task.business_key).where(*search.conditions)))
+            of_rows = set(keys(inbox.page(session, "max", box="groups", query=search, limit=100)))
+            assert of_rows == of_tasks, text_
+            assert count is None or len(of_rows) == count, text_
+            assert inbox.count(session, "max", box="groups", query=search, most=100) == len(of_rows)
+
+
+def test_the_tasks_of_each_absent_person_are_a_box_of_their_own_and_counted(plant: Plant) -> None:
+    fill(plant, 3)
+    fill(plant, 2, role="BUYER", prefix="PX")
+    plant.staff.deputies["otto"] = ["max", "bea"]
+    with plant.reading() as session:
+        assert inbox.deputised(session, "otto") == ["max", "bea"]
+        for absent, count in (("max", 3), ("bea", 2), ("lena", 0)):
+            found = inbox.page(session, "otto", box="deputising", narrowed=Narrowing(for_whom=absent))
+            assert {item.on_behalf_of for item in found.items} <= {absent}
+            assert len(found.items) == inbox.count_for(session, "otto", absent) == count
+        hidden = [
+            found.items[0].task.id for found in [inbox.page(session, "otto", box="groups")] if found.items[0].task
+        ]
+        assert inbox.counts(session, "otto", hidden=hidden).groups == 4
 
 
 def test_a_deputy_sees_whose_task_it_is(plant: Plant) -> None:
