@@ -199,7 +199,8 @@ class Installation:
     def _keep_attempt(self, act: Act, error: BaseException) -> None:
         attempts = list(act.kept)
         if isinstance(error, Refused) and error.keep and error.record is not None:
-            attempts.append(audit.Attempt(*error.record, code=error.code, message=error.message))
+            about = (error.record, *error.others)
+            attempts += [audit.Attempt(*one, code=error.code, message=error.message) for one in about]
         if not attempts and not (act.rescues and isinstance(error, Refused)):
             return
         for tries_left in reversed(range(KEEPING_TRIES)):

@@ -49,6 +49,7 @@ class Refused(Exception):
     """A command that is not carried out because the caller is wrong; nothing is written.
 
     code: a stable word for machines. keep: the attempt itself belongs in the audit chain of (record_type, record_id).
+    others: of which further records it was an attempt, too.
     """
 
     status: ClassVar[int] = 400
@@ -67,6 +68,7 @@ class Refused(Exception):
         self.code = code or self.code
         self.record = record
         self.keep = keep
+        self.others: tuple[tuple[str, str], ...] = ()
 
 
 class Invalid(Refused):

@@ -13,13 +13,14 @@ from records.roles import holds
 from rules.change_control import CHANGE_ORDER
 from rules.change_doors import UNSEALED
 from rules.change_item import ChangeClass, ChangeItem
+from rules.table_version import ADOPTED, keep_versions
 from rules.tables_in_force import put_in_force
 
 MAY_LOCK = "QA_ENG"
 
 
 def lock(act: Act, *, reason: str) -> DefinitionLock:
-    """Put processes and all rule tables under change control, for good: the installed tables are the ones in force.
+    """Put processes and all rule tables under change control, for good: the installed tables are the ones in force, and are kept.
 
     Raises: Forbidden for anybody but quality; Invalid without a reason; Conflict when they are already.
     """
@@ -31,6 +32,7 @@ def lock(act: Act, *, reason: str) -> DefinitionLock:
         raise Conflict(
             f"Expected processes to be open, but {known.locked_by} locked them on {known.locked_at:%Y-%m-%d}"
         )
+    keep_versions(act, ADOPTED, reason=reason.strip())
     made = DefinitionLock(scope=DEFINITIONS, reason=reason.strip(), locked_by=act.user_id, locked_at=act.now)
     put_in_force(act)
     act.session.add(made)

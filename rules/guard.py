@@ -33,6 +33,7 @@ from rules.guarded import DOCUMENTS, LINES, Document, Lines, transitions
 from rules.law import Law, block
 from rules.laws import LAWS
 from rules.permits import Permits
+from rules.refused_rows import refused_rows
 from rules.waiver import soften, today_of
 
 RULE = "UNCONTROLLED_CHANGE"
@@ -85,11 +86,14 @@ class LockstepGuard:
         )
 
     def refusal_of(self, error: IntegrityError) -> RuleViolation | None:
-        """Return the refusal that a trigger spoke, or None when the error is not the guard's."""
+        """Return the refusal that a trigger spoke, kept with every row it was about, or None when the error is not the guard's."""
         rule, separator, sentence = str(error.orig).partition(": Expected ")
         if not separator or not rule.strip().replace("_", "").isupper():
             return None
-        return RuleViolation([block(rule.strip(), f"Expected {sentence.splitlines()[0]}")], keep=False)
+        rows = refused_rows(error)
+        refusal = RuleViolation([block(rule.strip(), f"Expected {sentence.splitlines()[0]}", *rows[:1])])
+        refusal.others = tuple(rows[1:])
+        return refusal
 
     def may_decide(
         self, session: Session, task: Task, user_id: str, *, on_behalf_of: str | None, now: dt.datetime

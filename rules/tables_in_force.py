@@ -68,7 +68,8 @@ def problems_of(session: Session) -> list[str]:
     wrong = [name for name in sorted({*known, *installed}) if known.get(name, RETIRED) != installed.get(name, RETIRED)]
     return [
         f"The table {name} is {installed[name][:12] if name in installed else 'not installed'}, but in force is "
-        f"{known.get(name, RETIRED)[:12] or 'none'}: install the one that was signed, or have this one signed by a change order."
+        f"{known.get(name, RETIRED)[:12] or 'none'}: install the one that was signed (lockstep rules in-force FOLDER writes it), "
+        "or have this one signed by a change order."
         for name in wrong
     ]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from pathlib import Path
 
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
@@ -14,15 +18,18 @@ from engine.act import Act, Installation
 from engine.definitions import Definition, DefinitionFile
 from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
 from engine.verification import verify
+from migrations import FOLDER
 from processes import change_orders
 from processes.bundle import bundle_files
 from processes.definition_changes import add_definition, lock
 from processes.table_changes import propose_tables
 from records.change_order import ChangeOrder, move
 from records.change_request import OrderClass
-from rules.policy import TABLES
-from rules.table_version import in_use
+from records.definition_lock import DEFINITIONS, DefinitionLock
+from rules.policy import TABLES, table_called, table_names
+from rules.table_version import FOUND, in_use, keep_versions
 from rules.tables_in_force import TableInForce, TablesNotInForce, in_force, problems_of, require_tables
+from rules.triggers import install_guard
 from tests.changes import S, opened
 from tests.makers import make_signature, make_slot
 
@@ -161,3 +168,30 @@ def test_a_table_that_fails_its_examples_or_is_signed_by_its_author_alone_is_ref
         (folder / "timers.dmn").write_text("<definitions>")
         with pytest.raises(Invalid, match="can be used"), act.attempt():
             propose_tables(act, opened(act), folder)
+
+
+def test_a_plant_that_was_locked_before_there_were_tables_in_force_has_what_it_locked_after_a_migration(
+    plant: Installation,
+) -> None:
+    with plant.acting("system:worker") as act:
+        keep_versions(act, FOUND)
+        act.note("rule_table", "timers", FOUND, field="content", new="a" * 64)
+    with plant.acting("user:quinn") as act:
+        act.session.add(DefinitionLock(scope=DEFINITIONS, reason="Validated", locked_by="quinn", locked_at=act.now))
+    later = plant.clock() + dt.timedelta(days=1)
+    with plant.acting("system:worker", now=later) as act:
+        act.note("rule_table", "timers", FOUND, field="content", new="b" * 64)
+        act.note("rule_table", "waivers", FOUND, field="content", new="c" * 64)
+    step = ScriptDirectory(str(FOLDER)).get_revision("20261123_2210").module
+    with plant.database.execution_options(writes=True).begin() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            step.upgrade()
+            step.upgrade()
+        install_guard(connection)
+    with plant.reading() as session:
+        counted = {name: row.content_hash for name, row in in_force(session).items()}
+        installed = {name: table_called(name).hash for name in table_names()}
+        assert counted == installed | {"timers": "a" * 64}
+        (told,) = problems_of(session)
+        assert told.startswith(f"The table timers is {installed['timers'][:12]}, but in force is aaaaaaaaaaaa: install")
+        assert [str(one) for one in verify(session)] == []

@@ -17,7 +17,8 @@ from records.definition_lock import DEFINITIONS, DefinitionLock, lock_of
 from records.roles import holds
 from rules.evaluation import TEXT_RULES, Evaluation, Score, evaluate
 from rules.flow_mode import switches_of
-from rules.table_version import ADOPTED, keep_versions
+from rules.table_version import ADOPTED, RuleTableVersion, keep_versions
+from rules.tables_in_force import RETIRED, in_force
 from webapp.cli.house import House, in_the_name_of, refusals_told
 
 TEXTS = Path(__file__).parents[2] / "tests" / "rules" / "texts"
@@ -115,6 +116,32 @@ def adopt_command(house: House, user: str, reason: str, number: str | None, fold
             raise Forbidden(f"Expected a PROCESS_ENGINEER to adopt tables, but {user} is none")
         names = keep_versions(act, ADOPTED, reason=reason)
     house.says.print(f"adopted: {', '.join(names)}" if names else "nothing changed", markup=False)
+
+
+@rules_command.command("in-force")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+@refusals_told
+def in_force_command(house: House, folder: Path) -> None:
+    """Write the tables that are in force to a FOLDER, as they were signed; also while the program refuses to start on others.
+
+    \b
+    Example:
+      lockstep rules in-force signed/tables
+    """
+    with house.open_as_found() as installation, installation.reading() as session:
+        found = {row.name: row for row in in_force(session).values() if row.content_hash != RETIRED}
+        if not found:
+            raise Conflict("Expected tables under change control, but there are none: lockstep lock puts them there")
+        kept = {name: session.get(RuleTableVersion, (name, row.content_hash)) for name, row in found.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, version in kept.items():
+        if version is not None:
+            (folder / f"{name}.dmn").write_bytes(version.content)
+    written = [name for name, version in kept.items() if version is not None]
+    house.says.print(f"written to {folder}: {', '.join(written) or 'none'}", markup=False)
+    if lost := sorted(kept.keys() - set(written)):
+        raise Conflict(f"Expected the content of every table in force, but this database never kept: {', '.join(lost)}")
 
 
 def _propose(act: Act, number: str | None, folder: Path | None) -> list[str]:

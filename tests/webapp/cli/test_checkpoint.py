@@ -14,6 +14,7 @@ from engine.act import Installation
 from engine.checkpoint_key import make_key
 from processes.checkpointing import make_checkpoint
 from records.notice import Notice
+from rules.policy import table_called, table_hash, table_names
 from rules.triggers import install_guard, remove_guard
 from tests.clock import SettableClock
 from tests.makers import make_cast, make_site
@@ -135,11 +136,16 @@ def test_a_role_that_does_not_exist_is_refused_with_the_nearest(call: Call) -> N
     assert (refused.exit_code, "did you mean PUR_LEAD" in refused.output) == (3, True)
 
 
-def test_tables_are_adopted_once_by_a_process_engineer(call: Call) -> None:
+def test_tables_are_adopted_once_by_a_process_engineer(call: Call, tmp_path: Path) -> None:
     adopted = call("rules", "adopt", "--as", "pat", "--reason", "new limits")
     assert (adopted.exit_code, "approval_matrix" in adopted.output) == (0, True)
     assert "nothing changed" in call("rules", "adopt", "--as", "pat", "--reason", "again").output
     assert call("rules", "adopt", "--as", "rita", "--reason", "mine").exit_code == 3
+    nothing = call("rules", "in-force", str(tmp_path / "signed"))
+    assert (nothing.exit_code, "lockstep lock" in nothing.output) == (3, True)
     assert call("lock", "--as", "quinn", "--reason", "Validated").exit_code == 0
+    assert call("rules", "in-force", str(tmp_path / "signed")).exit_code == 0
+    written = {path.name: table_hash(path.read_bytes()) for path in (tmp_path / "signed").glob("*.dmn")}
+    assert written == {f"{name}.dmn": table_called(name).hash for name in table_names()}
     refused = call("rules", "adopt", "--as", "pat", "--reason", "new limits")
     assert (refused.exit_code, "name it with --change-order" in refused.output) == (3, True)
