@@ -33,7 +33,7 @@ from rules.guarded import DOCUMENTS, LINES, Document, Lines, transitions
 from rules.law import Law, block
 from rules.laws import LAWS
 from rules.permits import Permits
-from rules.refused_rows import refused_rows
+from rules.refused_rows import UNNAMED, refused_rows
 from rules.waiver import soften, today_of
 
 RULE = "UNCONTROLLED_CHANGE"
@@ -81,7 +81,7 @@ class LockstepGuard:
         yield block(
             RULE,
             f"Expected the rows of {table} to be written one by one, but a bulk statement would pass by the laws and the audit chain",
-            (table, ""),
+            (table, UNNAMED),
             way_out="Load the records and change them.",
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,103 +16,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from engine.act import Act, Installation
+from engine.act import Installation
 from engine.canonical import canonical
-from engine.database import new_id
+from engine.database import Versioned, new_id
 from engine.errors import RuleViolation
-from engine.stored.definition import Definition, DefinitionFile
+from engine.verification import verify
 from records.approval import ApprovalSlot
-from records.definition_lock import DEFINITIONS, DefinitionLock
-from records.part import PartRevision
 from records.purchase_order import PurchaseOrder
-from records.supplier import SupplierApproval
-from records.work_order import WorkOrder
 from rules.change_item import ChangeItem
 from rules.grants import grant_to_web_role
 from rules.guard import BY_TABLE
-from rules.table_version import RuleTableVersion
-from rules.tables_in_force import TableInForce, put_in_force
-from tests.makers import (
-    make_approval,
-    make_definition,
-    make_order,
-    make_part,
-    make_revision,
-    make_supplier,
-    make_work_order,
-)
+from tests.scenarios.controlled import Target, targets
 from tests.scenarios.desk import refused_attempts
 from tests.story import Story
-
-
-@dataclass(frozen=True)
-class Target:
-    """One controlled value. parent: table and column of the document that it freezes with, and another one that is a draft."""
-
-    name: str
-    mapped: type[Any]
-    key: dict[str, str]
-    column: str
-    value: Any
-    parent: tuple[type[Any], str, str] | None = None
-
-    @property
-    def table(self) -> Table:
-        found = self.mapped.__table__
-        assert isinstance(found, Table)
-        return found
-
-    def where(self, statement: Any) -> Any:
-        for name, value in self.key.items():
-            statement = statement.where(self.table.c[name] == value)
-        return statement
-
-    def row(self, connection: Connection) -> dict[str, Any]:
-        return dict(connection.execute(self.where(select(self.table))).mappings().one())
-
-
-def targets(act: Act) -> list[Target]:
-    """Have one of each, controlled."""
-    revision = make_revision(act, make_part(act, "P-900"), "B")
-    bill = make_definition(act, revision)
-    draft = make_revision(act, revision.part, "C", status="DRAFT", origin="LOCKSTEP", released_at=None)
-    order = make_order(act, (revision, 5, "42.50"), status="TRANSMITTED", origin="ERP")
-    other = make_order(act, supplier=order.supplier)
-    work, planned = (
-        make_work_order(act, revision),
-        make_work_order(act, revision, status="PLANNED", origin="LOCKSTEP", system="LOCKSTEP"),
-    )
-    approval = make_approval(act, make_supplier(act))
-    put_in_force(act)
-    act.session.add(DefinitionLock(scope=DEFINITIONS, reason="Validated", locked_by="quinn", locked_at=act.now))
-    act.session.flush()
-    in_force = act.session.scalars(select(TableInForce)).first()
-    version = RuleTableVersion(name="timers", hash="e" * 64, content=b"<dmn/>", seen_at=act.now)
-    released = act.session.scalars(select(Definition).where(Definition.status == "RELEASED")).first()
-    assert in_force is not None
-    assert released is not None
-    waiting = Definition(
-        process_id=released.process_id, name=released.name, version=released.version + 1, hash="d" * 64, status="DRAFT",
-        main_file=released.main_file, deployed_at=act.now, deployed_by="user:pat",
-    )  # fmt: skip
-    act.session.add_all([version, waiting])
-    act.session.flush()
-    file = act.session.scalars(select(DefinitionFile).where(DefinitionFile.definition_id == released.id)).first()
-    assert file is not None
-    line, operation = order.lines[0], work.operations[1]
-    return [
-        Target("order", PurchaseOrder, {"id": order.id}, "payment_term", "90 days"),
-        Target("order line", type(line), {"id": line.id}, "unit_price", line.unit_price + 1, (PurchaseOrder, "order_id", other.id)),
-        Target("work order", WorkOrder, {"id": work.id}, "part_revision_id", draft.id),
-        Target("operation", type(operation), {"id": operation.id}, "instruction_rev", "9", (WorkOrder, "work_order_id", planned.id)),
-        Target("revision", PartRevision, {"id": revision.id}, "drawing_rev", "Z"),
-        Target("reference", type(bill), {"id": bill.id}, "content_hash", "f" * 64, (PartRevision, "part_revision_id", draft.id)),
-        Target("supplier approval", SupplierApproval, {"id": approval.id}, "scope", "Everything"),
-        Target("rule table", TableInForce, {"id": in_force.id}, "content_hash", "f" * 64),
-        Target("table content", RuleTableVersion, {"name": "timers", "hash": "e" * 64}, "content", b"<mine/>"),
-        Target("process", Definition, {"id": waiting.id}, "status", "RELEASED"),
-        Target("process file", DefinitionFile, {"id": file.id}, "path", "mine.bpmn"),
-    ]  # fmt: skip
 
 
 def core(at: Connection, one: Target) -> None:
@@ -131,7 +46,7 @@ def orm_bulk(at: Connection, one: Target) -> None:
 
 def bulk_mappings(at: Connection, one: Target) -> None:
     with Session(at, join_transaction_mode="create_savepoint") as session:
-        known = {"version": one.row(at)["version"]} if "version" in one.table.c and one.mapped is not Definition else {}
+        known = {"version": one.row(at)["version"]} if issubclass(one.mapped, Versioned) else {}
         session.bulk_update_mappings(one.mapped.__mapper__, [one.key | known | {one.column: one.value}])
 
 
@@ -164,7 +79,7 @@ def walk_back(at: Connection, one: Target) -> None:
     document, key = (
         (one.parent[0].__table__, one.row(at)[one.parent[1]]) if one.parent else (one.table, one.key.get("id"))
     )
-    if "status" not in document.c or one.mapped is Definition:
+    if "status" not in document.c or document.name not in BY_TABLE:
         raise NotADoor
     guarded = BY_TABLE[document.name]
     at.execute(update(document).values(status=guarded.drafts[0]).where(document.c.id == key))  # a document
@@ -279,23 +194,20 @@ def test_no_door_lets_a_controlled_value_change(story: Story, house: Installatio
     with house.database.execution_options(writes=True).connect() as connection:
         assert list(passed(connection, every)) == []
         connection.rollback()
-    spoken = [one for one in every if one.table.name in BY_TABLE]
-    for one in spoken:
+    for one in every:
         with pytest.raises(RuleViolation), house.acting("user:eve") as act:
-            setattr(act.session.get_one(one.mapped, one.key["id"]), one.column, one.value)
+            setattr(act.session.get_one(one.mapped, tuple(one.key.values())), one.column, one.value)
     assert ("user:eve", "UNCONTROLLED_CHANGE") in refused_attempts(story)
-    kept = story.read(
-        lambda session: set(
-            session.execute(text("SELECT record_type FROM audit_event WHERE action = 'REFUSED'")).scalars()
-        )
-    )
-    assert {one.table.name for one in spoken} <= kept
+    told = text("SELECT record_type, record_id FROM audit_event WHERE action = 'REFUSED' AND actor = 'user:eve'")
+    kept = story.read(lambda session: {tuple(row) for row in session.execute(told)})
+    assert {(one.table.name, "/".join(one.key.values())) for one in every} <= kept
+    assert [str(one) for one in story.read(lambda session: list(verify(session)))] == []
 
 
 def test_the_role_that_serves_pages_finds_no_door_and_takes_no_trigger_away(story: Story, house: Installation) -> None:
-    every = story.given(targets)
     if house.database.dialect.name == "sqlite":
         return  # The owner of an SQLite file can do anything; lockstep verify names it (W31).
+    every = story.given(targets)
     role = f"web_{uuid.uuid4().hex[:12]}"
     with house.database.execution_options(writes=True).connect() as connection:
         connection.execute(text(f"CREATE ROLE {role} LOGIN"))
