@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Dialect, Engine
+from sqlalchemy.engine import make_url
 from sqlalchemy.util import LRUCache
 
 from engine import database
+from tests.kept import opener_of
 
 STATEMENTS = 5_000
 """Compiled statements that are kept of each kind of database."""
@@ -22,6 +24,8 @@ def share() -> None:
 
 
 def _create_sharing(url: str, **options: Any) -> Engine:
+    if opener := opener_of(make_url(url).database):
+        options["creator"] = opener
     engine = _create_engine(url, **options)
     dialect, statements = _shared.get(engine.dialect.name, (engine.dialect, None))
     if statements is None or getattr(dialect, "server_version_info", None) is None:  # nobody has connected with it yet

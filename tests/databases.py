@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from engine.database import connect
 from migrations import migrate
 from tests import postgres_server
+from tests.kept import SUFFIXES, KeptFiles, fingerprint
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Databases:
     def __init__(self, folder: Path, run: int) -> None:
         self.folder, self.run = folder, run
         self._maintaining: psycopg.Connection[Any] | None = None
+        self._files = KeptFiles(folder)
 
     def postgresql_url(self) -> str:
         """Return the URL of the maintenance database of the run's server, starting the server on the first call."""
@@ -73,11 +75,9 @@ class Databases:
         """
         wanted = template or SCHEMA
         if kind == "sqlite":
-            path = self._sqlite_copy_of(self._sqlite_template(wanted))
-            try:
+            template = self._sqlite_template(wanted)
+            with self._files.copy_of(template, template.with_suffix(".schema").read_text()) as path:
                 yield f"sqlite:///{path}"
-            finally:
-                _remove_sqlite(path)
             return
         with self._postgresql_copy_of(self._postgresql_template(wanted)) as url:
             yield url
@@ -106,13 +106,9 @@ class Databases:
                     shutil.copyfile(base, part)
                 wanted.build(f"sqlite:///{part}")
                 _gather_sqlite(part)
+                template.with_suffix(".schema").write_text(fingerprint(part))
                 part.rename(template)
         return template
-
-    def _sqlite_copy_of(self, template: Path) -> Path:
-        path = self._sqlite_path()
-        shutil.copyfile(template, path)
-        return path
 
     def _sqlite_path(self) -> Path:
         return self.folder / f"test_{uuid.uuid4().hex[:12]}.db"
@@ -125,7 +121,7 @@ class Databases:
         with self._locked(f"postgresql-{wanted.name}-building"):
             if not built.exists():
                 self._maintain(maintenance, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-                self._maintain(maintenance, f"CREATE DATABASE {name} TEMPLATE {base}")
+                self._create(maintenance, name, base)
                 wanted.build(_with_database(maintenance, name))
                 built.touch()
         return name
@@ -134,18 +130,27 @@ class Databases:
     def _postgresql_copy_of(self, template: str) -> Iterator[str]:
         maintenance, name = self.postgresql_url(), f"test_{uuid.uuid4().hex[:12]}"
         # PostgreSQL refuses to copy a template while somebody is connected to it: nobody is.
-        self._maintain(maintenance, f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._create(maintenance, name, template)
         try:
             yield _with_database(maintenance, name)
         finally:
             self._maintain(maintenance, f"DROP DATABASE {name} WITH (FORCE)")
 
+    def _create(self, url: str, name: str, template: str) -> None:
+        """Make a database by copying files, which costs half of what copying pages through the log does, where both are known."""
+        by_files = " STRATEGY file_copy" if self._maintenance(url).info.server_version >= 150000 else ""
+        self._maintain(url, f"CREATE DATABASE {name} TEMPLATE {template}{by_files}")
+
     def _maintain(self, url: str, text: str) -> None:
-        """Send a statement to the maintenance database by the one connection that this process keeps to it."""
+        """Send a statement to the maintenance database."""
+        self._maintenance(url).execute(text.encode())
+
+    def _maintenance(self, url: str) -> psycopg.Connection[Any]:
+        """Return the one connection that this process keeps to the maintenance database."""
         if self._maintaining is None:
             known = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
             self._maintaining = psycopg.connect(known, autocommit=True)
-        self._maintaining.execute(text.encode())
+        return self._maintaining
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
@@ -154,7 +159,8 @@ class Databases:
             yield
 
     def let_go(self) -> None:
-        """Close what this process holds of the server."""
+        """Close what this process holds of the files and of the server."""
+        self._files.close()
         if self._maintaining is not None:
             self._maintaining.close()
             self._maintaining = None
@@ -189,7 +195,7 @@ def _gather_sqlite(path: Path) -> None:
 
 
 def _remove_sqlite(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in SUFFIXES:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
