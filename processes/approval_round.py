@@ -11,7 +11,7 @@ from engine.act import Act
 from engine.decisions import Decision
 from engine.registry import Registry, Work
 from engine.stored.task import Task, TaskState
-from processes.board_addenda import keep_slot_vote
+from processes.board_addenda import keep_slot_vote, verdict_of
 from processes.notices import tell
 from processes.snoozes import remind
 from processes.task_notices import people_of
@@ -33,18 +33,19 @@ def fill_slot(act: Act, work: Work) -> Mapping[str, Any]:
         return {"question": decision["reason"], "question_by": decision["name"]}
     decision_id = _decision_of(act, work, record)
     if record["type"] == ChangeOrderAddendum.record_type:
-        keep_slot_vote(
-            act,
-            record["id"],
-            int(slot["stage"]),
-            decision_id,
-            verdict=decision["verdict"],
-            text=decision.get("reason") or "",
-        )
+        keep_slot_vote(act, record["id"], slot, decision, decision_id=decision_id)
+    if slot.get("seat"):
+        return {"reason": decision["reason"], "board_verdict": verdict_of(act, record["id"])}
     if decision["verdict"] == "approve":
         _seat(act, decision_id, record, slot)
         return {}
     return {"reason": decision["reason"]}
+
+
+@registry.step("count_without_seat")
+def count_without_seat(act: Act, work: Work) -> Mapping[str, Any]:
+    """Go on without a seat of the board that nobody votes from any more: what the others said may be enough now."""
+    return {"board_verdict": verdict_of(act, work["record"]["id"])}
 
 
 @registry.step("remind_signer")
@@ -66,7 +67,13 @@ def tell_next_level(act: Act, work: Work) -> None:
     if task is None:
         return
     record, level = work["record"], work["next_level"]
-    subject = f"{record['number']} was handed to you: {level['reason']}"
+    # A seat of a board is handed to no other level: whoever sits there is told that it is late.
+    is_seat = bool(work["slot"].get("seat"))
+    subject = (
+        f"{record['number']} still waits for your vote"
+        if is_seat
+        else f"{record['number']} was handed to you: {level['reason']}"
+    )
     people = [person.id for person in people_of(act, task)]
     tell(act, people, subject, key=f"escalate:{task.id}", body=task.title, record=_document(record))
 

@@ -13,7 +13,7 @@ from engine.messages import publish
 from engine.stored.task import Task, TaskState
 from records.change_order import ChangeOrder, ChangeOrderAddendum
 from records.vote import BoardRequirement, BoardSeat
-from rules.board_seats import SLOT_ELEMENT, VOTE_ELEMENT
+from rules.board_seats import SLOT_ELEMENT, VOTE_ELEMENT, is_asked, principals_of
 from rules.board_votes import is_vacant, open_seats
 
 Decidable = ChangeOrder | ChangeOrderAddendum
@@ -33,9 +33,8 @@ def open_tasks(session: Session, target: Decidable) -> Iterator[Task]:
 
 def task_of(session: Session, target: Decidable, seat: BoardSeat, barred: Collection[str]) -> Task | None:
     """Return the open task that asks for the vote of a seat, or None when no flow asks."""
-    candidates = set(principals_of(seat))
     for task in open_tasks(session, target):
-        if not candidates & set(task.candidates) and task.assignee is None:
+        if not is_asked(task, seat) and task.assignee is None:
             continue
         asked = seat_asked(session, task, seat.requirement, barred)
         if asked is not None and asked.id == seat.id:
@@ -72,10 +71,3 @@ def hand_over(act: Act, target: Decidable, seat: BoardSeat, *, to: BoardSeat | N
             tasks.assign(act, task.id, principals_of(to), why)
         else:
             publish(act, VOTED, correlation_key=f"{target.id}:{seat.id}", message_id=f"vacant:{seat.id}", why=why)
-
-
-def principals_of(seat: BoardSeat) -> list[str]:
-    """Return who is asked to vote from a seat."""
-    if seat.user_id is None:
-        return [f"role:{seat.role}"]
-    return [f"user:{person}" for person in (seat.user_id, seat.deputy_id) if person]

@@ -17,9 +17,9 @@ from engine.messages import Publication, publish
 from engine.registry import Registry, Work
 from engine.stored.instance import Instance
 from engine.stored.wait import MessageSubscription
+from processes.board_addenda import TWO_PEOPLE
 from processes.change_class import propose_class
 from processes.change_documents import (
-    TWO_PEOPLE,
     approval,
     order_of,
     order_variable,

@@ -15,6 +15,7 @@ from engine.canonical import content_hash
 from engine.record import Operation
 from engine.registry import Work
 from processes.approval_plan import Seat, plan_for
+from processes.board_addenda import slots_for
 from processes.change_baseline import moved_since
 from processes.change_splitting import mergeable
 from processes.change_values import rows_named
@@ -27,9 +28,6 @@ from rules.change_control import items_of, open_orders_on
 
 ENDLESS = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 """When a deadline is that nobody set."""
-
-TWO_PEOPLE = ("ENG_AUTH", "QA_ENG")
-"""Who signs the bounds of an emergency and a new disposition during implementation: engineering and quality (C14, C20)."""
 
 
 def request_of(act: Act, work: Work) -> ChangeRequest:
@@ -118,17 +116,14 @@ def approval(
     return {"record": shown, "plan": plan}
 
 
-def addendum_approval(act: Act, addendum: ChangeOrderAddendum, roles: Sequence[str]) -> dict[str, Any]:
-    """Return record and plan of the round that signs an addendum; the seats stand already."""
-    stages = [
-        {"number": Decimal(stage), "name": "Board", "quorum": "all", "slots": [_slot(role, stage, addendum)]}
-        for stage, role in enumerate(roles, start=1)
-    ]
+def addendum_approval(act: Act, addendum: ChangeOrderAddendum) -> dict[str, Any]:
+    """Return record and plan of the round that signs an addendum: every seat of the board at once, judged by the board's rules."""
+    stage = {"number": Decimal(1), "name": "Board", "quorum": "all", "slots": slots_for(act, addendum)}
     shown = {
         "type": addendum.record_type, "id": addendum.id, "hash": addendum.content_hash, "number": addendum.number,
         "title": addendum.reason[:200], "digest": addendum.reason, "amount": None, "party": None, "requester": addendum.proposed_by,
     }  # fmt: skip
-    return {"record": shown, "plan": {"stages": stages}}
+    return {"record": shown, "plan": {"stages": [stage]}}
 
 
 def proposed_addendum(act: Act, order: ChangeOrder, addendum_id: Any) -> ChangeOrderAddendum:
@@ -215,14 +210,6 @@ def _values(session: Session, items: Sequence[Any]) -> list[str]:
         f"{name} {'is taken away' if operation is Operation.DELETE else 'is added'} ({change_class})"
         for name, operation, change_class in rows_named(session, items)
     ]
-
-
-def _slot(role: str, stage: int, addendum: ChangeOrderAddendum) -> dict[str, Any]:
-    barred = [person_of(addendum.proposed_by)] if role not in TWO_PEOPLE else []
-    return {
-        "stage": Decimal(stage), "role": role, "principal": f"role:{role}", "position": Decimal(1), "why": addendum.number,
-        "rows": [], "meaning": "APPROVED", "groups": [role], "users": [], "excludes": barred,
-    }  # fmt: skip
 
 
 def _from_text(order: ChangeOrder) -> str:

@@ -13,7 +13,6 @@ from processes import change_addenda, change_carrying, change_orders, change_tas
 from processes.change_board import roles_for
 from processes.change_control import begin, tell_management
 from processes.change_documents import (
-    TWO_PEOPLE,
     addendum_approval,
     groups_of,
     order_of,
@@ -89,16 +88,17 @@ def settle_change_task(act: Act, work: Work) -> None:
 
 @registry.step("prepare_delta")
 def prepare_delta(act: Act, work: Work) -> Mapping[str, Any]:
-    """C14: write down what is done instead; engineering and quality sign it, whoever the owner is."""
+    """C14: write down what is done instead; who signs it is what the board's rows say of a difference: engineering and quality."""
     order, task = order_of(act, work), _task(act, work)
     reason = str(work.get("delta_reason") or (work.get("decision") or {}).get("reason") or task.failure or "Refused")
     wanted = str(work.get("new_disposition") or "")
     words = f"{task.number}: {f'{wanted} instead. ' if wanted else ''}{reason}"[:4000]
     values = values_for(act, task, disposition=wanted, reason=reason)
-    addendum = change_addenda.propose_delta(act, order, reason=words, seats=TWO_PEOPLE, values=values)
+    addendum = change_addenda.propose_delta(
+        act, order, reason=words, seats=roles_for(act, order, "DELTA"), values=values
+    )
     return {
-        "delta": addendum_approval(act, addendum, TWO_PEOPLE)
-        | {"addendum": addendum.id, "disposition": wanted, "reason": reason}
+        "delta": addendum_approval(act, addendum) | {"addendum": addendum.id, "disposition": wanted, "reason": reason}
     }
 
 
@@ -138,7 +138,7 @@ def propose_effectivity(act: Act, work: Work) -> Mapping[str, Any]:
     day, reason = str(work["effectivity_value"])[:10], str(work.get("effectivity_reason") or "Tasks are open")
     roles = roles_for(act, order, "EFFECTIVITY")
     addendum = change_addenda.propose_effectivity(act, order, EffectivityKind.DATE, day, reason=reason, seats=roles)
-    return {"overdue": dict(work["overdue"]) | addendum_approval(act, addendum, roles) | {"addendum": addendum.id}}
+    return {"overdue": dict(work["overdue"]) | addendum_approval(act, addendum) | {"addendum": addendum.id}}
 
 
 @registry.step("apply_effectivity")

@@ -139,7 +139,7 @@ def prepare_way_back(act: Act, work: Work) -> Mapping[str, Any]:
         move_addendum(act, addendum, AddendumStatus.DROPPED, reason="Asked again")
     roles = roles_for(act, order, "WITHDRAWAL")
     addendum = change_addenda.propose_way_back(act, order, reason=way_back["reason"], seats=roles)
-    return {"way_back": way_back | addendum_approval(act, addendum, roles) | {"addendum": addendum.id}, "verdict": None}
+    return {"way_back": way_back | addendum_approval(act, addendum) | {"addendum": addendum.id}, "verdict": None}
 
 
 @registry.step("finish_withdrawal")

@@ -11,7 +11,8 @@ from engine.errors import Conflict, Invalid
 from engine.registry import Registry, Work
 from processes import change_addenda
 from processes.board import roles_for
-from processes.change_documents import TWO_PEOPLE, addendum_approval, approval, proposed_addendum
+from processes.board_addenda import TWO_PEOPLE
+from processes.change_documents import addendum_approval, approval, proposed_addendum
 from processes.documents import existing, plain, sentences
 from processes.notices import tell_role
 from processes.outside_changes import DECISIONS, Cause, causes, changes_on, word_of
@@ -237,7 +238,7 @@ def _round(act: Act, stop: OutsideStop) -> dict[str, Any]:
         )
         stop.addendum_id = addendum.id
         act.session.flush()
-        return addendum_approval(act, addendum, roles)
+        return addendum_approval(act, addendum)
     assert stop.decision_hash is not None
     return approval(
         act, (stop.record_type, stop.id, stop.decision_hash), roles, number=stop.number, title=stop.cause_text[:200],

@@ -22,6 +22,9 @@ from records import (
     board as board,
 )
 from records import (
+    board_rule as board_rule,
+)
+from records import (
     calendar as calendar,
 )
 from records import (

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session, aliased
 from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import Mandate, Person
+from records.board import Membership
 from records.columns import codes
 from records.person import Absence, Delegation, Role, RoleGrant, User, UserStatus
-from records.roles import grants_of, holds, user_called
+from records.roles import as_held_by, grants_of, holds, user_called
 
 
 class StaffDirectory:
@@ -56,6 +57,7 @@ class StaffDirectory:
                 if principal.removeprefix("role:").partition("@")[0] not in kept_back:
                     found[Mandate(principal, absent)] = None
         found |= dict.fromkeys(_lent(session, user_id, at))
+        found |= dict.fromkeys(_sits_for(session, user_id, at))
         return tuple(found)
 
     def _limited(
@@ -77,6 +79,8 @@ class StaffDirectory:
             user = session.get(User, rest)
             return (person_of(user),) if user is not None and user.is_active else ()
         role, _, scope = rest.partition("@")
+        if scope.startswith("user:"):
+            return self._standing_in(session, role, scope.removeprefix("user:"), at=at)
         wanted = (
             select(RoleGrant, User)
             .join(User, RoleGrant.user_id == User.id)
@@ -86,6 +90,18 @@ class StaffDirectory:
         found = {user.id: person_of(user) for held, user in session.execute(wanted) if held.is_valid(at)}
         return tuple(found.values())
 
+    def _standing_in(self, session: Session, role: str, user_id: str, *, at: dt.datetime) -> tuple[Person, ...]:
+        """Return who acts in a role for a person: whom they lent it to, and the deputies of their places on boards."""
+        lent = select(Delegation.to_user_id).where(Delegation.from_user_id == user_id, Delegation.role == role)
+        sits = select(Membership.deputy_id).where(Membership.user_id == user_id, Membership.role == role)
+        principal = as_held_by(role, user_id)
+        people = sorted({*session.scalars(lent), *filter(None, session.scalars(sits))})
+        return tuple(
+            person_of(session.get_one(User, one))
+            for one in people
+            if any(mandate.principal == principal for mandate in self.mandates(session, one, at=at, flow=""))
+        )
+
     def name_of(self, session: Session, principal: str) -> str:
         """Return a person's name, or a role's with the scope it is held in; the code of what nobody knows."""
         kind, _, rest = principal.partition(":")
@@ -93,6 +109,8 @@ class StaffDirectory:
             user = session.get(User, rest)
             return user.name if user is not None else rest
         code, _, scope = rest.partition("@")
+        if scope.startswith("user:"):
+            return f"whoever stands in for {self.name_of(session, scope)}"
         role = session.scalar(select(Role).where(Role.code == code))
         return f"{role.name if role is not None else code} {scope}".strip()
 
@@ -173,6 +191,15 @@ def _lent(session: Session, user_id: str, at: dt.datetime) -> Iterator[Mandate]:
         own = {held.principal for held in grants_of(session, lent.from_user_id, at=at)}
         if lender is not None and lender.is_active and lent.principal in own:
             yield Mandate(lent.principal, lent.from_user_id)
+            yield Mandate(as_held_by(lent.role, lent.from_user_id), lent.from_user_id)
+
+
+def _sits_for(session: Session, user_id: str, at: dt.datetime) -> Iterator[Mandate]:
+    """Yield what the deputy of a place on a board acts under: the place's role, for its member, while both hold it."""
+    wanted = select(Membership).where(Membership.deputy_id == user_id, Membership.valid_from <= at)
+    for place in session.scalars(wanted.order_by(Membership.id)):
+        if place.is_valid(at) and holds(session, user_id, place.role, at=at):
+            yield Mandate(as_held_by(place.role, place.user_id), place.user_id)
 
 
 def delegation_under(

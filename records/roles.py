@@ -24,6 +24,11 @@ def role_code(principal: str) -> str:
     return (rest or kind).partition("@")[0]
 
 
+def as_held_by(role: str, user_id: str) -> str:
+    """Return the principal that only those hold who act in a role for one person: their deputies, not every holder of the role."""
+    return f"role:{role}@user:{user_id}"
+
+
 def meanings_of(session: Session, code: str) -> frozenset[Meaning]:
     """Return what a role may sign."""
     role = session.scalar(select(Role).where(Role.code == code))

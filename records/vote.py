@@ -33,6 +33,11 @@ class Verdict(StrEnum):
     SPLIT = "split"
     ABSTAIN = "abstain"
 
+    @property
+    def words(self) -> str:
+        """What the vote says, as people read it."""
+        return {"return": "to be written again", "split": "in parts"}.get(self.value, self.value.replace("_", " "))
+
 
 AGREEING = (Verdict.APPROVE, Verdict.APPROVE_WITH_CONDITION)
 
@@ -44,6 +49,11 @@ class Outcome(StrEnum):
     RETURN = "RETURN"
     REJECT = "REJECT"
     SPLIT = "SPLIT"
+
+    @property
+    def words(self) -> str:
+        """What a board did, as a sentence ends: the board …."""
+        return {"APPROVE": "approved it", "RETURN": "returned it", "REJECT": "rejected it"}.get(self.value, "split it")
 
 
 class BoardRequirement(Record, Base):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import Table
 
 from records.board import Board, Membership
+from records.board_rule import BoardRule
 from records.vote import AGREEING, BoardSeat, Vote
 from rules.doors import Door, Speech, fixed, never_deleted, quoted, words
 from rules.guarded import ADDENDUM, CHANGE_ORDER, Document, table_of
@@ -30,6 +31,11 @@ PLACE = (
 )
 """What an appointment says: it is never edited, only ended."""
 
+RULE = (
+    "id", "board_id", "function", "role", "rule", "needed", "has_veto", "classes", "valid_from", "content_hash", "signature_id",
+)  # fmt: skip
+"""What the signature of a board's own rule says: it is never edited, only ended."""
+
 
 def board_doors(speech: Speech) -> Iterator[Door]:
     """Return every door of boards and their votes."""
@@ -43,7 +49,10 @@ def board_doors(speech: Speech) -> Iterator[Door]:
     yield _settings_are_signed(speech)
     yield from never_deleted(table_of(Membership))
     yield from fixed(table_of(Membership), PLACE, speech)
-    yield _a_place_ends_signed(speech)
+    yield _ends_signed(table_of(Membership), "a place on a board", speech)
+    yield from never_deleted(table_of(BoardRule))
+    yield from _a_rule_is_signed_and_never_edited(speech)
+    yield _ends_signed(table_of(BoardRule), "a rule of a board", speech)
 
 
 def _as_voted(document: Document, before: str, after: str, speech: Speech) -> Door:
@@ -87,9 +96,11 @@ def _agreed(requirement: str) -> str:
 def _somebody_else_agreed(speech: Speech) -> Door:
     table = CHANGE_ORDER.table
     key = speech.key(table.columns["id"], "NEW.id")
+    # Whoever signs for the originator is not somebody else: persons count, those who are stood in for among them.
     originators = (
-        "t.signer_id <> NEW.opened_by AND NOT EXISTS (SELECT 1 FROM change_order_request q JOIN change_request p "
-        "ON p.id = q.change_request_id WHERE q.change_order_id = NEW.id AND p.originator = t.signer_id)"
+        "t.signer_id <> NEW.opened_by AND COALESCE(t.on_behalf_of_id, t.signer_id) <> NEW.opened_by "
+        "AND NOT EXISTS (SELECT 1 FROM change_order_request q JOIN change_request p ON p.id = q.change_request_id "
+        "WHERE q.change_order_id = NEW.id AND p.originator IN (t.signer_id, t.on_behalf_of_id))"
     )
     return Door(
         name="guard_change_order_has_another_approver", table=table, event="UPDATE", columns=("status",),
@@ -107,13 +118,21 @@ def _a_vote_is_its_signers(speech: Speech) -> Door:
     signed = (
         "SELECT 1 FROM signature g WHERE g.id = NEW.signature_id AND g.status = 'VALID' AND g.signer_id = NEW.voter_id "
         "AND g.record_type = NEW.target_type AND g.record_id = NEW.target_id AND g.content_hash = NEW.target_hash "
-        "AND (g.meaning = 'REJECTED') = (NEW.verdict IN ('reject', 'return'))"
+        f"AND ((g.meaning = 'APPROVED') = (NEW.verdict IN {AGREED}))"
+    )
+    # By the appointment, by an absence of whoever sits there, a chain of them among them, or by what that person lent.
+    absent = "FROM absence a WHERE a.starts_at <= NEW.cast_at AND a.ends_at > NEW.cast_at AND a."
+    stands_in = (
+        "(s.deputy_id = NEW.voter_id OR (EXISTS (SELECT 1 "
+        f"{absent}user_id = s.user_id) AND EXISTS (SELECT 1 {absent}deputy_id = NEW.voter_id)) "
+        "OR EXISTS (SELECT 1 FROM delegation l WHERE l.from_user_id = s.user_id AND l.to_user_id = NEW.voter_id "
+        "AND l.role = s.role AND l.valid_from <= NEW.cast_at AND l.valid_to > NEW.cast_at))"
     )
     seated = (
         "SELECT 1 FROM board_seat s JOIN board_requirement r ON r.id = s.requirement_id WHERE s.id = NEW.seat_id "
         "AND r.target_type = NEW.target_type AND r.target_id = NEW.target_id AND r.target_hash = NEW.target_hash "
         "AND r.function = NEW.function AND s.weight = NEW.weight "
-        "AND (s.user_id IS NULL OR s.user_id = NEW.voter_id OR s.deputy_id = NEW.voter_id OR s.user_id = NEW.on_behalf_of_id)"
+        f"AND (s.user_id IS NULL OR s.user_id = NEW.voter_id OR (s.user_id = NEW.on_behalf_of_id AND {stands_in}))"
     )
     in_conflict = (
         "SELECT 1 FROM conflict_of_interest c WHERE c.target_id = NEW.target_id "
@@ -170,13 +189,26 @@ def _settings_are_signed(speech: Speech) -> Door:
     )  # fmt: skip
 
 
-def _a_place_ends_signed(speech: Speech) -> Door:
-    table = table_of(Membership)
+def _a_rule_is_signed_and_never_edited(speech: Speech) -> Iterator[Door]:
+    table = table_of(BoardRule)
+    yield Door(
+        name="guard_board_rule_begins_signed", table=table, event="INSERT",
+        refused_when=f"{_signed(table, 'signature_id', speech)} AND g.content_hash = NEW.content_hash)",
+        sentence="UNSIGNED: Expected a rule of a board to begin under a signature of its keeper, but there is none",
+    )  # fmt: skip
+    yield Door(
+        name="guard_board_rule_never_edited", table=table, event="UPDATE", columns=RULE,
+        refused_when=" OR ".join(speech.differ(f"OLD.{one}", f"NEW.{one}") for one in RULE),
+        sentence="UNCONTROLLED_CHANGE: Expected a rule of a board to end and another to begin, but it was edited",
+    )  # fmt: skip
+
+
+def _ends_signed(table: Table, what: str, speech: Speech) -> Door:
     return Door(
-        name="guard_board_membership_ends_signed", table=table, event="UPDATE", columns=("valid_to", "end_signature_id"),
+        name=f"guard_{table.name}_ends_signed", table=table, event="UPDATE", columns=("valid_to", "end_signature_id"),
         refused_when=(
             f"({speech.differ('OLD.valid_to', 'NEW.valid_to')} OR {speech.differ('OLD.end_signature_id', 'NEW.end_signature_id')}) "
             f"AND (OLD.valid_to IS NOT NULL OR NEW.valid_to IS NULL OR {_signed(table, 'end_signature_id', speech)}))"
         ),
-        sentence="UNSIGNED: Expected a place on a board to end once, under a signature, but it is not signed, or it ended already",
+        sentence=f"UNSIGNED: Expected {what} to end once, under a signature, but it is not signed, or it ended already",
     )  # fmt: skip

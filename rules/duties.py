@@ -20,16 +20,18 @@ from engine.record import Edit, Operation
 from engine.stored.task import Task
 from records.amendment import ApprovalPlan, PurchaseOrderAmendment
 from records.approval import slots_of
-from records.change_order import ChangeOrder
+from records.change_order import ChangeOrder, ChangeOrderAddendum
 from records.change_request import OrderClass
 from records.person import Role, RoleGrant, User
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
+from records.roles import role_code
 from records.signature import Meaning, Signature, SignatureStatus
 from records.standing import signatures_standing, standing_for
 from records.supplier import SupplierApproval
 from rules import board_seats
 from rules.amounts import company_total
+from rules.delegated import what_it_exceeds
 from rules.law import block, law, session_of
 from rules.policy import table_called
 
@@ -52,6 +54,7 @@ class Approval:
     on_behalf_of: str | None
     at: dt.datetime
     decision_id: str | None = None
+    role: str | None = None
 
 
 def bars_on_task(
@@ -65,7 +68,9 @@ def bars_on_task(
         return []
     if task.record_type is None or task.record_id is None:
         return []
-    approval = Approval(task.record_type, task.record_id, task.record_hash, user_id, on_behalf_of, now)
+    approval = Approval(
+        task.record_type, task.record_id, task.record_hash, user_id, on_behalf_of, now, role=_bare(task.role)
+    )
     return list(bars(session, approval))
 
 
@@ -82,7 +87,23 @@ def bars(session: Session, approval: Approval) -> Iterator[Finding]:
                     f"but {_name(session, approval.on_behalf_of)} is barred ({finding.rule}): {finding.sentence}"
                 ),
             )
+        yield from _beyond_what_was_lent(session, approval, approval.on_behalf_of)
     yield from _once(session, approval)
+
+
+def _beyond_what_was_lent(session: Session, approval: Approval, lender: str) -> Iterator[Finding]:
+    about = (approval.record_type, approval.record_id)
+    owners = requesters_of(session, *about) | buyers_of(session, *about, at=approval.at)
+    why = what_it_exceeds(
+        session, about, lender=lender, delegate=approval.user_id, role=approval.role, owners=owners, at=approval.at
+    )
+    if why is not None:
+        yield block(
+            "SOD-13",
+            f"Expected {_name(session, approval.user_id)} to approve only what {_name(session, lender)} lent, but {why}.",
+            about,
+            way_out=f"{_name(session, lender)} decides, or another holder of the role.",
+        )
 
 
 def _own_bars(session: Session, approval: Approval, person: str) -> Iterator[Finding]:
@@ -182,7 +203,7 @@ def an_approval_is_somebody_elses(edit: Edit) -> Iterator[Finding]:
         return
     approval = Approval(
         decision.record_type, decision.record_id, decision.record_hash, decision.actor_id, decision.on_behalf_of_id,
-        decision.decided_at, decision.id,
+        decision.decided_at, decision.id, _bare(decision.role),
     )  # fmt: skip
     yield from bars(session_of(edit), approval)
 
@@ -195,7 +216,7 @@ def a_signature_is_somebody_elses(edit: Edit) -> Iterator[Finding]:
         return
     approval = Approval(
         signature.record_type, signature.record_id, signature.content_hash, signature.signer_id,
-        signature.on_behalf_of_id, signature.signed_at, signature.decision_id,
+        signature.on_behalf_of_id, signature.signed_at, signature.decision_id, signature.role,
     )  # fmt: skip
     yield from bars(session_of(edit), approval)
 
@@ -343,8 +364,20 @@ def _number(session: Session, approval: Approval) -> str:
     if approval.record_type == PurchaseOrderAmendment.record_type:
         amendment = session.get(PurchaseOrderAmendment, approval.record_id)
         return amendment.number if amendment is not None else approval.record_id
+    if approval.record_type in (ChangeOrder.record_type, ChangeOrderAddendum.record_type):
+        is_order = approval.record_type == ChangeOrder.record_type
+        change = (
+            session.get(ChangeOrder, approval.record_id)
+            if is_order
+            else session.get(ChangeOrderAddendum, approval.record_id)
+        )
+        return change.number if change is not None else approval.record_id
     document = _found(session, approval)
-    return document.number if document is not None else f"{approval.record_type} {approval.record_id}"
+    return document.number if document is not None else f"this {approval.record_type.replace('_', ' ')}"
+
+
+def _bare(role: str | None) -> str | None:
+    return role_code(role) if role else None
 
 
 def _name(session: Session, user_id: str) -> str:
@@ -368,4 +401,5 @@ LAWS = (
     a_signature_is_somebody_elses,
     a_signer_of_the_request_is_not_its_buyer,
     an_administrator_signs_no_business,
+    board_seats.a_signature_says_what_its_vote_says,
 )

@@ -109,9 +109,10 @@ class Story:
     def decide(self, step: str, verdict: str, *, reason: str = "", **variables: Any) -> Story:
         """Give a verdict on an open task, signed with the password where the diagram asks for it."""
         task = self.task(step)
+        is_refusal = verdict in ("reject", "return") and (task.record_type or "").startswith("change_order")
         signature = (
             SignatureRequest(
-                task.signature, PASSWORD, user_id=self.actor.partition(":")[2], accepts_responsibility=True
+                "REJECTED" if is_refusal else task.signature, PASSWORD, user_id=self.actor.partition(":")[2], accepts_responsibility=True
             )
             if task.signature
             else None

@@ -290,6 +290,8 @@ def principal_words(principal: str) -> str:
     if kind != "role":
         return principal
     code, _, scope = name.partition("@")
+    if scope.startswith("user:"):
+        return f"whoever stands in for {person_name(scope.removeprefix('user:'))}"
     words = _roles(visit.reading()).get(code, formats.words(code))
     return f"{words} {scope}".strip()
 

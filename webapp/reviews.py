@@ -444,7 +444,13 @@ def _next_words(review: Review, verdict: str) -> str:
 def meanings_for(session: Session, task: Task, verdict: str) -> list[tuple[str, str]]:
     """Return the meanings that fit the verdict and that the visitor's role may give."""
     otherwise = (task.signature,) if closing.binds_meaning(task, verdict) else (task.signature, "REVIEWED")
-    wanted = {"reject": ("REJECTED",), "return": ("REJECTED", "REVIEWED")}.get(verdict, otherwise)
+    refusing = {
+        "reject": ("REJECTED",),
+        "return": ("REJECTED", "REVIEWED"),
+        "split": ("REVIEWED",),
+        "abstain": ("REVIEWED",),
+    }
+    wanted = refusing.get(verdict, otherwise)
     codes = [role_code(task.role)] if task.role else [role_code(f"role:{one}") for one in visit.visitor().roles]
     allowed = {meaning for code in codes for meaning in meanings_of(session, code)}
     return [(word, formats.words(word)) for word in dict.fromkeys(wanted) if word and word in allowed]

@@ -22,13 +22,13 @@ from records.change_request import OrderClass
 from records.meeting import ItemStatus, Meeting, MeetingStatus
 from records.roles import grants_of, revoke
 from records.signature import SignatureStatus
-from records.signing import signatures_on, supersede
+from records.signing import PasswordSigner, Subject, signatures_on, supersede
 from records.vote import BoardRequirement, BoardSeat, Outcome, Verdict, VoteRule, votes_on
 from rules import duties
 from rules.board_votes import tally_words
 from tests.boards import SEATS, ask, cast, in_review, seated, submitted
 from tests.changes import revised
-from tests.makers import make_cast, make_grant, make_signature, make_slot
+from tests.makers import make_absence, make_cast, make_delegation, make_grant, make_signature, make_slot
 from tests.people import PASSWORD
 
 S = ChangeOrderStatus
@@ -298,7 +298,7 @@ def test_people_who_vote_at_once_are_heard_one_after_the_other_and_the_slower_re
     winner, loser = sorted(said, key=lambda one: said[one] != "voted")
     assert said[winner] == "voted"
     assert f"others were faster: {winner.capitalize()}" in said[loser]
-    assert "with that the board said REJECT" in said[loser]
+    assert "with that the board rejected it" in said[loser]
     assert read(plant, order_id, lambda act, order: len(votes_on(act.session, order.id))) == 1
 
 
@@ -423,3 +423,43 @@ def test_a_deputy_votes_for_the_member_and_who_sits_there_votes_for_themselves_o
         ]
 
     assert read(plant, order_id, said) == [("carl", None, None), ("pat", "ella", "ella")]
+
+
+def test_who_stands_in_for_a_member_votes_for_them_and_every_person_is_heard_once(plant: Installation) -> None:
+    order_id = prepared(plant, change_class=OrderClass.C3)
+    with plant.acting("system:arrange") as act:
+        make_absence(act, "ella", "max", starts_at=act.now, ends_at=act.now + dt.timedelta(days=3))
+        make_delegation(act, "quinn", "otto", "QA_ENG")
+        make_delegation(act, "fred", "max", "FIN_CTRL")
+        make_delegation(act, "olga", "carl", "FIN_CTRL")
+
+    def forge(act: Act, order: ChangeOrder) -> None:
+        """Sign as somebody who has no right of fred's, and keep it as a vote from his seat."""
+        (seat,) = (one for one in voting.seats_for(act.session, order) if one.user_id == "fred")
+        subject = Subject(
+            order.record_type, order.id, order.content_hash or "", principal="role:FIN_CTRL", on_behalf_of="fred"
+        )
+        signer = act.installation.signer
+        assert isinstance(signer, PasswordSigner)
+        signed = signer.sign_subject(_as(act, "carl"), subject, ask("approve", "carl"))
+        voting.keep_vote(act, order, voting.Ballot(Verdict.APPROVE, order.content_hash or ""), signed, seat=seat)
+
+    with (
+        plant.acting("user:carl") as act,
+        pytest.raises(RuleViolation, match="from a seat of the board"),
+        act.attempt(),
+    ):
+        forge(act, act.session.get_one(ChangeOrder, order_id))
+    by(plant, "max", order_id, "approve")
+    for person, refusal in (("max", "voted already"), ("ella", "no open seat"), ("carl", "no open seat")):
+        with pytest.raises((Conflict, Forbidden), match=refusal):
+            by(plant, person, order_id, "approve")
+    by(plant, "otto", order_id, "approve")
+    voted = read(
+        plant,
+        order_id,
+        lambda act, order: [(one.voter_id, one.on_behalf_of_id) for one in votes_on(act.session, order.id)],
+    )
+    assert sorted(voted) == [("max", "ella"), ("otto", "quinn")]
+    by(plant, "fred", order_id, "approve")
+    assert outcome(plant, order_id) is Outcome.APPROVE

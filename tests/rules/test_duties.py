@@ -20,7 +20,9 @@ from records.signature import Meaning
 from rules.duties import Approval, bars
 from rules.guard import LockstepGuard
 from tests.makers import (
+    make_absence,
     make_approval,
+    make_delegation,
     make_grant,
     make_order,
     make_requisition,
@@ -223,3 +225,20 @@ def test_a_signer_of_the_request_does_not_buy_on_that_approval(act: Act) -> None
     with pytest.raises(RuleViolation, match="Max Lindgren approved the request"):
         act.session.flush()
     act.session.rollback()
+
+
+def test_what_was_lent_ends_at_its_amount_and_never_reaches_the_lenders_own_documents(act: Act) -> None:
+    requisition = make_requisition(act)
+    lent = make_delegation(act, "max", "otto", "PUR_MGR", max_amount=requisition.total)
+    assert rules_for(act, requisition, "otto", "max") == []
+    lent.max_amount = requisition.total - 1
+    act.session.flush()
+    assert rules_for(act, requisition, "otto", "max") == ["SOD-13"]
+    more = make_delegation(act, "max", "otto", "PUR_MGR", excludes_signed_documents=False)
+    make_signature(act, requisition, content_hash="0" * 64, signer="max", role="PUR_MGR")
+    assert rules_for(act, requisition, "otto", "max") == [], "one of what was lent covers it"
+    more.excludes_signed_documents = True
+    act.session.flush()
+    assert rules_for(act, requisition, "otto", "max") == ["SOD-13"], "the lender signed it"
+    make_absence(act, "max", "otto", starts_at=act.now, ends_at=act.now + dt.timedelta(days=1))
+    assert rules_for(act, requisition, "otto", "max") == [], "a deputy of somebody absent decides as that one does"
