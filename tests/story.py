@@ -112,7 +112,10 @@ class Story:
         is_refusal = verdict in ("reject", "return") and (task.record_type or "").startswith("change_order")
         signature = (
             SignatureRequest(
-                "REJECTED" if is_refusal else task.signature, PASSWORD, user_id=self.actor.partition(":")[2], accepts_responsibility=True
+                "REJECTED" if is_refusal else task.signature,
+                PASSWORD,
+                user_id=self.actor.partition(":")[2],
+                accepts_responsibility=True,
             )
             if task.signature
             else None

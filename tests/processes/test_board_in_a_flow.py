@@ -124,7 +124,9 @@ def test_a_conflict_hands_the_task_to_the_role_or_ends_it_where_others_of_the_fu
     change = asked(story, *THREE, ("pat", "QUALITY", "QA_ENG"))
     change.story.as_("pat").decide("vote_on_change", "approve")
     declare(story, "quinn", change)
-    assert [sorted(task.candidates) for task in story.tasks("vote_on_change")] == [["role:ENG_AUTH@user:ella", "user:ella"]]
+    assert [sorted(task.candidates) for task in story.tasks("vote_on_change")] == [
+        ["role:ENG_AUTH@user:ella", "user:ella"]
+    ]
     declare(story, "ella", change)
     assert [task.candidates for task in story.tasks("vote_on_change")] == [["role:ENG_AUTH"]]
     with pytest.raises(RuleViolation, match="declared a conflict"):
