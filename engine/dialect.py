@@ -33,11 +33,18 @@ ESCALATE_TO = "escalateTo"
 """On a non-interrupting timer of a user task: FEEL list of the principals or groups that it goes to."""
 CODE = "code"
 """On an interrupting timer or an end event: the code of the refusal that a late submit gets."""
+ON_RETURN = "onReturn"
+"""On a step of people: the type of the step that undoes what followed when somebody returns to it, or ``nothing``."""
+NO_RETURN = "noReturn"
+"""On an element: why nobody returns to a step before it once it has begun, in words for people."""
+RETURNS = "returns"
+"""On a user task: ``no`` keeps it from being returned; ``yes`` lets one vote of several return past the vote."""
 
 ON_USER_TASKS = frozenset(
     {OUTCOMES, SIGNATURE, DEADLINE_POLICY, EXCLUDES, TITLE, AMOUNT, PARTY, PROJECT, RECORD, ROLE, RULE_ROW, QUORUM}
 )
 POLICIES = ("reassign", "add")
+WAYS_BACK = ("yes", "no")
 
 
 @lru_cache(maxsize=8192)
@@ -98,6 +105,10 @@ def _problems(element: ElementInfo, name: str, text: str) -> Iterator[tuple[str,
         return
     if name == DEADLINE_POLICY and text not in POLICIES:
         yield f"Expected deadlinePolicy reassign or add, but it is {text}.", "Choose one of them."
+    if name == RETURNS and text not in WAYS_BACK:
+        yield f"Expected returns yes or no, but it is {text}.", "Choose one of them."
+    if name in (ON_RETURN, NO_RETURN) and not read.is_static:
+        yield f"Expected plain words in the property {name}, but they are an expression.", "Write them without =."
     if name == QUORUM and read.is_static and text not in ("all", "unanimous") and not text.isdigit():
         yield f"Expected a quorum of all, unanimous or a number, but it is {text}.", "Choose one of them."
     if name == QUORUM and element.loop is None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_PRIORITY = 50
 
 _LATER = (
-    "assignee", "candidates", "set_id", "slot", "body_scope", "quorum_scope",
+    "assignee", "lent_by", "candidates", "set_id", "slot", "body_scope", "quorum_scope",
     "closed_at", "closed_by", "closed_why", "closed_code", "verdict",
 )  # fmt: skip
 """Columns of a task that are filled after its row was made."""

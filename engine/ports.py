@@ -171,5 +171,8 @@ class Signer(Protocol):
         (the attempt is kept and counted).
         """
 
+    def end_voided(self, act: Act, decision: Decision) -> None:
+        """End the signature of a decision that was voided, if it was signed."""
+
     def end_left_behind(self, act: Act, edits: Sequence[Edit]) -> bool:
         """End the signatures on content that pending edits take a document away from; say whether there were any."""

@@ -53,6 +53,8 @@ __all__ = [
     "escalate",
     "find",
     "form_of",
+    "held",
+    "may_end",
     "may_see",
     "of_instance",
     "release",
@@ -103,8 +105,8 @@ def decide(
     taken = accepted(variables)
     _refuse_size(reason)
     typed = drafts.Typed(task_id, verdict, reason, dict(variables or {}))
-    task, instance = _held(act, task_id, typed)
-    mandate = _may_end(act, task, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
+    task, instance = held(act, task_id, typed)
+    mandate = may_end(act, task, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
     if verdict not in task.outcomes:
         offered = ", ".join(task.outcomes) or "none (it is completed without a verdict)"
         raise Invalid(f"Expected one of the verdicts {offered}, but found {verdict}", {"verdict": "not offered"})
@@ -138,8 +140,8 @@ def complete(
     """Complete a task that asks for no verdict and let the flow go on. Raises: as ``decide``."""
     taken = accepted(variables)
     typed = drafts.Typed(task_id, None, "", dict(variables or {}))
-    task, instance = _held(act, task_id, typed)
-    _may_end(act, task, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
+    task, instance = held(act, task_id, typed)
+    may_end(act, task, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
     if task.outcomes:
         raise Invalid(
             f"Expected one of the verdicts {', '.join(task.outcomes)}, but there is none", {"verdict": "missing"}
@@ -156,7 +158,7 @@ def complete(
 
 def claim(act: Act, task_id: str, *, seen_version: int | None = None) -> Task:
     """Take a task out of the group's inboxes into one's own. Raises: NotFound; Conflict; RuleViolation."""
-    task, _ = _held(act, task_id, None)
+    task, _ = held(act, task_id, None)
     user_id = _person(act)
     _refuse_closed(act, task, None)
     mandate = _mandate(act, task, user_id, on_behalf_of=None)
@@ -174,7 +176,7 @@ def claim(act: Act, task_id: str, *, seen_version: int | None = None) -> Task:
 
 def release(act: Act, task_id: str) -> Task:
     """Give a claimed task back to its candidates. Raises: NotFound; Conflict when it is not the caller's."""
-    task, _ = _held(act, task_id, None)
+    task, _ = held(act, task_id, None)
     user_id = _person(act)
     _refuse_closed(act, task, None)
     if task.assignee != user_id:
@@ -193,7 +195,7 @@ def assign(act: Act, task_id: str, principals: Sequence[str], reason: str) -> Ta
 
     As ``claim``.
     """
-    task, instance = _held(act, task_id, None)
+    task, instance = held(act, task_id, None)
     _refuse_closed(act, task, None)
     task.candidates, task.assignee = [opening.principal("user", name) for name in principals], None
     task.notes = [*task.notes, f"Given to {', '.join(principals)}: {reason}"]
@@ -243,7 +245,7 @@ def of_instance(session: Session, instance_id: str) -> list[Task]:
     return list(session.scalars(query))
 
 
-def _held(act: Act, task_id: str, typed: drafts.Typed | None) -> tuple[Task, Instance]:
+def held(act: Act, task_id: str, typed: drafts.Typed | None) -> tuple[Task, Instance]:
     """Lock the instance of a task, after its overdue timers went off in an act of their own."""
     task, instance = _read(act, task_id)
     if instance.wake_at is None or instance.wake_at > act.now:
@@ -275,7 +277,8 @@ def _person(act: Act) -> str:
     return act.user_id
 
 
-def _may_end(act: Act, task: Task, typed: drafts.Typed, *, seen_version: int, on_behalf_of: str | None) -> Mandate:
+def may_end(act: Act, task: Task, typed: drafts.Typed, *, seen_version: int, on_behalf_of: str | None) -> Mandate:
+    """Return the mandate under which the acting person ends a task. Raises: as ``decide``, with what was typed kept."""
     user_id = _person(act)
     act.task_id = task.id
     _refuse_closed(act, task, typed)

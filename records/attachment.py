@@ -45,7 +45,10 @@ class AttachmentContent(Base):
 
 
 class Attachment(Record, Base):
-    """A file of a document. document_no, document_rev: of a controlled document; empty for anything else (BLUR-P3)."""
+    """A file of a document. document_no, document_rev: of a controlled document; empty for anything else (BLUR-P3).
+
+    scanned_by: what looked for harm in the file before it was taken and found none; None where nothing is wired that looks.
+    """
 
     __tablename__ = "attachment"
     __table_args__ = (
@@ -62,6 +65,7 @@ class Attachment(Record, Base):
     sha256: Mapped[Hash] = mapped_column(ForeignKey("attachment_content.sha256"))
     document_no: Mapped[Code] = mapped_column(default="")
     document_rev: Mapped[Code] = mapped_column(default="")
+    scanned_by: Mapped[Name | None]
 
     @property
     def number(self) -> str:

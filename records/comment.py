@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, fun
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from engine.act import Act
-from engine.database import Base, Id, Instant
+from engine.database import Base, Id, Instant, new_id
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.record import Record
 from records.columns import Code, Login, Name, Text
@@ -21,6 +21,7 @@ class Comment(Record, Base):
 
     about_type, about_id: the document. path: of the line or field it is about, as ``engine.redline`` spells it, or None for the
     whole; place: the same in words, as they were then. line_no: the same for remarks made before there were paths.
+    reply_to_id: the remark that began the thread, or None for one that begins its own.
     blocks_since: since when it keeps the document from being approved, until it is resolved; None for a remark that does not.
     """
 
@@ -28,6 +29,7 @@ class Comment(Record, Base):
     __table_args__ = (
         CheckConstraint("length(text) > 0", name="says_something"),
         Index("ix_comment_about", "about_type", "about_id"),
+        Index("ix_comment_reply_to_id", "reply_to_id"),
     )
 
     about_type: Mapped[Code]
@@ -37,6 +39,7 @@ class Comment(Record, Base):
     path: Mapped[Name | None]
     place: Mapped[Name | None]
     blocks_since: Mapped[Instant | None]
+    reply_to_id: Mapped[Id | None] = mapped_column(ForeignKey("comment.id"))
 
     resolution: Mapped[CommentResolution | None] = relationship(back_populates="comment")
 
@@ -54,6 +57,17 @@ class Comment(Record, Base):
     def is_blocking(self) -> bool:
         """Whether it keeps the document from being approved now."""
         return self.blocks_since is not None and self.resolution is None
+
+
+class CommentMention(Base):
+    """A person named in a remark; they were told of it. Written once."""
+
+    __tablename__ = "comment_mention"
+    __table_args__ = (UniqueConstraint("comment_id", "user_id"), Index("ix_comment_mention_user_id", "user_id"))
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    comment_id: Mapped[Id] = mapped_column(ForeignKey("comment.id"))
+    user_id: Mapped[Login] = mapped_column(ForeignKey("user_account.id"))
 
 
 class CommentResolution(Record, Base):

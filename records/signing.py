@@ -129,6 +129,17 @@ class PasswordSigner:
         had_both = bool(request.user_id) or method.has_all_components
         return self._write(act, subject, signer, meaning, session=session, had_both=had_both, method=method.code)
 
+    def end_voided(self, act: Act, decision: Decision) -> None:
+        """Supersede the signature of a decision that was voided, if it was signed and still holds."""
+        signature = signature_of(act.session, decision.id)
+        if signature is not None and signature.status is SignatureStatus.VALID:
+            signature.status, signature.superseded_at = SignatureStatus.SUPERSEDED, act.now
+            act.note(
+                signature.record_type, signature.record_id, "SIGNATURE_SUPERSEDED", field=signature.signer_id,
+                old=signature.content_hash,
+            )  # fmt: skip
+            act.session.flush()
+
     def end_left_behind(self, act: Act, edits: Sequence[Edit]) -> bool:
         """Supersede what is signed on a content that a document leaves with these edits."""
         ended = False

@@ -384,6 +384,7 @@ APPEND_ONLY = (
     supplier_knowledge.FirstArticleDecision,
     supplier_knowledge.SupplierChangeNotice,
     comment.Comment,
+    comment.CommentMention,
     comment.CommentResolution,
     vote.BoardRequirement,
     vote.BoardSeat,

@@ -181,6 +181,10 @@ class Flow(Driver):
         """Return what a token sees (the process when None), looked up on demand; treat the values as read-only."""
         return View(self.scopes, ROOT if token_id is None else self.scope_of(token_id))
 
+    def view_of(self, scope_id: int) -> View:
+        """Return what is seen from a live scope, looked up on demand."""
+        return View(self.scopes, scope_id)
+
     def evaluate(
         self, expression: Expr | str, token_id: int | None = None, extra: Mapping[str, Any] | None = None
     ) -> Any:

@@ -9,7 +9,7 @@ import datetime as dt
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.database import Base, Document, Id, Instant, Listing, Scaled, Versioned, new_id
@@ -35,6 +35,7 @@ class Task(Versioned, Base):
     outcomes: the verdicts its diagram offers, none when it is just done. signature: the meaning that a signature must
     have, or None. flow: the process id of the root instance. candidates: every principal that may take it. former: who
     could before an escalation, with the sentence that refuses them. notes: sentences, such as who was skipped and why.
+    lent_by: who gave the task to its assignee to work on, and will decide it once it is given back; None otherwise.
     closed_by: a user id. decided_by: the printed name.
     """
 
@@ -66,6 +67,7 @@ class Task(Versioned, Base):
     signature: Mapped[str | None]
     form_id: Mapped[str | None]
     assignee: Mapped[str | None]
+    lent_by: Mapped[str | None] = mapped_column(String(60))
     due_at: Mapped[Instant | None]
     follow_up_at: Mapped[Instant | None]
     priority: Mapped[int]

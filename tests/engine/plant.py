@@ -110,6 +110,10 @@ class Notary:
 
     def __init__(self) -> None:
         self.signed: list[tuple[str, str]] = []
+        self.ended: list[str] = []
+
+    def end_voided(self, act: Act, decision: Decision) -> None:
+        self.ended.append(decision.actor_id)
 
     def end_left_behind(self, *_: object) -> bool:
         return False
