@@ -133,5 +133,9 @@ def void(act: Act, instance: Instance, decision: Decision, reason: str) -> Decis
     row.update(
         id=new_id(), kind=DecisionKind.VOID, voids_id=decision.id, reason=reason, method="void", decided_at=act.now
     )
-    row.update(actor_id=act.user_id or act.actor, actor_name=act.user_id or act.actor, on_behalf_of_id=act.on_behalf_of)
+    person = act.installation.directory and act.installation.directory.person(act.session, act.user_id or "")
+    row.update(
+        actor_id=act.user_id or act.actor, actor_name=person.name if person else act.user_id or act.actor,
+        on_behalf_of_id=act.on_behalf_of, slot=None, quorum_scope=None,
+    )  # fmt: skip
     return append(act, instance, Decision(**row))

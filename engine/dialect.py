@@ -41,7 +41,22 @@ RETURNS = "returns"
 """On a user task: ``no`` keeps it from being returned; ``yes`` lets one vote of several return past the vote."""
 
 ON_USER_TASKS = frozenset(
-    {OUTCOMES, SIGNATURE, DEADLINE_POLICY, EXCLUDES, TITLE, AMOUNT, PARTY, PROJECT, RECORD, ROLE, RULE_ROW, QUORUM}
+    {
+        OUTCOMES,
+        SIGNATURE,
+        DEADLINE_POLICY,
+        EXCLUDES,
+        TITLE,
+        AMOUNT,
+        PARTY,
+        PROJECT,
+        RECORD,
+        ROLE,
+        RULE_ROW,
+        QUORUM,
+        ON_RETURN,
+        RETURNS,
+    }
 )
 POLICIES = ("reassign", "add")
 WAYS_BACK = ("yes", "no")

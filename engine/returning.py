@@ -118,6 +118,8 @@ def send_back(
         new=target.sentence,
         reason=reason,
     )
+    if task.record_type and task.record_id:
+        act.note(task.record_type, task.record_id, "RETURNED", field=target.name, new=target.sentence, reason=reason)
     with motion.moving(act, instance) as moved:
         moved.settled.add(task.token_id)
         moved.why, moved.code = why, "RETURNED"

@@ -29,6 +29,7 @@ VERBS = {
     "SIGNED_OUT": "signed out", "INSTANCE_STARTED": "started the process", "DECIDED": "decided",
     "LEGAL_HOLD_PLACED": "placed a hold:", "LEGAL_HOLD_LIFTED": "lifted a hold:", "TABLE_ADOPTED": "adopted the table:",
     "TABLE_FOUND": "took up the installed table:", "RELEASED": "released", "KEY_MADE": "made a key", "KEY_REVOKED": "revoked a key",
+    "RETURNED": "returned it to",
     "APPROVAL_STANDS": "an earlier approval stands:", "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip
 

@@ -282,6 +282,11 @@ def visible(session: Session, task_id: str) -> Task:
     return task
 
 
+def may_take(session: Session, task: Task) -> bool:
+    """Whether the visitor is among those who may decide a task, whatever bars them now."""
+    return bool(eligibility.mandates_for(session, task, visit.visitor().user_id, now=visit.now()))
+
+
 def bars(session: Session, task: Task, mandates: Sequence[Mandate]) -> list[Finding]:
     """Return what bars the visitor under every mandate; empty when one of them may decide."""
     found: list[Finding] = []

@@ -86,7 +86,7 @@ def test_a_form_is_named_after_its_flow_and_its_id() -> None:
 def test_a_template_offers_only_properties_that_the_engine_reads(path: Path) -> None:
     from engine import dialect
 
-    known = dialect.ON_USER_TASKS | {dialect.ESCALATE_TO, dialect.CODE}
+    known = dialect.ON_USER_TASKS | {dialect.ESCALATE_TO, dialect.CODE, dialect.NO_RETURN}
     template = json.loads(path.read_text(encoding="utf-8"))
     named = {item["binding"]["name"] for item in template["properties"] if item["binding"]["type"] == "zeebe:property"}
     assert named <= known

@@ -7,14 +7,17 @@ from decimal import Decimal
 
 import pytest
 
+from engine import returning
 from engine.act import Act
+from engine.decisions import of_instance
 from engine.errors import Conflict
+from engine.ports import SignatureRequest
 from processes.withdrawal import withdraw_order as withdraw
 from records.cost_centre import committed_for
 from records.purchase_order import OrderStatus, PurchaseOrder
 from records.signature import SignatureStatus
 from records.supplier import ApprovalStatus, Supplier, move
-from tests.people import bea, lena, quinn, rita
+from tests.people import PASSWORD, bea, lena, quinn, rita
 from tests.story import Story
 
 D = Decimal
@@ -50,6 +53,37 @@ def test_a_returned_order_goes_back_to_its_buyer_as_a_draft(story: Story) -> Non
     submitted(story).as_(lena).decide("approve_order", "return", reason="ask for the old price")
     assert (story.order.status, story.steps) == (OrderStatus.DRAFT, ["complete_order"])
     assert story.incidents == []
+
+
+def test_an_approved_order_returns_to_its_buyer_and_the_approval_is_void(story: Story) -> None:
+    """Point 3: only the step that builds it is legal; the lead's approval and signature end, and everybody sees why."""
+    submitted(story).as_(lena).decide("approve_order", "approve")
+    task = story.as_(bea).task("issue_order")
+
+    def send_back(to: str) -> None:
+        with story.acting() as act:
+            steps = {one.element_id: one for one in returning.targets(act.session, task)}
+            assert steps["approve_requisition"].why_not.startswith("the requisition is approved and its budget")
+            assert steps["approve_order"].why_not.startswith('"Approve the order" was done since')
+            signed = SignatureRequest("REVIEWED", PASSWORD, user_id="bea", accepts_responsibility=True)
+            returning.send_back(
+                act, task.id, steps[to].token_id, seen_version=task.version, reason="Wrong dock", signature=signed
+            )
+        story.settle()
+
+    with pytest.raises(Conflict, match="nothing says how it is undone"):
+        send_back("approve_order")
+    send_back("complete_order")
+    assert (story.order.status, story.steps, story.incidents) == (OrderStatus.DRAFT, ["complete_order"], [])
+    assert {one.status for one in story.signatures if one.record_type == "purchase_order"} == {
+        SignatureStatus.SUPERSEDED
+    }
+    void = [row for row in story.read(lambda session: of_instance(session, story.instance_id)) if row.kind == "VOID"]
+    assert {row.reason for row in void} == {f"returned to Build the order by {bea.name}: Wrong dock"}
+    assert [row.verdict for row in void] == ["submit", "approve"]
+    story.as_(bea).decide("complete_order", "submit")
+    story.as_(lena).decide("approve_order", "approve")
+    assert story.steps == ["issue_order"]
 
 
 def test_an_order_can_be_withdrawn_while_its_approvers_look_at_it(story: Story) -> None:

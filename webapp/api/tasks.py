@@ -246,7 +246,7 @@ def get_task(task_id: str) -> dict[str, Any]:
 def claim_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
     """Claim it for the caller."""
     seen = bodies.seen_version()
-    with _Precondition():
+    with Precondition():
         return tasks.claim(act, task_id, seen_version=seen).id
 
 
@@ -260,7 +260,8 @@ def release_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
     return tasks.release(act, task_id).id
 
 
-def _show_decision(decision_id: str) -> dict[str, Any]:
+def show_decision(decision_id: str) -> dict[str, Any]:
+    """Return a decision with its signature, and what the run waits for now."""
     session = reading()
     decision = session.get_one(Decision, decision_id)
     names = [name for name in DecisionAnswer().fields if name not in ("signature", "wait")]
@@ -272,13 +273,13 @@ def _show_decision(decision_id: str) -> dict[str, Any]:
 
 @writes(
     "POST", "/tasks/<task_id>/decision", scope="tasks:decide", summary="Decide a task, signed where its diagram asks for it",
-    body=Verdict, answer=DecisionAnswer, render=_show_decision, match=True, person=True,
+    body=Verdict, answer=DecisionAnswer, render=show_decision, match=True, person=True,
 )  # fmt: skip
 def decide_task(act: Act, body: dict[str, Any], task_id: str) -> str:
     """Record the caller's verdict. A step that wants a signature answers 403 without one; a task of somebody else 404."""
     seen = bodies.seen_version()
     variables = _variables(task_id, body)
-    with _Precondition():
+    with Precondition():
         decision = tasks.decide(
             act, task_id, body["verdict"], seen_version=seen, reason=body["reason"], variables=variables,
             on_behalf_of=body["on_behalf_of"] or None, signature=signature_given(body["signature"]) if body["signature"] else None,
@@ -294,11 +295,11 @@ def complete_task(act: Act, body: dict[str, Any], task_id: str) -> str:
     """Complete it with what its form asks."""
     seen = bodies.seen_version()
     variables = _variables(task_id, body)
-    with _Precondition():
+    with Precondition():
         return tasks.complete(act, task_id, variables, seen_version=seen, on_behalf_of=body["on_behalf_of"] or None).id
 
 
-class _Precondition:
+class Precondition:
     """Say 412 where the version that the caller saw is not the present one; the text is kept as a draft all the same."""
 
     def __enter__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, flash, g, jsonify, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as Answer
 
-from engine import tasks
+from engine import returning, tasks
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.ports import SignatureRequest
@@ -61,6 +61,30 @@ def decide(task_id: str, verdict: str) -> Page:
             raise  # the dialog is not theirs to see any more
         return _show_dialog(task_id, verdict, refusal), status_of(refusal)
     flash(signed.words_of(read_anew(), decision), "good")
+    return _go_on()
+
+
+@pages.route("/tasks/<task_id>/return", methods=["GET", "POST"])
+def send_back(task_id: str) -> Page:
+    """List the earlier steps with what returning to each undoes; on POST return to the chosen one, signed where a verdict is."""
+    if request.method != "POST":
+        return _show_steps(task_id)
+    try:
+        reason = _reason()
+        if not request.form.get("to"):
+            raise Invalid("Expected a step to return to, but none is chosen", {"to": "Choose the step"})
+        with acting() as act:
+            returning.send_back(
+                act, task_id, _whole("to"), seen_version=_seen_version(), reason=reason, signature=_signature(),
+                on_behalf_of=request.form.get("on_behalf_of") or None,
+            )  # fmt: skip
+    except NotFound:
+        raise
+    except Refused as refusal:
+        if refusal.code == "ROLE_LOST":
+            raise
+        return _show_steps(task_id, refusal), status_of(refusal)
+    flash("Returned. What followed is void, and everybody concerned sees why.", "good")
     return _go_on()
 
 
@@ -220,6 +244,18 @@ def _show_dialog(task_id: str, verdict: str, refusal: Refused | None = None) -> 
         errors=errors_of(refusal), typed=request.form, fields=review.fields,
         signing=reviews.signing_of(session, review, verdict, session_id=g.session_id),
         reason_needed=verdict in reviews.REASON_NEEDED, **_way(),
+    )  # fmt: skip
+
+
+def _show_steps(task_id: str, refusal: Refused | None = None) -> str:
+    session = read_anew() if refusal else reading()
+    review = reviews.load(session, task_id)
+    if refusal is None:
+        _refuse_closed(review)
+    template = "review/return_part.html" if is_partial() else "review/return.html"
+    return render_template(
+        template, review=review, steps=returning.targets(session, review.task), refusal=refusal, errors=_errors(refusal),
+        typed=request.form, signing=reviews.signing_of(session, review, "return", session_id=g.session_id), **_way(),
     )  # fmt: skip
 
 

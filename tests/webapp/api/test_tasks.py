@@ -205,3 +205,31 @@ def test_an_unknown_box_is_refused(calling: Calling) -> None:
     assert "box" in problem(calling(bea).get("/tasks?box=all"), 422, "INVALID")["fields"]
     assert "after" in problem(calling(bea).get("/tasks?after=xyz"), 422, "INVALID")["fields"]
     assert "colour" in problem(calling(bea).get("/tasks?colour=red"), 422, "INVALID")["fields"]
+
+
+def test_a_task_is_returned_to_an_earlier_step_that_is_legal_and_to_no_other(
+    calling: Calling, story: Story, browse: Any
+) -> None:
+    """Point 3 over REST and on the page: the same steps with the same words."""
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    story.as_(lena).decide("approve_requisition", "approve")
+    story.as_(bea).decide("complete_order", "submit")
+    task, caller = story.as_(bea).task("issue_order"), calling(bea)
+    path, tag = f"/tasks/{task.id}", f'"{task.version}"'
+    steps = {one["element_id"]: one for one in caller.get(f"{path}/returns").json["items"]}
+    assert steps["complete_order"]["undoes"] == f"Voids submit by {bea.name}."
+    page = browse(bea).get(f"/tasks/{task.id}/return").text
+    assert steps["complete_order"]["undoes"] in page
+    assert "Not possible: the requisition is approved" in page
+    body = {
+        "to": steps["complete_order"]["id"],
+        "reason": "The dock is wrong",
+        "signature": {**SIGNED, "meaning": "REVIEWED"},
+    }
+    problem(caller.post(f"{path}/return", body | {"signature": None}, match=tag), 403, "UNSIGNED")
+    problem(caller.post(f"{path}/return", body | {"to": 999}, match=tag), 409, "NO_WAY_BACK")
+    problem(caller.post(f"{path}/return", body, match='"99"'), 412, "STALE_VERSION")
+    answer = caller.post(f"{path}/return", body, match=tag)
+    assert (answer.status_code, answer.json["verdict"]) == (200, "return")
+    assert story.settle().steps == ["complete_order"]
+    assert calling(otto).get(f"{path}/returns").status_code == 404
