@@ -254,7 +254,7 @@ def _show_steps(task_id: str, refusal: Refused | None = None) -> str:
         _refuse_closed(review)
     template = "review/return_part.html" if is_partial() else "review/return.html"
     return render_template(
-        template, review=review, steps=returning.targets(session, review.task), refusal=refusal, errors=_errors(refusal),
+        template, review=review, steps=returning.targets(session, review.task), refusal=refusal, errors=errors_of(refusal),
         typed=request.form, signing=reviews.signing_of(session, review, "return", session_id=g.session_id), **_way(),
     )  # fmt: skip
 
