@@ -52,16 +52,22 @@ SCOPES = {
     "lots:write": "report what was issued of a lot and what was made of it; hold lots",
     "suppliers:read": "see suppliers and what they are approved for",
     "suppliers:write": "bring in screenings, sub-tiers, changes and stock at suppliers' places",
+    "suppliers:approve": "propose, sign and suspend what suppliers are approved for; never for an adapter",
     "reviews:read": "see what changed on documents and what was said about them",
     "reviews:write": "comment on documents and tick what one viewed; never for an adapter",
     "rules:read": "see findings, waivers, the mode of each flow and the quality of the data",
-    "rules:write": "acknowledge warnings and ask for waivers; never for an adapter",
+    "rules:write": "acknowledge warnings, ask for and sign waivers and switches of modes; never for an adapter",
+    "evidence:read": "see legal holds",
+    "evidence:hold": "place and lift legal holds; never for an adapter",
 }
 """What a key may be good for."""
 
 PERSONAL = frozenset(
-    {"tasks:read", "tasks:decide", "definitions:deploy", "requisitions:write", "reviews:write", "rules:write"}
-)
+    {
+        "tasks:read", "tasks:decide", "definitions:deploy", "requisitions:write", "reviews:write", "rules:write",
+        "suppliers:approve", "evidence:hold",
+    }
+)  # fmt: skip
 """What only a person's key may do: an adapter decides nothing and asks for nothing."""
 
 ANSWERS_KEPT_FOR = dt.timedelta(days=7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from marshmallow import fields
@@ -16,6 +17,7 @@ from records.waiver import Waiver, WaiverStatus
 from rules.finding import KeptFinding
 from rules.flow_mode import Mode
 from rules.waiver import today_of
+from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, as_page, maybe, page_of, text, word
@@ -81,6 +83,7 @@ class WaiverAnswer(Answer):
     )
     content_hash = fields.String(attribute="approved_hash")
     uses = fields.Function(lambda row: waiving.uses_of(reading(), row), metadata={"type": "integer"})
+    version = fields.Integer()
 
 
 class WaiverQuery(Listed):
@@ -175,7 +178,12 @@ def list_waivers(*, q: str, status: str, after: str, limit: int) -> Any:
     return as_page(waiver_pages.look_up(q, status, after, limit=limit))
 
 
-@reads("/waivers/<record_id>", scope="rules:read", summary="Get a waiver", answer=WaiverAnswer)
+def tag_of(waiver: Waiver) -> str:
+    """Return the ETag of what is shown."""
+    return str(waiver.version)
+
+
+@reads("/waivers/<record_id>", scope="rules:read", summary="Get a waiver", answer=WaiverAnswer, etag=tag_of)
 def get_waiver(record_id: str) -> Waiver:
     """Find it by id."""
     return waiver_pages.find(reading(), record_id)
@@ -187,7 +195,7 @@ def _waiver(record_id: str) -> Waiver:
 
 @writes(
     "POST", "/waivers", scope="rules:write", summary="Ask for a waiver", body=WaiverRequest, answer=WaiverAnswer,
-    status=201, render=_waiver, person=True,
+    status=201, render=_waiver, etag=tag_of, person=True,
 )  # fmt: skip
 def propose_waiver(act: Act, body: dict[str, Any]) -> str:
     """It waits for the signatures that its rule needs."""
@@ -196,7 +204,7 @@ def propose_waiver(act: Act, body: dict[str, Any]) -> str:
 
 @writes(
     "POST", "/waivers/<record_id>/signature", scope="rules:write", summary="Sign a waiver", body=SignedContent, answer=WaiverAnswer,
-    render=_waiver, person=True,
+    render=_waiver, etag=tag_of, person=True,
 )  # fmt: skip
 def sign_waiver(act: Act, body: dict[str, Any], record_id: str) -> str:
     """Fill one's seat; it stands when every seat is signed, by different people."""
@@ -204,9 +212,28 @@ def sign_waiver(act: Act, body: dict[str, Any], record_id: str) -> str:
     return waiving.sign(act, waiver, signed, seen_hash=body["content_hash"], reason=body["reason"]).id
 
 
+def _ending(verb: str, summary: str, words: str) -> Callable[..., str]:
+    def end(act: Act, body: dict[str, Any], record_id: str) -> str:
+        waiver = waiver_pages.find(act.session, record_id)
+        bodies.seen_tag(tag_of(waiver))
+        return waiver_pages.ENDS[verb](act, waiver, reason=body["reason"]).id
+
+    end.__name__, end.__doc__ = f"{verb}_waiver", words
+    registered: Callable[..., str] = writes(
+        "POST", f"/waivers/<record_id>/{verb}", scope="rules:write", summary=summary, body=Reason, answer=WaiverAnswer,
+        render=_waiver, etag=tag_of, match=True, person=True,
+    )(end)  # fmt: skip
+    return registered
+
+
+refuse_waiver = _ending("refuse", "Refuse a waiver", "As a holder of one of its open seats.")
+withdraw_waiver = _ending("withdraw", "Withdraw a waiver", "As the person who asked for it, while it waits.")
+revoke_waiver = _ending("revoke", "Revoke a waiver", "Before its day, as a holder of a role that signed it.")
+
+
 @reads("/flow-modes", scope="rules:read", summary="List the mode of every flow", answer=FlowModes)
 def list_flow_modes() -> Any:
-    """Say who signs a switch; switches are signed on their page."""
+    """Say who signs a switch; what was and is to be switched is under /mode-switches."""
     return {"items": list(modes(reading()).values())}
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.database import is_id
-from engine.errors import NotFound
+from engine.errors import Invalid, NotFound
 from processes import work_order_quantity, work_orders
+from records.nonconformance import DeviationAuthority
+from records.work_order import WorkOrder, WorkOrderOperation
 from records.work_order_change import WorkOrderChange, WorkOrderChangeStatus, changes_of
 from webapp import work_order_doors
 from webapp.api import bodies
@@ -21,6 +24,7 @@ from webapp.api.work_order_shapes import (
     QuantityChangeAnswer,
     QuantityChanges,
     QuantityGiven,
+    SkipGiven,
     WorkOrderDetail,
 )
 from webapp.api.work_orders import show_work_order, tag_of
@@ -115,11 +119,36 @@ def change_operation(act: Act, body: dict[str, Any], record_id: str, op_no: str)
     order = find(act.session, record_id)
     bodies.seen_tag(str(order.version))
     work_order_doors.need(visitor(), "plan", order)
-    operation = next((each for each in order.operations if str(each.op_no) == op_no), None)
-    if operation is None:
-        raise NotFound(f"Expected operation {op_no} of {order.number}, but there is none.")
+    operation = _operation(order, op_no)
     if "work_centre" in body:
         work_orders.move_to_centre(act, operation, body["work_centre"])
     if "equipment" in body:
         work_orders.assign_equipment(act, operation, body["equipment"])
     return order.id
+
+
+@writes(
+    "POST", "/work-orders/<record_id>/operations/<op_no>/skip", scope="work_orders:write", summary="Leave an operation out",
+    body=SkipGiven, answer=WorkOrderDetail, render=show_work_order, etag=tag_of, match=True, person=True,
+)  # fmt: skip
+def skip_operation(act: Act, body: dict[str, Any], record_id: str, op_no: str) -> str:
+    """As quality, signed, under a deviation authority that permits all its pieces; they go on."""
+    order = find(act.session, record_id)
+    bodies.seen_tag(str(order.version))
+    role = work_order_doors.skipper(visitor())
+    wanted = select(DeviationAuthority).where(DeviationAuthority.number == body["deviation"].strip())
+    deviation = act.session.scalar(wanted)
+    if deviation is None:
+        raise Invalid(
+            f"Expected a known deviation authority, but found “{body['deviation']}”", {"deviation": "is unknown"}
+        )
+    signed = signature_given(body["signature"])
+    work_orders.skip_operation(act, _operation(order, op_no), deviation, signed, role=role)
+    return order.id
+
+
+def _operation(order: WorkOrder, op_no: str) -> WorkOrderOperation:
+    found = next((each for each in order.operations if str(each.op_no) == op_no), None)
+    if found is None:
+        raise NotFound(f"Expected operation {op_no} of {order.number}, but there is none.")
+    return found

@@ -11,6 +11,7 @@ from records.work_order import OperationStatus, WorkOrderStatus, WorkOrderType
 from records.work_order_change import WorkOrderChangeClass, WorkOrderChangeStatus
 from webapp.api.marks import StandingMark
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, Whole, maybe, page_of, text, word
+from webapp.api.signing import SignatureGiven
 
 
 class WorkOrderOperationAnswer(Answer):
@@ -199,6 +200,13 @@ class OperationChange(Request):
 
     equipment = text(40)
     work_centre = text(40)
+
+
+class SkipGiven(Request):
+    """Under which deviation authority an operation is left out, `DEV-000001`, and who signs for it; the meaning is APPROVED."""
+
+    deviation = text(40, required=True)
+    signature = fields.Nested(SignatureGiven, required=True)
 
 
 class ChangeShareAnswer(Answer):
