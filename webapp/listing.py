@@ -14,6 +14,9 @@ from engine.database import is_id
 from engine.errors import Invalid
 
 LIMIT = 50
+MOST_EXPORTED = 10_000
+"""Rows of one CSV file of a list."""
+
 LONGEST_SEARCH = 100
 
 

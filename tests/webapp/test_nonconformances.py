@@ -46,6 +46,7 @@ def signatures(story: Story, record_type: str) -> list[Signature]:
 def test_quality_decides_with_a_signature_and_the_list_says_so(browse: People, story: Story, found: str) -> None:
     page = browse(quinn)
     assert "NCR-88" in page.get("/nonconformances").text
+    assert page.get("/nonconformances.csv?q=ncr-88").text.splitlines()[1].startswith("NCR-88,")
     answer = page.post(
         f"/nonconformances/{found}", SIGNED | {"disposition": "REWORK", "reason": "Bore again", "quantity_limit": "3"}
     )

@@ -77,6 +77,7 @@ def test_goods_are_inspected_certified_and_put_away_on_their_page(browse: People
         f"/receipts/{receipt.id}/certificate", {"type": "COC", "issuer": "NorthStar", "file": file, "event_id": "c"}
     )
     paper_url = path_of(kept)
+    assert ",NorthStar," in page.get("/certificates.csv?q=northstar&state=PRESENTED").text
     assert (
         page.post(paper_url, {"verdict": "verify", "meaning": "VERIFIED", "user_id": "quinn", **SIGNED}).status_code
         == 303
@@ -118,6 +119,8 @@ def test_what_does_not_fit_is_listed_with_both_values_and_whose_turn_it_is(brows
     assert (receipt.number in page.text, invoice.number in page.text, "at most 40 EA received" in page.text) == (
         True,
     ) * 3
+    rows = page.get("/holds.csv").text.splitlines()
+    assert (rows[0][:14], sum(receipt.number in row or invoice.number in row for row in rows)) == ("kind,document,", 2)
 
 
 @pytest.mark.parametrize(

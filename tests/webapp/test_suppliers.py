@@ -50,6 +50,12 @@ def approved(browse: People, story: Story) -> str:
     return path
 
 
+def test_the_list_is_a_file_too(browse: People) -> None:
+    told = browse(quinn).get("/suppliers.csv?q=midland").text.splitlines()
+    assert (told[0][:19], len(told)) == ("number,name,status,", 2)
+    assert told[1].startswith("S-MIDLAND,Midland Machining,APPROVED,")
+
+
 def test_an_award_that_waits_at_the_gate_goes_on_when_quality_signs_the_scope(browse: People, story: Story):
     """D05: QuickPlate, 480.00; the scope holds from 2026-11-25, and until then the issue is held."""
     plating(story)

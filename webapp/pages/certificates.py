@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
-from sqlalchemy.orm import Session
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id
@@ -12,10 +13,12 @@ from processes import certification
 from processes.certification import Paper
 from records.attachment import attachments_of
 from records.certificate import Certificate, CertificateStatus, CertificateType, missing_certificates
+from records.purchase_order import PurchaseOrderLine
 from records.receipt import Receipt
 from records.signature import Meaning
-from webapp import formats, signing_form
+from webapp import formats, listing, signing_form
 from webapp import typed_fields as fields
+from webapp.csv_file import csv_file
 from webapp.pages import goods
 from webapp.refusals import status_of
 from webapp.visit import acting, now, read_anew, reading
@@ -29,6 +32,34 @@ CERTIFICATES = {
     CertificateType.HT: "Heat treatment", CertificateType.NDT: "Nondestructive test", CertificateType.FAI: "First article",
     CertificateType.CAL: "Calibration",
 }  # fmt: skip
+
+
+@pages.get("/certificates.csv")
+def export() -> Response:
+    """Download the certificates that a search finds, the newest first."""
+    columns = (
+        "number", "type", "order_line", "receipt", "issuer", "reference", "spec", "spec_rev", "lots", "process_date", "quantity", "status",
+        "refusal", "verified_by", "document_hash",
+    )  # fmt: skip
+    rows = [
+        (one.number, one.type, one.order_line.number, one.receipt.number if one.receipt is not None else "", one.issuer, one.reference,
+         one.spec, one.spec_rev, "; ".join(one.lots), one.process_date, one.quantity, one.status, one.refusal, one.verified_by,
+         one.document_hash)
+        for one in look_up(*listing.search(), limit=listing.MOST_EXPORTED).items
+    ]  # fmt: skip
+    return csv_file("certificates", columns, rows)
+
+
+def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
+    """Return a page of certificates by number, reference or issuer, newest first."""
+    wanted = select(Certificate).options(
+        selectinload(Certificate.order_line).selectinload(PurchaseOrderLine.order), selectinload(Certificate.receipt)
+    )
+    if query:
+        wanted = wanted.where(listing.contains(query, Certificate.number, Certificate.reference, Certificate.issuer))
+    if state:
+        wanted = wanted.where(Certificate.status == state)
+    return listing.newest_first(reading(), wanted, Certificate, query=query, state=state, after=after, limit=limit)
 
 
 @pages.route("/receipts/<record_id>/certificate", methods=["GET", "POST"])

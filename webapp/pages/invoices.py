@@ -42,7 +42,6 @@ from webapp.visit import acting, now, read_anew, reading, visitor
 
 pages = Blueprint("invoices", __name__)
 
-MOST_EXPORTED = 10_000
 Page = str | tuple[str, int] | Answer
 
 
@@ -56,7 +55,7 @@ def index() -> str:
 @pages.get("/invoices.csv")
 def export() -> Response:
     """Download the invoices that a search finds, the newest first."""
-    found = look_up(*listing.search(), limit=MOST_EXPORTED).items
+    found = look_up(*listing.search(), limit=listing.MOST_EXPORTED).items
     columns = (
         "number",
         "supplier_no",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
@@ -23,6 +23,7 @@ from records.nonconformance import (
 from records.signature import Meaning
 from records.work_order import WorkOrder
 from webapp import change_wish, dossiers, formats, ledger, listing, typed
+from webapp.csv_file import csv_file
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.typed import Unreadable
@@ -40,6 +41,18 @@ def index() -> str:
         "nonconformances/index.html", page=look_up(*listing.search()), states=list(NonconformanceStatus),
         tab="nonconformances",
     )  # fmt: skip
+
+
+@pages.get("/nonconformances.csv")
+def export() -> Response:
+    """Download the nonconformances that a search finds, the newest first."""
+    columns = ("number", "title", "about", "status", "disposition", "quantity", "uom", "quantity_limit", "raised_at")
+    rows = [
+        (one.number, one.title, one.about_number, one.status, one.disposition, one.quantity, one.uom, one.quantity_limit,
+         one.raised_at.isoformat())
+        for one in look_up(*listing.search(), limit=listing.MOST_EXPORTED).items
+    ]  # fmt: skip
+    return csv_file("nonconformances", columns, rows)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

@@ -30,7 +30,6 @@ pages = Blueprint("receiving", __name__)
 
 Page = str | tuple[str, int] | Answer
 FIELDS = ("line", "quantity", "packing_slip", "lot", "heat", "revision_on_label", "location", "serials", "received_on")
-MOST_EXPORTED = 10_000
 TO_DO = (*WAITING, ReceiptStatus.REJECTED)
 """Statuses of goods about which somebody has to decide."""
 
@@ -66,7 +65,7 @@ def receipts() -> str:
 @pages.get("/receipts.csv")
 def export() -> Response:
     """Download the receipts that a search finds, the newest first."""
-    found = look_up(*listing.search(), limit=MOST_EXPORTED).items
+    found = look_up(*listing.search(), limit=listing.MOST_EXPORTED).items
     columns = (
         "number",
         "order_line",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
@@ -13,6 +13,7 @@ from processes.approval_expiry import notice_days
 from records.purchase_order import PurchaseOrder
 from records.supplier import CataloguePrice, Supplier, SupplierStatus
 from webapp import document_page, listing
+from webapp.csv_file import csv_file
 from webapp.supplier_known import known_of
 from webapp.visit import now, reading, visitor
 
@@ -26,6 +27,30 @@ def index() -> str:
     """List suppliers by number."""
     page = look_up(*listing.search())
     return render_template("documents/suppliers.html", page=page, states=list(SupplierStatus))
+
+
+@pages.get("/suppliers.csv")
+def export() -> Response:
+    """Download the suppliers that a search finds, with what each is approved for today."""
+    found, today = look_up(*listing.search(), limit=listing.MOST_EXPORTED).items, now().date()
+    columns = (
+        "number",
+        "name",
+        "status",
+        "currency",
+        "payment_term",
+        "lead_time_days",
+        "certificate",
+        "expires_on",
+        "approved_for",
+        "active",
+    )
+    rows = [
+        (one.supplier_no, one.name, one.status, one.currency, one.payment_term, one.lead_time_days, one.qms_certificate,
+         one.qms_expires_on, "; ".join(sorted(row.subject_code for row in one.approvals if row.is_valid_on(today))), one.is_active)
+        for one in found
+    ]  # fmt: skip
+    return csv_file("suppliers", columns, rows)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

@@ -30,8 +30,6 @@ from webapp.work_order_page import Page, find, show_page
 
 pages = Blueprint("work_orders", __name__)
 
-MOST_EXPORTED = 10_000
-
 
 @pages.get("/work-orders")
 def index() -> str:
@@ -78,7 +76,9 @@ def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -
 def export() -> Response:
     """Hand out the list as CSV, filtered as on the page."""
     query, state, _ = listing.search()
-    orders = reading().scalars(_wanted(query, state).order_by(WorkOrder.id.desc()).limit(MOST_EXPORTED)).unique()
+    orders = (
+        reading().scalars(_wanted(query, state).order_by(WorkOrder.id.desc()).limit(listing.MOST_EXPORTED)).unique()
+    )
     content = work_order_files.export_orders(orders)
     return Response(
         content, mimetype="text/csv", headers={"Content-Disposition": 'attachment; filename="work-orders.csv"'}
