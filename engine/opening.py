@@ -83,7 +83,7 @@ def open_task(act: Act, instance: Instance, flow: Flow, wait: Wait, element: Ele
     reader = Reader(element, flow.variables_view(wait.token_id), flow.host)
     candidates, assignee = _candidates(reader)
     task = _row(act, instance, wait, reader)
-    task.assignee = assignee
+    task.assignee = assignee if assignee is None or _is_here(act, assignee, candidates) else None
     task.candidates = candidates
     _place_in_quorum(instance, flow, wait, task)
     task.set_id = counters.candidate_set(act, claimable(task))
@@ -158,6 +158,14 @@ def _candidates(reader: Reader) -> tuple[list[str], str | None]:
     assignee = named[0].removeprefix("user:") if named else None
     own = [principal("user", assignee)] if assignee else []
     return list(dict.fromkeys([*own, *users, *groups])), assignee
+
+
+def _is_here(act: Act, assignee: str, candidates: Sequence[str]) -> bool:
+    """Whether a person that the diagram names may be given the task; one who left leaves it to the other candidates."""
+    if len(candidates) < 2:
+        return True
+    person = eligibility.directory_of(act.session).person(act.session, assignee)
+    return person is None or person.is_active
 
 
 def principal(kind: str, word: str) -> str:

@@ -58,6 +58,7 @@ __all__ = [
     "may_see",
     "of_instance",
     "release",
+    "replace",
     "save_draft",
     "why_me",
 ]
@@ -203,6 +204,40 @@ def assign(act: Act, task_id: str, principals: Sequence[str], reason: str) -> Ta
     act.note("instance", instance.id, "TASK_ASSIGNED", field=task.element_id, new=", ".join(principals), reason=reason)
     escalation.look_for_trouble(act, instance, task)
     return task
+
+
+def replace(act: Act, task_id: str, gone: str, heir: str | None, reason: str) -> Task:
+    """Put somebody in the place of a person who is gone, in one open task; everybody else stays where they are.
+
+    gone, heir: user ids; without an heir the task goes back to its other candidates, or, when it was lent, to whoever lent it.
+    Raises: Conflict when it is closed by now, or when nobody would be left.
+    """
+    task, instance = held(act, task_id, None)
+    if task.state != TaskState.OPEN:
+        raise Conflict(f"Expected an open task, but {task.title} is {task.state.lower()}", code="TASK_CLOSED")
+    others = [name for name in task.candidates if name != f"user:{gone}"]
+    was_named, was_lent = len(others) < len(task.candidates), task.lent_by is not None
+    if heir is None and not others and not (was_lent and task.lent_by != gone):
+        raise Conflict(f"Expected somebody to take {task.title}, but it names nobody else", code="NOBODY_LEFT")
+    is_candidate = heir is not None and (was_named or not _may_take(act, task, others, heir))
+    task.candidates = list(dict.fromkeys([*others, *([f"user:{heir}"] if is_candidate else [])])) or task.candidates
+    if task.lent_by == gone:
+        task.lent_by = heir if heir != task.assignee else None
+    elif task.assignee == gone:
+        task.assignee, task.lent_by = (task.lent_by if was_lent and heir is None else heir), None
+    words_of_it = (
+        f"Taken over from {_name(act, gone)} by {_name(act, heir) if heir else 'the other candidates'}: {reason}"
+    )
+    task.notes = [*task.notes, words_of_it]
+    opening.hand_over(act, task)
+    act.note("instance", instance.id, "TASK_TAKEN_OVER", field=task.element_id, old=gone, new=heir, reason=reason)
+    escalation.look_for_trouble(act, instance, task)
+    return task
+
+
+def _may_take(act: Act, task: Task, principals: Sequence[str], user_id: str) -> bool:
+    people, _ = eligibility.eligible(act.session, task, principals, now=act.now)
+    return any(person.id == user_id for person in people)
 
 
 def find(session: Session, task_id: str) -> Task:

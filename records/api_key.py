@@ -55,6 +55,8 @@ SCOPES = {
     "suppliers:approve": "propose, sign and suspend what suppliers are approved for; never for an adapter",
     "reviews:read": "see what changed on documents and what was said about them",
     "reviews:write": "comment on documents and tick what one viewed; never for an adapter",
+    "people:read": "see who covers whom; for administrators, what waits for somebody",
+    "people:write": "end accounts and hand over their work; never for an adapter",
     "rules:read": "see findings, waivers, the mode of each flow and the quality of the data",
     "rules:write": "acknowledge warnings, ask for and sign waivers and switches of modes; never for an adapter",
     "evidence:read": "see legal holds",
@@ -65,7 +67,7 @@ SCOPES = {
 PERSONAL = frozenset(
     {
         "tasks:read", "tasks:decide", "definitions:deploy", "requisitions:write", "reviews:write", "rules:write",
-        "suppliers:approve", "evidence:hold",
+        "suppliers:approve", "evidence:hold", "people:write",
     }
 )  # fmt: skip
 """What only a person's key may do: an adapter decides nothing and asks for nothing."""

@@ -39,6 +39,7 @@ from webapp.pages import (
     orders,
     outside,
     parts,
+    people,
     receiving,
     requisitions,
     resources,
@@ -100,6 +101,7 @@ SCREENS = (
     change_requests,
     changes,
     emergencies,
+    people,
 )
 """Modules of pages, each with a blueprint."""
 

@@ -145,6 +145,7 @@ NAVIGATION = (
     ("flow_modes.index", "Modes", "Oversight"),
     ("evidence.configuration", "Evidence", "Oversight"),
     ("operations.index", "Operations", "Oversight"),
+    ("people.index", "People", "Oversight"),
 )
 
 

@@ -31,6 +31,7 @@ from webapp.api import (
     orders,
     outside,
     parts,
+    people,
     redlines,
     requisitions,
     resources,
@@ -82,6 +83,7 @@ FAMILIES = (
     changes,
     impacts,
     redlines,
+    people,
 )
 """Imported for the endpoints that they register."""
 

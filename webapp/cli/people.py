@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.errors import Conflict, Invalid, NotFound
 from engine.stored.definition import Definition, DefinitionFile, DefinitionStatus
+from processes import leaving
 from records.demo_people import ADMINISTRATION, ROLES
 from records.password import set_password, unlock
 from records.person import Role, User, UserStatus, move
@@ -202,16 +203,31 @@ def password_command(house: House, login: str, password: str | None) -> None:
 
 @user_command.command("disable")
 @click.argument("login")
+@click.option("--to", "heir", metavar="LOGIN", help="Who takes over what somebody has to be named for.")
+@click.option("--as-proposed", is_flag=True, help="Hand every piece of open work to its proposed target.")
 @click.pass_obj
 @refusals_told
-def disable_command(house: House, login: str) -> None:
-    """Let somebody act no more; what they signed keeps their name.
+def disable_command(house: House, login: str, heir: str | None, as_proposed: bool) -> None:
+    """Let somebody act no more and hand over their work; what they signed keeps their name.
 
     \b
     Example:
       lockstep user disable otto
+      lockstep user disable max --to lena
     """
-    _move(house, login, UserStatus.DISABLED)
+    with house.open() as installation, installation.acting(CONSOLE, reason=console_reason()) as act:
+        found = leaving.pieces_of(act.session, login)
+        if found and not (heir or as_proposed):
+            listed = "; ".join(f"{one.words.lower()} {one.title}" for one in found[:5])
+            raise Conflict(
+                f"Expected no open work of {login}, but there are {len(found)} pieces ({listed}); name who takes over with --to,"
+                " or --as-proposed, or use the page People"
+            )
+        targets = {
+            one.key: heir for one in found if heir and "person" in one.takes and (not as_proposed or not one.proposed)
+        }
+        leaving.leave(act, login, targets, seen=leaving.seen_hash(found), reason=console_reason())
+    house.says.print(f"{login} is disabled; {len(found)} pieces of work handed over", markup=False)
 
 
 @user_command.command("enable")
