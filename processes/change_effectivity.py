@@ -6,12 +6,15 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Invalid
 from records.calendar import MAIN, site_called
-from records.change_order import EffectivityKind
+from records.change_order import AffectedItem, ChangeOrder, EffectivityKind
+from records.part import PartRevision
 from records.work_order import WorkOrder
+from rules.change_pending import DECIDED
 
 
 def effectivity(act: Act, kind: Any, value: Any) -> tuple[EffectivityKind | None, str]:
@@ -38,6 +41,31 @@ def effectivity(act: Act, kind: Any, value: Any) -> tuple[EffectivityKind | None
             f"Expected the number of a work order, but there is no {text:.60}", {"effectivity_value": "is unknown"}
         )
     return kind, text[:200]
+
+
+def revision_for(session: Session, revision: PartRevision, *, on: dt.date) -> PartRevision:
+    """Return what whatever is begun on a day is made to: the revision, or what an approved change that counts by then puts in its place."""
+    seen = {revision.id}
+    wanted = (
+        select(AffectedItem)
+        .join(ChangeOrder, ChangeOrder.id == AffectedItem.change_order_id)
+        .where(ChangeOrder.status.in_(DECIDED), AffectedItem.part_revision_to_id.is_not(None))
+        .order_by(ChangeOrder.number.desc())
+    )
+    while True:
+        items = session.scalars(wanted.where(AffectedItem.part_revision_from_id == revision.id))
+        after = next((item.part_revision_to for item in items if _counts_on(item.change_order, on)), None)
+        if after is None or after.id in seen:
+            return revision
+        seen.add(after.id)
+        revision = after
+
+
+def _counts_on(change: ChangeOrder, day: dt.date) -> bool:
+    """Whether a change counts for what is begun on a day. A lot, a serial or a work order from which it counts is named by nobody here."""
+    if change.effectivity_kind is EffectivityKind.DATE:
+        return change.effective_on is not None and change.effective_on <= day
+    return change.effectivity_kind is EffectivityKind.NEXT_BUILD or change.effective_at is not None
 
 
 def _day(act: Act, text: str) -> str:

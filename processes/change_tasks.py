@@ -34,8 +34,9 @@ from records.impact import (
     newest_snapshot,
     rows_of,
 )
+from records.lot import Lot
 from records.outside import OutsideLink
-from records.purchase_order import PurchaseOrder
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import RequisitionLine
 from records.work_order import WorkOrder
 from rules.amending import is_amended_here
@@ -73,7 +74,8 @@ def plan_tasks(act: Act, order: ChangeOrder) -> list[ChangeTask]:
 
     Raises: Conflict when the order is not approved.
     """
-    if present := tasks_of(act.session, order):
+    present = tasks_of(act.session, order)
+    if any(each.kind is TaskKind.VERIFY for each in present):
         return present
     if not order.is_in_force:
         raise Conflict(
@@ -84,7 +86,7 @@ def plan_tasks(act: Act, order: ChangeOrder) -> list[ChangeTask]:
         _wanted(act.session, order),
         key=lambda each: (task_rule(each.kind).stage, list(TaskKind).index(each.kind), each.about[2]),
     )
-    for position, each in enumerate(wanted, start=1):
+    for position, each in enumerate(wanted, start=len(present) + 1):
         rule = task_rule(each.kind)
         act.session.add(
             ChangeTask(
@@ -234,10 +236,19 @@ def _finish(act: Act, task: ChangeTask) -> None:
 
 def _lift_for(act: Act, task: ChangeTask) -> None:
     """Take the marks away that waited for this task."""
-    ids = {task.target_id} | {row.target_id for row in _rows(act.session, task)}
+    rows = _rows(act.session, task)
+    ids = {task.target_id, *(row.target_id for row in rows)}
+    ids |= {about[1] for row in rows for about in _marked(act.session, row) if row.status is RowStatus.DONE}
+    ids -= _awaited(act, task)
     for each in standing_holds(act.session, task.change_order):
         if each.about_id in ids:
             each.lifted_at, each.lifted_reason = act.now, f"{task.number} is done"
+
+
+def _awaited(act: Act, task: ChangeTask) -> set[str]:
+    """Return what other tasks of the same change are about and still to be done."""
+    others = [each for each in tasks_of(act.session, task.change_order) if each.id != task.id and each.is_standing]
+    return {each.target_id for each in others if each.kind is not TaskKind.VERIFY}
 
 
 def _open_next(act: Act, order: ChangeOrder) -> None:
@@ -382,35 +393,30 @@ def _pending(session: Session, order: ChangeOrder) -> Iterator[tuple[tuple[str, 
         return
     found: list[tuple[tuple[str, str, str], HoldEffect, str]] = []
     for row in rows_of(session, snapshot):
-        about = _marked(session, row)
         for each in row.dispositions:
             effect = legal(each.target, each.disposition).outputs["pending"]
-            if about is not None and effect and each.status is not RowStatus.DONE:
+            if effect and each.status is not RowStatus.DONE:
                 what = each.disposition.value.lower().replace("_", " ")
-                found.append(
-                    (
-                        about,
-                        HoldEffect(effect),
-                        f"{order.number} says of {each.quantity.normalize():f} {each.uom}: {what}",
-                    )
-                )
+                said = f"{order.number} says of {each.quantity.normalize():f} {each.uom}: {what}"
+                found += [(about, HoldEffect(effect), said) for about in _marked(session, row)]
     yield from sorted(found, key=lambda each: (each[1] is not HoldEffect.BLOCK, each[0][2]))
 
 
-def _marked(session: Session, row: AffectedOrder) -> tuple[str, str, str] | None:
-    """Return the record that carries the mark of a row: the order line, the work order, the lot or what is planned."""
+def _marked(session: Session, row: AffectedOrder) -> list[tuple[str, str, str]]:
+    """Return the records that carry the mark of a row: of pieces that are away their order line and their operation."""
     if row.target is ImpactTarget.PO_LINE:
-        return "purchase_order_line", row.target_id, row.native_ref
+        return [(PurchaseOrderLine.__tablename__, row.target_id, row.native_ref)]
     if row.target is ImpactTarget.AT_SUPPLIER:
-        line = session.get_one(OutsideLink, row.target_id).order_line
-        return line.record_type, line.id, row.native_ref
+        link = session.get_one(OutsideLink, row.target_id)
+        line, operation = link.order_line, link.operation
+        return [(line.record_type, line.id, row.native_ref), (operation.record_type, operation.id, operation.number)]
     if row.target in (ImpactTarget.WO, ImpactTarget.WO_OP):
-        return WorkOrder.record_type, row.document_id, row.native_ref
+        return [(WorkOrder.record_type, row.document_id, row.native_ref)]
     if row.target is ImpactTarget.STOCK_LOT:
-        return "lot", row.target_id, row.native_ref
+        return [(Lot.__tablename__, row.target_id, row.native_ref)]
     if row.target is ImpactTarget.PLANNED_ORDER:
-        return RequisitionLine.__tablename__, row.target_id, row.native_ref
-    return None
+        return [(RequisitionLine.__tablename__, row.target_id, row.native_ref)]
+    return []
 
 
 def is_by_date(order: ChangeOrder) -> bool:

@@ -14,6 +14,7 @@ from engine.errors import Conflict, Invalid
 from engine.jobs import defer
 from engine.ports import SignatureRequest
 from engine.registry import Registry, Work
+from processes.change_effectivity import revision_for
 from processes.documents import plain
 from processes.notices import tell_role
 from processes.outside_documents import link_of, link_variable, number_of
@@ -218,17 +219,22 @@ def _reduce(act: Act, loss: OutsideLoss) -> None:
 
 
 def _replenish(act: Act, loss: OutsideLoss) -> None:
-    order = loss.work_order
+    order, today = loss.work_order, loss.link.site.local_day(act.now)
+    # What is begun now is made as a change says by now, not as the pieces that are gone were.
+    revision = revision_for(act.session, order.part_revision, on=today) if order.part_revision is not None else None
     loss.replacement = create(
-        act, WorkOrderType.PRODUCTION, quantity=loss.quantity, uom=order.uom, part_revision=order.part_revision,
-        planned_start=loss.link.site.local_day(act.now), planned_finish=order.planned_finish, priority=order.priority,
+        act, WorkOrderType.PRODUCTION, quantity=loss.quantity, uom=order.uom, part_revision=revision,
+        planned_start=today, planned_finish=order.planned_finish, priority=order.priority,
         project=order.project, customer=order.customer, contract_ref=order.contract_ref, currency=order.currency,
         description=f"Replaces {plain(loss.quantity)} {loss.uom} of {order.number} lost at {loss.link.order.supplier.name} ({loss.number})",
     )  # fmt: skip
     act.session.flush()
     loss.replacement_id = loss.replacement.id
     act.session.flush()
-    subject = f"{loss.replacement.number} is planned: {plain(loss.quantity)} {loss.uom} again for {order.number}"
+    made_as = f" as {revision.number}" if revision is not None and revision is not order.part_revision else ""
+    subject = (
+        f"{loss.replacement.number} is planned: {plain(loss.quantity)} {loss.uom} again for {order.number}{made_as}"
+    )
     tell_role(
         act, "PLANNER", subject, key=f"{loss.id}:again", record=(loss.replacement.record_type, loss.replacement.id)
     )

@@ -18,6 +18,7 @@ from processes.amendment_applying import restored
 from processes.amendment_examination import examine
 from processes.change_addenda import Value, apply_addendum
 from processes.change_documents import proposed_addendum
+from processes.change_recalled import ask_planner
 from processes.documents import plain
 from processes.notices import tell_role
 from processes.outside_changes import DISPOSITIONS, following, is_free, is_technical
@@ -154,7 +155,7 @@ def _finish_as_old(act: Act, stop: OutsideStop) -> str | None:
         if standing.status is AmendmentStatus.PENDING:
             amending.withdraw(act, standing, reason=f"{stop.number}: the pieces finish as they were ordered")
         return None
-    done = "The order says so already."
+    done = f"No amendment: {link.order_line.number} says {_as_ordered(link)} already, and what holds needs no further revision."
     amended = stop.amendment
     if amended is not None and amended.status in TOOK_EFFECT and stop.made_id is None:
         if standing is not None:
@@ -181,7 +182,10 @@ def _recall(act: Act, stop: OutsideStop) -> str | None:
     for role in ("RECEIVING", "PLANNER"):
         subject = f"Recall {plain(link.at_supplier)} {link.uom} from {link.order.supplier.name}: {stop.number}"
         tell_role(act, role, subject, key=f"{stop.id}:recall:{role}", record=(link.record_type, link.id))
-    return done
+    if stop.change_order is None or not link.at_supplier:
+        return done
+    asked = ask_planner(act, stop.change_order, link, because=stop.number)
+    return f"{done} The planner says what becomes of them: {asked.number}." if asked is not None else done
 
 
 def _scrap(act: Act, stop: OutsideStop) -> str | None:
@@ -207,7 +211,7 @@ def _continue(act: Act, stop: OutsideStop) -> str | None:
         return None
     if stop.addendum_id is not None and stop.change_order is not None:
         apply_addendum(act, proposed_addendum(act, stop.change_order, stop.addendum_id))
-    edits, done = _onward(stop), "The order says so already."
+    edits, done = _onward(stop), f"No amendment: {link.order_line.number} says what the pieces go on to already."
     if edits is not None and stop.made_id is None:
         done = _amend(act, stop, edits)
     _tell(act, stop, "NEW REVISION", "Go on once you have acknowledged the changed order, to what it says.")

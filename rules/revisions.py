@@ -17,8 +17,17 @@ Line = RequisitionLine | PurchaseOrderLine
 
 
 def judge_revisions(lines: Sequence[Line], *, on: dt.date, effect: Effect = Effect.BLOCK) -> list[Finding]:
-    """Return CON-07 for each line whose revision is not released, or not effective on a site-local day."""
-    return [finding for line in lines if (finding := _judge(line, on=on, effect=effect)) is not None]
+    """Return CON-07 for each line whose revision is not released, or not effective on the site-local day on which it counts."""
+    return [finding for line in lines if (finding := _judge(line, on=needed_on(line, on), effect=effect)) is not None]
+
+
+def needed_on(line: Line, today: dt.date) -> dt.date:
+    """Return the day on which the revision of a line must be effective: when it is needed, today at the earliest.
+
+    What is ordered today comes when the next revision may count already, or may be ordered because it counts by then.
+    """
+    document = line.order if isinstance(line, PurchaseOrderLine) else line.requisition
+    return max(today, line.need_by or getattr(document, "need_by", None) or today)
 
 
 def _judge(line: Line, *, on: dt.date, effect: Effect) -> Finding | None:

@@ -31,11 +31,7 @@ def judge_submission(session: Session, requisition: Requisition, *, now: dt.date
     A BLOCK goes back to the requester; a WARN is shown.
     """
     today = requisition.site.local_day(now)
-    found = [
-        finding
-        for line in requisition.lines
-        for finding in judge_revisions([line], on=line.need_by or requisition.need_by or today)
-    ]
+    found = judge_revisions(requisition.lines, on=today)
     found += judge_duplicates(session, requisition, now=now)
     found += judge_requisition(session, requisition, point=Point.SUBMIT, on=today).findings
     found += weigh(session, requisition, change_pending.of_requisition(session, requisition, now=now), now=now)

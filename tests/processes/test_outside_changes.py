@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act, Installation
 from engine.errors import Invalid
-from processes import change_orders, impact, outside_moving, outside_watch
+from engine.ports import SignatureRequest
+from processes import change_orders, change_tasks, impact, outside_moving, outside_watch
 from processes.amendment import propose
 from processes.amendment import start as start_amendment
+from processes.outside_losses import sign_loss
 from records.amendment import PurchaseOrderAmendment
 from records.change_order import ChangeOrder, ChangeOrderStatus, FaiDecision, move
 from records.change_request import OrderClass
+from records.change_task import TaskStatus
 from records.impact import Disposition, RowDisposition, RowStatus, newest_snapshot, rows_of
 from records.notice import Notice
 from records.outside import LinkStatus, OutsideLink
@@ -23,13 +27,16 @@ from records.outside_loss import OutsideLoss
 from records.outside_stop import OutsideStop, StopDecision, StopStatus
 from records.part import PartRevision, RevisionStatus
 from records.purchase_order import PurchaseOrder
+from records.work_order import WorkOrderOperation
 from rules.amending import Edits, LineEdit
+from rules.order_consistency import judge_start
 from tests import makers
 from tests.amendments import go_to
 from tests.clock import SettableClock
 from tests.impacts import approve, plant_of_d15
 from tests.makers import D
 from tests.outside import OutsideStory, make_heat_treater
+from tests.people import PASSWORD
 
 
 @pytest.fixture
@@ -38,7 +45,16 @@ def outside(plant: Installation, clock: SettableClock) -> OutsideStory:
     return OutsideStory(plant, clock)
 
 
-def change_of(outside: OutsideStory, word: Disposition | None, *, title: str = "Thicker flange") -> str:
+DAY = {"effectivity_kind": "DATE", "effectivity_value": "2027-01-15"}
+
+
+def change_of(
+    outside: OutsideStory,
+    word: Disposition | None,
+    *,
+    title: str = "Thicker flange",
+    counts: Mapping[str, str] = DAY,
+) -> str:
     """Approve a change of the part that is away. word: what its impact says of the pieces; None sends that row back."""
 
     def arrange(act: Act) -> str:
@@ -50,7 +66,7 @@ def change_of(outside: OutsideStory, word: Disposition | None, *, title: str = "
         makers.make_routing(act, after, makers.ROUTING)
         change = change_orders.open_order(
             act, change_class=OrderClass.C4, title=title, reason="Cracks at the fillet", fai=FaiDecision.NONE,
-            effectivity_kind="DATE", effectivity_value="2027-01-15",
+            **counts,
         )  # fmt: skip
         change_orders.add_item(act, change, before, after)
         change_orders.take_baseline(act, change)
@@ -135,11 +151,87 @@ def test_a_recall_of_the_impact_is_followed_without_asking_again(outside: Outsid
         stop.change_order_id, ["status"],
     )  # fmt: skip
     assert (row_of(outside).status, outside.balance()) == (RowStatus.DONE, (24, 0, 0, 0, 0, 24))
+    recall(outside, 10)
+    assert (outside.balance(), outside.steps, outside.incidents) == ((24, 0, 0, 0, 10, 14), ["receive_parts"], [])
+    recall(outside, 14)
+    assert (outside.link.status, outside.incidents, outside.ended_at) == (LinkStatus.CLOSED, [], "outside_work_undone")
+    assert (outside.operation.status.value, judged(outside)) == ("READY", ["CHG-PENDING BLOCK"]), (
+        "nobody said what becomes of them"
+    )
+    with outside.installation.acting("user:rita") as act:
+        (task,) = change_tasks.tasks_of(act.session, change_called(act, number))
+        assert (task.owner, "24 EA of WO-" in task.words) == ("role:PLANNER", True)
+        change_tasks.carry_out(act, task, evidence="WO-7001 goes on as B: concession 12")
+    assert judged(outside) == []
+
+
+def judged(outside: OutsideStory) -> list[str]:
+    """Return what speaks against starting the operation."""
+    found: list[str] = outside.read(
+        lambda session: [
+            f"{each.rule} {each.effect}"
+            for each in judge_start(
+                session, session.get_one(WorkOrderOperation, outside.operation.id), now=outside.clock()
+            )
+            if each.rule == "CHG-PENDING"
+        ]
+    )
+    return found
+
+
+def recall(outside: OutsideStory, pieces: int) -> None:
+    """Let sam take pieces home that were not processed."""
     with outside.installation.acting("user:sam") as act:
-        outside_moving.recall(act, outside._link(act), D(24), reason=number, event_id="home")
+        outside_moving.recall(act, outside._link(act), D(pieces), reason="Called home", event_id=f"home-{pieces}")
     outside.settle()
     outside.watch()
-    assert (outside.link.status, outside.incidents, outside.ended_at) == (LinkStatus.CLOSED, [], "outside_work_undone")
+
+
+def test_some_are_called_home_and_the_others_were_processed_before_the_call_reached_the_supplier(
+    outside: OutsideStory,
+) -> None:
+    outside.ready().ship()
+    change_of(outside, Disposition.RECALL_TO_SHOP)
+    confirm(outside)
+    recall(outside, 10)
+    outside.take_back(14)
+    outside.certify()
+    outside.watch()
+    assert (outside.balance(), outside.incidents) == ((24, 14, 0, 0, 10, 0), [])
+    assert (outside.link.status, outside.operation.good) == (LinkStatus.VERIFIED, 14)
+    assert judged(outside) == ["CHG-PENDING BLOCK"], "nobody said what becomes of the ten"
+
+
+def test_what_the_impact_says_goes_on_to_the_new_revision_is_signed_and_amended_once(outside: OutsideStory) -> None:
+    outside.given(lambda act: make_heat_treater(act, specs=("PS-455 D", "PS-455 E")))
+    outside.ready().ship()
+    number = change_of(outside, Disposition.AMEND)
+
+    def begin(act: Act) -> None:
+        change = change_called(act, number)
+        for _ in change_tasks.plan_tasks(act, change):
+            for task in change_tasks.tasks_of(act.session, change):
+                if task.is_ours and task.status is TaskStatus.OPEN:
+                    change_tasks.carry_out(act, task)
+
+    confirm(outside)
+    sign(outside)
+    outside.given(begin)
+    outside.watch()
+    [stop] = stops(outside)
+    assert (stop.status, outside.steps) == (StopStatus.DECIDED, ["receive_parts"]), "its amendment is under way"
+    outside.given(lambda act: makers.make_grant(act, "max", "BUYER"))
+    (made,) = outside.read(
+        lambda session: [one for one in session.scalars(select(PurchaseOrderAmendment)) if one.changes is not None]
+    )
+    agree(outside, made)
+    [stop] = stops(outside)
+    assert (stop.status, outside.steps, outside.incidents) == (StopStatus.CARRIED_OUT, ["receive_parts"], [])
+    assert (stop.made_id, made.change_order_id, "says what the pieces go on to already" in stop.made_ref) == (
+        None, stop.change_order_id, True,
+    )  # fmt: skip
+    follows = [row.new_text for row in made.changes if row.column_name == "part_revision_id"]
+    assert follows == [outside.operation.work_order.part_revision_id]
 
 
 def test_nobody_confirms_for_four_hours_and_the_board_decides_what_the_impact_is_silent_about(
@@ -168,7 +260,7 @@ def test_nobody_confirms_for_four_hours_and_the_board_decides_what_the_impact_is
 
 def test_scrap_books_the_loss_and_takes_the_pieces_off_the_order(outside: OutsideStory) -> None:
     outside.ready().ship()
-    change_of(outside, None)
+    number = change_of(outside, None, counts={"effectivity_kind": "NEXT_BUILD"})
     confirm(outside)
     decide(outside, "scrap", follow_up="REDUCE")
     assert outside.steps == ["decide_stop", "receive_parts"], "nothing would be left of the work order"
@@ -182,6 +274,14 @@ def test_scrap_books_the_loss_and_takes_the_pieces_off_the_order(outside: Outsid
     assert stop.made.change_order_id == stop.change_order_id
     outside.watch()
     assert (outside.link.status, outside.steps, outside.incidents) == (LinkStatus.VERIFIED, ["claim_pieces"], [])
+    for person, meaning in (("rita", "AUTHORED"), ("bea", "REVIEWED")):
+        with outside.installation.acting(f"user:{person}") as act:
+            loss = act.session.get_one(OutsideLoss, loss.id)
+            request = SignatureRequest(meaning, PASSWORD, user_id=person, accepts_responsibility=True)
+            again = sign_loss(act, loss, request, seen_hash=loss.approved_hash).replacement
+            after = change_called(act, number).affected[0].part_revision_to_id
+    assert again is not None
+    assert (again.part_revision_id, again.quantity) == (after, 24), "it counts from the next build"
 
 
 def test_pieces_go_on_to_the_new_revision_at_a_new_price_under_one_change_order(outside: OutsideStory) -> None:
@@ -277,6 +377,19 @@ def test_a_technical_amendment_stops_the_work_and_is_taken_back_when_the_pieces_
     assert now.status.value == "WITHDRAWN"
 
 
+def agree(outside: OutsideStory, made: PurchaseOrderAmendment) -> None:
+    """Have an amendment approved, and accepted by its supplier."""
+    flow = outside.instance_id
+    go_to(outside, made)
+    while outside.tasks("decide_slot"):
+        candidates = outside.tasks("decide_slot")[0].candidates
+        outside.as_("max" if "role:BUYER" in candidates else "rita")
+        outside.decide("decide_slot", "approve")
+    outside.as_("bea").complete("record_amendment_answer", result="ACCEPT", note="", lines=[])
+    outside.instance_id = flow
+    outside.watch()
+
+
 def told(outside: OutsideStory) -> list[str]:
     """Return what people were told."""
     found: list[str] = outside.read(lambda session: [notice.subject for notice in session.scalars(select(Notice))])
@@ -304,14 +417,9 @@ def test_an_amendment_that_took_effect_before_is_undone_for_pieces_that_finish_a
 
     outside.given(arrange)
     outside.ready().ship()
-    flow, number = outside.instance_id, change_of(outside, Disposition.FINISH_AS_OLD)
+    number = change_of(outside, Disposition.FINISH_AS_OLD)
     made = amend(outside, spec_rev="E")
-    go_to(outside, made)
-    while outside.tasks("decide_slot"):
-        outside.as_("max" if "role:BUYER" in outside.tasks("decide_slot")[0].candidates else "rita")
-        outside.decide("decide_slot", "approve")
-    outside.as_("bea").complete("record_amendment_answer", result="ACCEPT", note="", lines=[])
-    outside.instance_id = flow
+    agree(outside, made)
     confirm(outside)
     outside.watch()
     [stop] = stops(outside)

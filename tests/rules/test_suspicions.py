@@ -22,7 +22,7 @@ from rules.finding import KeptFinding, acknowledge, open_findings
 from rules.prices import judge_prices, over_percent
 from rules.quality import judge_clauses, wanted_clauses
 from rules.suspicions import judge_duplicates, judge_split
-from rules.validation import judge_built, judge_submission, judge_suspicions, stops
+from rules.validation import judge_built, judge_issue, judge_submission, judge_suspicions, stops
 from tests.clock import SettableClock
 from tests.makers import (
     make_approval,
@@ -223,8 +223,13 @@ def test_a_requested_revision_is_released_and_effective_when_needed(
     act: Act, fields: dict[str, Any], blocked: bool
 ) -> None:
     requisition = make_requisition(act, (make_revision(act, **fields), 5, "1"))
-    found = [finding for finding in judge_submission(act.session, requisition, now=act.now) if finding.rule == "CON-07"]
-    assert [finding.effect for finding in found] == [Effect.BLOCK] * blocked
+    judged = [judge_submission(act.session, requisition, now=act.now)]
+    if "status" not in fields:
+        order = make_order(act, (requisition.lines[0].part_revision, 5, "1"))
+        order.lines[0].need_by = requisition.need_by
+        judged += [judge(act.session, order, now=act.now) for judge in (judge_built, judge_issue)]
+    for found in judged:
+        assert [finding.effect for finding in found if finding.rule == "CON-07"] == [Effect.BLOCK] * blocked
 
 
 def test_no_order_is_raised_against_an_unreleased_revision(house: Installation) -> None:

@@ -100,7 +100,10 @@ class LossAnswer(Answer):
 
 
 class StopAnswer(Answer):
-    """A change that reached pieces while they were away. decision: empty until the board, or the impact of the change, has said it."""
+    """A change that reached pieces while they were away. decision: empty until the board, or the impact of the change, has said it.
+
+    made: what was done about it, in words; why there is no amendment, where there is none.
+    """
 
     number = fields.String()
     because = fields.String()
@@ -111,6 +114,7 @@ class StopAnswer(Answer):
     confirmed_by = fields.String()
     change_order = maybe()
     amendment = maybe()
+    made = fields.String()
 
 
 class ClaimAnswer(Answer):
@@ -265,7 +269,7 @@ def _stop(stop: OutsideStop) -> dict[str, Any]:
         "number": stop.number, "because": stop.cause_text, "quantity": stop.quantity, "status": stop.status, "decision": stop.decision,
         "reason": stop.reason, "confirmed_by": stop.confirmed_by,
         "change_order": stop.change_order.number if stop.change_order is not None else None,
-        "amendment": stop.made.number if stop.made is not None else None,
+        "amendment": stop.made.number if stop.made is not None else None, "made": stop.made_ref,
     }  # fmt: skip
 
 
