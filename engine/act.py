@@ -21,7 +21,7 @@ from engine.database import new_id
 from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
 from engine.ports import Calendar, Directory, Guard, JobCarrier, Signer
 from engine.record import Chained, Edit, Operation, Record, edits_of
-from engine.registry import Registry
+from engine.registry import Follower, Registry
 
 KEEPING_TRIES = 20
 """How often a refused attempt is written again when others take its place in the chain."""
@@ -56,6 +56,7 @@ class Act:
     kept: list[audit.Attempt] = field(default_factory=list)
     rescues: list[Callable[[Act], object]] = field(default_factory=list)
     last: list[Callable[[], object]] = field(default_factory=list)
+    followed: list[Edit] = field(default_factory=list)
 
     @property
     def user_id(self) -> str | None:
@@ -255,6 +256,8 @@ def _judge(session: Session, _context: Any, _instances: Any) -> None:
         edits = edits_of(session)
     _stamp(act, edits)
     session.info.setdefault("edits", []).extend(edit for edit in edits if isinstance(edit.record, Chained))
+    if followers := act.installation.registry.followers:
+        act.followed += [edit for edit in edits if edit.record_type in followers]
     guard = act.installation.guard
     assert guard is not None
     with session.no_autoflush:
@@ -279,9 +282,21 @@ def _write_notes(session: Session) -> None:
     _settle(act)
     while act.last:
         act.last.pop(0)()
+    _tell_followers(act)
     _settle(act)
     bulk.write(session)
     audit.write(act)
+
+
+def _tell_followers(act: Act) -> None:
+    """Tell whoever follows some tables what was written, once; what was rolled back with a savepoint may be among it."""
+    edits, act.followed = act.followed, []
+    told: dict[Follower, list[Edit]] = {}
+    for edit in edits:
+        for follower in act.installation.registry.followers.get(edit.record_type, ()):
+            told.setdefault(follower, []).append(edit)
+    for follower, mine in told.items():
+        follower(act, mine)
 
 
 def _settle(act: Act) -> None:

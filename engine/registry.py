@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +10,7 @@ from dmn.values import to_python
 
 if TYPE_CHECKING:
     from engine.act import Act, Installation
+    from engine.record import Edit
     from engine.stored.instance import Instance
 
 
@@ -60,6 +61,7 @@ class Work:
 Step = Callable[["Act", Work], Mapping[str, Any] | None]
 Errand = Callable[["Installation", Work], Mapping[str, Any] | None]
 Chore = Callable[["Installation"], int]
+Follower = Callable[["Act", Sequence["Edit"]], object]
 
 
 class Registry:
@@ -70,6 +72,7 @@ class Registry:
         self.jobs: dict[str, Step] = {}
         self.errands: dict[str, Errand] = {}
         self.chores: dict[str, Chore] = {}
+        self.followers: dict[str, list[Follower]] = {}
 
     def step(self, job_type: str) -> Callable[[Step], Step]:
         """Register a service task that runs inside the act of whoever moved the flow there."""
@@ -93,6 +96,20 @@ class Registry:
         """
         return lambda function: self.chores.setdefault(name, function)
 
+    def follower(self, *tables: str) -> Callable[[Follower], Follower]:
+        """Register what must know of every edit of some tables, whichever page, import or flow wrote it.
+
+        It is called once at the end of the act, in the same transaction, with their edits; what it writes commits with them or not at
+        all. It must be cheap. Statements in bulk are no edits, and are not told.
+        """
+
+        def keep(function: Follower) -> Follower:
+            for table in tables:
+                self.followers.setdefault(table, []).append(function)
+            return function
+
+        return keep
+
     def merge(self, *others: Registry) -> Registry:
         """Take over the handlers of others. Raises: ValueError when a type is served twice."""
         for other in others:
@@ -105,6 +122,9 @@ class Registry:
             for job_type, errand in other.errands.items():
                 self._keep(self.errands, job_type, errand)
             self.chores |= other.chores
+            for table, following in other.followers.items():
+                known = self.followers.setdefault(table, [])
+                known += [function for function in following if function not in known]
         return self
 
     def serves(self, job_type: str) -> bool:

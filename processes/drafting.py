@@ -11,7 +11,6 @@ from sqlalchemy import or_, select
 
 from engine.act import Act
 from processes.documents import existing
-from processes.impact_watch import announce
 from records.numbering import next_number
 from records.part import Criticality, PartRevision
 from records.purchase_order import IncotermCode, PurchaseOrder, PurchaseOrderLine
@@ -76,7 +75,6 @@ def draft(
     for line in lines:
         convert(act, line, line.open_quantity)
     act.session.flush()
-    announce(act, [line.part_revision_id for line in order.lines])
     return order
 
 

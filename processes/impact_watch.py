@@ -1,7 +1,7 @@
 """Look whether an order fell into a frozen impact, whoever wrote it and by whichever door: the impact is then open again (2.24).
 
-Where Lockstep writes an order it promises a look in the same transaction; what an import or another system writes is seen by a chore of the
-runner, which looks after something was written.
+Whatever is written of an order, a requisition, a work order, a lot or a link promises a look in the same transaction, so that nothing slips
+between. What is written past the records, by statements in bulk, is seen by a chore of the runner, which looks after something was written.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from engine.audit import AuditEvent
 from engine.errors import Refused
 from engine.jobs import defer
 from engine.messages import publish
+from engine.record import Edit, Operation
 from engine.registry import Registry, Work
 from engine.stored.instance import Instance, InstanceRecord, InstanceStatus
 from engine.stored.wait import MessageSubscription
@@ -27,8 +28,13 @@ from processes.notices import tell
 from processes.outside_moving import NOT_KEPT
 from records.change_order import AffectedItem, ChangeOrder
 from records.impact import AffectedOrder, ImpactSnapshot, newest_snapshot
+from records.lot import Lot
+from records.outside import OutsideLink
+from records.purchase_order import LineStatus, PurchaseOrderLine
+from records.requisition import RequisitionLine
 from records.signature import SignatureStatus
 from records.signing import signatures_on
+from records.work_order import WorkOrder
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +46,15 @@ GROWN = "change.impact_grown"
 TOLD = "IMPACT_GROWN"
 LAST_LOOK = "impact: last look"
 PAUSE = dt.timedelta(minutes=1)
+FOLLOWED = tuple(record.__tablename__ for record in (PurchaseOrderLine, RequisitionLine, WorkOrder, Lot, OutsideLink))
+AMOUNTS = frozenset({"quantity", "quantity_left"})
 NAMED = 10
 
 
-def announce(act: Act, revision_ids: Sequence[str | None]) -> None:
-    """Promise a look at every change of some part revisions that is with its board or approved; the order is being written."""
-    ids = sorted({each for each in revision_ids if each is not None})
+@registry.follower(*FOLLOWED)
+def promise_look(act: Act, edits: Sequence[Edit]) -> None:
+    """Promise a look at every change that is with its board or approved and about a part revision of which something was written."""
+    ids = sorted({edit.record.part_revision_id for edit in edits if _adds(edit)} - {None})
     if not ids:
         return
     wanted = select(ChangeOrder.id).where(
@@ -54,6 +63,14 @@ def announce(act: Act, revision_ids: Sequence[str | None]) -> None:
     )
     for change_id in act.session.scalars(wanted.order_by(ChangeOrder.id)):
         defer(act, "look_at_impact", {"change_order": change_id}, lock=f"impact:{change_id}")
+
+
+def _adds(edit: Edit) -> bool:
+    """Whether an edit may bring pieces of a part revision into a set: a new row, another revision, more of it, or open again."""
+    if edit.operation is not Operation.UPDATE:
+        return edit.operation is Operation.INSERT
+    more = [new > old for old, new in (edit.changes[name] for name in AMOUNTS & edit.changes.keys()) if old is not None]
+    return any(more) or "part_revision_id" in edit.changes or edit.changes.get("status", ("", ""))[1] == LineStatus.OPEN
 
 
 @registry.job("look_at_impact")

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.errors import Invalid, NotFound
 from engine.registry import Work
-from processes.impact_watch import announce
 from records.calendar import MAIN, site_called
 from records.cost_centre import cost_centre_called
 from records.numbering import next_number
@@ -67,7 +66,6 @@ def requisition_from(act: Act, work: Work) -> Requisition:
     )  # fmt: skip
     act.session.add(requisition)
     act.session.flush()
-    announce(act, [revision.id])
     return requisition
 
 

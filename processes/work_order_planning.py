@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
-from processes.impact_watch import announce
 from processes.work_order_schedule import schedule
 from records.calendar import MAIN, Site, site_called
 from records.money import round_money
@@ -99,7 +98,6 @@ def create(
     order.standard_cost = standard_of(order) if order.standards else standard_cost
     act.session.add(order)
     act.session.flush()
-    announce(act, [order.part_revision_id])
     return order
 
 

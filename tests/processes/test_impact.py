@@ -13,6 +13,7 @@ from engine.act import Act, Installation
 from engine.database import new_id
 from engine.errors import Conflict, Invalid, RuleViolation
 from engine.registry import Work
+from engine.stored.job import Job
 from processes import (
     change_carrying,
     change_tasks,
@@ -128,6 +129,7 @@ def test_a_new_order_opens_a_frozen_impact_at_its_door_and_whoever_wrote_it(plan
         approve(act, made.change)
         made.work[0].operations[0].good = D(20)
         change_id, before = made.change.id, made.before.id
+        work_id = made.work[1].id
 
     def status() -> ChangeOrderStatus:
         with plant.reading() as session:
@@ -149,7 +151,20 @@ def test_a_new_order_opens_a_frozen_impact_at_its_door_and_whoever_wrote_it(plan
                 impact.dispose(act, row, Disposition.FINISH_AS_OLD)
         impact.freeze(act, change)
         approve(act, change)
-        makers.make_work_order(act, act.session.get_one(PartRevision, before), number="WO-7009", quantity=D(3))
+
+    def promised() -> int:
+        with plant.reading() as session:
+            return len(session.scalars(select(Job).where(Job.type == "look_at_impact", Job.state != "DONE")).all())
+
+    for wrote, count in (
+        (lambda act, revision: makers.make_requisition(act, (revision, 3, "4.00")), 1),
+        (lambda act, revision: setattr(act.session.get_one(WorkOrder, work_id), "priority", 2), 1),
+        (lambda act, revision: makers.make_order(act, (revision, 3, "4.00")), 2),
+        (lambda act, revision: makers.make_requisition(act), 2),
+    ):
+        with plant.acting("user:ella") as act:
+            wrote(act, act.session.get_one(PartRevision, before))
+        assert promised() == count
     clock = plant.clock
     assert isinstance(clock, SettableClock)
     clock.advance(minutes=2)
