@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.act import Act
 from records.approval import ApprovalSlot, slots_of
+from rules.policy import table_called
 
 STAGE_NAMES = {1: "Technical and quality", 2: "Commercial", 3: "Finance and executive"}
 SCOPED = frozenset({"CC_OWNER"})
@@ -66,6 +67,9 @@ def plan_for(
 
 def _slot(act: Act, seat: Seat, *, cost_centre: str, barred: Collection[str]) -> dict[str, Any]:
     principals, notes = _principals(act, seat.role, cost_centre=cost_centre, barred=barred)
+    if not _is_taken(act, principals, barred):
+        higher, said = _next_in_line(act, seat.role, barred)
+        principals, notes = [*higher, *principals], [*notes, *said]
     return {
         "stage": Decimal(seat.stage),
         "role": seat.role,
@@ -94,6 +98,34 @@ def _principals(act: Act, role: str, *, cost_centre: str, barred: Collection[str
         return [own], []
     skipped = [f"{person.name}, who owns {cost_centre}, is barred (SOD-1)" for person in holders]
     return [own, f"role:{role}"], skipped or [f"nobody owns {cost_centre} alone, so any {role} may sign"]
+
+
+def _is_taken(act: Act, principals: Sequence[str], barred: Collection[str]) -> bool:
+    """Whether somebody may take a seat who is asked for it: they hold what it asks for and are not barred."""
+    directory = act.installation.directory
+    if directory is None:
+        return True
+    return any(
+        person.id not in barred for one in principals for person in directory.holders(act.session, one, at=act.now)
+    )
+
+
+def _next_in_line(act: Act, role: str, barred: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return who is asked where everybody who holds a role is barred, or nobody holds it, and why, as the table of levels says.
+
+    Nobody and nothing where nobody above may sign either: then the task says that nobody may take it.
+    """
+    directory, seen, above = act.installation.directory, {role}, role
+    assert directory is not None
+    while (above := str(table_called("escalation").judge(role=above).row.outputs["next"])) not in seen:
+        seen.add(above)
+        if _is_taken(act, [f"role:{above}"], barred):
+            lower, higher = (directory.name_of(act.session, f"role:{one}") for one in (role, above))
+            holders = directory.holders(act.session, f"role:{role}", at=act.now)
+            names = ", ".join(person.name for person in holders)
+            why = f"{names} may not sign it" if names else "nobody holds that role"
+            return [f"role:{above}"], [f"{higher} signs instead of {lower}: {why}, and {higher} is next in line"]
+    return [], []
 
 
 def write_down(act: Act, record: tuple[str, str, str], seats: Sequence[Seat]) -> None:

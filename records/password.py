@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -19,20 +18,19 @@ from records.roles import user_called
 from records.signing_policy import policy_in
 
 HASHER = PasswordHasher()
-LASTS_DAYS = 365
-"""How long a password is good for signing, unless the setting ``password_days`` says otherwise; 0 is for ever."""
-SHORTEST = 10
 LONGEST = 200
+"""Characters of a password that are looked at, so that nobody keeps the house busy with a book."""
 
 
 def set_password(
     act: Act, user: User, password: str, *, hasher: PasswordHasher = HASHER, must_change: bool = False
 ) -> Credential:
     """Give a user a password. Raises Invalid when it is too short, too long, or the login name."""
-    if not SHORTEST <= len(password) <= LONGEST or password.lower() == user.id:
+    shortest = policy_in(act.session).password_shortest
+    if not shortest <= len(password) <= LONGEST or password.lower() == user.id:
         raise Invalid(
-            f"Expected a password of {SHORTEST} to {LONGEST} characters that is not the login name",
-            {"password": f"needs {SHORTEST} to {LONGEST} characters"},
+            f"Expected a password of {shortest} to {LONGEST} characters that is not the login name",
+            {"password": f"needs {shortest} to {LONGEST} characters"},
         )
     credential = user.credential
     if credential is None:
@@ -73,9 +71,8 @@ def check_password(act: Act, user_id: str, password: str, *, record: tuple[str, 
 
 def is_due(act: Act, credential: Credential) -> bool:
     """Whether a password has to be changed by its owner: somebody else set it, or it is too old (21 CFR 11.300(b))."""
-    days = int(act.installation.settings.get("password_days", LASTS_DAYS))
-    is_old = days > 0 and act.now - credential.set_at > dt.timedelta(days=days)
-    return credential.must_change or is_old
+    lasts = policy_in(act.session).password_lasts
+    return credential.must_change or (lasts is not None and act.now - credential.set_at > lasts)
 
 
 def refuse_unless_own(act: Act, user: User) -> None:

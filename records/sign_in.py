@@ -16,8 +16,7 @@ from records.session import SignInSession
 from records.signing_policy import SigningPolicy, policy_in
 
 GLANCE = dt.timedelta(minutes=1)
-SKEW = dt.timedelta(minutes=1)
-"""How far the clocks of two nodes may be apart. A clock that is set back further proves no continuity: the session is over."""
+"""Within which a sign of life is not written down again."""
 
 
 def sign_in(act: Act, user_id: str, password: str, *, device: str, address: str = "") -> tuple[str, SignInSession]:
@@ -48,7 +47,7 @@ def is_alive(opened: SignInSession, now: dt.datetime, policy: SigningPolicy) -> 
     """Whether a session still counts at an instant. An instant before its last sign of life is none that continues it."""
     if opened.ended_at is not None or now - opened.started_at > policy.session_longest:
         return False
-    return -SKEW <= now - opened.last_seen_at <= policy.session_idle
+    return -policy.clock_skew <= now - opened.last_seen_at <= policy.session_idle
 
 
 def is_continuous(opened: SignInSession, now: dt.datetime, policy: SigningPolicy) -> bool:
@@ -59,7 +58,7 @@ def is_continuous(opened: SignInSession, now: dt.datetime, policy: SigningPolicy
     """
     if opened.last_signed_at is None:
         return False
-    return -SKEW <= now - max(opened.last_signed_at, opened.last_seen_at) <= policy.signing_idle
+    return -policy.clock_skew <= now - max(opened.last_signed_at, opened.last_seen_at) <= policy.signing_idle
 
 
 def is_due_to_touch(opened: SignInSession, now: dt.datetime) -> bool:

@@ -17,7 +17,9 @@ class SigningPolicy:
 
     signing_idle: after so long without a sign of life a signature needs user name and password again (21 CFR 11.200(a)(1)(ii)).
     session_idle, session_longest: when one has to sign in again. attempts: wrong passwords in a row that lock the account (21 CFR
-    11.300(d)); locked_for: how long no password is accepted then; an administrator may unlock sooner.
+    11.300(d)); locked_for: how long no password is accepted then; an administrator may unlock sooner. password_lasts: how long a
+    password signs until its owner changes it (21 CFR 11.300(b)), None for ever; password_shortest: its characters at least. clock_skew:
+    how far the clocks of two nodes may be apart; a clock that is set back further proves no continuity.
     """
 
     signing_idle: dt.timedelta
@@ -25,6 +27,9 @@ class SigningPolicy:
     session_longest: dt.timedelta
     attempts: int
     locked_for: dt.timedelta
+    password_lasts: dt.timedelta | None
+    password_shortest: int
+    clock_skew: dt.timedelta
 
     @property
     def idle_minutes(self) -> int:

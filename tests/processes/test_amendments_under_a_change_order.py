@@ -269,3 +269,15 @@ def test_goods_that_are_there_keep_their_revision_and_what_is_to_come_is_a_new_l
         (1, D(40), line.part_revision_id),
         (2, D(60), after_id),
     ]
+
+
+def test_where_the_only_buyer_may_not_sign_the_next_in_line_is_asked_and_told_why(story: Story) -> None:
+    acknowledged(story, quantity=10)
+    _, after_id = change_order(story)
+    amendment = amend(story, to_revision(after_id))
+    assert (amendment.plan, story.incidents) == (ApprovalPlan.FULL, [])
+    (task,) = story.tasks("decide_slot")
+    assert task.candidates == ["role:PUR_LEAD", "role:BUYER"]
+    assert "Purchasing lead signs instead of Buyer: Bea" in (task.rule_row or "")
+    story.as_(lena).decide("decide_slot", "approve")
+    assert (newest(story).status, story.incidents) == (AmendmentStatus.SENT, [])

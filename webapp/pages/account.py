@@ -16,6 +16,7 @@ from records import directory, notice, password
 from records import sign_in as sign_in_sessions
 from records.person import Absence, Certification, Credential, MailWish, User, UserStatus, wish_mail
 from records.roles import user_called
+from records.signing_policy import policy_in
 from webapp import formats, gate, typed
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
@@ -168,7 +169,7 @@ def _show_password(target: str, refusal: Refused | None = None) -> str:
     if refusal is not None and refusal.code == "WRONG_PASSWORD":
         errors["present"] = "Expected your password, but this is another one"
     return render_template(
-        "account/password.html", target=target, refusal=refusal, errors=errors, shortest=password.SHORTEST,
+        "account/password.html", target=target, refusal=refusal, errors=errors, shortest=policy_in(reading()).password_shortest,
         is_due=_has_to_change(visitor().user_id),
     )  # fmt: skip
 
