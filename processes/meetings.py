@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session, object_session
 
 from engine.act import Act
 from engine.canonical import canonical_json, content_hash
-from engine.errors import Conflict, Forbidden
+from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
 from processes import board as voting
 from processes import board_addenda
 from processes.goods_signature import sign
+from processes.notices import tell
 from records.approval import ApprovalSlot, slots_of
 from records.board import Board
 from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum, ChangeOrderStatus
@@ -125,6 +126,32 @@ def open_meeting(act: Act, meeting: Meeting) -> Meeting:
     _refuse_not_chair(act, meeting)
     attend(act, meeting)
     return move_meeting(act, meeting, MeetingStatus.OPEN)
+
+
+def cancel_meeting(act: Act, meeting: Meeting, *, reason: str) -> Meeting:
+    """Call a planned meeting off; what was on its agenda waits for another one, and its members are told.
+
+    Raises: Forbidden for who does not chair it; Invalid without a reason; Conflict once it was opened.
+    """
+    _refuse_not_chair(act, meeting)
+    if not reason.strip():
+        raise Invalid("Expected why the meeting is called off, but there is no reason", {"reason": "is required"})
+    move_meeting(act, meeting, MeetingStatus.CANCELLED, reason=reason.strip()[:4000])
+    for item in meeting.agenda:
+        if item.status is ItemStatus.OPEN:
+            item.status = ItemStatus.POSTPONED
+    act.session.flush()
+    subject = f"{meeting.number} of {meeting.board.name} is called off"
+    people = {one.user_id for one in meeting.board.members_at(act.now)} - {act.user_id or ""}
+    tell(
+        act,
+        sorted(people),
+        subject,
+        key=f"{meeting.id}:cancelled",
+        body=reason.strip(),
+        record=(meeting.record_type, meeting.id),
+    )
+    return meeting
 
 
 def quorum_of(meeting: Meeting, target: voting.Decidable, *, at: dt.datetime) -> tuple[int, int]:
@@ -328,6 +355,6 @@ def _refuse_stranger(act: Act, board: Board) -> None:
 
 
 __all__ = [
-    "add_to_agenda", "attend", "close_meeting", "leave", "minutes_of", "move_up", "open_meeting", "plan_meeting", "quorum_of",
-    "settle_item", "sign_minutes", "standings_at", "take_off_agenda", "target_of", "vote_in", "waiting_for",
+    "add_to_agenda", "attend", "cancel_meeting", "close_meeting", "leave", "minutes_of", "move_up", "open_meeting", "plan_meeting",
+    "quorum_of", "settle_item", "sign_minutes", "standings_at", "take_off_agenda", "target_of", "vote_in", "waiting_for",
 ]  # fmt: skip

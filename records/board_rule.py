@@ -54,6 +54,11 @@ class BoardRule(Record, Base):
         """Which function speaks how."""
         return f"{self.function} by {self.rule}"
 
+    @property
+    def words(self) -> str:
+        """The function as people read it."""
+        return self.function.replace("_", " ").lower()
+
     def is_valid(self, at: dt.datetime) -> bool:
         """Whether it counts at an instant."""
         return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)

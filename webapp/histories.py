@@ -31,6 +31,7 @@ CONFIGURATION: Mapping[str, str] = {
     "rule_table": "Tables", "definition": "Processes", "flow_mode": "Modes", "mode_switch": "Modes", "role": "Roles",
     "role_grant": "Roles", "delegation": "Roles", "user_account": "People", "api_key": "Keys", "checkpoint_key": "Keys",
     "legal_hold": "Holds", "site": "Plant", "holiday": "Plant", "board": "Boards", "board_membership": "Boards",
+    "board_rule": "Boards",
     "table_in_force": "Tables", "rule_table_version": "Tables", "definition_file": "Processes", "definition_lock": "Processes",
 }  # fmt: skip
 """What configures the house, with the word people filter by."""

@@ -14,7 +14,7 @@ from engine.act import Act, Installation
 from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
 from engine.stored.task import Task
 from processes import board as voting
-from processes import boards, meetings
+from processes import board_rules, boards, meetings
 from processes.change_orders import send_to_review, take_baseline, write
 from processes.minutes import minutes_pdf
 from records.change_order import ChangeOrder, ChangeOrderStatus, move
@@ -349,6 +349,11 @@ def test_the_settings_of_a_board_change_under_a_signature_with_a_reason(plant: I
         assert (board.quorum_percent, kept) == (60, [SignatureStatus.SUPERSEDED, SignatureStatus.VALID])
         board_two = {"code": "MRB", "name": "Material review", "chair_id": "olga", "classes": ("C3",)}
         assert boards.set_up(act, request, board_two).signature is not None
+        said = {"function": "ENGINEERING", "role": "ENG_AUTH", "rule": "N_OF", "needed": 1}
+        assert board_rules.set_rule(act, board, request, said, reason="One is enough").signature.signer_id == "quinn"
+    for statement in ("UPDATE board_rule SET needed = 2", "UPDATE board_rule SET valid_to = valid_from", "DELETE FROM board_rule",):  # fmt: skip
+        with plant.acting("system:intruder") as act, pytest.raises(RuleViolation), act.attempt():
+            act.session.connection().execute(text(statement))
     with plant.acting("user:ella") as act, pytest.raises(Forbidden), act.attempt():
         boards.change(
             act, act.session.get_one(boards.Board, board_id), ask("approve", "ella"), {"name": "X"}, reason="Y"

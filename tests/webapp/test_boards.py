@@ -47,18 +47,34 @@ def test_a_board_is_set_up_changed_and_left_on_its_pages(browse: People, story: 
     assert browser.post(f"{page}/members/new", place | SIGNED | {"weight": "x"}).status_code == 422
     assert browser.post(f"{page}/members/new", place | SIGNED | {"password": "wrong"}).status_code == 403
     assert browser.post(f"{page}/members/new", place | SIGNED).status_code == 303
+    rule = {"function": "engineering", "role": "ENG_AUTH", "rule": "WEIGHT", "needed": "3"}
+    assert "Expected at most 2" in browser.post(f"{page}/rules/new", rule | SIGNED | {"reason": "Weighed"}).text
+    assert browser.post(f"{page}/rules/new", rule | SIGNED | {"needed": "2", "reason": "Weighed"}).status_code == 303
     shown = browser.get(page).text
+    assert "weight 2" in shown
+    assert "Weighed" in shown
+    ends = shown.split("aria-label=\"End the board's rule")[0].rsplit('href="', 1)[1].split('"')[0]
+    assert browser.post(ends, SIGNED).status_code == 422
+    assert browser.post(ends, SIGNED | {"reason": "Back to the table"}).status_code == 303
+    shown = browser.get(page).text
+    assert "weight 2" not in shown
     end = shown.split('aria-label="End the place')[0].rsplit('href="', 1)[1].split('"')[0]
     assert browser.post(end, SIGNED).status_code == 422
     assert browser.post(end, SIGNED | {"reason": "Moved"}).status_code == 303
     browser.get("/configuration-history?kind=Boards")
     assert "More of us" in browser.text
     assert "Moved" in browser.text
+    assert "Back to the table" in browser.text
 
 
 def test_only_its_keeper_changes_a_board(browse: People, story: Story) -> None:
     page = f"/boards/{story.given(lambda act: (make_cast(act), seated(act))[1].id)}"
-    for person, path in ((otto, "/boards/new"), (ella, f"{page}/settings"), (ella, f"{page}/members/new")):
+    for person, path in (
+        (otto, "/boards/new"),
+        (ella, f"{page}/settings"),
+        (ella, f"{page}/members/new"),
+        (ella, f"{page}/rules/new"),
+    ):
         assert browse(person).get(path).status_code == 403
     assert browse(otto).get(f"{page}/members/nobody/end").status_code == 404
     assert browse(otto).get(page).status_code == 200

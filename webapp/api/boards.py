@@ -11,9 +11,10 @@ from engine.errors import NotFound
 from processes import board as voting
 from processes import meetings
 from records.board import Board, boards_of
+from records.board_rule import rules_at
 from records.change_order import ChangeOrder, ChangeOrderAddendum
 from records.meeting import ItemStatus, Meeting, MeetingStatus, meetings_of
-from records.vote import Outcome, Verdict, Vote
+from records.vote import Outcome, Verdict, Vote, VoteRule
 from rules.board_votes import outcome_of, tally_words
 from webapp.api.endpoints import reads, writes
 from webapp.api.shapes import Answer, Instant, maybe, text, word
@@ -23,9 +24,22 @@ from webapp.pages import changes
 from webapp.visit import now, reading
 
 
+class BoardRuleAnswer(Answer):
+    """How a function speaks on this board. classes: of change orders that ask it though the table of votes does not."""
+
+    id = fields.UUID()
+    function = fields.String()
+    role = fields.String()
+    rule = word(VoteRule)
+    needed = fields.Integer()
+    has_veto = fields.Boolean()
+    classes = fields.List(fields.String())
+
+
 class MemberAnswer(Answer):
     """Who sits on a board for what. weight: where the function decides by weight."""
 
+    id = fields.UUID()
     user_id = fields.String()
     function = fields.String()
     role = fields.String()
@@ -35,17 +49,24 @@ class MemberAnswer(Answer):
 
 
 class BoardAnswer(Answer):
-    """A board with its members, its meetings, newest first, and the numbers of what waits for it."""
+    """A board with its members, its own rules, its meetings, newest first, and the numbers of what waits for it."""
 
     id = fields.UUID()
+    version = fields.Integer()
     code = fields.String()
     name = fields.String()
     classes = fields.List(fields.String())
     chair_id = fields.String()
+    keeper_role = fields.String()
     quorum_percent = fields.Integer()
+    is_active = fields.Boolean()
+    rules = fields.List(fields.Nested(BoardRuleAnswer))
     members = fields.List(fields.Nested(MemberAnswer))
     waiting = fields.List(fields.String())
     meetings = fields.List(fields.UUID())
+
+
+BOARD_FIELDS = ("id", "version", "code", "name", "classes", "chair_id", "keeper_role", "quorum_percent", "is_active")
 
 
 class BoardsAnswer(Answer):
@@ -112,7 +133,9 @@ def list_boards() -> dict[str, Any]:
     return {"items": [_board(board) for board in boards_of(reading())]}
 
 
-@reads("/boards/<record_id>", scope="changes:read", summary="Get a board", answer=BoardAnswer)
+@reads(
+    "/boards/<record_id>", scope="changes:read", summary="Get a board", answer=BoardAnswer, etag=lambda board: str(board["version"]),
+)  # fmt: skip
 def get_board(record_id: str) -> dict[str, Any]:
     """Find it by id."""
     return _board(pages.find_board(reading(), record_id))
@@ -175,7 +198,8 @@ def sign_minutes(act: Act, body: dict[str, Any], record_id: str) -> str:
 def _board(board: Board) -> dict[str, Any]:
     session = reading()
     return {
-        **{name: getattr(board, name) for name in ("id", "code", "name", "classes", "chair_id", "quorum_percent")},
+        **{name: getattr(board, name) for name in BOARD_FIELDS},
+        "rules": list(rules_at(session, board, now()).values()),
         "members": board.members_at(now()),
         "waiting": [one.number for one in meetings.waiting_for(session, board)],
         "meetings": [one.id for one in meetings_of(session, board)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ from processes import board_addenda, meetings
 from processes import boards as keeping
 from processes.minutes import minutes_pdf
 from records.board import Board, boards_of
+from records.board_rule import BoardRule, rules_at
 from records.change_order import ChangeOrder, ChangeOrderAddendum
 from records.meeting import AgendaItem, ItemStatus, Meeting, MeetingStatus, meetings_of
 from records.roles import holds
@@ -26,7 +28,7 @@ from records.signing import signatures_on
 from records.vote import Verdict, conflicts_on, requirements_of, votes_on
 from rules.board_seats import may_vote
 from rules.board_votes import dissenting, tally_words
-from rules.policy import Row, table_called
+from rules.policy import table_called
 from webapp import board_panel, change_page, formats
 from webapp.pages import changes
 from webapp.refusals import status_of
@@ -36,6 +38,21 @@ from webapp.visit import acting, now, read_anew, reading, visitor
 pages = Blueprint("boards", __name__)
 
 Page = str | tuple[str, int] | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A function that is asked about changes of some classes. words: when; own: the board's rule where it has one."""
+
+    function: str
+    classes: list[str]
+    words: str
+    own: BoardRule | None
+    role: str
+    rule: str
+    needed: int
+    has_veto: bool
+
 
 change_page.PANELS["board"] = change_page.Panel("changes/board.html", board_panel.panel)
 
@@ -64,7 +81,10 @@ def plan(record_id: str) -> Page:
         with acting() as act:
             board = find_board(act.session, record_id)
             meeting = meetings.plan_meeting(
-                act, board, starts_at=_starts_at(board), place=request.form.get("place", "")
+                act,
+                board,
+                starts_at=begins(board, request.form.get("starts_at", "")),
+                place=request.form.get("place", ""),
             )
             meeting_id = meeting.id
     except Refused as refusal:
@@ -156,8 +176,11 @@ def _do(act: Any, held: Meeting, step: str) -> str:
     if step == "sign":
         meetings.sign_minutes(act, held, read_signature(), seen_hash=request.form.get("seen_hash", ""))
         return "Signed. The minutes are final."
+    if step == "cancel":
+        meetings.cancel_meeting(act, held, reason=request.form.get("reason", ""))
+        return "Called off. What was on its agenda waits for another meeting."
     if step == "add":
-        meetings.add_to_agenda(act, held, _target(act.session, request.form.get("target", "")))
+        meetings.add_to_agenda(act, held, target_called(act.session, request.form.get("target", "")))
         return ""
     item = _item(held)
     if step in about_item:
@@ -193,7 +216,8 @@ def _item(held: Meeting) -> AgendaItem:
     return found
 
 
-def _target(session: Session, record_id: str) -> voting.Decidable:
+def target_called(session: Session, record_id: str) -> voting.Decidable:
+    """Return what may be decided, by id. Raises: NotFound."""
     found = None
     if is_id(record_id):
         found = session.get(ChangeOrder, record_id) or session.get(ChangeOrderAddendum, record_id)
@@ -202,9 +226,10 @@ def _target(session: Session, record_id: str) -> voting.Decidable:
     return found
 
 
-def _starts_at(board: Board) -> dt.datetime:
+def begins(board: Board, said: str) -> dt.datetime:
+    """Return when a meeting begins, as somebody said it; without a zone it is the site's. Raises: Invalid."""
     try:
-        local = dt.datetime.fromisoformat(request.form.get("starts_at", ""))
+        local = dt.datetime.fromisoformat(said)
     except ValueError as error:
         raise Invalid(
             "Expected when it begins, but it is no time", {"starts_at": "Expected a day and a time"}
@@ -219,19 +244,34 @@ def _board(board: Board, refusal: Refused | None = None) -> str:
     return render_template(
         "boards/show.html", board=board, members=board.members_at(now()), refusal=refusal, form=request.form, errors=errors_of(refusal),
         former=[one for one in board.members if not one.is_valid(now())], meetings=meetings_of(session, board),
-        waiting=meetings.waiting_for(session, board), may_keep=may_keep, votes=_votes(board), table=table_called("board_votes"),
+        waiting=meetings.waiting_for(session, board), may_keep=may_keep, votes=_votes(session, board), table=table_called("board_votes"),
         signatures=signatures_on(session, board.record_type, board.id), may_plan=may_keep or me == board.chair_id or sits,
     )  # fmt: skip
 
 
-def _votes(board: Board) -> list[tuple[Row, list[str]]]:
-    """Return the rows of the table of votes that may apply to a board's classes, with the classes; their words say when."""
+def _votes(session: Session, board: Board) -> list[Asked]:
+    """Return what may be asked about changes of a board's classes, as the table says and as the board's own rules say beside it."""
     everything = {"subject": "ORDER", "cost": Decimal("1e12"), "is_notifiable": True}
-    found: dict[int, tuple[Row, list[str]]] = {}
+    own, found = rules_at(session, board, now()), dict[str, Asked]()
     for one in board.classes:
         for row in table_called("board_votes").judge(change_class=one, **everything).rows:
-            found.setdefault(row.number, (row, []))[1].append(one)
-    return [found[number] for number in sorted(found)]
+            name = str(row.outputs["function"])
+            if name not in found:
+                rule = own.pop(name, None)
+                said = {
+                    key: getattr(rule, key) if rule else row.outputs[key]
+                    for key in ("role", "rule", "needed", "has_veto")
+                }
+                found[name] = Asked(name, [], row.words, rule, **said)
+            found[name].classes.append(one)
+    beside = [
+        Asked(
+            one.function, [each for each in one.classes if each in board.classes], "Asked beside the table.", one, role=one.role,
+            rule=one.rule, needed=one.needed, has_veto=one.has_veto,
+        )
+        for one in own.values()
+    ]  # fmt: skip
+    return [*found.values(), *beside]
 
 
 def _meeting(held: Meeting, refusal: Refused | None = None) -> str:
