@@ -351,9 +351,13 @@ def test_the_settings_of_a_board_change_under_a_signature_with_a_reason(plant: I
         assert boards.set_up(act, request, board_two).signature is not None
         said = {"function": "ENGINEERING", "role": "ENG_AUTH", "rule": "N_OF", "needed": 1}
         assert board_rules.set_rule(act, board, request, said, reason="One is enough").signature.signer_id == "quinn"
-    for statement in ("UPDATE board_rule SET needed = 2", "UPDATE board_rule SET valid_to = valid_from", "DELETE FROM board_rule",):  # fmt: skip
+    for change in (
+        "UPDATE board_rule SET needed = 2",
+        "UPDATE board_rule SET valid_to = valid_from",
+        "DELETE FROM board_rule",
+    ):
         with plant.acting("system:intruder") as act, pytest.raises(RuleViolation), act.attempt():
-            act.session.connection().execute(text(statement))
+            act.session.connection().execute(text(change))
     with plant.acting("user:ella") as act, pytest.raises(Forbidden), act.attempt():
         boards.change(
             act, act.session.get_one(boards.Board, board_id), ask("approve", "ella"), {"name": "X"}, reason="Y"
