@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import object_session
@@ -12,6 +13,9 @@ from engine.canonical import canonical_json, content_hash
 from records.change_order import AffectedItem, ChangeOrder
 from records.part import PartRevision
 from records.routing import routing_of
+
+PARTS = {"drawing": "drawing", "specifications": "specs", "documents": "documents", "routing": "routing"}
+"""What people call the parts of a definition that may move, and where they stand in it."""
 
 
 def definition_of(revision: PartRevision) -> dict[str, Any]:
@@ -61,17 +65,30 @@ def moved_since(order: ChangeOrder) -> list[str]:
         was, now = baseline_of(item), _snapshot(item)
         if was and (was["status"], was["definition"]) != (now["status"], now["definition"]):
             found.append(
-                f"Expected {item.part_revision_from.number} as it was when the baseline was taken ({was['status']}), but it is "
-                f"{'another content' if was['status'] == now['status'] else now['status']}."
+                f"Expected {item.part_revision_from.number} as it was when the baseline was taken, but {_moved(was, now)}."
             )
     return found
 
 
+def _moved(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say which part of a revision is another one. A baseline that was taken before its parts were kept says only that it is."""
+    if was["status"] != now["status"]:
+        return (
+            f"it is {now['status'].lower().replace('_', ' ')} and no longer {was['status'].lower().replace('_', ' ')}"
+        )
+    parts = [word for word, name in PARTS.items() if was.get("parts", {}).get(name) != now["parts"][name]]
+    if "parts" not in was:
+        return "what defines it changed since"
+    return f"its {' and '.join(parts)} changed since"
+
+
 def _snapshot(item: AffectedItem) -> dict[str, Any]:
     before, after = item.part_revision_from, item.part_revision_to
+    definition = definition_of(before)
     return {
         "revision": before.number,
         "status": before.status.value,
-        "definition": content_hash(definition_of(before)),
+        "definition": content_hash(definition),
+        "parts": {name: content_hash(definition[name]) for name in PARTS.values()},
         "becomes": content_hash(definition_of(after)) if after is not None else None,
     }

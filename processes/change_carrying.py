@@ -98,8 +98,8 @@ def _amend(act: Act, task: ChangeTask, pairs: Pairs, _all: Pairs) -> Outcome:
 def _amended(amendment: PurchaseOrderAmendment) -> Outcome:
     if amendment.status in FAILED:
         raise Conflict(
-            f"Expected {amendment.number} to be agreed with the supplier, but it is {amendment.status}: "
-            f"{amendment.ended_reason or 'no reason was given'}",
+            f"Expected {amendment.number} to be agreed with the supplier, but it is "
+            f"{amendment.status.lower().replace('_', ' ')}: {amendment.ended_reason or 'no reason was given'}",
             code="AMENDMENT_FAILED", record=(amendment.record_type, amendment.id),
         )  # fmt: skip
     return Outcome(amendment.record_type, amendment.id, amendment.number, is_finished=amendment.status in FINISHED)

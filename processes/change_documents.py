@@ -49,7 +49,7 @@ def order_variable(act: Act, order: ChangeOrder, *, ask: str = "", why: str = ""
         "reason": order.reason, "class": order.change_class.value, "type": order.type.value.lower(),
         "status": order.status.value,
         "owner": order.owner, "is_emergency": order.change_class is OrderClass.CE, "is_bounded": bool(order.bounds),
-        "deadline": order.expires_at or ENDLESS, "deadline_text": _instant(order, order.expires_at),
+        "deadline": order.expires_at or ENDLESS, "deadline_text": _instant(order.expires_at),
         "effective_at": effective_at(order), "is_dated": order.effective_on is not None,
         "from_text": _from_text(order), "is_customer_asked": order.is_customer_approval_required,
         "customer_reference": order.customer_approval_ref or "none", "excludes": sorted({order.opened_by, person_of(order.owner)} - {""}),
@@ -89,8 +89,9 @@ def task_variable(
 ) -> dict[str, Any]:
     """Return one task as the multi-instance sees it."""
     return {
-        "id": task.id, "number": task.number, "words": task.words, "target": task.target_ref, "groups": groups,
+        "id": task.id, "number": task.number, "words": task.headline, "target": task.target_ref, "groups": groups,
         "owner_groups": owner_groups, "choices": choices, "inverse": task.inverse_words, "failure": task.failure,
+        "evidence": task.done_ref or task.evidence,
     }  # fmt: skip
 
 
@@ -220,8 +221,8 @@ def _from_text(order: ChangeOrder) -> str:
     return f"It counts from {_words(order.effectivity_kind)} {order.effectivity_value}.".replace(" .", ".")
 
 
-def _instant(order: ChangeOrder, at: dt.datetime | None) -> str:
-    return at.astimezone(order.site.zone).strftime("%Y-%m-%d %H:%M") if at is not None else "no deadline"
+def _instant(at: dt.datetime | None) -> str:
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if at is not None else "no deadline"
 
 
 def _words(value: Any) -> str:

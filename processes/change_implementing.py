@@ -92,7 +92,8 @@ def prepare_delta(act: Act, work: Work) -> Mapping[str, Any]:
     order, task = order_of(act, work), _task(act, work)
     reason = str(work.get("delta_reason") or (work.get("decision") or {}).get("reason") or task.failure or "Refused")
     wanted = str(work.get("new_disposition") or "")
-    words = f"{task.number}: {f'{wanted} instead. ' if wanted else ''}{reason}"[:4000]
+    instead = f"instead: {wanted.lower().replace('_', ' ')}." if wanted else "instead, by hand:"
+    words = f"{task.headline}; {instead} {reason}"[:4000]
     values = values_for(act, task, disposition=wanted, reason=reason)
     addendum = change_addenda.propose_delta(
         act, order, reason=words, seats=roles_for(act, order, "DELTA"), values=values
@@ -122,12 +123,13 @@ def hold_overdue_change(act: Act, work: Work) -> Mapping[str, Any]:
     open_tasks = _mandatory(act, order)
     if not open_tasks or order.status is not S.IMPLEMENTING:
         return {"overdue": {"late": False, "tasks": [], "day": ""}}
-    words = [f"{task.number}: {task.words}" for task in open_tasks]
-    reason = f"{order.effectivity_value} is reached and {len(words)} mandatory tasks are open"
+    words = [f"{task.headline}{f' ({task.failure})' if task.failure else ''}" for task in open_tasks]
+    still = "one mandatory task is open" if len(words) == 1 else f"{len(words)} mandatory tasks are open"
+    reason = f"{order.effectivity_value} is reached and {still}"
     move(act, order, S.OVERDUE_HOLD, reason=reason)
     tell_management(act, order, f"{order.number} is overdue: {reason}", key=f"overdue:{order.effectivity_value}")
     return {
-        "overdue": {"late": True, "tasks": sentences(words), "day": order.effectivity_value}, "order": order_variable(act, order),
+        "overdue": {"late": True, "tasks": sentences(words), "day": order.effective_on}, "order": order_variable(act, order),
     }  # fmt: skip
 
 
@@ -247,9 +249,10 @@ def contain_emergency(act: Act, work: Work) -> Mapping[str, Any]:
         supersede(act, order.record_type, order.id)
         act.session.flush()
         move(act, order, S.WITHDRAWN, reason=f"Contained: {reason}")
-    numbers = ", ".join(each.number for each in raised) or "no work order was named"
+    numbers = ", ".join(each.number for each in raised)
+    said = f"What was built under it is on hold, as {numbers} says." if raised else "Its bounds named no work order."
     return {
-        "containment": {"sentence": f"raised on what was built: {numbers}.", "numbers": numbers}, "order": order_variable(act, order),
+        "containment": {"sentence": said, "numbers": numbers}, "order": order_variable(act, order),
         "decision": None,
     }  # fmt: skip
 
@@ -284,15 +287,17 @@ def work_variable(
     }
     return {
         "tasks": [_variable(act, task) for task in tasks if task.kind not in NOT_IN_TURN and task.status is not TaskStatus.DONE],
-        "done": sentences(f"{task.position}. {task.number}: {task.words} ({task.done_ref or task.evidence or 'done'})" for task in done),
+        "done": sentences(f"{task.headline}: {task.done_ref or task.evidence or 'done'}" for task in done),
         "implementers": sorted(each for each in doers if each and not each.startswith("system")),
-        "done_choices": [{"value": task.id, "label": f"{task.number}: {task.words}"[:200]} for task in done if task.is_mandatory],
+        "done_choices": [{"value": task.id, "label": task.headline[:200]} for task in done if task.is_mandatory],
         "unfit": unfit, "mismatches": sentences(mismatches or []), "overdue": order.status is S.OVERDUE_HOLD,
     }  # fmt: skip
 
 
 def _variable(act: Act, task: ChangeTask) -> dict[str, Any]:
-    choices = [{"label": word.value.lower().replace("_", " "), "value": word.value} for word in choices_for(act, task)]
+    choices = [
+        {"label": word.value.replace("_", " ").capitalize(), "value": word.value} for word in choices_for(act, task)
+    ]
     groups = groups_of(act, task.owner)
     return task_variable(task, groups, sorted({*groups, "CHANGE_SPECIALIST"}), choices)
 

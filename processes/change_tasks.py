@@ -18,6 +18,7 @@ from processes.change_carrying import Pairs
 from processes.impact_query import find
 from records.change_order import ChangeOrder, EffectivityKind
 from records.change_task import (
+    TITLES,
     ChangeHold,
     ChangeTask,
     HoldEffect,
@@ -44,17 +45,6 @@ from rules.impact_rules import kinds_for, legal, task_rule
 
 OURS = frozenset({TaskKind.UPDATE_BOM, TaskKind.AMEND_PO, TaskKind.CHANGE_WO, TaskKind.MOVE_STOCK})
 """Kinds that Lockstep itself carries out, where it can."""
-
-
-TITLES = {
-    TaskKind.UPDATE_BOM: "Release what follows", TaskKind.UPDATE_ROUTING: "Release routing and instructions",
-    TaskKind.AMEND_PO: "Amend the order", TaskKind.CHANGE_WO: "Change the work order", TaskKind.MOVE_STOCK: "Move the stock",
-    TaskKind.NOTIFY_SUPPLIER: "Tell the supplier", TaskKind.NOTIFY_CUSTOMER: "Tell the customer",
-    TaskKind.TRAIN: "Train whoever works by it", TaskKind.FAI: "Prove it by a first article",
-    TaskKind.REVALIDATE: "Validate the process again", TaskKind.LABEL: "Change the labels",
-    TaskKind.VERIFY: "Verify first pieces, records and stock",
-}  # fmt: skip
-"""What a task is called that is about no document of its own."""
 
 
 @dataclass(frozen=True, slots=True)

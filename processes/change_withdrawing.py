@@ -88,7 +88,8 @@ def _awaited(act: Act, work: Work, task: ChangeTask) -> Mapping[str, Any]:
     if back is None or back.status in change_carrying.FINISHED:
         return {"next": "DONE"}
     if back.status in change_carrying.FAILED:
-        failure = f"{back.number} was to undo it, but it is {back.status}: {back.ended_reason or 'no reason was given'}"
+        became, why = back.status.lower().replace("_", " "), back.ended_reason or "no reason was given"
+        failure = f"{back.number} was to undo it, but it is {became}: {why}"
         return {"next": "PERSON", "job": dict(work["job"]) | {"failure": failure}}
     return {"next": "WAIT"}
 

@@ -32,6 +32,30 @@ class TaskKind(StrEnum):
     VERIFY = "VERIFY"
 
 
+NAMES = {
+    TaskKind.UPDATE_BOM: "release under", TaskKind.UPDATE_ROUTING: "release of routing and instructions under",
+    TaskKind.AMEND_PO: "amendment of", TaskKind.CHANGE_WO: "change of", TaskKind.MOVE_STOCK: "move of",
+    TaskKind.NOTIFY_SUPPLIER: "notice to the supplier of", TaskKind.NOTIFY_CUSTOMER: "notice to the customer of",
+    TaskKind.TRAIN: "training for", TaskKind.FAI: "first article for", TaskKind.REVALIDATE: "validation for",
+    TaskKind.LABEL: "labels for", TaskKind.VERIFY: "verification of",
+}  # fmt: skip
+"""What each kind is called in a sentence, before what it is about."""
+
+
+TITLES = {
+    TaskKind.UPDATE_BOM: "Release what follows", TaskKind.UPDATE_ROUTING: "Release routing and instructions",
+    TaskKind.AMEND_PO: "Amend the order", TaskKind.CHANGE_WO: "Change the work order", TaskKind.MOVE_STOCK: "Move the stock",
+    TaskKind.NOTIFY_SUPPLIER: "Tell the supplier", TaskKind.NOTIFY_CUSTOMER: "Tell the customer",
+    TaskKind.TRAIN: "Train whoever works by it", TaskKind.FAI: "Prove it by a first article",
+    TaskKind.REVALIDATE: "Validate the process again", TaskKind.LABEL: "Change the labels",
+    TaskKind.VERIFY: "Verify first pieces, records and stock",
+}  # fmt: skip
+"""What a task is called that is about no document of its own."""
+
+OF_A_DOCUMENT = frozenset({TaskKind.AMEND_PO, TaskKind.CHANGE_WO, TaskKind.MOVE_STOCK})
+"""Kinds whose words say already what is done to a document."""
+
+
 class TaskStatus(StrEnum):
     """The life of a task. WAITING: those before it are not done."""
 
@@ -98,8 +122,16 @@ class ChangeTask(Record, Base):
 
     @property
     def number(self) -> str:
-        """Kind and target."""
-        return f"{self.kind} {self.target_ref}".strip()
+        """What it is called in messages: its kind in words, and what it is about."""
+        return f"{NAMES[self.kind]} {self.target_ref}".strip()
+
+    @property
+    def headline(self) -> str:
+        """What is to be done, in one line: ``Tell the supplier: finish as old: 24 EA of PO-5012/1``."""
+        title = TITLES[self.kind]
+        if self.kind in OF_A_DOCUMENT or self.words.startswith(title):
+            return self.words
+        return f"{title}: {self.words[:1].lower()}{self.words[1:]}"
 
     @property
     def is_standing(self) -> bool:

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Date, Enum, inspect, select
 from sqlalchemy.orm import Session
 
 from engine.record import Operation, Record
-from engine.redline import Difference, Field, Kind, Redline, Row, changed, compare
+from engine.redline import Difference, Field, Kind, Redline, Row, Shape, changed, compare
 from records.amendment import PurchaseOrderAmendment
 from records.change_order import AffectedItem
 from records.document_tree import LAYOUTS, Column, called, layout_of, moments_of, requested_tree, tree_at, tree_of
+from records.impact import RowDisposition, newest_snapshot, rows_of
 from records.part import PartRevision
 from records.part_tree import predecessor_of, revision_tree
 from records.purchase_order import PurchaseOrder
@@ -34,8 +35,6 @@ SUBMITTED = {"requisition": ("SUBMITTED",), "purchase_order": ("PENDING_APPROVAL
              "part_revision": ("IN_REVIEW",)}  # fmt: skip
 RELEASED = {"requisition": ("APPROVED",), "purchase_order": ("APPROVED", "APPROVED_NOT_TRANSMITTED", "TRANSMITTED"),
             "work_order": ("RELEASED",), "part_revision": ("RELEASED",)}  # fmt: skip
-CODED = frozenset({"status", "effectivity"})
-"""Columns of items whose values are codes of ours; people read them as words."""
 DRAFTS = frozenset({"DRAFT", "RETURNED", "PLANNED", "FIRM"})
 
 
@@ -171,8 +170,7 @@ def told(session: Session, items: Sequence[ChangeItem]) -> list[Difference]:
 def _told_row(session: Session, table: str, row_id: str, items: Sequence[ChangeItem]) -> list[Difference]:
     found = mapped(table)
     record: Any = session.get(found, row_id) if found is not None else None
-    kind = table.replace("_", " ").capitalize()
-    place = f"{kind} {record.number}" if record is not None and getattr(record, "number", None) else kind
+    place = _place(session, table, record)
     path = (f"{table}:{row_id}",)
     if items[0].operation is Operation.DELETE:
         return [Difference(Kind.REMOVED, path, place, old=place)]
@@ -190,18 +188,38 @@ def _told_row(session: Session, table: str, row_id: str, items: Sequence[ChangeI
     ]  # fmt: skip
 
 
+def _place(session: Session, table: str, record: Any) -> str:
+    """Return what people call the row of an item; a disposition is known by the row of the impact that it decides about."""
+    if isinstance(record, RowDisposition):
+        snapshot = newest_snapshot(session, record.change_order)
+        rows = rows_of(session, snapshot) if snapshot is not None else ()
+        about = next((row.native_ref for row in rows if (row.target, row.target_id, row.state) == record.key), "row")
+        return f"{about}, {record.quantity.normalize():f} {record.uom}"
+    kind = table.replace("_", " ").capitalize()
+    return f"{kind} {record.number}" if record is not None and getattr(record, "number", None) else kind
+
+
 def _field(session: Session, record: Any, item: ChangeItem, text: str | None) -> Field:
     known: dict[str, Column] = {}
     for layout in LAYOUTS.values():
         known |= dict(layout.header) if layout.record.record_type == item.table_name else {}
         known |= dict(layout.columns) if layout.line.record_type == item.table_name else {}
     name = item.column_name
-    column = known.get(name) or Column(name.removesuffix("_id").removeprefix("is_").replace("_", " "))
+    kind = _type(item.table_name, name)
+    shape = Shape.DAY if isinstance(kind, Date) else Shape.TEXT if name == "reason" else Shape.CODE
+    column = known.get(name) or Column(name.removesuffix("_id").removeprefix("is_").replace("_", " "), shape)
     shown = called(session, column.names, text) if column.names else text
-    if name in CODED and shown:
+    if isinstance(kind, Enum) and shown:
         shown = shown.replace("_", " ").lower()
     unit = getattr(record, column.unit, "") if column.unit and not column.unit.startswith("^") else ""
     return Field(column.label, shown, column.shape, unit or "")
+
+
+def _type(table: str, name: str) -> Any:
+    """Return the type of a column, or None where there is no such one."""
+    found = mapped(table)
+    column = inspect(found).local_table.columns.get(name) if found is not None else None
+    return column.type if column is not None else None
 
 
 def mapped(table: str) -> type[Record] | None:

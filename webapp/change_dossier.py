@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from processes import impact
-from records.change_order import ChangeOrder, FaiDecision
+from records.change_order import AddendumKind, ChangeOrder, ChangeOrderAddendum, FaiDecision
 from records.change_request import ChangeRequest
 from records.impact import AffectedOrder, newest_snapshot, rows_of
 from records.person import User
+from rules import redlines
 from rules.change_control import items_of
 from webapp import visit
 from webapp.formats import day, money, plural, quantity, words
@@ -21,6 +22,17 @@ CLASS_WORDS = {"C3": "C3, technical minor", "C4": "C4, technical major", "CE": "
 FIRST_ARTICLE_WORDS = {
     FaiDecision.NONE: "no first article", FaiDecision.DELTA: "first article of what changes", FaiDecision.FULL: "full first article",
 }  # fmt: skip
+ADDENDUM_WORDS = {
+    AddendumKind.EFFECTIVITY: (
+        "Another day", "It counts from the new day and goes on.", "it stays overdue and somebody proposes another day."
+    ),
+    AddendumKind.WITHDRAWAL: (
+        "The way back", "The values go back and the change is withdrawn.", "it is asked again: what was done stays."
+    ),
+    AddendumKind.DELTA: ("Done otherwise", "This is what is done instead.", "its owner decides anew."),
+}  # fmt: skip
+"""What an addendum is called, what its last signature does, and what a refusal does."""
+MOST_VALUES = 4
 NO_COST = "Nothing is scrapped, reworked or charged."
 FIRST_ARTICLES = {FaiDecision.NONE: "none", FaiDecision.DELTA: "of what changes", FaiDecision.FULL: "full"}
 
@@ -34,6 +46,23 @@ def digest_of(session: Session, order: ChangeOrder) -> list[tuple[str, str]]:
         ("Cost", f"{money(cost, order.site.currency, how)} of scrap, rework and charges." if cost else NO_COST),
         ("Risk", _risk(order)),
         ("Impact", _impact(rows_shown(session, order), how)),
+    ]
+
+
+def addendum_digest(session: Session, addendum: ChangeOrderAddendum) -> list[tuple[str, str]]:
+    """Return an addendum in few lines: what, why, whose, and what its signatures do."""
+    name, signed, refused = ADDENDUM_WORDS[addendum.kind]
+    values = [one.sentence for one in redlines.redline_of(session, addendum).differences]
+    more = f" And {plural(len(values) - MOST_VALUES, 'more value')}." if len(values) > MOST_VALUES else ""
+    order = addendum.change_order
+    return [
+        (
+            "What",
+            f"{name}. {' '.join(values[:MOST_VALUES])}{more}" if values else f"{name}, by people: no value is set.",
+        ),
+        ("Why", addendum.reason),
+        ("Part of", f"{order.number}: {order.title}. Class {CLASS_WORDS[order.change_class.value]}."),
+        ("Then", f"Signed by everybody: {signed[:1].lower()}{signed[1:]} Refused: {refused}"),
     ]
 
 
@@ -51,6 +80,8 @@ def request_digest(request: ChangeRequest) -> list[tuple[str, str]]:
 def name_of(session: Session, principal: str) -> str:
     """Return the printed name of a person; a role, or whoever is unknown, by its words."""
     kind, _, name = principal.rpartition(":")
+    if kind == "system":
+        return "Lockstep"
     person = session.get(User, name) if kind in ("", "user") else None
     return person.name if person is not None else words(name)
 

@@ -20,13 +20,15 @@ from engine.stored.definition import Definition
 from engine.stored.task import Task, TaskState
 from processes.change_rows import Row, row_of
 from processes.change_values import name_of, name_of_row, record_of
-from records.change_order import ChangeOrder, ChangeOrderStatus
+from records.change_order import ChangeOrder, ChangeOrderAddendum, ChangeOrderStatus
 from records.change_request import ChangeRequest, ChangeRequestEdit
+from records.signing import signatures_on
 from rules.change_control import items_of
 from rules.change_item import ChangeItem
 from rules.guard import BY_TABLE
 from rules.tables_in_force import TableInForce
 from webapp import route, visit
+from webapp.change_dossier import ADDENDUM_WORDS
 from webapp.formats import words
 from webapp.naming import name_of_id
 from webapp.redline import View, view_of
@@ -90,6 +92,30 @@ def turns_of(session: Session, instance_id: str | None) -> list[Turn]:
             url_for("review.show", task_id=task.id) if tasks.may_see(session, task, me) else "",
         )
         for task in found
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Addendum:
+    """What was decided about a change after its approval. signed: who signed it, in words."""
+
+    number: str
+    name: str
+    reason: str
+    status: str
+    at: dt.datetime
+    signed: str
+
+
+def addenda_of(session: Session, order: ChangeOrder) -> list[Addendum]:
+    """Return the addenda of a change order, oldest first, with who signed each."""
+    wanted = select(ChangeOrderAddendum).where(ChangeOrderAddendum.change_order_id == order.id)
+    return [
+        Addendum(
+            one.number, ADDENDUM_WORDS[one.kind][0], one.reason, one.status.value, one.approved_at or one.changed_at,
+            ", ".join(signature.printed_name for signature in signatures_on(session, one.record_type, one.id)),
+        )
+        for one in session.scalars(wanted.order_by(ChangeOrderAddendum.addendum_no))
     ]  # fmt: skip
 
 

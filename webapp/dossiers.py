@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from engine.record import Record
 from records.amendment import PurchaseOrderAmendment
-from records.change_order import ChangeOrder
+from records.change_order import ChangeOrder, ChangeOrderAddendum
 from records.change_request import ChangeRequest
 from records.cost_centre import availability
 from records.impact import assessments_of
@@ -153,6 +153,15 @@ def _change_order(session: Session, record: ChangeOrder) -> Dossier:
     )  # fmt: skip
 
 
+def _addendum(session: Session, record: ChangeOrderAddendum) -> Dossier:
+    order = record.change_order
+    return Dossier(
+        record, "Change order", record_url(order.record_type, order.id), change_dossier.addendum_digest(session, record),
+        "changes/addendum_review.html", record.status.value, {"Proposed by": change_dossier.name_of(session, record.proposed_by)},
+        heading="What was signed before", more={"rows": change_dossier.rows_shown(session, order), "said": ()},
+    )  # fmt: skip
+
+
 def _change_request(session: Session, record: ChangeRequest) -> Dossier:
     people = {"Asked by": change_dossier.name_of(session, record.originator)}
     return Dossier(
@@ -202,6 +211,7 @@ KINDS: Mapping[str, Kind] = {
     "purchase_order": Kind(PurchaseOrder, "Purchase order", _order),
     "work_order": Kind(WorkOrder, "Work order", _work_order),
     "change_order": Kind(ChangeOrder, "Change order", _change_order),
+    "change_order_addendum": Kind(ChangeOrderAddendum, "Addendum", _addendum),
     "change_request": Kind(ChangeRequest, "Change request", _change_request),
     "purchase_order_amendment": Kind(PurchaseOrderAmendment, "Amendment", _amendment),
 }

@@ -19,7 +19,7 @@ from records import notice
 from records.person import Role, User
 from records.signing_policy import policy_in
 from rules import reviewing
-from webapp import change_links, dossiers, formats, refusals, visit
+from webapp import change_links, dossiers, formats, refusals, sayings, visit
 from webapp.assets import asset
 from webapp.change_dossier import CLASS_WORDS
 from webapp.security import form_proof
@@ -174,6 +174,7 @@ class Group:
 def install(app: Flask) -> None:
     """Give the templates their filters and functions."""
     app.jinja_env.filters.update(
+        bound=formats.bound,
         change_class=lambda value: CLASS_WORDS.get(str(value), str(value)),
         day=lambda value: formats.day(value, customs()),
         document_url=lambda value: dossiers.record_url(value.record_type, value.id),
@@ -198,10 +199,12 @@ def install(app: Flask) -> None:
         record_url=lambda value: dossiers.record_url(value.record_type, value.record_id),
         quantity=lambda value, unit="": formats.quantity(value, unit, customs()),
         refusal_title=refusals.title_of,
+        said=said,
         span=lambda value: formats.span(abs((visit.now() - value).total_seconds())),
         tone=tone,
         utc=lambda value: f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC",
         who=person_name,
+        without_key=formats.without_key,
         words=formats.words,
     )
     app.jinja_env.globals.update(
@@ -286,8 +289,8 @@ def person_name(user_id: str | None) -> str:
 def principal_words(principal: str) -> str:
     """Return a principal in words: a person's name, or the role's name with its scope."""
     kind, _, name = principal.partition(":")
-    if kind == "user":
-        return person_name(name)
+    if kind in ("user", "system", "adapter"):
+        return person_name(principal)
     if kind != "role":
         return principal
     code, _, scope = name.partition("@")
@@ -295,6 +298,13 @@ def principal_words(principal: str) -> str:
         return f"whoever stands in for {person_name(scope.removeprefix('user:'))}"
     words = _roles(visit.reading()).get(code, formats.words(code))
     return f"{words} {scope}".strip()
+
+
+def said(text: str | None) -> str:
+    """Return a sentence of the house with its days, codes, roles and people as the visitor reads them."""
+    if not text:
+        return ""
+    return sayings.said(text, customs(), principal_words, lambda code: _roles(visit.reading()).get(code))
 
 
 def _names(session: Session) -> dict[str, str]:

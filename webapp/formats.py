@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
 
 MINOR_UNITS: Mapping[str, int] = {"JPY": 0, "KRW": 0, "ISK": 0, "KWD": 3, "BHD": 3, "TND": 3}
 """Decimals of a currency's minor unit where it is not two (ISO 4217)."""
@@ -163,6 +166,9 @@ def face(name: str) -> int:
     return sum(ord(letter) * place for place, letter in enumerate(name, start=1)) % 8
 
 
+KEY = re.compile(r"(?<![\w/&#-])[A-Z][A-Z0-9]{0,5}-[A-Z0-9]\w*(?:[-/]\w+)*(?![\w-])")
+"""``CO-000002``, ``WB-2200/B``, ``PO-5010/A1``: what people call a document."""
+
 INITIALS = frozenset({"po", "wo", "osp", "ncr", "erp", "mes"})
 """Words that are initials, and stay so."""
 
@@ -181,6 +187,17 @@ def words(value: str) -> str:
     text = SPELT_OUT.get(str(value)) or str(value).replace("_", " ").strip().lower()
     said = " ".join(word.upper() if word in INITIALS else word for word in text.split(" "))
     return said[:1].upper() + said[1:]
+
+
+def without_key(title: str, key: str | None) -> str:
+    """Return a title without the key that it begins with, for places that show the key beside it."""
+    rest = title.removeprefix(key).lstrip(" :") if key and title.startswith(key) else title
+    return rest[:1].upper() + rest[1:] if rest else title
+
+
+def bound(text: str) -> Markup:
+    """Return a text as HTML in which no key of a document breaks over two lines."""
+    return Markup(KEY.sub(r'<span class="nowrap">\g<0></span>', str(escape(text))))  # noqa: S704  # escaped just before
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

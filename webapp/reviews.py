@@ -144,13 +144,8 @@ class Review:
         return not self.task.outcomes
 
     @property
-    def is_folded(self) -> bool:
-        """Whether the form only repeats what the page says anyway: its diagram marks all of it as ``folded``."""
-        return all(one.is_folded or (one.kind == "text" and not one.text) for one in self.fields)
-
-    @property
     def has_inputs(self) -> bool:
-        """Whether the form asks for anything; one that only tells is folded beside the digest."""
+        """Whether the form asks for anything, or only tells."""
         return any(one.kind not in SHOWN for one in self.fields)
 
     @property
@@ -367,10 +362,9 @@ def _fill_summary(session: Session, review: Review, sent: Mapping[str, Any] | No
     if form is not None and not review.is_closed:
         kept = sent if sent is not None else _kept(review.draft)
         values = review.draft.variables if review.draft and kept is None else {}
-        review.fields = form.show(names | values, kept)
-        if review.dossier and review.has_inputs:
-            # The digest and the document's own card say the same; whoever has to enter something should see where.
-            review.fields = [one for one in review.fields if not one.is_folded]
+        shown = [one for one in form.show(names | values, kept) if one.kind != "text" or one.text]
+        # The digest and the document's own card say what a diagram marks as ``folded``.
+        review.fields = [one for one in shown if not (review.dossier and one.is_folded)]
     if not review.dossier:
         review.facts = facts_of(names, visit.visitor().how)
     if review.is_closed and review.task.record_id:
@@ -389,7 +383,9 @@ def _kept(draft: TaskDraft | None) -> Mapping[str, Any] | None:
 def form_of(session: Session, task: Task) -> TaskForm | None:
     """Return the form of a task out of the pinned bundle, or None where it has none."""
     form = tasks.form_of(session, task)
-    return TaskForm.of_schema(form.schema, feel.evaluate, visit.visitor().how) if form else None
+    if form is None:
+        return None
+    return TaskForm.of_schema(form.schema, feel.evaluate, visit.visitor().how, tell=filters.said)
 
 
 @dataclass(frozen=True, slots=True)

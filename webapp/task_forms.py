@@ -69,16 +69,19 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TaskForm:
-    """A form of a bundle. how: the customs in which numbers and times are typed."""
+    """A form of a bundle. how: the customs in which numbers and times are typed; tell: puts sentences of the process into them."""
 
     components: Sequence[Mapping[str, Any]]
     evaluate: Evaluate
     how: Custom
+    tell: Callable[[str], str] = str
 
     @classmethod
-    def of_schema(cls, schema: Mapping[str, Any], evaluate: Evaluate, how: Custom) -> TaskForm:
+    def of_schema(
+        cls, schema: Mapping[str, Any], evaluate: Evaluate, how: Custom, *, tell: Callable[[str], str] = str
+    ) -> TaskForm:
         """Take the schema of a deployed form; what pages cannot show (pictures, foreign pages) is left out."""
-        return cls([one for one in schema.get("components", []) if one.get("type") in KNOWN], evaluate, how)
+        return cls([one for one in schema.get("components", []) if one.get("type") in KNOWN], evaluate, how, tell)
 
     def show(self, variables: Mapping[str, Any], sent: Mapping[str, Any] | None = None) -> list[Field]:
         """Return the visible fields, filled from what was sent, else from the variables, else from the defaults."""
@@ -222,7 +225,7 @@ class TaskForm:
         return markdown(filled)
 
     def _filled(self, text: str, names: Mapping[str, Any]) -> str:
-        return fill(text, self.evaluate, names, lambda value: value_words(value, self.how))
+        return fill(text, self.evaluate, names, lambda value: self.tell(value_words(value, self.how)))
 
 
 def value_words(value: Any, how: Custom) -> str:

@@ -83,3 +83,16 @@ def test_codes_become_words_and_names_become_faces():
     assert 0 <= formats.face("Lena Fischer") < 8
     assert formats.plural(1, "line") == "1 line"
     assert formats.plural(2, "line") == "2 lines"
+
+
+def test_a_title_beside_its_key_does_not_repeat_it():
+    assert formats.without_key("CO-000001: one value differs", "CO-000001") == "One value differs"
+    assert formats.without_key("Vote on CO-000001", "CO-000001") == "Vote on CO-000001"
+    assert formats.without_key("CO-000001", "CO-000001") == "CO-000001"
+
+
+def test_a_key_stays_on_one_line_and_everything_else_is_escaped():
+    assert formats.bound("WB-2200/B & L-2200-35 <b>") == (
+        '<span class="nowrap">WB-2200/B</span> &amp; <span class="nowrap">L-2200-35</span> &lt;b&gt;'
+    )
+    assert formats.bound("at 40 -> 20, one-way, PO 5") == "at 40 -&gt; 20, one-way, PO 5"

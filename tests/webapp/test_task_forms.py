@@ -133,7 +133,7 @@ def test_a_list_has_the_rows_that_were_sent():
 
 def test_texts_are_filled_and_locked_fields_show_their_variable():
     fields = form().show(NAMES)
-    assert "<h3>PO-1</h3>" in fields[0].text
+    assert '<h3><span class="nowrap">PO-1</span></h3>' in fields[0].text
     assert fields[0].text.count("<li>") == 2
     supplier = next(field for field in fields if field.name == "data.supplier")
     assert (supplier.value, supplier.locked) == ("NorthStar", True)

@@ -212,6 +212,7 @@ def _show(order: ChangeOrder, refusal: Refused | None = None, *, tab: str = "") 
         steps=[(step, _tone(order, step)) for step in STEPS], values=values, panels=panels, registered=change_page.PANELS,
         moved=moved_since(order) if order.status in STANDS_ON_ITS_BASELINE else [], form=request.form,
         happens=change_page.NOW[order.status], digest=change_dossier.digest_of(session, order),
+        addenda=change_page.addenda_of(session, order),
         turns=change_page.turns_of(session, beside.instance.id if beside.instance else None),
         first_article=change_dossier.FIRST_ARTICLES[order.fai] if order.fai else "not decided",
         errors=refusal.fields if isinstance(refusal, Invalid) else {},
