@@ -71,9 +71,10 @@ STEPS: Mapping[str, Mapping[str, Any]] = {
     "commit_budget": {},
     "propose_awards": {"awards": AWARDS},
     "find_source": {"sourcing": {
-        "total": 600, "has_supplier": False, "contract_remainder": 0, "customer_directed": False, "attempt": 1, "route": "CHOOSE",
+        "total": 600, "has_supplier": False, "contract_remainder": 0, "customer_directed": False, "attempt": 1, "single_source": False,
+        "route": "CHOOSE",
     }},
-    "settle_source": {"choice": {"needs_justification": False, "buyer": "bea"}},
+    "settle_source": {"choice": {"needs_justification": False, "buyer": "bea", "problem": None}},
     "check_supplier": {"gate": {"result": "ok"}},
     "draft_order": {"order": ORDER},
     "check_consistency": {"findings": []},

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlalchemy.orm import object_session
+
 from engine.act import Act
 from engine.errors import Effect, Finding, Invalid
 from processes.documents import spoken
 from records.part import PartRevision
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition
+from records.sourcing import SourcingRef
 from records.units import check_quantity
 from rules.change_pending import planned_as
 from rules.validation import judge_built
@@ -40,8 +43,16 @@ def _header(order: PurchaseOrder, requisition: Requisition) -> Iterator[str]:
         yield "Expected at least one line, but there is none."
     if not order.ship_to:
         yield "Expected a place of delivery, but there is none."
-    if order.currency != requisition.currency:
+    if order.currency != requisition.currency and not _is_agreed_currency(order):
         yield f"Expected the currency {requisition.currency} of {requisition.number}, but found {order.currency}."
+
+
+def _is_agreed_currency(order: PurchaseOrder) -> bool:
+    """Whether the supplier quoted, or agreed, every line in the order's currency."""
+    session = object_session(order)
+    assert session is not None
+    named = [session.get(SourcingRef, line.sourcing_ref_id) if line.sourcing_ref_id else None for line in order.lines]
+    return all(one is not None and one.currency == order.currency for one in named)
 
 
 def _line(line: PurchaseOrderLine, order: PurchaseOrder, follows: PartRevision | None) -> Iterator[str]:

@@ -15,8 +15,9 @@ from records.numbering import next_number
 from records.part import Criticality, PartRevision
 from records.purchase_order import IncotermCode, PurchaseOrder, PurchaseOrderLine
 from records.quality_clause import QualityClause
+from records.quotation import Quotation
 from records.requisition import PurchaseType, Requisition, RequisitionLine, convert
-from records.sourcing import SourcingRef, rate_on
+from records.sourcing import SourcingKind, SourcingRef, rate_on
 from records.supplier import CataloguePrice, Supplier
 from rules.change_pending import planned_as
 from rules.quality import wanted_clauses
@@ -49,21 +50,27 @@ def draft(
     site = requisition.site
     today = site.local_day(act.now)
     code = IncotermCode(supplier.incoterm) if supplier.incoterm in set(IncotermCode) else None
+    currency = award.get("order_currency") or award["currency"]
+    reference = existing(act.session, SourcingRef, award["sourcing_ref_id"]) if award.get("sourcing_ref_id") else None
+    quotation = existing(act.session, Quotation, award["quotation_id"]) if award.get("quotation_id") else None
     order = PurchaseOrder(
-        proposal_no=next_number(act, "PF", site=site), type=_type(requisition, lines), site=site, site_id=site.id,
+        proposal_no=next_number(act, "PF", site=site), type=_type(requisition, lines, reference), site=site, site_id=site.id,
         supplier=supplier, supplier_id=supplier.id,
         supplier_site=next((place for place in supplier.sites if place.is_default), None),
-        currency=award["currency"], order_date=today,
-        fx_rate=rate_on(act.session, award["currency"], company_currency=site.currency, on=today),
+        currency=currency, order_date=today, fx_rate=rate_on(act.session, currency, company_currency=site.currency, on=today),
         incoterm=code, incoterm_place=(supplier.incoterm_place or site.name) if code else None,
         incoterm_edition=EDITION if code else None, payment_term=supplier.payment_term,
         advance_payment=requisition.advance_payment if len(lines) == len(requisition.lines) else Decimal(0),
         ship_to=award["ship_to"] or site.address or site.name, bill_to=site.address or site.name,
     )  # fmt: skip
-    reference = existing(act.session, SourcingRef, award["sourcing_ref_id"]) if award.get("sourcing_ref_id") else None
+    if quotation is not None:
+        order.supplier_reference, order.comment = quotation.reference, _quoted_words(quotation)
     follows = planned_as(act.session, lines)
     for number, line in enumerate(lines, start=1):
-        order.lines.append(_line(act, number, line, follows.get(line.id), order=order, reference=reference))
+        drafted = _line(act, number, line, follows.get(line.id), order=order, reference=reference)
+        if quotation is not None and (price := _quoted_price(quotation, line)) is not None:
+            drafted.unit_price = price
+        order.lines.append(drafted)
     act.session.add(order)
     act.session.flush()
     for line in lines:
@@ -78,9 +85,27 @@ def draft(
     return order
 
 
-def _type(requisition: Requisition, lines: Sequence[RequisitionLine]) -> PurchaseType:
+def _quoted_price(quotation: Quotation, line: RequisitionLine) -> Decimal | None:
+    asked = quotation.invitation.request.lines
+    numbers = [one.line_no for one in asked if one.requisition_line_id == line.id]
+    return quotation.price_of(numbers[0]) if numbers else None
+
+
+def _quoted_words(quotation: Quotation) -> str:
+    """Return what a quote says beside its prices, for the order's comment: what else it costs is agreed with it."""
+    said = [f"As quoted: {quotation.number}, {quotation.lead_time_days} days, valid until {quotation.valid_to}."]
+    if quotation.charges:
+        said.append(f"Freight, packing and duty: {quotation.charges:,.2f} {quotation.currency}.")
+    if quotation.incoterm:
+        said.append(f"Delivery: {quotation.incoterm}.")
+    return " ".join(said)
+
+
+def _type(requisition: Requisition, lines: Sequence[RequisitionLine], reference: SourcingRef | None) -> PurchaseType:
     if requisition.type is not PurchaseType.STANDARD:
         return requisition.type
+    if reference is not None and reference.kind is SourcingKind.BLANKET:
+        return PurchaseType.BLANKET_RELEASE
     return PurchaseType.SERVICE if all(line.service_code for line in lines) else PurchaseType.STANDARD
 
 

@@ -16,8 +16,11 @@ from engine.registry import Registry, Work
 from processes.documents import existing
 from processes.order_change_sheet import order_change_pdf
 from processes.order_sheet import keying_sheet_pdf, purchase_order_pdf
+from processes.quote_links import link_to
+from processes.request_sheet import request_pdf
 from records.amendment import PurchaseOrderAmendment
 from records.purchase_order import PurchaseOrder
+from records.quotation import Invitation
 
 TIMEOUT = 30
 """Seconds that a mail server may take."""
@@ -29,7 +32,8 @@ registry = Registry()
 def mail(installation: Installation, work: Work) -> None:
     """Send one message.
 
-    Arguments: to (list), subject, text, and, for attachments, order_id with sheet (order, keying, or change with amendment_id).
+    Arguments: to (list), subject, text, and, for attachments, order_id with sheet (order, keying, or change with amendment_id), or
+    invitation_id: then the link under which its supplier quotes ends the text, and is written nowhere else.
 
     The job's id is the Message-ID, so that a repeat is recognised. Raises: OSError, SMTPException when the try failed.
     """
@@ -49,11 +53,24 @@ def _message(installation: Installation, work: Work) -> EmailMessage:
     message["From"], message["To"] = sender, ", ".join(work["to"])
     message["Subject"] = " ".join(str(work["subject"]).split())
     message["Date"] = format_datetime(installation.clock())
+    if work.get("invitation_id"):
+        text, name, content = _invitation(installation, work)
+        message.set_content(text)
+        message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
+        return message
     message.set_content(str(work["text"]))
     if work.get("order_id"):
         name, content = _sheet(installation, work)
         message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
     return message
+
+
+def _invitation(installation: Installation, work: Work) -> tuple[str, str, bytes]:
+    """Return the text with the link, and the request as a file."""
+    with installation.reading() as session:
+        invitation = existing(session, Invitation, work["invitation_id"])
+        text = f"{work['text']}\n\nYour quote, without an account: {link_to(installation, invitation)}\n"
+        return text, f"{invitation.request.number}.pdf", request_pdf(invitation)
 
 
 def _sheet(installation: Installation, work: Work) -> tuple[str, bytes]:

@@ -9,18 +9,23 @@ from typing import Any
 
 from engine.act import Act
 from engine.bpmn import BpmnError
+from engine.errors import Conflict
 from engine.instances import link_record
 from engine.registry import Registry, Work
+from processes.agreements import give_back as give_back_agreements
+from processes.agreements import release_for
 from processes.approval_plan import Seat, plan_for, seats_from
 from processes.approval_standing import sent_back, still_asked
 from processes.consistency import findings_of
 from processes.coverage import is_covered, seats_not_covered, signers_of
-from processes.documents import existing, order_of, order_variable, plain, requisition_of, sentences
+from processes.documents import existing, order_of, order_variable, plain, requisition_of, sentences, spoken
 from processes.drafting import draft
 from processes.facts import order_facts
 from processes.notices import tell
+from processes.order_limits import copy_limits
+from processes.quoting import cancel as cancel_request
 from processes.recheck import hold_of, is_accepted_by_finance, set_aside_rise
-from processes.sourcing import lines_of
+from processes.sourcing import lines_of, request_of
 from records.cost_centre import commitments, committed_for, release
 from records.purchase_order import (
     OrderStatus,
@@ -35,16 +40,28 @@ from records.purchase_order import (
 from records.requisition import Requisition, give_back
 from records.signing import supersede
 from records.supplier import Supplier
+from rules.order_limits import judge_limits
 
 registry = Registry()
+
+AGREEMENT_USED_UP = "AGREEMENT_USED_UP"
+"""The error of a contract that has not enough left any more; the award finds another source."""
 
 
 @registry.step("draft_order")
 def draft_order(act: Act, work: Work) -> Mapping[str, Any]:
-    """A18: a draft with the lines, clauses, certificates and match levels that the rules ask for."""
+    """A18: a draft with the lines, clauses, certificates and match levels that the rules ask for, drawn from its contract.
+
+    Raises: BpmnError AGREEMENT_USED_UP when somebody else drew what was left of the contract meanwhile.
+    """
     requisition, award = requisition_of(act, work), work["award"]
     supplier = existing(act.session, Supplier, award["supplier_id"])
     order = draft(act, requisition, lines_of(act, award), supplier=supplier, award=award)
+    copy_limits(act, order, work.get("gate"))
+    try:
+        release_for(act, order, reason="drafted")
+    except Conflict as refusal:
+        raise BpmnError(AGREEMENT_USED_UP, refusal.message) from refusal
     if work.instance is not None:
         link_record(act, work.instance.id, order.record_type, order.id)
     return {"order": order_variable(order), "findings": [], "verdict": None}
@@ -66,7 +83,8 @@ def check_consistency(act: Act, work: Work) -> Mapping[str, Any]:
         order.buyer_id = act.user_id
     act.session.flush()
     act.session.expire(order, ["buyer"])
-    found = findings_of(act, order, requisition)
+    found = findings_of(act, order, requisition) + _beyond_the_contract(act, order)
+    found += [spoken(finding) for finding in judge_limits(act.session, order)]
     return {"findings": sentences(found), "order": order_variable(order)}
 
 
@@ -184,6 +202,7 @@ def drop_order(act: Act, work: Work) -> Mapping[str, Any]:
         act.session.flush()
     move(act, order, OrderStatus.CANCELLED, reason="The supplier does not deliver as ordered")
     release(act, document=_record(order))
+    give_back_agreements(act, order, reason="cancelled")
     _free_lines(act, order)
     return {"order": None}
 
@@ -197,8 +216,12 @@ def abandon_award(act: Act, work: Work) -> Mapping[str, Any]:
         order = order_of(act, work)
         _end(act, order)
         release(act, document=_record(order))
+        give_back_agreements(act, order, reason="given up")
         _free_lines(act, order)
         people += [order.buyer_id] if order.buyer_id else []
+    asked = request_of(act, work)
+    if asked is not None:
+        cancel_request(act, asked, reason="Nothing is bought for this award")
     share = _share(act, requisition.record_type, requisition.id, award["total"], requisition.total)
     if share is not None:
         release(act, document=(requisition.record_type, requisition.id), amount=share)
@@ -213,6 +236,16 @@ def abandon_award(act: Act, work: Work) -> Mapping[str, Any]:
         record=("requisition", requisition.id),
     )
     return {"order": None}
+
+
+def _beyond_the_contract(act: Act, order: PurchaseOrder) -> list[str]:
+    """Draw what the order needs now from its contracts, and return what does not fit into their remainder."""
+    try:
+        with act.attempt():
+            release_for(act, order, reason="built")
+    except Conflict as refusal:
+        return [f"{refusal.message}. Order less, or take the contract off the line."]
+    return []
 
 
 def _end(act: Act, order: PurchaseOrder) -> None:

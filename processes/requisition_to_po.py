@@ -252,6 +252,8 @@ def _award(act: Act, requisition: Requisition, lines: list[RequisitionLine]) -> 
         "total_company": company_amount(act, requisition, lines),
         "attempt": Decimal(0),
         "sourcing_ref_id": None,
+        "quotation_id": None,
+        "order_currency": None,
         "single_source": any(line.is_single_source for line in lines),
     }
 

@@ -7,23 +7,27 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from engine.act import Act
-from engine.bpmn import BpmnError
 from engine.canonical import content_hash
 from engine.decisions import Decision
 from engine.errors import Forbidden, Invalid
 from engine.messages import broadcast
 from engine.registry import Registry, Work
+from processes.agreements import agreement_for
 from processes.documents import existing, requisition_of
 from processes.notices import tell
+from processes.quote_comparison import Comparison, compare
+from processes.quoting import award as take_award
+from processes.sole_sources import justify, refuse, sign
 from processes.supplier_approval import approval_from
 from processes.supplier_gate import gate_of
-from records.money import convert
+from records.quotation import Quotation, RequestForQuotation
 from records.requisition import Requisition, RequisitionLine
 from records.signing import signature_of
-from records.sourcing import SourcingKind, SourcingRef, rate_on
+from records.sole_source import SoleSourceJustification
+from records.sourcing import SourcingKind, SourcingRef
 from records.supplier import (
     ApprovalStatus,
     CataloguePrice,
@@ -38,8 +42,8 @@ ORDERABLE = frozenset({SupplierStatus.PROSPECT, SupplierStatus.CONDITIONAL, Supp
 SHOWN = 200
 """Suppliers that a form offers at most."""
 
-NO_SUPPLIER = "NO_SUPPLIER"
-"""The error of an answer that names no supplier; the buyer is asked again."""
+UNCHOSEN: Mapping[str, Any] = {"sourcing_ref_id": None, "quotation_id": None, "order_currency": None}
+"""What an award says before it has found its source."""
 
 registry = Registry()
 
@@ -50,39 +54,101 @@ def find_source(act: Act, work: Work) -> Mapping[str, Any]:
     requisition, award = requisition_of(act, work), dict(work["award"])
     lines = lines_of(act, award)
     award["attempt"] = award["attempt"] + 1
+    award |= UNCHOSEN
     if award["attempt"] > 1:
-        award |= {"supplier_id": None, "supplier_name": None, "sourcing_ref_id": None}
-    contract = _contract(act, requisition, award, lines)
+        award |= {"supplier_id": None, "supplier_name": None}
+    contract = agreement_for(act, requisition, award, lines)
     if contract is not None and contract.supplier is not None:
         award |= _chosen(contract.supplier) | {"sourcing_ref_id": contract.id}
+        if contract.unit_price is not None:
+            award["order_currency"] = contract.currency
     return {
         "award": award,
         "order": None,
         "gate": None,
+        "choice": None,
         "sourcing": {
             "total": award["total_company"],
             "has_supplier": award["supplier_id"] is not None,
             "contract_remainder": award["total_company"] if contract is not None else Decimal(0),
             "customer_directed": any(line.customer_reference for line in lines),
             "attempt": award["attempt"],
-            "suppliers": _suppliers(act, lines),
+            "single_source": award["attempt"] == 1 and any(line.is_single_source for line in lines),
+            "suppliers": suppliers_for_award(act, lines),
+            "problem": (work.get("choice") or {}).get("problem"),
         },
     }
 
 
 @registry.step("settle_source")
 def settle_source(act: Act, work: Work) -> Mapping[str, Any]:
-    """A13/A14: take the buyer's choice; with fewer quotes than the table asks it needs a signature (A15)."""
-    choice = dict(work["choice"])
-    supplier = _orderable(act, choice.get("supplier_id"))
-    needed = work["sourcing"].get("quotes_needed") or Decimal(0)
-    quotes = Decimal(choice.get("quotes") or 0)
-    award = dict(work["award"]) | _chosen(supplier) | {"single_source": quotes < needed}
-    if choice.get("reference"):
-        award["sourcing_ref_id"] = _quote(act, supplier, str(choice["reference"]), award["currency"]).id
-    award["hash"] = content_hash([work["requisition"]["hash"], award, {**choice, "quotes": str(quotes)}])
-    choice |= {"buyer": act.user_id, "quotes": quotes, "needs_justification": quotes < needed}
-    return {"award": award, "choice": choice}
+    """A13/A14: take the buyer's choice; with fewer quotes than the table asks a justification is written for the signature (A15).
+
+    What cannot be taken is said to the buyer, who is asked again.
+    """
+    choice, requisition = dict(work["choice"]), requisition_of(act, work)
+    try:
+        with act.attempt():
+            award, choice, justification = _settled(act, work, requisition, choice)
+    except Invalid as refusal:
+        subject = f"The choice for {requisition.number} was not taken"
+        record = (requisition.record_type, requisition.id)
+        tell(act, [act.user_id or ""], subject, key=f"unchosen:{act.id}", body=refusal.message, record=record)
+        return {"choice": choice | {"problem": refusal.message, "needs_justification": False}}
+    award["hash"] = content_hash([requisition_hash_of(work), award, choice])
+    return {"award": award, "choice": choice, "justification": justification}
+
+
+def _settled(
+    act: Act, work: Work, requisition: Requisition, choice: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+    award, needed = dict(work["award"]), int(work["sourcing"].get("quotes_needed") or 0)
+    request = request_of(act, work)
+    comparison = compare(act.session, request, on=requisition.site.local_day(act.now)) if request is not None else None
+    valid = len(comparison.valid) if comparison is not None else 0
+    if choice.get("quotation_id"):
+        quotation = _quotation(comparison, str(choice["quotation_id"]))
+        supplier = quotation.invitation.supplier
+        take_award(act, quotation)
+        award |= {"quotation_id": quotation.id, "order_currency": quotation.currency}
+        award["sourcing_ref_id"] = _reference_of(act, quotation).id
+    else:
+        supplier = _orderable(act, choice.get("supplier_id"))
+        if choice.get("reference"):
+            award["sourcing_ref_id"] = _quote(act, supplier, str(choice["reference"]), award["currency"]).id
+    is_short = valid < needed
+    award |= _chosen(supplier) | {"single_source": is_short or award["single_source"]}
+    choice |= {"buyer": act.user_id, "quotes": Decimal(valid), "needs_justification": is_short, "problem": None}
+    if not is_short:
+        return award, choice, None
+    written = justify(
+        act, requisition, supplier, cause=str(choice.get("cause") or "TOO_FEW_QUOTES"), reason=str(choice.get("note") or ""),
+        amount=award["total"], currency=award["currency"], quotes_needed=needed, quotes_valid=valid, request=request,
+        price_reasonable=str(choice.get("price_reasonable") or ""),
+    )  # fmt: skip
+    return award, choice, {"id": written.id, "number": written.number, "hash": written.content_hash}
+
+
+@registry.step("record_justification")
+def record_justification(act: Act, work: Work) -> None:
+    """A15: note on the justification what the manager said of it."""
+    written = existing(act.session, SoleSourceJustification, work["justification"]["id"])
+    decision = work["decision"]
+    if decision["verdict"] == "approve":
+        sign(act, written, signature_id=_signature_of_this_act(act, work))
+    else:
+        refuse(act, written, reason=str(decision.get("reason") or "Refused"))
+
+
+def request_of(act: Act, work: Work) -> RequestForQuotation | None:
+    """Return the request for quotation of an award, None before there is one."""
+    known = work.get("rfq")
+    return existing(act.session, RequestForQuotation, known["id"]) if known else None
+
+
+def requisition_hash_of(work: Work) -> str:
+    """Return the hash of the requisition as its flow knows it."""
+    return str(work["requisition"]["hash"])
 
 
 @registry.step("check_supplier")
@@ -93,7 +159,7 @@ def check_supplier(act: Act, work: Work) -> Mapping[str, Any]:
     act.session.expire(supplier, ["approvals"])
     today = requisition_of(act, work).site.local_day(act.now)
     gate = gate_of(act, supplier, lines_of(act, award), today=today)
-    return {"gate": gate, "award": award | {"hash": content_hash([work["requisition"]["hash"], award, gate])}}
+    return {"gate": gate, "award": award | {"hash": content_hash([requisition_hash_of(work), award, gate])}}
 
 
 @registry.step("record_supplier_approval")
@@ -136,13 +202,13 @@ def lines_of(act: Act, award: Mapping[str, Any]) -> list[RequisitionLine]:
 
 
 def _orderable(act: Act, supplier_id: object) -> Supplier:
-    """Return the supplier that was chosen. Raises: BpmnError NO_SUPPLIER when it is none, or none to buy from."""
+    """Return the supplier that was chosen. Raises: Invalid when it is none, or none to buy from."""
     try:
         supplier = act.session.get(Supplier, str(uuid.UUID(str(supplier_id))))
     except ValueError:
         supplier = None
     if supplier is None or not supplier.is_active or supplier.status not in ORDERABLE:
-        raise BpmnError(NO_SUPPLIER, f"Expected a supplier to buy from, but found {supplier_id}")
+        raise Invalid(f"Expected a supplier to buy from, but found {supplier_id}", {"supplier_id": "Choose a supplier"})
     return supplier
 
 
@@ -150,40 +216,7 @@ def _chosen(supplier: Supplier) -> dict[str, Any]:
     return {"supplier_id": supplier.id, "supplier_name": supplier.name}
 
 
-def _contract(
-    act: Act, requisition: Requisition, award: Mapping[str, Any], lines: list[RequisitionLine]
-) -> SourcingRef | None:
-    """Return a contract or blanket order that covers the whole award, of the named supplier when one is named."""
-    today = requisition.site.local_day(act.now)
-    parts = {line.part_revision.part_id for line in lines if line.part_revision is not None}
-    wanted = select(SourcingRef).where(
-        SourcingRef.kind.in_([SourcingKind.CONTRACT, SourcingKind.BLANKET]),
-        SourcingRef.supplier_id.is_not(None),
-        or_(SourcingRef.valid_to.is_(None), SourcingRef.valid_to >= today),
-    )
-    if award["supplier_id"] is not None:
-        wanted = wanted.where(SourcingRef.supplier_id == award["supplier_id"])
-    for reference in act.session.scalars(wanted.order_by(SourcingRef.native_id)):
-        covers = reference.part_id is None or parts == {reference.part_id}
-        named = reference.part_id is not None or award["supplier_id"] is not None
-        if covers and named and _is_enough(act, requisition, reference, lines):
-            return reference
-    return None
-
-
-def _is_enough(act: Act, requisition: Requisition, reference: SourcingRef, lines: list[RequisitionLine]) -> bool:
-    value = sum((line.amount for line in lines), Decimal(0))
-    if reference.currency is not None and reference.currency != requisition.currency:
-        day = requisition.site.local_day(act.now)
-        rate = rate_on(act.session, requisition.currency, company_currency=reference.currency, on=day)
-        value = convert(value, rate, currency=reference.currency)
-    quantity = sum((line.open_quantity for line in lines), Decimal(0))
-    return (reference.remaining_value is None or reference.remaining_value >= value) and (
-        reference.remaining_quantity is None or reference.remaining_quantity >= quantity
-    )
-
-
-def _suppliers(act: Act, lines: list[RequisitionLine]) -> list[dict[str, str]]:
+def suppliers_for_award(act: Act, lines: list[RequisitionLine]) -> list[dict[str, Any]]:
     """Return the suppliers a buyer may choose from, those who sell these parts first."""
     revisions = [line.part_revision_id for line in lines if line.part_revision_id]
     sellers = set(
@@ -192,9 +225,32 @@ def _suppliers(act: Act, lines: list[RequisitionLine]) -> list[dict[str, str]]:
     wanted = select(Supplier).where(Supplier.is_active, Supplier.status.in_(ORDERABLE)).order_by(Supplier.name)
     known = sorted(act.session.scalars(wanted), key=lambda supplier: supplier.id not in sellers)
     return [
-        {"value": supplier.id, "label": f"{supplier.name} ({supplier.supplier_no}, {supplier.status.value.lower()})"}
+        {
+            "value": supplier.id,
+            "label": f"{supplier.name} ({supplier.supplier_no}, {supplier.status.value.lower()})",
+            "sells": supplier.id in sellers,
+        }
         for supplier in known[:SHOWN]
     ]
+
+
+def _quotation(comparison: Comparison | None, quotation_id: str) -> Quotation:
+    """Return a quote that counts. Raises: Invalid for any other."""
+    for column in comparison.columns if comparison is not None else ():
+        if column.quotation is not None and column.quotation.id == quotation_id:
+            if column.is_valid:
+                return column.quotation
+            why = f"{column.invitation.supplier.name} {' and '.join(column.problems)}"
+            raise Invalid(f"Expected a quote that counts, but {why}", {"quotation_id": "does not count"})
+    raise Invalid("Expected a quote of this request, but this is none", {"quotation_id": "is none of these"})
+
+
+def _reference_of(act: Act, quotation: Quotation) -> SourcingRef:
+    """Return the reference under which an order names a quote."""
+    reference = _quote(act, quotation.invitation.supplier, quotation.number, quotation.currency)
+    reference.valid_to, reference.title = quotation.valid_to, quotation.invitation.request.number
+    act.session.flush()
+    return reference
 
 
 def _quote(act: Act, supplier: Supplier, number: str, currency: str) -> SourcingRef:

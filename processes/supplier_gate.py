@@ -28,7 +28,13 @@ def gate_of(act: Act, supplier: Supplier, lines: Sequence[RequisitionLine], *, t
         "result": "blocked" if judgement.stops else "ok",
         "findings": sentences(spoken(finding) for finding in shown),
         "limits": [
-            {"max_quantity": row.max_quantity, "max_value": row.max_value, "conditions": row.conditions}
+            {
+                "approval_id": row.id,
+                "max_quantity": row.max_quantity,
+                "max_value": row.max_value,
+                "ends_on": row.valid_to,
+                "conditions": row.conditions,
+            }
             for row in judgement.limits
         ],
         "alternatives": _alternatives(act, supplier, lines, today) if judgement.stops else [],

@@ -114,14 +114,17 @@ class SourcingRelease(Record, Base):
 def draw(
     act: Act, reference: SourcingRef, *, on: dt.date, value: Decimal | None = None, quantity: Decimal | None = None
 ) -> SourcingRef:
-    """Take a release out of a contract or blanket.
+    """Take a release out of a contract or blanket, or, with negative amounts, put it back.
 
-    on: the order date, site-local. Raises: Conflict OVERDRAWN when less remains; Conflict REFERENCE_EXPIRED after
-    valid_to.
+    on: the order date, site-local. Raises: Conflict OVERDRAWN when less remains; Conflict REFERENCE_EXPIRED when something is taken on a
+    day on which it is not valid.
     """
-    if reference.valid_to is not None and on > reference.valid_to:
+    takes = any(amount is not None and amount > 0 for amount in (value, quantity))
+    if takes and not reference.is_valid_on(on):
+        is_over = reference.valid_to is not None and on > reference.valid_to
+        when = f"ended on {reference.valid_to}" if is_over else f"begins on {reference.valid_from}"
         raise Conflict(
-            f"Expected {reference.number} to be valid on {on}, but it ended on {reference.valid_to}",
+            f"Expected {reference.number} to be valid on {on}, but it {when}",
             code="REFERENCE_EXPIRED",
         )
     if value is not None and reference.remaining_value is not None:
@@ -134,7 +137,7 @@ def draw(
 def _left(reference: SourcingRef, remaining: Decimal, wanted: Decimal) -> Decimal:
     if wanted > remaining:
         raise Conflict(
-            f"Expected to draw at most {remaining} from {reference.number}, but {wanted} was asked for",
+            f"Expected to draw at most {remaining.normalize():,f} from {reference.number}, but {wanted.normalize():,f} was asked for",
             code="OVERDRAWN",
         )
     return remaining - wanted

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+
+from sqlalchemy.orm import object_session
 
 from engine.errors import Effect, Finding
-from records.purchase_order import PurchaseOrder
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
+from records.requisition import RequisitionLine
+from records.sourcing import rate_on
 from rules.policy import Judgement, table_called
 
 
@@ -16,7 +20,8 @@ def judge_prices(order: PurchaseOrder) -> list[Finding]:
         asked = line.requisition_line
         if asked is None or asked.estimated_price is None:
             continue
-        percent = over_percent(line.unit_price, asked.estimated_price)
+        estimate = _estimate(line, asked)
+        percent = over_percent(line.unit_price, estimate)
         judgement = judge_price("ORDER_OVER_ESTIMATE", percent)
         if judgement.row.outputs["outcome"] == "ACCEPT":
             continue
@@ -24,12 +29,12 @@ def judge_prices(order: PurchaseOrder) -> list[Finding]:
             Finding(
                 str(judgement.row.outputs["rule"]),
                 Effect.HOLD,
-                f"Expected a price near the estimate of {asked.estimated_price:,.4f} on line {line.line_no}, "
+                f"Expected a price near the estimate of {estimate:,.4f} on line {line.line_no}, "
                 f"but {line.unit_price:,.4f} is {percent} % over it.",
                 order.record_type,
                 order.id,
                 field=f"lines.{line.line_no}.unit_price",
-                old=f"{asked.estimated_price:.4f}",
+                old=f"{estimate:.4f}",
                 new=f"{line.unit_price:.4f}",
                 owner="role:BUYER",
                 way_out="The approval plan runs again with the order's value.",
@@ -38,6 +43,17 @@ def judge_prices(order: PurchaseOrder) -> list[Finding]:
             )
         )
     return found
+
+
+def _estimate(line: PurchaseOrderLine, asked: RequisitionLine) -> Decimal:
+    """Return the estimate in the order's currency: a quote may be in another one than the request."""
+    estimate, order = asked.estimated_price or Decimal(0), line.order
+    session = object_session(line)
+    if order.currency == asked.requisition.currency or order.fx_rate is None or session is None:
+        return estimate
+    day = order.order_date or order.created_at.date()
+    rate = rate_on(session, asked.requisition.currency, company_currency=order.site.currency, on=day)
+    return (estimate * rate / order.fx_rate).quantize(Decimal("0.0001"), ROUND_HALF_UP)
 
 
 def judge_price(occasion: str, percent: Decimal) -> Judgement:

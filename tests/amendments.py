@@ -16,6 +16,7 @@ from records.amendment import PurchaseOrderAmendment
 from records.purchase_order import OrderStatus, PurchaseOrder
 from rules.amending import Edits, LineEdit
 from tests.people import bea, lena, rita
+from tests.quotes import chosen
 from tests.story import Story, plant_with
 
 D = Decimal
@@ -26,9 +27,8 @@ def sent(story: Story, quantity: int = 100, price: str = "40.00", **fields: Any)
     story.as_(rita).start("requisition_to_po", lines=[("P-100", quantity, price)], **fields)
     if "decide_slot" in story.steps:
         story.as_(lena).decide("approve_requisition", "approve")
-    if "compare_quotes" in story.steps:
-        supplier = story.requisition.lines[0].supplier_id
-        story.as_(bea).complete("compare_quotes", supplier_id=supplier, quotes=D(3), reference="Q-1", note="cheapest")
+    if "request_quotes" in story.steps:
+        chosen(story, str(story.requisition.lines[0].supplier_id), price=price)
     story.as_(bea).decide("complete_order", "submit")
     story.as_(bea).decide("issue_order", "issue")
     assert story.order.status is OrderStatus.TRANSMITTED, (story.steps, story.incidents)

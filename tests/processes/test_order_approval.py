@@ -18,6 +18,7 @@ from records.purchase_order import OrderStatus, PurchaseOrder
 from records.signature import SignatureStatus
 from records.supplier import ApprovalStatus, Supplier, move
 from tests.people import PASSWORD, bea, lena, quinn, rita
+from tests.quotes import chosen
 from tests.story import Story
 
 D = Decimal
@@ -177,8 +178,7 @@ def test_a_source_that_turns_out_to_be_the_only_one_asks_finance_too(story: Stor
     for signer in (max_, carl):
         story.as_(signer).decide("approve_requisition", "approve")
     supplier = story.read(lambda session: session.query(Supplier).filter_by(name="Midland Machining").one())
-    story.as_(bea).complete("compare_quotes", supplier_id=supplier.id, quotes=D(1), reference="Q-1", note="only source")
-    story.as_(max_).decide("sign_sole_source", "approve")
+    chosen(story, supplier.id, price="50", count=1).as_(max_).decide("sign_sole_source", "approve")
     story.as_(bea).decide("complete_order", "submit")
     assert [task.role for task in story.tasks("approve_order")] == ["FIN_CTRL"]
     story.as_(fred).decide("approve_order", "approve")

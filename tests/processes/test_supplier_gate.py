@@ -15,6 +15,7 @@ from records.purchase_order import OrderStatus
 from records.supplier import ApprovalStatus, ApprovalSubject, Supplier, SupplierApproval, SupplierStatus, move
 from tests.makers import make_approval, make_process, make_service, make_supplier
 from tests.people import bea, ella, max_, quinn, rita
+from tests.quotes import asked, chosen, quote_of, quotes, rivals
 from tests.story import Story
 
 D = Decimal
@@ -204,12 +205,16 @@ def test_fewer_than_three_quotes_need_the_managers_signature(story: Story) -> No
 
     story.as_(rita).start("requisition_to_po", lines=[("P-100", 150, "42.50")])
     story.as_(lena).decide("approve_requisition", "approve")
-    assert story.steps == ["compare_quotes"]
     supplier = story.read(lambda session: session.query(Supplier).filter_by(name="Midland Machining").one())
-    story.as_(bea).complete("compare_quotes", supplier_id=supplier.id, quotes=D(1), reference="Q-1", note="only source")
+    chosen(story, supplier.id, price="42.50", count=1)
     assert story.steps == ["sign_sole_source"]
     story.as_(max_).decide("sign_sole_source", "reject", reason="ask two more")
-    story.as_(bea).complete("compare_quotes", supplier_id=supplier.id, quotes=D(3), reference="Q-3", note="cheapest")
+    assert story.steps == ["compare_quotes"]
+    story.as_(bea).decide("compare_quotes", "ask_again")
+    others = story.given(rivals)
+    asked(story, *others)
+    quotes(story, dict.fromkeys(others, "45"))
+    story.as_(bea).decide("compare_quotes", "award", quotation_id=quote_of(story, supplier.id), note="cheapest")
     assert (story.steps, story.incidents) == (["complete_order"], [])
 
 

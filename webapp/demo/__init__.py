@@ -24,6 +24,7 @@ from webapp.demo.lots import show_genealogy
 from webapp.demo.outside import send_outside
 from webapp.demo.plant import approve_suppliers, build_plant
 from webapp.demo.receipts import receive_goods
+from webapp.demo.sourcing import agree_blanket, ask_for_titanium
 from webapp.demo.supplier_facts import screen_suppliers, show_what_is_known
 from webapp.demo.work import do_work
 from webapp.demo.work_orders import settle_work
@@ -55,8 +56,11 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
         with installation.acting(ACTOR) as act:
             approve_suppliers(act)
             screen_suppliers(act)
+            agree_blanket(act)
     tell("work")
     do_work(installation, today=today, at=lambda moment: _at(installation, moment))
+    tell("quotes")
+    ask_for_titanium(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("work orders")
     settle_work(installation, today=today, at=lambda moment: _at(installation, moment))
     tell("lots")
