@@ -129,7 +129,8 @@ class Role(Record, Base):
 class RoleGrant(Record, Base):
     """A role held by a user for a while.
 
-    scope: what it is limited to (``4711`` in ``CC_OWNER@4711``), empty for everywhere.
+    scope: what it is limited to (``4711`` in ``CC_OWNER@4711``), empty for everywhere. of_group: the company's group that gives
+    it, and takes it again; empty when an administrator granted it.
     """
 
     __tablename__ = "role_grant"
@@ -144,6 +145,7 @@ class RoleGrant(Record, Base):
     scope: Mapped[Code] = mapped_column(default="")
     valid_from: Mapped[Instant]
     valid_to: Mapped[Instant | None]
+    of_group: Mapped[Name] = mapped_column(default="")
 
     user: Mapped[User] = relationship(back_populates="grants")
 
