@@ -144,9 +144,12 @@ class SigningMethod(Protocol):
     def has_all_components(self) -> bool:
         """Whether one proof holds every component, so that the login name need not be typed beside it."""
 
-    def prove(self, act: Act, user_id: str, request: SignatureRequest, *, record: tuple[str, str]) -> None:
-        """Return when the request proves that this person signs. record: what a failed attempt is kept on.
+    def prove(
+        self, act: Act, user_id: str, request: SignatureRequest, *, record: tuple[str, str], content_hash: str
+    ) -> None:
+        """Return when the request proves that this person signs this content.
 
+        record: what a failed attempt is kept on. content_hash: of what was shown, for a proof that is bound to it.
         Raises: Forbidden, kept and counted.
         """
 

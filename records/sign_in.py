@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.errors import Forbidden
 from records.password import alert, check_password
+from records.person import User
 from records.session import SignInSession
 from records.signing_policy import SigningPolicy, policy_in
 
@@ -25,14 +26,45 @@ def sign_in(act: Act, user_id: str, password: str, *, device: str, address: str 
     device: what the browser says about itself; the session works on no other. Raises: Forbidden as ``check_password``.
     """
     user = check_password(act, user_id.strip().lower(), password)
+    return open_session(act, user, device=device, address=address, method="PASSWORD")
+
+
+def open_session(act: Act, user: User, *, device: str, address: str = "", method: str) -> tuple[str, SignInSession]:
+    """Open a session for somebody who has proved who they are. method: how."""
     token = secrets.token_urlsafe(32)
     opened = SignInSession(
-        id=digest(token), user_id=user.id, device=digest(device), address=address[:200], started_at=act.now,
-        last_seen_at=act.now,
+        id=digest(token), user_id=user.id, device=digest(device), address=address[:200], browser=browser_words(device),
+        method=method, started_at=act.now, last_seen_at=act.now,
     )  # fmt: skip
     act.session.add(opened)
     act.note("user_account", user.id, "SIGNED_IN", new=address or None)
     return token, opened
+
+
+BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS", "Mac"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_words(device: str) -> str:
+    """Return a browser as its owner would call it: ``Firefox on Windows``; what is unknown as it names itself."""
+    browser = next((words for mark, words in BROWSERS if mark in device), "")
+    system = next((words for mark, words in SYSTEMS if mark in device), "")
+    return f"{browser} on {system}" if browser and system else device[:60]
+
+
+def open_sessions(session: Session, user_id: str, *, now: dt.datetime) -> list[SignInSession]:
+    """Return where a user is signed in, the latest sign of life first."""
+    wanted = select(SignInSession).where(SignInSession.user_id == user_id, SignInSession.ended_at.is_(None))
+    policy = policy_in(session)
+    found = session.scalars(wanted.order_by(SignInSession.last_seen_at.desc(), SignInSession.id))
+    return [opened for opened in found if is_alive(opened, now, policy)]
 
 
 def session_of(session: Session, token: str, *, device: str, now: dt.datetime) -> SignInSession | None:

@@ -62,7 +62,9 @@ class ByPassword:
     code = "PASSWORD"
     has_all_components = False
 
-    def prove(self, act: Act, user_id: str, request: SignatureRequest, *, record: tuple[str, str]) -> None:
+    def prove(
+        self, act: Act, user_id: str, request: SignatureRequest, *, record: tuple[str, str], content_hash: str
+    ) -> None:
         """Check the password. Raises: Forbidden WRONG_PASSWORD, LOCKED or PASSWORD_DUE."""
         # Another name than the signer's is a failed attempt on the signer's own account, not on the one that was typed.
         typed = request.password if request.user_id in ("", user_id) else ""
@@ -120,7 +122,7 @@ class PasswordSigner:
                 f" {policy.idle_minutes} idle minutes, but found only a password",
                 code="BOTH_COMPONENTS_NEEDED",
             )
-        method.prove(act, act.user_id, request, record=about)
+        method.prove(act, act.user_id, request, record=about, content_hash=subject.content_hash)
         signer = _able(act, about)
         meaning = self._meaning(act, signer, subject, request)
         _certify(act, signer, accepts=request.accepts_responsibility)

@@ -11,6 +11,7 @@ from engine.act import Installation
 from rules.tables_in_force import require_tables
 from rules.triggers import require_guard
 from webapp import assets, delivery, filters, gate, refusals, security, visit
+from webapp import company as identity
 from webapp.api import door
 from webapp.pages import (
     account,
@@ -22,6 +23,7 @@ from webapp.pages import (
     certificates,
     change_requests,
     changes,
+    company,
     data_quality,
     definitions,
     emergencies,
@@ -56,6 +58,7 @@ from webapp.pages import (
     work_order_signing,
     work_orders,
 )
+from webapp.stepping_up import SteppingUp
 
 LARGEST_REQUEST = 8 * 1024 * 1024
 LARGEST_FORM = 500_000
@@ -63,6 +66,7 @@ LARGEST_FORM = 500_000
 
 SCREENS = (
     account,
+    company,
     inbox,
     review,
     requisitions,
@@ -113,7 +117,7 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
 
     secret_key: signs cookies and forms; without one a fresh key is made, and every restart signs everybody out.
     Raises: GuardMissing on a database whose guard was removed or altered, whichever server is about to run it; TablesNotInForce
-    on rule tables that nobody signed, where they are under change control.
+    on rule tables that nobody signed, where they are under change control; ValueError on settings that name half a company.
     """
     with installation.database.connect() as connection:
         require_guard(connection)
@@ -137,6 +141,8 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
     gate.install(app)
     refusals.install(app)
     filters.install(app)
+    identity.install(app, installation.settings)
+    app.register_error_handler(SteppingUp, company.ask_for_proof)
     for screens in SCREENS:
         app.register_blueprint(screens.pages)
     app.register_blueprint(door.blueprint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -13,11 +13,14 @@ from engine.errors import Conflict, Forbidden, Invalid, Refused
 from engine.ports import SignatureRequest
 from engine.stored.task import Task, TaskState
 from engine.task_variables import variables_of
+from records.company_sign_in import METHOD
 from records.signature import Signature
 from records.signing import signature_of
+from records.stepping_up import Subject
 from records.viewing import seen_versions
 from webapp import dossiers, reviews, visit
 from webapp.form_schema import SHOWN
+from webapp.stepping_up import SteppingUp
 
 VERDICTS = ("approve", "reject", "return")
 """What may be said of several at once: a question or a condition is about one thing."""
@@ -106,6 +109,9 @@ def sign_each(
         raise Invalid(
             f"Expected {', '.join(VERDICTS)} for several at once, but found {verdict!r:.20}", {"verdict": "choose one"}
         )
+    subjects = _subjects(versions) if request.method == METHOD and not request.proof else []
+    if subjects:
+        raise SteppingUp(subjects)
     outcomes: list[Outcome] = []
     stopped = ""
     for task_id, version in versions.items():
@@ -122,6 +128,21 @@ def sign_each(
                 stopped = refusal.message
             outcomes.append(Outcome(key, task_id, refusal=refusal.message))
     return outcomes
+
+
+def _subjects(task_ids: Iterable[str]) -> list[Subject]:
+    """Return what the chosen tasks would have signed: one sign-in at the company proves them all."""
+    session, me = visit.reading(), visit.visitor().user_id
+    found = (session.get(Task, task_id) for task_id in task_ids)
+    return [
+        (task.record_type, task.record_id, task.record_hash)
+        for task in found
+        if task is not None
+        and tasks.may_see(session, task, me)
+        and task.record_type
+        and task.record_id
+        and task.record_hash
+    ]
 
 
 def _sign_one(task_id: str, version: int, verdict: str, request: SignatureRequest, reason: str) -> str:

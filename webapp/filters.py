@@ -16,10 +16,11 @@ from engine.database import instant_text
 from processes import mismatches
 from processes.evidence import KINDS
 from records import notice
+from records.company_sign_in import METHOD
 from records.person import Role, User
 from records.signing_policy import policy_in
 from rules import reviewing
-from webapp import change_links, dossiers, formats, refusals, sayings, visit
+from webapp import change_links, company, dossiers, formats, refusals, sayings, signing_form, visit
 from webapp.assets import asset
 from webapp.change_dossier import CLASS_WORDS
 from webapp.security import form_proof
@@ -208,7 +209,8 @@ def install(app: Flask) -> None:
         words=formats.words,
     )
     app.jinja_env.globals.update(
-        asset=asset, form_proof=form_proof, own_id=own_id, idle_minutes=idle_minutes, navigation=navigation,
+        asset=asset, company_name=company_name, form_proof=form_proof, own_id=own_id, idle_minutes=idle_minutes,
+        navigation=navigation, signs_at=signs_at,
         whole_histories={*KINDS, "instance"},
     )  # fmt: skip
     app.context_processor(_page_values)
@@ -219,6 +221,17 @@ def own_id(name: str) -> str:
     seen = g.setdefault("field_ids", Counter())
     seen[name] += 1
     return name if seen[name] == 1 else f"{name}-{seen[name]}"
+
+
+def company_name() -> str:
+    """Return how the plant calls the company where people sign in; empty where there is none."""
+    known = company.company()
+    return known.name if known is not None else ""
+
+
+def signs_at() -> str:
+    """Return where the visitor proves a signature: the company's name, empty for a password here."""
+    return company_name() if signing_form.method() == METHOD else ""
 
 
 def idle_minutes() -> int:

@@ -12,9 +12,10 @@ from typing import TypeVar
 from flask import Flask, Response, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
-from engine.errors import Refused
-from records import sign_in
-from webapp import people, visit
+from engine.errors import Forbidden, Refused
+from records import company_sign_in, sign_in
+from records.company_sign_in import CompanyPerson
+from webapp import company, people, visit
 from webapp.refusals import status_of
 from webapp.security import SAFE_METHODS
 from webapp.visit import Visitor
@@ -22,7 +23,7 @@ from webapp.visit import Visitor
 COOKIE = "lockstep_session"
 ASKED_BY_ITSELF = frozenset({"inbox.news", "boards.tally"})
 """What an open page asks for by a timer: it is no sign that anybody sits there, and keeps no session alive."""
-NEVER_CARRIED = frozenset({"form_proof", "password", "sign_in_name", "sign_in_password"})
+NEVER_CARRIED = frozenset({"form_proof", "password", "sign_in_name", "sign_in_password", "proof", "carried"})
 LONGEST_CARRIED = 200_000
 
 View = TypeVar("View", bound=Callable[..., object])
@@ -50,12 +51,23 @@ def enter(name: str, password: str) -> str:
 
     Raises: Forbidden WRONG_PASSWORD or LOCKED, counted and kept.
     """
-    house = visit.installation()
-    with house.acting("system:sign_in", now=visit.now()) as act:
+    known = company.company()
+    with visit.installation().acting("system:sign_in", now=visit.now()) as act:
         token, opened = sign_in.sign_in(act, name, password, device=device(), address=request.remote_addr or "")
         user_id = opened.user_id
+        if known is not None and known.only and company_sign_in.identity_of(act, known.issuer, user_id) is not None:
+            raise Forbidden(
+                f"Expected {user_id} to sign in at {known.name}, as everybody does who has an account there, but found a password"
+            )
     g.token, g.session_id = token, sign_in.digest(token)
     return user_id
+
+
+def enter_from_company(person: CompanyPerson) -> None:
+    """Open a session for somebody who has signed in at the company. Raises: as ``company_sign_in.enter``."""
+    with visit.installation().acting("system:sign_in", now=visit.now()) as act:
+        token, _ = company_sign_in.enter(act, person, device=device(), address=request.remote_addr or "")
+    g.token, g.session_id = token, sign_in.digest(token)
 
 
 def leave() -> None:
@@ -73,10 +85,14 @@ def visitor_or_none() -> Visitor | None:
 
 def _check() -> Answer | tuple[str, int] | None:
     g.visitor = g.token = g.session_id = None
+    g.session_method = ""
     view = current_app.view_functions.get(request.endpoint or "")
     if request.endpoint == "static" or request.path.startswith("/api/"):
         return None
     recognise()
+    if g.visitor is not None and "carried" in request.form:
+        # Signed in again in another tab: what was carried is shown once more before it is sent.
+        g.is_resumed = True
     if g.visitor is not None or view is None or getattr(view, "is_public", False):
         return None
     if request.method in SAFE_METHODS:
@@ -98,7 +114,7 @@ def recognise() -> None:
             sign_in.refuse_other_device(act, token, device=device())
         return
     g.visitor = people.visitor(visit.reading(), opened.user)
-    g.token, g.session_id = token, opened.id
+    g.token, g.session_id, g.session_method = token, opened.id, opened.method
     if request.endpoint not in ASKED_BY_ITSELF and sign_in.is_due_to_touch(opened, now):
         with house.acting(f"user:{opened.user_id}", now=now) as act:
             sign_in.touch(act, opened.id)

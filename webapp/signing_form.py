@@ -28,7 +28,18 @@ def read_signature(meaning: Meaning | None = None) -> SignatureRequest:
         meaning=chosen, password=request.form.get("password", ""),
         user_id=request.form.get("user_id", "").strip().lower(), session_id=g.session_id,
         accepts_responsibility=request.form.get("accepts_responsibility") == "true",
+        method=method(), proof=request.form.get("proof", ""),
     )  # fmt: skip
+
+
+def method() -> str:
+    """Return how the visitor proves who signs: as they signed in."""
+    return str(g.get("session_method") or "PASSWORD")
+
+
+def is_asked() -> bool:
+    """Whether the form that was sent asked for a signature."""
+    return "password" in request.form or "signs_by" in request.form
 
 
 def read_reason() -> str:

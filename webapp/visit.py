@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act, Installation
 from engine.database import new_id
+from records.stepping_up import ProofNeeded
 from webapp import formats
 from webapp.refusals import Resumed
+from webapp.stepping_up import SteppingUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +78,19 @@ def read_anew() -> Session:
 def acting(*, reason: str | None = None, on_behalf_of: str | None = None) -> Iterator[Act]:
     """Open the visitor's act. A form that was carried over a sign-in is shown again instead of being sent.
 
-    Raises: Resumed for a carried form; Invalid for one with a character that cannot be stored.
+    Raises: Resumed for a carried form; Invalid for one with a character that cannot be stored; SteppingUp, past whoever shows
+    refusals, when its signature needs a sign-in at the company first.
     """
     if g.get("unreadable") is not None:
         raise g.unreadable
     if g.get("is_resumed"):
         raise Resumed("Expected you to look once more: the session had ended while you typed.")
-    with installation().acting(visitor().principal, now=now(), reason=reason, on_behalf_of=on_behalf_of) as act:
-        g.act_id = act.id
-        yield act
+    try:
+        with installation().acting(visitor().principal, now=now(), reason=reason, on_behalf_of=on_behalf_of) as act:
+            g.act_id = act.id
+            yield act
+    except ProofNeeded as needed:
+        raise SteppingUp(needed.subjects) from needed
 
 
 def install(app: Flask) -> None:

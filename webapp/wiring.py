@@ -17,8 +17,9 @@ from engine.ports import JobCarrier
 from engine.registry import Registry
 from records.calendar import MAIN, BusinessCalendar
 from records.directory import StaffDirectory
-from records.signing import PasswordSigner
+from records.signing import ByPassword, PasswordSigner
 from records.signing_policy import WIRED_AS
+from records.stepping_up import ByCompany
 from rules.guard import LockstepGuard
 from rules.signing_policy import signing_policy_of
 
@@ -37,7 +38,7 @@ def wire(database_url: str, *, settings: Mapping[str, Any] | None = None, clock:
         guard=LockstepGuard(),
         directory=StaffDirectory(),
         calendar=BusinessCalendar(site),
-        signer=PasswordSigner(site),
+        signer=PasswordSigner(site, methods=(ByPassword(), ByCompany())),
         carrier=_carrier(database),
         clock=clock,
         settings=given,

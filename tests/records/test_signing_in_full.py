@@ -32,7 +32,9 @@ class FromTheCompany:
     code = "COMPANY"
     has_all_components = True
 
-    def prove(self, act: Act, user_id: str, request: SignatureRequest, *, record: tuple[str, str]) -> None:
+    def prove(
+        self, act: Act, user_id: str, request: SignatureRequest, *, record: tuple[str, str], content_hash: str
+    ) -> None:
         if request.proof != f"token of {user_id}":
             raise Forbidden("Expected a fresh sign-in at the company, but there is none", code="NOT_PROVED", record=record)  # fmt: skip
 

@@ -17,7 +17,7 @@ from records import sign_in as sign_in_sessions
 from records.person import Absence, Certification, Credential, MailWish, User, UserStatus, wish_mail
 from records.roles import user_called
 from records.signing_policy import policy_in
-from webapp import formats, gate, typed
+from webapp import company, formats, gate, typed
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, installation, now, reading, visitor
@@ -49,8 +49,10 @@ def sign_in() -> Response | tuple[str, int] | str:
 @pages.post("/sign-out")
 def sign_out() -> Response:
     """End the session of this browser."""
+    session_id = g.session_id
     gate.leave()
-    return redirect(url_for("account.sign_in"), 303)
+    company.end_there(session_id)
+    return redirect(url_for("company.signed_out"), 303)
 
 
 @pages.route("/profile/password", methods=["GET", "POST"])

@@ -22,7 +22,7 @@ from webapp import dossiers, formats, reviews, signed, typed
 from webapp.form_schema import PREFIX, row_count
 from webapp.pages.account import own_path
 from webapp.refusals import status_of
-from webapp.signing_form import errors_of, read_signature
+from webapp.signing_form import errors_of, is_asked, read_signature
 from webapp.typed import Unreadable
 from webapp.visit import acting, is_partial, now, read_anew, reading, visitor
 
@@ -336,7 +336,7 @@ def _reason() -> str:
 
 def _signature() -> SignatureRequest | None:
     """Return what was typed to sign, or None when the dialog did not ask. Raises: Invalid without a meaning."""
-    if "password" not in request.form:
+    if not is_asked():
         return None
     return read_signature()
 

@@ -1,0 +1,1 @@
+"""A real OpenID provider, and somebody who signs in there."""
