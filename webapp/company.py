@@ -237,7 +237,10 @@ def _more(token: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]
     """Ask for what the identity token leaves out; what it says itself counts more."""
     known = company()
     assert known is not None
-    if all(name in claims for name in (known.login_claim, known.groups_claim)) or "userinfo_endpoint" not in _metadata():
+    if (
+        all(name in claims for name in (known.login_claim, known.groups_claim))
+        or "userinfo_endpoint" not in _metadata()
+    ):
         return dict(claims)
     more = dict(_client().userinfo(token=token))
     # OpenID Connect Core 1.0, 5.3.2: an answer about somebody else must not be used.

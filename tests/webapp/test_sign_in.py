@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
@@ -195,3 +197,20 @@ def test_everybody_says_of_themselves_whether_they_are_mailed(browse: People, st
     assert browser.post("/profile/mail", {"mail_wish": "NEVER"}).status_code == 303
     assert story.read(lambda session: session.get_one(User, "lena").mail_wish) == "NEVER"
     assert browser.post("/profile/mail", {"mail_wish": "HOURLY"}).status_code == 422
+
+
+def test_the_profile_lists_where_one_is_signed_in_and_signs_out_there(browse: People):
+    here, there = (
+        browse(rita, agent="Mozilla/5.0 (Windows NT 10.0) Firefox/140.0"),
+        browse(rita, agent="Safari/605 iPhone"),
+    )
+    here.get("/profile")
+    assert "Firefox on Windows" in here.text
+    assert "Safari on iPhone" in here.text
+    assert here.page is not None
+    ending = re.search(r'action="(/profile/sessions/[0-9a-f]{64}/end)"', here.page.text)
+    assert ending is not None
+    assert browse(max_).post(ending[1]).status_code == 404
+    assert here.post(ending[1]).status_code == 303
+    assert path_of(there.get("/inbox")) == "/sign-in"
+    assert here.get("/inbox").status_code == 200

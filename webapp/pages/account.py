@@ -16,6 +16,7 @@ from records import directory, notice, password
 from records import sign_in as sign_in_sessions
 from records.person import Absence, Certification, Credential, MailWish, User, UserStatus, wish_mail
 from records.roles import user_called
+from records.session import SignInSession
 from records.signing_policy import policy_in
 from webapp import company, formats, gate, typed
 from webapp.refusals import status_of
@@ -95,6 +96,23 @@ def end_absence(absence_id: str) -> Response:
             raise NotFound("Expected an absence of yours, but there is none with this id.")
         directory.end_absence(act, absence)
     flash("The absence has ended.", "good")
+    return redirect(url_for("account.profile"), 303)
+
+
+@pages.post("/profile/sessions/<session_id>/end")
+def end_session(session_id: str) -> Response:
+    """Sign oneself out on another device, or on all but this one."""
+    with acting() as act:
+        me = visitor().user_id
+        if session_id == "others":
+            ended = sign_in_sessions.end_all(act, me, why="signed out from another device", but=g.session_id)
+        else:
+            opened = act.session.get(SignInSession, session_id)
+            if opened is None or opened.user_id != me:
+                raise NotFound("Expected a session of yours, but there is none with this id.")
+            sign_in_sessions.end(act, opened, why="signed out from another device")
+            ended = 1
+    flash(f"Signed out: {formats.plural(ended, 'session')}.", "good")
     return redirect(url_for("account.profile"), 303)
 
 
@@ -214,6 +232,8 @@ def _show_profile(refusal: Refused | None = None) -> str:
         customs=[(tag, tag) for tag in formats.CUSTOMS],
         certified=session.scalar(select(Certification).where(Certification.user_id == me)),
         password_set_at=user.credential.set_at if user.credential else None,
+        sessions=sign_in_sessions.open_sessions(session, me, now=now()),
+        this_session=g.session_id,
         mail_wish=user.mail_wish,
         mail_wishes=[(MailWish.AT_ONCE.value, "At once"), (MailWish.NEVER.value, "Never, notices here are enough")],
     )
