@@ -19,7 +19,8 @@ from engine.errors import Forbidden, NotFound
 from engine.ports import SignatureRequest
 from records.company import CompanyIdentity, StepUp
 from records.company_sign_in import METHOD
-from records.sign_in import SKEW, digest
+from records.sign_in import digest
+from records.signing_policy import policy_in
 
 LASTS = dt.timedelta(minutes=10)
 """How long a proof waits for its signature, and a signature for its proof."""
@@ -110,7 +111,7 @@ def prove(act: Act, asked: StepUp, *, issuer: str, subject: str, authenticated_a
     why = ""
     if identity is None or identity.user_id != asked.user_id:
         why = f"it was {identity.user_id if identity is not None else 'somebody unknown here'}"
-    elif authenticated_at is None or authenticated_at < asked.created_at - SKEW:
+    elif authenticated_at is None or authenticated_at < asked.created_at - policy_in(act.session).clock_skew:
         why = "the company did not ask anew"
     elif asked.proven_at is not None:
         why = "it was answered before"
