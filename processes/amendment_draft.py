@@ -13,7 +13,7 @@ from engine.canonical import canonical, content_hash
 from engine.errors import Conflict
 from engine.record import Operation
 from processes.amendment_examination import Examination, impact_of
-from processes.amendment_standing import is_wording_alone, still_needed
+from processes.amendment_standing import still_needed, what_changed
 from processes.approval_plan import Seat, write_down
 from records.amendment import (
     AmendmentChange,
@@ -69,13 +69,12 @@ def store_again(
 ) -> PurchaseOrderAmendment:
     """Write the corrected content of an amendment that was sent back, in place of what it was; the chain keeps that.
 
-    What was signed before was signed on another hash, so that nothing of it counts, unless only the wording of the reason was
-    mended: then those approvals stand, and who sent it back is asked alone. The same content again is left as it is.
+    What was signed before was signed on another hash. Of the seats for which nothing material changed the approvals stand all the
+    same; the others are asked again, and who sent it back always. The same content again is left as it is.
     """
     redline, order = redline_of(found), amendment.order
-    is_mended = is_wording_alone(amendment.changes, redline, (amendment.reason, reason)) and (
-        amendment.reason_code is reason_code and amendment.change_order_id == _id(found.change_order)
-    )
+    changed = what_changed(amendment.changes, redline, (amendment.reason, reason))
+    is_same_cause = amendment.reason_code is reason_code and amendment.change_order_id == _id(found.change_order)
     signed_before = amendment.content_hash
     with act.session.no_autoflush:
         for name, value in _content(act, order, found, reason=reason, reason_code=reason_code).items():
@@ -90,8 +89,8 @@ def store_again(
     act.session.flush()
     act.session.expire(amendment, ["changes"])
     seats = found.seats
-    if is_mended:
-        seats = still_needed(act, amendment, seats, signed_before=signed_before)
+    if is_same_cause:
+        seats = still_needed(act, amendment, seats, signed_before=signed_before, changed=changed)
     return _store_rows(act, amendment, redline, found, seats=seats)
 
 

@@ -1,4 +1,4 @@
-"""Which approvals stand when a document that was sent back comes again: all, when nothing but its wording was mended (W21)."""
+"""Which approvals stand when a document that was sent back comes again: of the seats for which nothing material changed (W21)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from rules.policy import table_called
 
 ANY, SLIP = "any", "slip"
 """How much of a field is clerical: every change of it, or a slip of the pen alone."""
+
+Change = tuple[str, Any, Any]
+"""A field of the signed content with what it said before and says now; of a line it is ``lines.quantity``, whichever line it is."""
 
 
 def sent_back(content: Mapping[str, Any], *, since: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -43,42 +46,59 @@ def still_asked(
     if before is None or before["hash"] == record[2]:
         return list(seats), []
     told = json.loads(before["content"])
-    if content_hash(told) != before["hash"] or not is_clerical(record[0], told, content):
+    if content_hash(told) != before["hash"]:
         return list(seats), []
-    return let_seats_stand(act, record, seats, signed_before=before["hash"])
+    return let_seats_stand(act, record, seats, signed_before=before["hash"], changed=list(_differences(told, content)))
 
 
 def let_seats_stand(
-    act: Act, record: tuple[str, str, str], seats: Sequence[Seat], *, signed_before: str
+    act: Act, record: tuple[str, str, str], seats: Sequence[Seat], *, signed_before: str, changed: Sequence[Change]
 ) -> tuple[list[Seat], list[str]]:
-    """Return the seats that nobody filled before, and note on the document which approvals stand.
+    """Return the seats that are asked again, each with why, and note on the document which approvals stand, each with why.
 
-    signed_before: the hash of the content that was sent back. Where nobody is left to ask, everybody is.
+    A seat stands when it was filled and everything that changed is clerical for it, as the table ``clerical_fields`` says.
+    signed_before: the hash of the content that was sent back. changed: field, old and new. Where nobody is left to ask, everybody is.
     """
     record_type, record_id, record_hash = record
     given = {(slot.stage, slot.role): slot for slot in _given(act, record_type, record_id, signed_before)}
-    standing = [given[seat.stage, seat.role] for seat in seats if (seat.stage, seat.role) in given]
-    left = [seat for seat in seats if (seat.stage, seat.role) not in given]
+    touched = {
+        (seat.stage, seat.role): [one for one in changed if not _is_clerical(record_type, seat, *one)] for seat in seats
+    }
+    standing = [seat for seat in seats if (seat.stage, seat.role) in given and not touched[seat.stage, seat.role]]
+    left = [seat for seat in seats if seat not in standing]
     if not left or not standing:
         return list(seats), []
-    return left, [
-        f"Stands as signed before the return: {let_stand(act, slot, record_hash=record_hash)}." for slot in standing
-    ]
+    why = f"only {_fields(changed)} changed"
+    told = [let_stand(act, given[seat.stage, seat.role], record_hash=record_hash, why=why) for seat in standing]
+    for seat in left:
+        if (seat.stage, seat.role) in given:
+            seat.why.append(f"asked again: {_fields(touched[seat.stage, seat.role])} changed since it was signed")
+    return left, [f"Kept: {one}, because {why}." for one in told]
 
 
-def is_clerical(record_type: str, before: Any, after: Any) -> bool:
-    """Whether two contents differ in nothing but what the table ``clerical_fields`` calls clerical."""
-    return all(_is_clerical(record_type, *difference) for difference in _differences(before, after))
-
-
-def _is_clerical(record_type: str, field: str, old: Any, new: Any) -> bool:
-    said = table_called("clerical_fields").judge(record_type=record_type, field=field).row.outputs["clerical"]
+def _is_clerical(record_type: str, seat: Seat, field: str, old: Any, new: Any) -> bool:
+    facts = {"record_type": record_type, "field": field, "stage": seat.stage, "role": seat.role}
+    said = table_called("clerical_fields").judge(**facts).row.outputs["clerical"]
     if said == SLIP:
         return isinstance(old, str) and isinstance(new, str) and reads_the_same(old, new)
     return bool(said == ANY)
 
 
-def _differences(before: Any, after: Any, field: str = "") -> Iterator[tuple[str, Any, Any]]:
+def _fields(changed: Sequence[Change]) -> str:
+    """Return the fields that changed as a sentence names them: ``the quantity of a line and the justification``."""
+    names = dict.fromkeys(_field(field) for field, _, _ in changed)
+    *most, last = names or {"nothing": None}
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _field(field: str) -> str:
+    name = field.removeprefix("lines.").replace("_", " ")
+    if field == "lines":
+        return "the lines"
+    return f"the {name} of a line" if field.startswith("lines.") else f"the {name}"
+
+
+def _differences(before: Any, after: Any, field: str = "") -> Iterator[Change]:
     """Yield (field, old, new) of what differs; a field of a line is ``lines.description`` whichever line it is."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in sorted(before.keys() | after.keys()):

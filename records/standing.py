@@ -6,6 +6,8 @@ document's chain, which names the signature, the seat and the new content, and c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import ColumnElement, String, and_, cast, select
 from sqlalchemy.orm import Session
 
@@ -17,14 +19,30 @@ from records.signing import printed
 
 NOTE = "APPROVAL_STANDS"
 
+BECAUSE = "; kept because "
+"""Between the signature as printed and why it stands, in the reason of the note."""
 
-def let_stand(act: Act, slot: ApprovalSlot, *, record_hash: str) -> str:
-    """Note that the signature in an earlier seat answers for the same seat of a corrected content, and return it as printed."""
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An approval of an earlier content that stands. why: as it follows "because"; empty of one that was kept before that was said."""
+
+    stage: int
+    role: str
+    signature: Signature
+    why: str
+
+
+def let_stand(act: Act, slot: ApprovalSlot, *, record_hash: str, why: str) -> str:
+    """Note that the signature in an earlier seat answers for the same seat of a corrected content, and return it as printed.
+
+    why: as it follows "because".
+    """
     assert slot.signature is not None
     said = printed(slot.signature)
     act.note(
         slot.record_type, slot.record_id, NOTE, field=f"{slot.stage} {slot.role}", old=slot.signature.id, new=record_hash,
-        reason=said,
+        reason=f"{said}{BECAUSE}{why}",
     )  # fmt: skip
     return said
 
@@ -45,3 +63,18 @@ def signatures_standing(session: Session, record_type: str, record_id: str, reco
     """Return the signatures on earlier contents that stand for this one, oldest first."""
     wanted = select(Signature).where(standing_for(record_type, record_id, record_hash))
     return list(session.scalars(wanted.order_by(Signature.signed_at, Signature.id)))
+
+
+def kept_for(session: Session, record_type: str, record_id: str, record_hash: str) -> list[Kept]:
+    """Return the approvals that stand for a content with their seats and why, by stage and role."""
+    wanted = select(AuditEvent).where(
+        AuditEvent.record_type == record_type, AuditEvent.record_id == record_id, AuditEvent.action == NOTE,
+        AuditEvent.new == record_hash,
+    )  # fmt: skip
+    found: dict[str, Kept] = {}
+    for event in session.scalars(wanted.order_by(AuditEvent.seq)):
+        signature = session.get(Signature, event.old or "")
+        stage, _, role = (event.field or "").partition(" ")
+        if signature is not None and stage.isdigit():
+            found[event.field or ""] = Kept(int(stage), role, signature, (event.reason or "").partition(BECAUSE)[2])
+    return sorted(found.values(), key=lambda one: (one.stage, one.role))

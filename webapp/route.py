@@ -14,6 +14,7 @@ from engine.decisions import of_record as decisions_on
 from engine.stored.task import Task, TaskState
 from processes.approval_plan import STAGE_NAMES
 from records.approval import ApprovalSlot, slots_of
+from records.standing import Kept, kept_for
 from records.vote import requirements_of
 from webapp import filters, visit
 from webapp.formats import plural, words
@@ -55,6 +56,8 @@ def stages_of(session: Session, record_type: str, record_id: str, content_hash: 
     decisions = _standing(session, record_type, record_id, content_hash)
     for slot in slots_of(session, record_type, record_id, content_hash):
         seats.setdefault(slot.stage, []).append(_seat(session, slot, open_tasks, decisions))
+    for one in kept_for(session, record_type, record_id, content_hash):
+        seats.setdefault(one.stage, []).insert(0, _kept(one))
     names = {one.position: words(one.function) for one in requirements_of(session, record_id, content_hash)}
     return [_stage(number, found, names.get(number)) for number, found in sorted(seats.items())]
 
@@ -73,6 +76,15 @@ def _seat(
     if task is not None:
         return Seat(waits_for(session, task), role, "Waiting", "accent", slot.why, due_at=task.due_at)
     return Seat(_names(session, [f"role:{slot.role}"], ()) or role, role, "Later", "", slot.why)
+
+
+def _kept(one: Kept) -> Seat:
+    """Return the seat of an approval that was given before a return and stands, and why nobody asks for it again."""
+    why = f"Kept: {one.signature.printed_name} signed before the return, because {one.why or 'its wording alone was mended'}"
+    role = filters.principal_words(f"role:{one.role}")
+    return Seat(
+        one.signature.printed_name, role, "Kept", "good", why, one.signature.reason, one.signature.signed_at
+    )  # fmt: skip
 
 
 def _stage(number: int, seats: Sequence[Seat], name: str | None = None) -> Stage:

@@ -218,7 +218,7 @@ def test_an_approval_stands_when_only_the_wording_was_mended_and_who_sent_it_bac
     after = newest(story)
     assert after.content_hash != before.content_hash
     assert (roles(story), story.steps, story.incidents) == (["PUR_MGR"], ["decide_slot"], [])
-    assert f"Stands as signed before the return: {carl.name}" in after.impact
+    assert f"Kept: {carl.name}" in after.impact
     story.as_(max_).decide("decide_slot", "approve")
     assert (newest(story).status, story.order.lines[0].quantity) == (AmendmentStatus.SENT, D(1000))
     assert story.incidents == []

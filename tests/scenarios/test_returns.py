@@ -1,4 +1,4 @@
-"""What a return costs: a typo leaves the approvals given before, anything else asks everybody again (W21)."""
+"""What a return costs: an approval stands where nothing changed that it was about, and who sent it back is asked (W21)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from records.purchase_order import OrderStatus, PurchaseOrder
 from records.purchase_order import approved_hash as order_hash
 from records.requisition import Requisition, RequisitionStatus, move
 from records.signature import SignatureStatus
-from records.standing import NOTE, signatures_standing
+from records.standing import NOTE, kept_for, signatures_standing
 from tests.makers import make_clause, make_grant, make_part, make_revision
 from tests.people import bea, carl, lena, max_, quinn, rita
 from tests.story import Story
+from tests.webapp.conftest import People
 
 D = Decimal
 
@@ -65,12 +66,16 @@ def other_words(requisition: Requisition) -> None:
     requisition.justification = "The plant needs fewer brackets"
 
 
-def test_a_requisition_of_which_a_typo_was_mended_asks_only_who_sent_it_back(story: Story) -> None:
+def test_a_requisition_of_which_a_typo_was_mended_asks_only_who_sent_it_back(story: Story, browse: People) -> None:
     sent_back(story)
     correct(story, typo)
+    shown = browse(max_).get(f"/requisitions/{story.requisition_id}?tab=route").text
+    assert f"Kept: {carl.name} signed before the return, because only the justification changed" in shown
     assert asked(story) == ["PUR_MGR"]
     [task] = story.tasks("decide_slot")
-    assert f"Stands as signed before the return: {carl.name}" in str(story.variables_of_task("decide_slot"))
+    shown = str(story.variables_of_task("decide_slot"))
+    assert f"Kept: {carl.name}" in shown
+    assert "because only the justification changed." in shown
     story.given(lambda act: make_grant(act, "carl", "PUR_MGR"))
     with pytest.raises(RuleViolation) as barred:
         story.as_(carl).decide("decide_slot", "approve")
@@ -117,7 +122,11 @@ def key_part(story: Story) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value", "roles"),
-    [("description", "Bracket for the housing", ["PUR_LEAD"]), ("unit_price", D("44"), ["PUR_LEAD", "QA_ENG"])],
+    [
+        ("description", "Bracket for the housing", ["PUR_LEAD"]),
+        ("unit_price", D("44"), ["PUR_LEAD"]),
+        ("spec", "AMS 2404", ["PUR_LEAD", "QA_ENG"]),
+    ],
 )
 def test_an_order_that_was_sent_back_is_asked_for_as_deeply_as_it_was_changed(
     story: Story, column: str, value: object, roles: list[str]
@@ -144,6 +153,11 @@ def test_an_order_that_was_sent_back_is_asked_for_as_deeply_as_it_was_changed(
     story.given(lambda act: edit(act, **{column: value}))
     story.as_(bea).decide("complete_order", "submit")
     assert (story.given(seats), story.incidents) == (roles, [])
+    digest = story.given(lambda act: order_hash(act.session.get_one(PurchaseOrder, order_id)))
+    kept = story.read(lambda session: kept_for(session, "purchase_order", order_id, digest))
+    field = {"unit_price": "unit price"}.get(column, column)
+    wanted = [("QA_ENG", "quinn", f"only the {field} of a line changed")] if roles == ["PUR_LEAD"] else []
+    assert [(one.role, one.signature.signer_id, one.why) for one in kept] == wanted
     for member in (quinn, lena) if "QA_ENG" in roles else (lena,):
         story.as_(member).decide("approve_order", "approve")
     assert (story.order.status, story.incidents) == (OrderStatus.APPROVED, [])
