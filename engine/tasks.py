@@ -53,6 +53,7 @@ __all__ = [
     "escalate",
     "find",
     "form_of",
+    "hand_to",
     "held",
     "may_end",
     "may_see",
@@ -187,6 +188,37 @@ def release(act: Act, task_id: str) -> Task:
     task.assignee = None
     opening.hand_over(act, task)
     act.note("instance", task.instance_id, "TASK_RELEASED", field=task.element_id, old=user_id)
+    act.session.flush()
+    return task
+
+
+def hand_to(act: Act, task_id: str, user_id: str, *, seen_version: int, reason: str) -> Task:
+    """Give an open task of the caller's to another person who may take it anyway, as if that person had claimed it.
+
+    Nobody gets a right by it: whom the candidates do not name, or a duty bars, is refused. Raises: NotFound when it is not the
+    caller's; Conflict; Invalid without a reason; Forbidden NOT_A_CANDIDATE; RuleViolation when a duty bars the other person.
+    """
+    task, instance = _held(act, task_id, None)
+    _refuse_closed(act, task, None)
+    mandate = _mandate(act, task, _person(act), on_behalf_of=None)
+    if task.version != seen_version:
+        raise Conflict("Expected the task as you saw it, but it changed since; reload it")
+    if task.assignee not in (None, _person(act)) and mandate.on_behalf_of != task.assignee:
+        raise Conflict(f"Expected a free task, but {_name(act, task.assignee)} claimed it", code="CLAIMED")
+    if not reason.strip():
+        raise Invalid("Expected a reason for giving a task to somebody else, but there is none", {"reason": "is missing"})
+    _refuse_size(reason)
+    theirs = [one for one in eligibility.mandates_for(act.session, task, user_id, now=act.now) if not one.on_behalf_of]
+    person = eligibility.directory_of(act.session).person(act.session, user_id)
+    if person is None or not person.is_active or not theirs:
+        raise Forbidden(
+            f"Expected somebody who may take {task.name}, but {_name(act, user_id)} may not", code="NOT_A_CANDIDATE"
+        )
+    _refuse_barred(act, task, user_id, theirs[0])
+    task.assignee = user_id
+    task.notes = [*task.notes, f"{_name(act, act.user_id)} gave it to {person.name}: {reason.strip()}"]
+    opening.hand_over(act, task)
+    act.note("instance", instance.id, "TASK_ASSIGNED", field=task.element_id, new=user_id, reason=reason.strip())
     act.session.flush()
     return task
 

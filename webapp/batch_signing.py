@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine import eligibility, inbox, tasks
 from engine.database import is_id
 from engine.errors import Conflict, Forbidden, Invalid, Refused
+from engine.inbox import Narrowing
 from engine.ports import SignatureRequest
 from engine.stored.task import Task, TaskState
 from engine.task_variables import variables_of
@@ -18,7 +20,7 @@ from records.signature import Signature
 from records.signing import signature_of
 from records.stepping_up import Subject
 from records.viewing import seen_versions
-from webapp import dossiers, reviews, visit
+from webapp import dossiers, inbox_asked, reviews, visit
 from webapp.form_schema import SHOWN
 from webapp.stepping_up import SteppingUp
 
@@ -69,23 +71,44 @@ class Outcome:
     refusal: str = ""
 
 
-def steps(session: Session) -> list[Step]:
-    """Return the steps of which tasks wait for the visitor's signature, with those tasks, in the order of the inbox."""
+def steps(session: Session, only: Sequence[str] = ()) -> list[Step]:
+    """Return the steps of which tasks wait for the visitor's signature, with those tasks, in the order of the inbox.
+
+    only: ids of the tasks to choose among; without any, what the first page of each box shows.
+    """
     found: dict[str, list[Choice]] = {}
     words: dict[str, Task] = {}
-    for box in ("mine", "groups"):
-        for item in inbox.page(session, visit.visitor().user_id, box=box).items:
-            task = item.task
-            if task is None or not task.signature or not set(task.outcomes) & set(VERDICTS):
-                continue
-            key = f"{task.process_id}.{task.element_id}"
-            words.setdefault(key, task)
-            if task.id not in {one.task.id for one in found.get(key, ())}:
-                found.setdefault(key, []).append(_choice(session, task))
+    for task in _chosen(session, only) if only else _waiting(session):
+        if not task.signature or not set(task.outcomes) & set(VERDICTS):
+            continue
+        key = step_key(task)
+        words.setdefault(key, task)
+        if task.id not in {one.task.id for one in found.get(key, ())}:
+            found.setdefault(key, []).append(_choice(session, task))
     return [
         Step(key, words[key].name, chosen, [(one, reviews.verdict_words(one)) for one in VERDICTS if one in words[key].outcomes])
         for key, chosen in found.items()
     ]  # fmt: skip
+
+
+def step_key(task: Task) -> str:
+    """Return the key of the step that a task is one of."""
+    return f"{task.process_id}.{task.element_id}"
+
+
+def _waiting(session: Session) -> Iterator[Task]:
+    narrowed = Narrowing(hidden=list(inbox_asked.asleep(session)))
+    for box in ("mine", "groups"):
+        found = inbox.page(session, visit.visitor().user_id, box=box, narrowed=narrowed)
+        yield from (item.task for item in found.items if item.task is not None)
+
+
+def _chosen(session: Session, ids: Sequence[str]) -> list[Task]:
+    """Return the open tasks of these that the visitor may take, in the order in which they were chosen."""
+    known = {task.id: task for task in session.scalars(select(Task).where(Task.id.in_(ids)))}
+    me, now = visit.visitor().user_id, visit.now()
+    mine = (known[one] for one in ids if one in known and known[one].state == TaskState.OPEN)
+    return [task for task in mine if eligibility.mandates_for(session, task, me, now=now)]
 
 
 def meanings_of(session: Session, step: Step) -> list[tuple[str, str]]:
@@ -182,7 +205,7 @@ def _choice(session: Session, task: Task) -> Choice:
     if record is None:
         return Choice(task, key, title, None, None, f"Expected {key} to be about a document, but it is about none")
     seen = seen_versions(session, me, record.record_type, [record.id]).get(record.id)
-    return Choice(task, key, title, record.version, seen, _why_not(session, task, key), getattr(record, "currency", ""))
+    return Choice(task, key, title, record.version, seen, why_not(session, task, key), getattr(record, "currency", ""))
 
 
 def signatures_of(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Signature]:
@@ -190,7 +213,8 @@ def signatures_of(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Si
     return {one.signature_id: session.get_one(Signature, one.signature_id) for one in outcomes if one.signature_id}
 
 
-def _why_not(session: Session, task: Task, key: str) -> str:
+def why_not(session: Session, task: Task, key: str) -> str:
+    """Return what stands in the way of deciding a task together with others, empty when nothing does."""
     me, now = visit.visitor().user_id, visit.now()
     mandates = eligibility.mandates_for(session, task, me, now=now)
     if len({one.on_behalf_of for one in mandates if one.on_behalf_of}) > 1:

@@ -9,49 +9,32 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
-from urllib.parse import urlencode
 
-from flask import g, url_for
+from flask import url_for
 from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from engine import inbox, instances
 from engine.inbox import Item
+from engine.inbox_query import EXAMPLES
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.task import Task, TaskDraft, TaskState
+from records import watch
 from records.attachment import Attachment
 from records.comment import Comment
-from webapp import dossiers, filters, formats, visit
+from records.snooze import TaskSnooze
+from records.viewing import seen_versions
+from webapp import dossiers, filters, formats, inbox_asked, visit
+from webapp.inbox_asked import Asked
 
 LIMIT = 50
-LIMITS = {"requests": 20}
+LIMITS = {"requests": 20, "watching": 20}
 """Rows of a page where it is not ``LIMIT``: a request says in a sentence whom it waits for, which costs more."""
 HIGH, LOW = 75, 25
 """Priorities (0 to 100, 50 unless the diagram says otherwise) from and to which a row has a bar."""
 
 DANGLING = re.compile(r"\s+(of|for|on|about|in)\s*$")
 """What is left hanging at the end of a title when the key behind it is taken away."""
-
-BOXES = (
-    ("mine", "Mine", "inbox"),
-    ("groups", "My groups", "group"),
-    ("decided", "Decided", "check"),
-    ("requests", "My requests", "send"),
-)
-SORTS = (
-    ("due", "Due first"), ("priority", "Priority"), ("created", "Oldest"), ("amount", "Largest amount"),
-    ("party", "Supplier"), ("business_key", "Key"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One entry of the rail."""
-
-    key: str
-    words: str
-    icon: str
-    count: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +56,10 @@ class Row:
     on_behalf_of: str = ""
     is_high: bool = False
     is_low: bool = False
+    is_changed: bool = False
+    version: int = 0
+    group: str = ""
+    asleep: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,53 +81,97 @@ class _Beside:
     files: dict[str, int]
     currencies: dict[str, str]
     titles: dict[str, str]
+    changed: set[str]
 
 
-def counted_tasks(session: Session) -> inbox.Counts:
-    """Return the visitor's counts, read once a request."""
-    if "counts" not in g:
-        g.counts = inbox.counts(session, visit.visitor().user_id)
-    found: inbox.Counts = g.counts
-    return found
-
-
-def boxes(session: Session) -> list[Box]:
-    """Return the entries of the rail with their counts."""
-    counted = counted_tasks(session)
-    counts = {"mine": counted.mine, "groups": counted.groups}
-    return [Box(key, words, icon, counts.get(key)) for key, words, icon in BOXES]
-
-
-def rows(session: Session, found: inbox.Page, *, box: str, query: str, sort: str) -> list[Row]:
+def rows(session: Session, found: inbox.Page, asked: Asked) -> list[Row]:
     """Return the rows of a page."""
-    if box == "requests":
-        return [_request(session, item) for item in found.items]
+    if asked.box == "requests":
+        return [_request(session, item.instance) for item in found.items if item.instance is not None]
     tasks = [item.task for item in found.items if item.task is not None]
     beside = _beside(session, tasks)
     following = {task.id: after.id for task, after in pairwise(tasks)}
-    back = urlencode({key: value for key, value in (("box", box), ("q", query), ("sort", sort)) if value})
+    place = asked.place()
 
     def url(task: Task) -> str:
-        return url_for(
-            "inbox.show", box=box, q=query or None, sort=sort, task=task.id, back=back, next=following.get(task.id)
-        )
+        return url_for("inbox.show", **place, task=task.id, back=asked.back, next=following.get(task.id))
 
-    return [_task(item, item.task, beside, url) for item in found.items if item.task is not None]
+    return [_task(item, item.task, beside, url, asked) for item in found.items if item.task is not None]
 
 
-def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str]) -> Row:
+def watched_rows(session: Session, *, after: str) -> tuple[list[Row], str]:
+    """Return the rows of the runs that the visitor watches, and where the next page begins, empty on the last one."""
+    limit = LIMITS["watching"]
+    found = watch.watched(session, visit.visitor().user_id, after=after, limit=limit)
+    following = found[limit - 1][0].id if len(found) > limit else ""
+    return [_request(session, instance) for _, instance in found[:limit]], following
+
+
+def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str], asked: Asked) -> Row:
     about = task.record_id or task.id
-    starter = filters.person_name(beside.starters.get(task.instance_id, ""))
-    line = " · ".join(filter(None, (starter, task.name, task.party)))
     closed = formats.words(task.verdict or "done") if task.state != TaskState.OPEN else ""
     at = formats.moment(task.closed_at, visit.now(), visit.visitor().how) if closed else ""
+    put_aside = asked.hidden.get(task.id) if asked.box == "snoozed" else None
     return Row(
-        task.record_number or task.business_key, beside.titles.get(about) or short_title(task), line, url(task), task.id, task.amount,
+        task.record_number or task.business_key, beside.titles.get(about) or short_title(task), _line(task, beside, asked.columns),
+        url(task), task.id, task.amount if "amount" in asked.columns else None,
         beside.currencies.get(about, ""), None if closed else task.due_at, f"{closed} {at}".strip(),
         draft=task.id in beside.drafts, comments=beside.comments.get(about, 0), files=beside.files.get(about, 0),
         on_behalf_of=filters.person_name(item.on_behalf_of) if item.on_behalf_of else "",
-        is_high=task.priority >= HIGH, is_low=task.priority <= LOW,
+        is_high=task.priority >= HIGH, is_low=task.priority <= LOW, is_changed=about in beside.changed, version=task.version,
+        group=_group(task, asked.grouping) if asked.is_open else "", asleep=asleep_words(put_aside) if put_aside else "",
     )  # fmt: skip
+
+
+def _line(task: Task, beside: _Beside, columns: Sequence[str]) -> str:
+    """Return the second line of a row: the business fields that were chosen, in their order."""
+    how = visit.visitor().how
+    words = {
+        "requester": filters.person_name(beside.starters.get(task.instance_id, "")),
+        "step": task.name,
+        "party": task.party or "",
+        "project": task.project or "",
+        "flow": formats.words(task.flow),
+        "created": f"opened {formats.moment(task.created_at, visit.now(), how)}",
+        "priority": f"priority {task.priority}",
+    }
+    return " · ".join(filter(None, (words.get(name) for name in columns)))
+
+
+def _group(task: Task, grouping: str) -> str:
+    """Return the heading that a row stands under."""
+    if grouping == "due":
+        return _due_group(task.due_at)
+    return {
+        "flow": formats.words(task.flow),
+        "party": task.party or "No supplier",
+        "project": task.project or "No project",
+    }.get(grouping, "")
+
+
+def _due_group(due_at: dt.datetime | None) -> str:
+    if due_at is None:
+        return "No due date"
+    if due_at < visit.now():
+        return "Late"
+    zone = visit.visitor().how.zone
+    today, day = visit.now().astimezone(zone).date(), due_at.astimezone(zone).date()
+    days = (day - today).days
+    if days < 2:
+        return "Tomorrow" if days else "Today"
+    return "This week" if days <= 6 - today.weekday() else "Later"
+
+
+EVENTS = {
+    "COMMENT": "somebody comments", "CHANGE": "the document changes", "DECISION": "somebody decides", "ANYTHING": "anything happens",
+}  # fmt: skip
+
+
+def asleep_words(put_aside: TaskSnooze) -> str:
+    """Say when a task comes back: ``back Nov 24, 09:00 or when somebody comments``."""
+    at = formats.moment(put_aside.until_at, visit.now(), visit.visitor().how) if put_aside.until_at else ""
+    event = EVENTS.get(put_aside.wakes_on or "", "")
+    return "back " + " or ".join(filter(None, [at, f"when {event}" if event else ""]))
 
 
 def short_title(task: Task) -> str:
@@ -159,9 +190,7 @@ def closed_words(task: Task) -> str:
     return f"{task.closed_why or 'closed'} {at}"
 
 
-def _request(session: Session, item: Item) -> Row:
-    instance = item.instance
-    assert instance is not None
+def _request(session: Session, instance: Instance) -> Row:
     about = instances.records_of(session, instance.id)
     record: Any = dossiers.find(session, *about[0]) if about else None
     running = instance.status == InstanceStatus.RUNNING
@@ -171,7 +200,7 @@ def _request(session: Session, item: Item) -> Row:
     return Row(
         instance.business_key, title, instances.wait_sentence(session, instance) if running else state,
         url or url_for("operations.show", record_id=instance.id), None,
-        record.total if record is not None else None, getattr(record, "currency", ""), state_words=state,
+        getattr(record, "total", None), getattr(record, "currency", ""), state_words=state,
     )  # fmt: skip
 
 
@@ -185,7 +214,7 @@ def _beside(session: Session, tasks: Sequence[Task]) -> _Beside:
         set(session.scalars(drafts)),
         _counted(session, Comment.about_id, about),
         _counted(session, Attachment.owner_id, about),
-        *_currencies_and_titles(session, tasks),
+        *_documents(session, tasks),
     )
 
 
@@ -194,28 +223,35 @@ def _counted(session: Session, column: Any, ids: Iterable[str | None]) -> dict[s
     return dict(session.execute(wanted).all())
 
 
-def _currencies_and_titles(session: Session, tasks: Sequence[Task]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the currency and the title of each document that has one, by its id."""
+def _documents(session: Session, tasks: Sequence[Task]) -> tuple[dict[str, str], dict[str, str], set[str]]:
+    """Return the currency and the title of each document that has one, and which changed since the visitor looked, by id."""
     currencies: dict[str, str] = {}
     titles: dict[str, str] = {}
+    changed: set[str] = set()
     for name, kind in dossiers.KINDS.items():
-        ids = {task.record_id for task in tasks if task.record_type == name}
-        columns = [getattr(kind.record, field, None) for field in ("currency", "title")]
-        if not ids or columns[0] is None:
+        ids = {task.record_id for task in tasks if task.record_type == name and task.record_id}
+        if not ids:
             continue
-        known = select(kind.record.id, *(literal("") if one is None else one for one in columns))
-        for key, currency, title in session.execute(known.where(kind.record.id.in_(ids))):
+        fields = [getattr(kind.record, field, None) for field in ("currency", "title", "version")]
+        known = select(kind.record.id, *(literal("") if one is None else one for one in fields))
+        seen = seen_versions(session, visit.visitor().user_id, name, ids)
+        for key, currency, title, version in session.execute(known.where(kind.record.id.in_(ids))):
             currencies[key], titles[key] = currency, title
-    return currencies, titles
+            if key in seen and version and version > seen[key]:
+                changed.add(key)
+    return currencies, titles, changed
 
 
-def empty(session: Session, box: str, query: str) -> Empty:
+def empty(session: Session, asked: Asked) -> Empty:
     """Say what an empty list means: what the visitor decided today, and what waits on others."""
-    if query:
-        return Empty("Nothing fits this search", ("Try fewer words, or key: from: due<3d amount>5000.",))
+    box = asked.box
+    if asked.text:
+        return Empty("Nothing fits this search", (f"Try fewer words, or {' '.join(list(EXAMPLES.values())[2:])}.",))
     if box == "requests":
         sentence = "A requisition starts here and tells you whom it waits for."
         return Empty("You have not asked for anything yet", (sentence,), _ways(session, box))
+    if box in QUIET:
+        return Empty(*QUIET[box])
     today = visit.now().astimezone(visit.visitor().how.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     me = visit.visitor().user_id
     done = session.scalar(select(func.count()).where(Task.closed_by == me, Task.closed_at >= today)) or 0
@@ -224,11 +260,23 @@ def empty(session: Session, box: str, query: str) -> Empty:
     )
     cleared = f"You decided {formats.plural(done, 'task')} today." if done else "Nothing waited for you today."
     others = f"{formats.plural(waiting or 0, 'request')} of yours {'waits' if waiting == 1 else 'wait'} on others."
+    aside = len(asked.hidden)
+    later = f"{formats.plural(aside, 'task')} you put aside {'comes' if aside == 1 else 'come'} back later."
     title = {"mine": "All clear", "groups": "Your groups are clear", "decided": "Nothing decided yet"}.get(
         box, "Nothing here"
     )
-    sentences = [cleared, *([others] if waiting else []), *_next_words(session, box)]
+    sentences = [cleared, *([others] if waiting else []), *([later] if aside else []), *_next_words(session, box)]
     return Empty(title, sentences, _ways(session, box))
+
+
+QUIET = {
+    "snoozed": ("Nothing is put aside", ("Press z on a task to see it again later, or when something happens to it.",)),
+    "watching": ("You watch nothing yet", ("Press Watch on a task to follow its course here, whoever has to act.",)),
+    "deputising": (
+        "Nothing waits for you here",
+        ("What waits for the person you stand in for appears here by itself.",),
+    ),
+}
 
 
 WAYS = (
@@ -263,4 +311,4 @@ def _next_words(session: Session, box: str) -> list[str]:
 
 def _in_groups(session: Session, box: str) -> int:
     """Return how many tasks wait in the visitor's groups while another box is open."""
-    return 0 if box == "groups" else counted_tasks(session).groups
+    return 0 if box == "groups" else inbox_asked.counted_tasks(session).groups

@@ -158,6 +158,12 @@ def choose_theme() -> Response:
     return _remember("theme", request.form.get("theme", ""), ("light", "dark", "auto"))
 
 
+@pages.post("/choices/density")
+def choose_density() -> Response:
+    """Choose how close together the rows of the inbox stand."""
+    return _remember("density", request.form.get("density", ""), ("usual", "dense", "loose"))
+
+
 @pages.post("/choices/keys")
 def choose_keys() -> Response:
     """Turn single-letter keys on or off."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,63 +10,70 @@ from flask import Blueprint, Response, jsonify, render_template, request, url_fo
 from sqlalchemy import select
 
 from engine import inbox
-from engine.database import is_id
+from engine.database import instant_text, is_id
 from engine.errors import Invalid, NotFound, Refused
-from engine.ports import Mandate
 from engine.stored.task import Task, TaskState
-from webapp import filters, inboxes, reviews
+from webapp import inbox_asked, inbox_rail, inboxes, reviews
+from webapp.inbox_asked import Asked
 from webapp.refusals import Answer, status_of
-from webapp.visit import installation, is_partial, now, reading, visitor
+from webapp.visit import is_partial, now, reading
 
 pages = Blueprint("inbox", __name__)
 
 MOST_WATCHED = 60
+DENSITIES = ("usual", "dense", "loose")
 
 
 @pages.get("/inbox")
 def show() -> str | Answer:
-    """Show a box; with ``task`` also that task, and for htmx only the task."""
+    """Show a box or a saved view; with ``task`` also that task, and for htmx only the task."""
     task_id = request.args.get("task", "")
     if is_partial():
         return _show_task(task_id)
     try:
-        found = _find()
+        asked = inbox_asked.read(reading())
+        if asked.box == "watching":
+            return _show_watched(asked)
+        found = asked.page(reading(), limit=_limit(asked), after=request.args.get("after"))
     except Invalid as refusal:
-        return _show_list(inbox.Page((), None, now()), "", refusal), status_of(refusal)
-    return _show_list(found, task_id)
+        asked = inbox_asked.nothing()
+        return _show_list(asked, inbox.Page((), None, now()), "", refusal), status_of(refusal)
+    return _show_list(asked, found, task_id)
 
 
 @pages.get("/inbox/news")
 def news() -> Response:
     """Say how many rows are new to a list that somebody has open, and which of its rows others have decided."""
     shown = [one for one in request.args.get("shown", "").split(",") if is_id(one)][:MOST_WATCHED]
+    asked = inbox_asked.read(reading())
     known = {task.id: task for task in reading().scalars(select(Task).where(Task.id.in_(shown)))}
-    fresh = [item.task.id for item in _find(limit=MOST_WATCHED).items if item.task]
     stale = {
         key: inboxes.closed_words(task)
         for key, task in known.items()
-        if task.state != TaskState.OPEN and request.args.get("box") in (None, "mine", "groups")
+        if asked.is_open and task.state != TaskState.OPEN
     }
-    return jsonify(news=len(set(fresh) - set(shown)), stale=stale)
+    return jsonify(news=_fresh(asked, shown), stale=stale)
 
 
-def _find(limit: int = inboxes.LIMIT) -> inbox.Page:
-    return inbox.page(
-        reading(), visitor().user_id, box=_box(), query=request.args.get("q", ""), sort=_sort(),
-        after=request.args.get("after"), limit=min(limit, inboxes.LIMITS.get(_box(), limit)),
-    )  # fmt: skip
+def _fresh(asked: Asked, shown: list[str]) -> int:
+    """Count what the list does not show: where it ends on its page all of it, else only what was opened since."""
+    if not asked.is_open:
+        return 0
+    since = _since() if request.args.get("more") else None
+    found = asked.page(reading(), limit=MOST_WATCHED, newer=since)
+    return len({item.task.id for item in found.items if item.task} - set(shown))
 
 
-def _box() -> str:
-    """Return the box that is asked for, or the first that has something to do: one's own, then the groups'."""
-    if box := request.args.get("box"):
-        return box
-    counted = inboxes.counted_tasks(reading())
-    return "groups" if counted.groups and not counted.mine else "mine"
+def _since() -> dt.datetime:
+    """Return since when the list is open. Raises: Invalid."""
+    try:
+        return dt.datetime.fromisoformat(request.args.get("since", ""))
+    except ValueError as error:
+        raise Invalid("Expected since when the list is open, but found something else", {"since": "unknown"}) from error
 
 
-def _sort() -> str:
-    return request.args.get("sort") or "due"
+def _limit(asked: Asked) -> int:
+    return inboxes.LIMITS.get(asked.box, inboxes.LIMIT)
 
 
 def _show_task(task_id: str) -> str:
@@ -73,20 +81,41 @@ def _show_task(task_id: str) -> str:
     return render_template("review/part.html", review=review, refusal=None, **_way())
 
 
-def _show_list(found: inbox.Page, task_id: str, refusal: Refused | None = None) -> str:
-    session, box, query, sort = reading(), _box(), request.args.get("q", ""), _sort()
-    rows = inboxes.rows(session, found, box=box, query=query, sort=sort)
+def _show_watched(asked: Asked) -> str:
+    rows, after = inboxes.watched_rows(reading(), after=request.args.get("after", ""))
+    next_url = url_for("inbox.show", box="watching", after=after) if after else None
+    return _render(asked, rows, next_url=next_url, as_of=now())
+
+
+def _show_list(asked: Asked, found: inbox.Page, task_id: str, refusal: Refused | None = None) -> str:
+    rows = inboxes.rows(reading(), found, asked)
     chosen = task_id or next((row.task_id for row in rows if row.task_id), "")
     review, refusal = _review(chosen, refusal)
-    entries = inboxes.boxes(session)
-    next_url = url_for("inbox.show", box=box, q=query or None, sort=sort, after=found.next) if found.next else None
-    return render_template(
-        "inbox/show.html", boxes=entries, box=box, box_words=next((one.words for one in entries if one.key == box), ""),
-        query=query, sort=sort, sorts=inboxes.SORTS, rows=rows, next_url=next_url, limit=inboxes.LIMITS.get(box, inboxes.LIMIT),
-        as_of=found.as_of, selected_id=chosen, is_open=bool(task_id and review), review=review, refusal=refusal,
-        deputising=_deputising(), empty_words=None if rows else inboxes.empty(session, box, query),
-        pane_words="The next one opens by itself after a decision.", **_way(rows, chosen),
+    next_url = url_for("inbox.show", **asked.place(), after=found.next) if found.next else None
+    return _render(
+        asked, rows, next_url=next_url, as_of=found.as_of, selected_id=chosen, review=review, refusal=refusal,
+        is_open=bool(task_id and review), is_refused=bool(refusal and not review),
     )  # fmt: skip
+
+
+def _render(asked: Asked, rows: list[inboxes.Row], **values: Any) -> str:
+    session = reading()
+    given: dict[str, Any] = {"review": None, "refusal": None, "selected_id": "", "is_open": False} | values
+    news_url = url_for("inbox.news", **asked.place(), more="1" if given["next_url"] else None, since=instant_text(given["as_of"]))
+    density = request.cookies.get("density", "")
+    return render_template(
+        "inbox/show.html", asked=asked, rail=inbox_rail.rail_of(session, asked), box_words=_title(asked), rows=rows,
+        sorts=inbox_asked.SORTS, groupings=inbox_asked.GROUPINGS, columns=inbox_asked.COLUMNS, limit=_limit(asked),
+        news_url=news_url, density=density if density in DENSITIES else DENSITIES[0], densities=DENSITIES,
+        empty_words=None if rows else inboxes.empty(session, asked),
+        pane_words="The next one opens by itself after a decision.", **given, **_way(rows, given["selected_id"], asked),
+    )  # fmt: skip
+
+
+def _title(asked: Asked) -> str:
+    if asked.view is not None:
+        return asked.view.name
+    return {key: words for key, words, _ in inbox_asked.BOXES}.get(asked.box, "Deputising")
 
 
 def _review(task_id: str, refusal: Refused | None) -> tuple[reviews.Review | None, Refused | None]:
@@ -100,20 +129,14 @@ def _review(task_id: str, refusal: Refused | None) -> tuple[reviews.Review | Non
         return None, missing
 
 
-def _way(rows: Any = (), chosen: str = "") -> dict[str, Any]:
+def _way(rows: Any = (), chosen: str = "", asked: Asked | None = None) -> dict[str, Any]:
     """Return where the list is and which task follows the open one."""
-    place = {name: request.args[name] for name in ("box", "q", "sort", "after") if request.args.get(name)}
+    place = asked.place() if asked else {}
+    if request.args.get("after"):
+        place["after"] = request.args["after"]
     back = request.args.get("back") or urlencode(place)
     ids = [row.task_id for row in rows if row.task_id]  # the order on the screen
     following = ids[ids.index(chosen) + 1] if chosen in ids and ids.index(chosen) + 1 < len(ids) else ""
     next_id = request.args.get("next") or following
     way: dict[str, Any] = {"back": back, "next_id": next_id, "back_url": f"{url_for('inbox.show')}?{back}"}
     return way | {"typed": {}, "errors": {}}
-
-
-def _deputising() -> list[str]:
-    """Return the names of the people the visitor stands in for now, in any flow."""
-    directory = installation().directory
-    held: Any = directory.mandates(reading(), visitor().user_id, at=now(), flow="") if directory else ()
-    absent = dict.fromkeys(one.on_behalf_of for one in held if isinstance(one, Mandate) and one.on_behalf_of)
-    return [filters.person_name(user_id) for user_id in absent]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -50,13 +52,18 @@ def _chosen() -> dict[str, int]:
     return {one: int(text) for one, text in versions.items()}
 
 
-def _show(refusal: Refused | None = None) -> str:
+def show_selected(ids: Sequence[str], verdict: str, step_key: str) -> str:
+    """Show a row for each task that was selected in the inbox, with what keeps it from being signed."""
+    return _show(only=ids, verdict=verdict, wanted=step_key)
+
+
+def _show(refusal: Refused | None = None, *, only: Sequence[str] = (), verdict: str = "", wanted: str = "") -> str:
     session = read_anew() if refusal else reading()
-    found = batch_signing.steps(session)
-    wanted = request.values.get("step", "")
+    found = batch_signing.steps(session, only)
+    wanted = wanted or request.values.get("step", "")
     step = next((one for one in found if one.key == wanted), found[0] if found else None)
     return render_template(
-        "inbox/sign_together.html", steps=found, step=step, refusal=refusal, form=request.form,
-        ticked=set(request.form.getlist("task")), errors=signing_form.errors_of(refusal),
+        "inbox/sign_together.html", steps=found, step=step, refusal=refusal, verdict=request.form.get("verdict") or verdict,
+        form=request.form, selected=len(only), ticked=set(only or request.form.getlist("task")), errors=signing_form.errors_of(refusal),
         **signing_form.signing_values(session) | {"meanings": batch_signing.meanings_of(session, step) if step else []},
     )  # fmt: skip
