@@ -139,7 +139,7 @@ def _condition(session: Session, term: re.Match[str], now: dt.datetime) -> Condi
 
 def _unknown(term: str, name: str) -> str:
     near = difflib.get_close_matches(name, [*EXAMPLES, *_SPELLINGS], n=1)
-    meant = f"; did you mean {_SPELLINGS.get(near[0], near[0])}?" if near else ""
+    meant = f"; did you mean {_SPELLINGS.get(near[0], near[0])}?" if near else "."
     return (
         f'Expected one of {", ".join(EXAMPLES)}, but found {term[:40]}{meant} In quotes it is plain text: "{term[:40]}"'
     )

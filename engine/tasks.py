@@ -198,7 +198,7 @@ def hand_to(act: Act, task_id: str, user_id: str, *, seen_version: int, reason: 
     Nobody gets a right by it: whom the candidates do not name, or a duty bars, is refused. Raises: NotFound when it is not the
     caller's; Conflict; Invalid without a reason; Forbidden NOT_A_CANDIDATE; RuleViolation when a duty bars the other person.
     """
-    task, instance = _held(act, task_id, None)
+    task, instance = held(act, task_id, None)
     _refuse_closed(act, task, None)
     mandate = _mandate(act, task, _person(act), on_behalf_of=None)
     if task.version != seen_version:
@@ -206,7 +206,9 @@ def hand_to(act: Act, task_id: str, user_id: str, *, seen_version: int, reason: 
     if task.assignee not in (None, _person(act)) and mandate.on_behalf_of != task.assignee:
         raise Conflict(f"Expected a free task, but {_name(act, task.assignee)} claimed it", code="CLAIMED")
     if not reason.strip():
-        raise Invalid("Expected a reason for giving a task to somebody else, but there is none", {"reason": "is missing"})
+        raise Invalid(
+            "Expected a reason for giving a task to somebody else, but there is none", {"reason": "is missing"}
+        )
     _refuse_size(reason)
     theirs = [one for one in eligibility.mandates_for(act.session, task, user_id, now=act.now) if not one.on_behalf_of]
     person = eligibility.directory_of(act.session).person(act.session, user_id)

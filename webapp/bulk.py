@@ -217,7 +217,14 @@ def _reassign(act: Act, task_id: str, version: int, order: Order) -> None:
     given = tasks.hand_to(act, task_id, order.user_id, seen_version=version, reason=order.reason)
     giver = filters.person_name(act.user_id)
     key = f"given:{task_id}:{given.version}:{act.id}"
-    tell(act, [order.user_id], f"{giver} gave you: {given.title}"[:200], key=key, body=order.reason, record=("task", task_id))
+    tell(
+        act,
+        [order.user_id],
+        f"{giver} gave you: {given.title}"[:200],
+        key=key,
+        body=order.reason,
+        record=("task", task_id),
+    )
 
 
 def _snooze(act: Act, task_id: str, _version: int, order: Order) -> None:

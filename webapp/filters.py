@@ -117,7 +117,13 @@ ACTIVE = frozenset(
         "ask",
     }
 )
-PART_OF = {"definitions": "operations", "traces": "lots"}
+PART_OF = {
+    "definitions": "operations",
+    "traces": "lots",
+    "inbox_bulk": "inbox",
+    "inbox_views": "inbox",
+    "together": "inbox",
+}
 """Blueprints whose pages are reached through another one's entry."""
 
 NAVIGATION = (

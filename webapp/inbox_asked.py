@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import g, request
+from flask import g, request, url_for
 from sqlalchemy.orm import Session
 
 from engine import inbox, inbox_order, inbox_query
@@ -102,6 +102,11 @@ class Asked:
             "cols": ",".join(self.columns) if self.chosen_columns else "",
         }
         return {name: value for name, value in parts.items() if value}
+
+    def url(self, **more: str | None) -> str:
+        """Return the address of this list, or of a part of it."""
+        parts = self.place() | {name: value for name, value in more.items() if value}
+        return f"{url_for('inbox.show')}?{urlencode(parts)}"
 
     @property
     def back(self) -> str:

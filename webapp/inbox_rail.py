@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from flask import url_for
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from engine import inbox, inbox_query
 from engine.errors import Refused
 from engine.inbox import Narrowing
-from records import inbox_view, watch
+from records import follower, inbox_view
 from records.inbox_view import InboxView
 from records.person import User
 from webapp import filters, inbox_asked, visit
@@ -53,7 +54,7 @@ def rail_of(session: Session, asked: Asked) -> Rail:
 
 def _boxes(session: Session, asked: Asked) -> list[Entry]:
     counted = inbox_asked.counted_tasks(session)
-    watched = watch.count(session, visit.visitor().user_id)
+    watched = len(follower.followed_by(session, visit.visitor().user_id))
     counts = {
         "mine": counted.mine, "groups": counted.groups, "snoozed": len(asked.hidden) or None, "watching": watched or None,
     }  # fmt: skip
@@ -76,7 +77,7 @@ def _deputising(session: Session, asked: Asked) -> list[Entry]:
     found = []
     for absent_id in inbox.deputised(session, me):
         count = inbox.count_for(session, me, absent_id, hidden=hidden)
-        url = url_for("inbox.show", box="deputising", **{"for": absent_id})
+        url = f"{url_for('inbox.show')}?{urlencode({'box': 'deputising', 'for': absent_id})}"
         is_here = asked.box == "deputising" and asked.for_whom == absent_id
         found.append(Entry(absent_id, filters.person_name(absent_id), url, is_here, count=_number(count)))
     return found

@@ -15,11 +15,12 @@ from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from engine import inbox, instances
+from engine.errors import Invalid
 from engine.inbox import Item
 from engine.inbox_query import EXAMPLES
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.task import Task, TaskDraft, TaskState
-from records import watch
+from records import follower
 from records.attachment import Attachment
 from records.comment import Comment
 from records.snooze import TaskSnooze
@@ -91,20 +92,42 @@ def rows(session: Session, found: inbox.Page, asked: Asked) -> list[Row]:
     tasks = [item.task for item in found.items if item.task is not None]
     beside = _beside(session, tasks)
     following = {task.id: after.id for task, after in pairwise(tasks)}
-    place = asked.place()
+    back = asked.back
 
     def url(task: Task) -> str:
-        return url_for("inbox.show", **place, task=task.id, back=asked.back, next=following.get(task.id))
+        return asked.url(task=task.id, back=back, next=following.get(task.id))
 
     return [_task(item, item.task, beside, url, asked) for item in found.items if item.task is not None]
 
 
 def watched_rows(session: Session, *, after: str) -> tuple[list[Row], str]:
-    """Return the rows of the runs that the visitor watches, and where the next page begins, empty on the last one."""
-    limit = LIMITS["watching"]
-    found = watch.watched(session, visit.visitor().user_id, after=after, limit=limit)
-    following = found[limit - 1][0].id if len(found) > limit else ""
-    return [_request(session, instance) for _, instance in found[:limit]], following
+    """Return the rows of the documents that the visitor follows, the newest first, and where the next page begins, empty on the last.
+
+    Raises: Invalid for a place that is none.
+    """
+    if after and not after.isdecimal():
+        raise Invalid("Expected the place where the page before ended, but it is none", {"after": "unknown"})
+    limit, begin = LIMITS["watching"], int(after or 0)
+    followed = follower.followed_by(session, visit.visitor().user_id)
+    shown = followed[begin : begin + limit]
+    rows = [row for row in (_followed(session, about) for about in shown) if row is not None]
+    return rows, str(begin + limit) if len(followed) > begin + limit else ""
+
+
+def _followed(session: Session, about: tuple[str, str]) -> Row | None:
+    """Return the row of one document: whom it waits for, or what became of it; None for what is no document any more."""
+    record: Any = dossiers.find(session, *about)
+    if record is None:
+        return None
+    running = [one for one in instances.instances_of(session, *about) if one.status == InstanceStatus.RUNNING]
+    state = formats.words(record.status)
+    seen = seen_versions(session, visit.visitor().user_id, about[0], [about[1]]).get(about[1])
+    return Row(
+        record.number, getattr(record, "title", "") or formats.words(about[0]),
+        instances.wait_sentence(session, running[0]) if running else state, dossiers.record_url(*about), None,
+        getattr(record, "total", None), getattr(record, "currency", ""), state_words=state,
+        is_changed=seen is not None and record.version > seen,
+    )  # fmt: skip
 
 
 def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str], asked: Asked) -> Row:

@@ -20,7 +20,7 @@ from engine.stored.definition import Definition
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskDraft, TaskState
 from engine.task_variables import variables_of
-from records import attachment, comment, signing
+from records import attachment, comment, follower, signing
 from records.amendment import PurchaseOrderAmendment
 from records.attachment import Attachment
 from records.comment import Comment
@@ -152,6 +152,13 @@ class Review:
     def is_mine(self) -> bool:
         """Whether the visitor has claimed it."""
         return self.task.assignee == visit.visitor().user_id
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the visitor follows its document."""
+        record = self.dossier.record if self.dossier else None
+        me = visit.visitor().user_id
+        return record is not None and follower.is_following(visit.reading(), (record.record_type, record.id), me)
 
     @property
     def currency(self) -> str:

@@ -1,4 +1,4 @@
-"""Inbox in full: projects and flows to sort and group by, words to filter by, snoozes, saved views, what one watches."""
+"""Inbox in full: projects and flows to sort and group by, words to filter by, snoozes, saved views."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ def upgrade() -> None:
     _make_words()
     _make_snoozes()
     _make_views()
-    _make_watches()
 
 
 def _widen_tasks() -> None:
@@ -94,17 +93,3 @@ def _make_views() -> None:
         sa.UniqueConstraint("owner_id", "name", name=op.f("uq_inbox_view_owner_id_name")),
     )
     op.create_index("ix_inbox_view_shared_with", "inbox_view", ["shared_with"])
-
-
-def _make_watches() -> None:
-    op.create_table(
-        "watch",
-        sa.Column("id", database.IdType(), nullable=False),
-        sa.Column("user_id", sa.String(length=60), nullable=False),
-        sa.Column("instance_id", database.IdType(), nullable=False),
-        sa.Column("since", database.InstantType(), nullable=False),
-        sa.ForeignKeyConstraint(["instance_id"], ["instance.id"], name=op.f("fk_watch_instance_id_instance")),
-        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_watch_user_id_user_account")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_watch")),
-        sa.UniqueConstraint("user_id", "instance_id", name=op.f("uq_watch_user_id_instance_id")),
-    )

@@ -294,7 +294,7 @@ def test_lists_are_searched_and_say_what_to_do_when_they_are_empty(browse: Peopl
     assert browser.get(f"{path}?q={'x' * 200}").status_code == 422
 
 
-@pytest.mark.parametrize("query", ["?box=nonsense", "?sort=colour", "?after=junk", "?q=amount%3Emany", "?q=due%3Csoon"])
+@pytest.mark.parametrize("query", ["?box=nonsense", "?sort=colour", "?after=junk"])
 def test_a_wrong_address_of_the_inbox_says_what_was_expected(browse: People, query: str):
     browser = browse(lena)
     assert browser.get(f"/inbox{query}").status_code == 422

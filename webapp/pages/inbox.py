@@ -6,17 +6,20 @@ import datetime as dt
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from sqlalchemy import select
+from werkzeug.wrappers import Response as Redirect
 
 from engine import inbox
 from engine.database import instant_text, is_id
-from engine.errors import Invalid, NotFound, Refused
+from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.stored.task import Task, TaskState
+from records import follower
 from webapp import inbox_asked, inbox_rail, inboxes, reviews
 from webapp.inbox_asked import Asked
+from webapp.pages.account import own_path
 from webapp.refusals import Answer, status_of
-from webapp.visit import is_partial, now, reading
+from webapp.visit import acting, is_partial, now, reading, visitor
 
 pages = Blueprint("inbox", __name__)
 
@@ -48,11 +51,28 @@ def news() -> Response:
     asked = inbox_asked.read(reading())
     known = {task.id: task for task in reading().scalars(select(Task).where(Task.id.in_(shown)))}
     stale = {
-        key: inboxes.closed_words(task)
-        for key, task in known.items()
-        if asked.is_open and task.state != TaskState.OPEN
+        key: inboxes.closed_words(task) for key, task in known.items() if asked.is_open and task.state != TaskState.OPEN
     }
     return jsonify(news=_fresh(asked, shown), stale=stale)
+
+
+@pages.post("/tasks/<task_id>/watch")
+def watch(task_id: str) -> Redirect:
+    """Follow a task's document from now on, or no longer."""
+    task = reviews.visible(reading(), task_id)
+    if not task.record_type or not task.record_id:
+        raise Conflict("Expected a task about a document to watch, but this one is about none")
+    about = (task.record_type, task.record_id)
+    with acting() as act:
+        if request.form.get("way") == "stop":
+            follower.unfollow(act, about, visitor().user_id)
+        else:
+            follower.follow(act, about, visitor().user_id)
+    flash(
+        "You watch it no longer." if request.form.get("way") == "stop" else "You watch it: it stands under Watching.",
+        "good",
+    )
+    return redirect(own_path(request.form.get("back_to", "")), 303)
 
 
 def _fresh(asked: Asked, shown: list[str]) -> int:
@@ -91,7 +111,7 @@ def _show_list(asked: Asked, found: inbox.Page, task_id: str, refusal: Refused |
     rows = inboxes.rows(reading(), found, asked)
     chosen = task_id or next((row.task_id for row in rows if row.task_id), "")
     review, refusal = _review(chosen, refusal)
-    next_url = url_for("inbox.show", **asked.place(), after=found.next) if found.next else None
+    next_url = asked.url(after=found.next) if found.next else None
     return _render(
         asked, rows, next_url=next_url, as_of=found.as_of, selected_id=chosen, review=review, refusal=refusal,
         is_open=bool(task_id and review), is_refused=bool(refusal and not review),
@@ -101,7 +121,8 @@ def _show_list(asked: Asked, found: inbox.Page, task_id: str, refusal: Refused |
 def _render(asked: Asked, rows: list[inboxes.Row], **values: Any) -> str:
     session = reading()
     given: dict[str, Any] = {"review": None, "refusal": None, "selected_id": "", "is_open": False} | values
-    news_url = url_for("inbox.news", **asked.place(), more="1" if given["next_url"] else None, since=instant_text(given["as_of"]))
+    newer = {"more": "1" if given["next_url"] else "", "since": instant_text(given["as_of"])}
+    news_url = f"{url_for('inbox.news')}?{urlencode(asked.place() | newer)}"
     density = request.cookies.get("density", "")
     return render_template(
         "inbox/show.html", asked=asked, rail=inbox_rail.rail_of(session, asked), box_words=_title(asked), rows=rows,

@@ -53,8 +53,9 @@ def act(action: str) -> Page:
             answer.headers["HX-Redirect"] = _back()
             return answer
         return redirect(_back(), 303)
-    if is_partial() and len(outcomes) == 1 and outcomes[0].refusal is not None:
-        return _show(outcomes[0].refusal, action=action), status_of(outcomes[0].refusal)
+    first = outcomes[0].refusal
+    if first is not None and not done and (isinstance(first, Invalid) or (is_partial() and len(outcomes) == 1)):
+        return _show(first, action=action), status_of(first)  # what was typed fits none of them
     return render_template(
         "inbox/bulk_result.html", outcomes=outcomes, done=done, action=bulk.ACTIONS[action], back_url=_back(),
         sentence_of=bulk.sentence_of,
@@ -69,7 +70,9 @@ def _show(refusal: Refused | None = None, *, action: str = "") -> str:
         ids = _all_ids(request.values["all"])
     selection = bulk.select_for(session, ids, wanted, step=request.values.get("step", ""))
     if selection.is_signed and refusal is None:
-        return signing_together.show_selected([one.task.id for one in selection.choices], wanted, selection.steps[0].key)
+        return signing_together.show_selected(
+            [one.task.id for one in selection.choices], wanted, selection.steps[0].key
+        )
     template = "inbox/bulk_part.html" if is_partial() else "inbox/bulk.html"
     return render_template(
         template, selection=selection, refusal=refusal, errors=signing_form.errors_of(refusal), form=request.form, back=_back_query(),
@@ -164,7 +167,9 @@ def _done_words(done: list[bulk.Outcome], order: bulk.Order) -> str:
     if order.action == "snooze":
         until = formats.moment(order.until, now(), visitor().how) if order.until else ""
         event = inboxes.EVENTS[order.wakes_on.value] if order.wakes_on else ""
-        later = ": back " + " or ".join(filter(None, [until, f"when {event}" if event else ""])) + ". The due date stays."
+        later = (
+            ": back " + " or ".join(filter(None, [until, f"when {event}" if event else ""])) + ". The due date stays."
+        )
     return f"{what} {bulk.DONE[order.action]}{later}"
 
 

@@ -1,6 +1,7 @@
 // Every page: in-place updates by htmx, and small behaviours bound to data- attributes. Without this file pages still read and decide.
 import htmx from "htmx.org";
 
+import { bindBulk } from "./bulk.js";
 import { bindCopy } from "./copy.js";
 import { bindDialogs } from "./dialogs.js";
 import { bindDrafts } from "./drafts.js";
@@ -18,7 +19,7 @@ import { bindTraces } from "./trace.js";
 
 const bind = (root) => {
   root.querySelector('[aria-invalid="true"]')?.focus();
-  for (const behaviour of [bindCopy, bindDrafts, bindLines, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
+  for (const behaviour of [bindBulk, bindCopy, bindDrafts, bindLines, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
 };
 
 bindDialogs();

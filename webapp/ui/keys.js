@@ -1,18 +1,36 @@
 // Keys for people who decide all day. Single letters are silent while one types and can be turned off in the list of keys.
+import { pressBulk, tickAll, tickRow } from "./bulk.js";
+import { togglePane } from "./pane.js";
 import { moveDifference, tickLine } from "./redline.js";
 
-const GOES = { i: "/inbox", m: "/inbox?box=mine", d: "/inbox?box=decided", r: "/inbox?box=requests" };
-const PRESSES = { e: "claim", a: "approve", r: "reject", b: "return", c: "comment", w: "why", t: "sides", u: "list" };
-let isGoing = false;
+const GOES = { i: "/inbox", m: "/inbox?box=mine", s: "/inbox?box=snoozed", w: "/inbox?box=watching", d: "/inbox?box=decided", r: "/inbox?box=requests" };
+const PRESSES = { e: "claim", a: "approve", r: "reject", b: "return", c: "comment", f: "forward", z: "snooze", w: "why", t: "sides", u: "list" };
+const PAUSE = 1500;
+let begun = "";
 
 const isTyping = (element) => element.closest("input, textarea, select, [contenteditable]");
 const items = () => [...document.querySelectorAll("[data-item]")];
 
+function currentIndex(all) {
+  const focused = all.indexOf(document.activeElement);
+  return focused >= 0 ? focused : all.findIndex((item) => item.hasAttribute("aria-current"));
+}
+
+const currentItem = () => {
+  const all = items();
+  return all[Math.max(0, currentIndex(all))];
+};
+
+// The first key of two; after a while it is forgotten.
+function begin(key) {
+  begun = key;
+  setTimeout(() => (begun = ""), PAUSE);
+}
+
 function move(step) {
   const all = items();
   if (all.length === 0) return;
-  const focused = all.indexOf(document.activeElement);
-  const current = focused >= 0 ? focused : all.findIndex((item) => item.hasAttribute("aria-current"));
+  const current = currentIndex(all);
   const next = all[Math.min(all.length - 1, Math.max(0, current + step))];
   next.focus();
   next.scrollIntoView({ block: "nearest" });
@@ -20,6 +38,7 @@ function move(step) {
 }
 
 function press(name) {
+  if (pressBulk(name)) return;
   const target = document.querySelector(`[data-key="${name}"]`);
   if (!target) return;
   if (target.tagName === "DETAILS") target.open = !target.open;
@@ -35,16 +54,20 @@ function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
   if (event.key === "?") return showKeys();
   if (document.body.dataset.keys !== "on") return;
-  if (isGoing) {
-    isGoing = false;
-    if (GOES[event.key]) location.assign(GOES[event.key]);
+  if (begun) {
+    const [first, key] = [begun, event.key];
+    begun = "";
+    if (first === "g" && GOES[key]) location.assign(GOES[key]);
+    if (first === "*" && key === "a") tickAll();
     return;
   }
   const act = {
-    g: () => {
-      isGoing = true;
-      setTimeout(() => (isGoing = false), 1500);
-    },
+    g: () => begin("g"),
+    "*": () => begin("*"),
+    x: () => tickRow(currentItem(), false),
+    X: () => tickRow(currentItem(), true),
+    "[": () => togglePane("rail"),
+    "]": () => togglePane("list"),
     j: () => move(1),
     k: () => move(-1),
     n: () => moveDifference(1),

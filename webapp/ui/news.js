@@ -19,6 +19,7 @@ export function bindNews() {
 function show(strip, { news, stale }) {
   strip.replaceChildren();
   if (news > 0) {
+    // The same list anew: what one reads stays open in the address.
     const link = document.createElement("a");
     link.href = location.href;
     link.textContent = `${news} new`;
@@ -30,5 +31,8 @@ function show(strip, { news, stale }) {
     row.classList.add("item-stale");
     const line = row.querySelector("[data-line]");
     if (line) line.textContent = words;
+    const tick = row.closest("[data-row]")?.querySelector("[data-tick]");
+    if (tick?.checked) tick.click();
+    if (tick) tick.disabled = true;
   }
 }

@@ -24,8 +24,23 @@ function onSwap(event) {
   if (matchMedia("(max-width: 60rem)").matches) scrollTo(0, 0);
 }
 
+const hiddenPanes = () => (localStorage.getItem("hidden-panes") ?? "").split(" ").filter(Boolean);
+
+function showPanes() {
+  const frame = document.querySelector("[data-inbox]");
+  for (const name of ["rail", "list"]) frame?.classList.toggle(`inbox-without-${name}`, hiddenPanes().includes(name));
+}
+
+// Collapses the rail or the list, and remembers it: who reads long documents all day wants the width.
+export function togglePane(name) {
+  const hidden = hiddenPanes();
+  localStorage.setItem("hidden-panes", (hidden.includes(name) ? hidden.filter((one) => one !== name) : [...hidden, name]).join(" "));
+  showPanes();
+}
+
 export function bindPane() {
   document.addEventListener("htmx:afterSwap", onSwap);
+  showPanes();
 }
 
 export const bindSeen = (root) => each(root, "[data-review]", noteSeen);
