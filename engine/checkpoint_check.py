@@ -21,7 +21,7 @@ from engine.checkpoint_key import is_signed
 from engine.checkpoints import known_keys, leaf_hashes, stated, statement_of
 from engine.database import is_id
 from engine.decisions import Decision
-from engine.stored.checkpoint import Checkpoint, CheckpointLeaf
+from engine.stored.checkpoint import Checkpoint, CheckpointKey, CheckpointLeaf
 from engine.verification import Break
 
 MOST = 1_000
@@ -50,8 +50,26 @@ def check(session: Session, trust: Trust) -> Iterator[Break]:
             break
         yield from _broken(session, checkpoint, previous, keys, is_trusted=bool(trust.keys))
         previous = checkpoint.hash
+    if not made:
+        yield from _all_removed(session)
     yield from _against_receipts(made, trust)
     yield from _missed_heads(session)
+
+
+def _all_removed(session: Session) -> Iterator[Break]:
+    """Yield that no checkpoint is left where the chain tells of a key: each is made together with the first that it signs."""
+    row = AuditEvent
+    made = session.scalars(
+        select(row)
+        .where(row.record_type == CheckpointKey.__tablename__, row.action == "KEY_MADE")
+        .order_by(row.at)
+        .limit(1)
+    ).first()
+    if made is not None:
+        since = f"{made.at:%Y-%m-%d %H:%M} UTC"
+        yield _about(
+            1, f"Expected what the key {made.record_id} signed since {since}, but somebody removed every checkpoint."
+        )
 
 
 def _about(number: int, sentence: str) -> Break:

@@ -76,7 +76,9 @@ def draft(act: Act, files: Mapping[str, bytes], *, process_id: str | None = None
     versions = _versions(act, process_id)
     if versions and versions[0].hash == parts.hash:
         return versions[0]
-    return _add(act, library, parts, version=versions[0].version + 1 if versions else 1)
+    definition = _add(act, library, parts, version=versions[0].version + 1 if versions else 1)
+    act.note("definition", definition.id, "DRAFTED", field=process_id, new=f"{definition.version} {definition.hash}")
+    return definition
 
 
 def release(act: Act, definition: Definition) -> Definition:

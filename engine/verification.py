@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
 
-from sqlalchemy import Numeric, Text, cast, func, inspect, select
+from sqlalchemy import LargeBinary, Numeric, Text, cast, func, inspect, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from engine import decisions
@@ -46,6 +47,9 @@ class Break:
         row = f" row {self.seq}" if self.seq is not None else ""
         return f"{self.record_type} {self.record_id}{row}: {self.sentence}"
 
+
+UNREADABLE = (LookupError, ValueError, TypeError, ArithmeticError, DBAPIError)
+"""What reading a value raises that its column cannot hold: only who wrote past the application puts one there."""
 
 SHIPPED_BY = "system:guard"
 """Who wrote the rows that are installed together with the guard."""
@@ -112,13 +116,39 @@ def texts_of(session: Session, mapped: type[Chained], ids: Sequence[str]) -> dic
     """Return every field of some records in canonical text, as the chain writes it, by id. No objects are made."""
     columns = _said_columns(mapped)
     known = [record_id for record_id in ids if _can_be(mapped, record_id)]
-    rows = session.execute(select(mapped.id, *(column for _, column, _ in columns)).where(mapped.id.in_(known)))
+    try:
+        rows = session.execute(
+            select(mapped.id, *(column for _, column, _ in columns)).where(mapped.id.in_(known))
+        ).all()
+    except UNREADABLE:
+        return dict(_one_by_one(session, mapped, known))
     return {
         str(row[0]): {
             name: canonical(value, scale=scale) for (name, _, scale), value in zip(columns, row[1:], strict=True)
         }
         for row in rows
     }
+
+
+def _one_by_one(
+    session: Session, mapped: type[Chained], ids: Sequence[str]
+) -> Iterator[tuple[str, dict[str, str | None]]]:
+    """Yield the texts of each record by itself, where one of them holds what its column cannot: that value as it lies there."""
+    for record_id in ids:
+        texts: dict[str, str | None] = {}
+        for name, column, scale in _said_columns(mapped):
+            wanted = select(column).where(mapped.id == record_id)
+            try:
+                row = session.execute(wanted).first()
+                value = canonical(row[0], scale=scale) if row is not None else None
+            except UNREADABLE:
+                row = session.execute(select(cast(column, LargeBinary)).where(mapped.id == record_id)).first()
+                value = bytes(row[0]).decode("utf-8", "replace") if row is not None else None
+            if row is None:
+                break
+            texts[name] = value
+        if texts:
+            yield record_id, texts
 
 
 def _said_columns(mapped: type[Chained]) -> list[tuple[str, Any, int | None]]:
@@ -178,7 +208,7 @@ def _differences(
         is_given = name not in changed_by and name in given and found == given[name]
         if found != folded.get(name) and not is_given:
             written = (
-                f"row {changed_by[name]} of its chain says" if name in changed_by else "its chain says nothing, so"
+                f"row {changed_by[name]} of its chain says" if name in changed_by else "no row of its chain set it"
             )
             sentence = f"Expected {name} to be {_said(folded.get(name))} ({written}), but it is {_said(found)}."
             yield Break(record_type, record_id, changed_by.get(name), sentence)

@@ -28,7 +28,8 @@ VERBS = {
     "SIGNATURE_SUPERSEDED": "a signature was superseded", "MOVED": "moved it", "SIGNED_IN": "signed in",
     "SIGNED_OUT": "signed out", "INSTANCE_STARTED": "started the process", "DECIDED": "decided",
     "LEGAL_HOLD_PLACED": "placed a hold:", "LEGAL_HOLD_LIFTED": "lifted a hold:", "TABLE_ADOPTED": "adopted the table:",
-    "TABLE_FOUND": "took up the installed table:", "RELEASED": "released", "KEY_MADE": "made a key", "KEY_REVOKED": "revoked a key",
+    "TABLE_FOUND": "took up the installed table:", "RELEASED": "released", "DRAFTED": "stored a draft of",
+    "KEY_MADE": "made a key", "KEY_REVOKED": "revoked a key",
     "RETURNED": "returned it to",
     "APPROVAL_STANDS": "an earlier approval stands:", "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip

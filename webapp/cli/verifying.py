@@ -14,10 +14,15 @@ from engine import checkpoint_check, checkpoints, verification
 from engine.act import Installation
 from engine.checkpoint_check import Trust
 from engine.checkpoint_key import is_public_key, key_id, public_keys
+from engine.stored.checkpoint import Checkpoint
 from engine.verification import Break, Tell
 from processes.checkpointing import checkpoint_folder, key_folder, receipts_in, series_of
+from processes.contents import altered_contents
 from processes.recount import recount
 from webapp.cli.house import Exit, House, as_json, guard_problems, refusals_told, show_json
+
+NAMED = 100
+"""Breaks whose records are told by name; who needs more of them has other questions."""
 
 
 @click.command("verify")
@@ -52,12 +57,20 @@ def verify_command(house: House, receipts: Path | None, keys: tuple[str, ...], i
         with Progress(console=house.says, transient=True, disable=is_json) as progress:
             bar = progress.add_task("chains", total=total)
             breaks = list(everything(session, trust, tell=lambda count: progress.advance(bar, count)))
+        names = names_of(session, breaks)
+        last = checkpoints.last(session)
         remarks = [*_remarks(session, trust), *(_other_series(installation, session) if receipts is None else ())]
     if is_json:
-        show_json({"chains": total, "breaks": as_plain(breaks), "guard": unguarded, "remarks": remarks})
+        plain = [{**one, "name": name} for one, name in zip(as_plain(breaks), names, strict=True)]
+        advice = list(_advice(unguarded, breaks, last))
+        show_json({"chains": total, "breaks": plain, "guard": unguarded, "remarks": remarks, "advice": advice})
     else:
-        for line in (*(f"guard: {problem}" for problem in unguarded), *(str(one) for one in breaks)):
-            click.echo(line)
+        for problem in unguarded:
+            click.echo(f"guard: {problem}")
+        for one, name in zip(breaks, names, strict=True):
+            click.echo(f"{one} [{name}]" if name else str(one))
+        for sentence in _advice(unguarded, breaks, last):
+            click.secho(sentence, fg="yellow", err=True)
         for remark in remarks:
             click.secho(remark, fg="yellow", err=True)
         verdict = f"{len(breaks)} broken" if breaks else "all unbroken"
@@ -68,10 +81,59 @@ def verify_command(house: House, receipts: Path | None, keys: tuple[str, ...], i
 
 
 def everything(session: Session, trust: Trust, *, tell: Tell = lambda count: None) -> Iterator[Break]:
-    """Yield every break of chains, records, the sums on order lines and checkpoints."""
-    yield from verification.verify(session, tell=tell)
-    yield from recount(session)
-    yield from checkpoint_check.check(session, trust)
+    """Yield every break of chains, records, kept files, the sums on order lines and checkpoints."""
+    checks = (
+        verification.verify(session, tell=tell),
+        altered_contents(session),
+        recount(session),
+        checkpoint_check.check(session, trust),
+    )
+    for check in checks:
+        try:
+            yield from check
+        except verification.UNREADABLE as error:
+            why = str(error).splitlines()[0][:200]
+            yield Break(
+                "database",
+                "value",
+                None,
+                f"Expected values that can be read, but one is not, so not all was looked at: {why}",
+            )
+
+
+def names_of(session: Session, breaks: list[Break]) -> list[str]:
+    """Return what people call the record of each break, empty where they call it by its id; of the first hundred alone."""
+    names = [_name_of(session, one) for one in breaks[:NAMED]]
+    return names + [""] * (len(breaks) - len(names))
+
+
+def _name_of(session: Session, one: Break) -> str:
+    from webapp.histories import name_of  # late: only an answer with breaks needs the words of pages
+
+    try:
+        name = name_of(session, one.record_type, one.record_id)
+    except verification.UNREADABLE:
+        return ""  # The record holds a value that its column cannot: that is what the break says.
+    return name if name != one.record_id else ""
+
+
+def _advice(unguarded: list[str], breaks: list[Break], last: Checkpoint | None) -> Iterator[str]:
+    """Yield what to do about what was found, most urgent first."""
+    if not unguarded and not breaks:
+        return
+    yield "What to do: keep a copy of the database as it is now, before anything else is written to it; it is evidence."
+    if unguarded:
+        yield "Put the guard back: lockstep migrate. Until then no program serves this database."
+    if breaks:
+        sealed = (
+            f"a copy from before, at best of {last.made_at:%Y-%m-%d %H:%M} UTC or older"
+            if last is not None
+            else "a backup"
+        )
+        yield (
+            f"Compare each record that is named with {sealed}, find out who could write as the database's owner, and put it right by an "
+            "act with a reason. A broken chain stays broken: docs/howto/prove-a-record.md says how to go on."
+        )
 
 
 def _trust(installation: Installation, session: Session, receipts: Path | None, given: tuple[str, ...]) -> Trust:
