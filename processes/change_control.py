@@ -160,8 +160,9 @@ def look_for_twins(act: Act, work: Work) -> Mapping[str, Any]:
     twins: list[ChangeRequest | ChangeOrder] = [*alike(act.session, request), *_orders_on(act.session, request)]
     proposal = propose_class(act.session, request)
     shown = request_variable(request, twins, (proposal.order_class, proposal.why), work["timers"])
+    said = work.get("unfit") or {}
     return {
-        "request": shown | {"class_rows": sentences(proposal.rows), "unfit": str(work.get("unfit") or "")},
+        "request": shown | {"class_rows": sentences(proposal.rows), "unfit": "", "typed_reason": ""} | said,
         "triage": None, "unfit": None, "decision": None,
     }  # fmt: skip
 
@@ -182,7 +183,7 @@ def settle_triage(act: Act, work: Work) -> Mapping[str, Any]:
             with act.attempt():
                 _keep_triage(act, work, request, decision)
         except Invalid as refusal:
-            return {"triage": "AGAIN", "unfit": refusal.message, "decision": None}
+            return {"triage": "AGAIN", "decision": None, **_typed(work, decision, refusal)}
     people = [person_of(request.originator)]
     if request.status is not RequestStatus.ACCEPTED:
         tell(act, people, f"{request.number} is {request.status.lower()}", key=f"{request.id}:{request.status}:{act.id}",
@@ -190,12 +191,25 @@ def settle_triage(act: Act, work: Work) -> Mapping[str, Any]:
     return {"triage": request.status.value if decision else "ON_ITS_PAGE", "decision": None}
 
 
+def _typed(work: Work, decision: Mapping[str, Any], refusal: Invalid) -> dict[str, Any]:
+    """Return what was typed with a triage that does not fit, so that nobody types it again, and what is missing."""
+    reason = str(decision.get("reason") or "").strip() or str(work["request"].get("typed_reason") or "")
+    missing = "; ".join(f"{name.replace('_', ' ')} {words}" for name, words in refusal.fields.items())
+    if "duplicate_of" in refusal.fields and not work["request"]["twin_choices"]:
+        missing = "no open request says something alike, so there is none to choose: reject it, put it off or accept it"
+    return {
+        "unfit": {"unfit": f"{refusal.message}. What is missing: {missing}.", "typed_reason": reason},
+        "change_class": work.get("chosen_class"), "duplicate_of": work.get("chosen_twin"),
+    }  # fmt: skip
+
+
 def _keep_triage(act: Act, work: Work, request: ChangeRequest, decision: Mapping[str, Any]) -> None:
     verdict = str(decision["verdict"])
     twin = work.get("chosen_twin") if verdict == "duplicate" else None
+    reason = str(decision.get("reason") or work["request"].get("typed_reason") or "")
     chosen = "CE" if verdict == "emergency" else work.get("chosen_class") or work["request"]["proposed_class"]
     triage(
-        act, request, VERDICTS[verdict], reason=str(decision.get("reason") or ""), proposed_class=OrderClass(chosen),
+        act, request, VERDICTS[verdict], reason=reason, proposed_class=OrderClass(chosen),
         duplicate_of=existing(act.session, ChangeRequest, twin) if twin else None,
     )  # fmt: skip
 

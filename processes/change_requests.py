@@ -85,11 +85,7 @@ def triage(
     """
     if to is not RequestStatus.ACCEPTED and not reason.strip():
         raise Invalid("Expected a reason, but there is none", {"reason": "is required"})
-    if (to is RequestStatus.DUPLICATE) != (duplicate_of is not None) or duplicate_of is request:
-        raise Invalid(
-            "Expected another request that says the same with DUPLICATE, and none otherwise",
-            {"duplicate_of": "does not fit"},
-        )
+    _refuse_twin(request, to, duplicate_of)
     if request.status is not RequestStatus.TRIAGED:
         move_request(act, request, RequestStatus.TRIAGED)
     with act.session.no_autoflush:
@@ -103,6 +99,22 @@ def triage(
         act.note(request.record_type, request.id, "MOVED", field="status", old="TRIAGED", new=to, reason=reason.strip())
     act.session.flush()
     return request
+
+
+def _refuse_twin(request: ChangeRequest, to: RequestStatus, twin: ChangeRequest | None) -> None:
+    """Refuse a duplicate of nothing or of itself, and a twin of what is none. Raises: Invalid, saying which."""
+    if to is RequestStatus.DUPLICATE and twin is None:
+        raise Invalid(
+            f"Expected the request that {request.number} is a duplicate of, but none is chosen",
+            {"duplicate_of": "is required: choose the request that says the same"},
+        )
+    if twin is request:
+        raise Invalid(f"Expected another request than {request.number} itself", {"duplicate_of": "is this one"})
+    if twin is not None and to is not RequestStatus.DUPLICATE:
+        raise Invalid(
+            f"Expected {twin.number} to be named for a duplicate alone, but {request.number} is {to.lower()}",
+            {"duplicate_of": "is for a duplicate"},
+        )
 
 
 def withdraw_request(act: Act, request: ChangeRequest, *, reason: str) -> ChangeRequest:

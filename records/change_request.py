@@ -149,7 +149,10 @@ def move_request(act: Act, request: ChangeRequest, to: RequestStatus, *, reason:
     move_along(act, request, to, transitions=TRANSITIONS, reason=reason)
     if to is RequestStatus.SUBMITTED:
         request.submitted_at = act.now
-    elif to is not RequestStatus.TRIAGED:
+    elif to is RequestStatus.TRIAGED:
+        # What was put off is decided anew: the day of the former triage is in its history.
+        request.decided_by = request.decided_at = None
+    else:
         request.decided_by, request.decided_at = act.user_id or act.actor, act.now
         request.decision_reason = (reason or "")[:4000]
     act.session.flush()

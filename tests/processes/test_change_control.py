@@ -74,9 +74,14 @@ def test_triage_shows_which_row_gives_each_value_its_class_and_asks_again_for_a_
     assert shown["class_rows"][0]["sentence"].startswith("P-900/B drawing rev: C4. ")
     story.as_("pat").decide("triage_request", "duplicate", reason="Again", change_class=None, duplicate_of=None)
     assert (story.steps, story.incidents) == (["triage_request"], [])
-    assert "Expected another request" in story.variables_of_task("triage_request")["request"]["unfit"]
+    shown = story.variables_of_task("triage_request")["request"]
+    assert "a duplicate of, but none is chosen. What is missing: no open request says something alike" in shown["unfit"]
+    assert shown["typed_reason"] == "Again"
+    story.as_("pat").decide("triage_request", "defer", reason="", change_class=None, duplicate_of=None)
+    assert story.read(lambda session: session.get_one(ChangeRequest, asked.id).decision_reason) == "Again"
+    story.after(days=31)
     story.as_("pat").decide("triage_request", "reject", reason="No", change_class=None, duplicate_of=None)
-    assert story.ended_at == "request_ended"
+    assert story.ended_at == "request_ended", story.incidents
 
 
 def test_a_request_that_is_triaged_on_its_page_takes_its_task_away(story: Story) -> None:
