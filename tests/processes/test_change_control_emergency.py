@@ -10,11 +10,12 @@ from sqlalchemy import select
 
 from engine.act import Act
 from engine.errors import RuleViolation
-from processes import change_orders, genealogy
+from processes import change_orders, genealogy, shipments
 from processes.emergency_deviations import standing_emergencies
 from processes.work_order_event import Event
 from processes.work_order_events import post_event
 from records.change_order import ChangeOrder
+from records.external import Discrepancy
 from records.impact import Disposition
 from records.lot import Lot, LotSource, LotStatus
 from records.nonconformance import DeviationAuthority, Nonconformance
@@ -67,6 +68,21 @@ def test_d18_an_emergency_that_is_not_approved_in_72_hours_is_held_with_its_seri
     for serial in ("0005", "0009"):
         with story.installation.reading() as session, pytest.raises(RuleViolation, match="OVERDUE_HOLD"):
             refuse_unapproved_shipment(session, work_order(session, "WO-7003"), [serial])
+    with story.installation.acting("adapter:erp") as act:
+        lots = {lot.number: lot for lot in act.session.scalars(select(Lot).where(Lot.is_serial))}
+        for serial in ("0005", "0005", "0010", "0010"):
+            last = shipments.report(
+                act, lots[serial], D(1), customer="St. Mary", delivery=f"D-7/{serial}", shipped_on=story.clock().date(),
+                event=genealogy.Event(f"ship {serial}", system="ERP"),
+            )  # fmt: skip
+        assert (lots["0005"].quantity_left, lots["0010"].quantity_left, last.is_duplicate) == (1, 0, True)
+        told_once = act.session.scalars(select(Discrepancy)).one()
+        assert (told_once.document_number, told_once.severity, "OVERDUE_HOLD" in str(told_once.ours)) == (
+            "0005",
+            "CRITICAL",
+            True,
+        )
+    assert any("was shipped although it should have stayed: D-7/0005" in subject for subject in told(story, "quinn"))
     for manager in ("olga", "gina"):
         assert any(subject.startswith(f"{change.number} is overdue") for subject in told(story, manager)), manager
 

@@ -21,6 +21,7 @@ from processes.work_order_planning import revision_called
 from records.lot import EdgeKind, GenealogyEdge, Lot, LotSource, LotStatus
 from records.part import Part, PartRevision
 from records.work_order import ENDED, WorkOrder, WorkOrderOperation
+from rules.shipping import must_stay
 from webapp import trace_rows
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
@@ -53,13 +54,19 @@ class LotSummary(Answer):
 
 
 class LotDetail(LotSummary):
-    """A lot. source_type, source_id: the record it came from; source_note: of an adjustment; marks: changes that wait for it."""
+    """A lot. source_type, source_id: the record it came from; source_note: of an adjustment; marks: changes that wait for it.
+
+    must_stay: why it must not be shipped to a customer, a sentence each; empty when it may leave.
+    """
 
     source_type = maybe()
     source_id = fields.UUID(allow_none=True)
     source_note = fields.String()
     hold_reason = maybe()
     marks = LotMarks()
+    must_stay = fields.Function(
+        lambda lot: must_stay(reading(), lot), metadata={"type": "array", "items": {"type": "string"}}
+    )
 
 
 class LotQuery(Listed):
@@ -293,7 +300,7 @@ def report_consumption(act: Act, body: dict[str, Any]) -> dict[str, Any]:
     """Take it out of the lot, once for each event id. A lot that is not accepted is refused (CON-16)."""
     event, order, operation = _reported(act, body)
     known = event_called(act.session, event.id) is not None
-    lot = _lot(act.session, body["part"], body["lot"]) if body["lot"] is not None else None
+    lot = lot_meant(act.session, body["part"], body["lot"]) if body["lot"] is not None else None
     revision = revision_called(act.session, body["part_revision"]) if lot is None and body["part_revision"] else None
     edge = consume(
         act, lot, body["quantity"], work_order_id=order.id, operation_id=operation.id if operation else None, event=event,
@@ -311,8 +318,8 @@ def report_transformation(act: Act, body: dict[str, Any]) -> dict[str, Any]:
     event, order, operation = _reported(act, body)
     known = event_called(act.session, event.id) is not None
     edge = transform(
-        act, _lot(act.session, body["part"], body["lot"]),
-        _lot(act.session, body["into_part"], body["into"], field="into"), quantity=body["quantity"], event=event,
+        act, lot_meant(act.session, body["part"], body["lot"]),
+        lot_meant(act.session, body["into_part"], body["into"], field="into"), quantity=body["quantity"], event=event,
         work_order_id=order.id, operation_id=operation.id if operation else None, uom=body["uom"] or None,
     )  # fmt: skip
     return {"id": edge.id, "is_duplicate": known}
@@ -343,7 +350,7 @@ def release_held_lot(act: Act, body: dict[str, Any], record_id: str) -> str:
     return lot.id
 
 
-def _lot(session: Session, part_no: str, number: str, *, field: str = "lot") -> Lot:
+def lot_meant(session: Session, part_no: str, number: str, *, field: str = "lot") -> Lot:
     """Return the lot that a number or heat means. Raises: Invalid when there is none, or several parts have one of that number."""
     if not part_no:
         numbered = (

@@ -18,6 +18,7 @@ from records.part import Part, PartRevision
 from records.receipt import Receipt
 from records.roles import meanings_of
 from records.work_order import WorkOrder, WorkOrderOperation
+from rules.shipping import must_stay
 from webapp import dossiers, formats, ledger, listing
 from webapp.document_page import marks_on
 from webapp.refusals import status_of
@@ -63,7 +64,7 @@ def show(record_id: str) -> str:
         orders=_orders(session, [*used, *sources]), operations=_operations(session, [*used, *sources]),
         undone={edge.id for edge in used if edge.reverses_id is None and reversal_of(session, edge) is not None},
         ledger=ledger.ledger_of(session, lot.record_type, lot.id), tab=request.args.get("tab", "summary"), may=may(lot),
-        marks=marks_on(session, lot),
+        marks=marks_on(session, lot), must_stay=[] if lot.status is LotStatus.HOLD else must_stay(session, lot),
     )  # fmt: skip
 
 

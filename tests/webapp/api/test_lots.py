@@ -10,7 +10,7 @@ from records.lot import LotSource, LotStatus
 from tests.makers import D, make_revision, make_stock, make_work_order
 from tests.people import PASSWORD, otto, quinn, rita
 from tests.story import Story
-from tests.webapp.api.conftest import UNKNOWN, Calling
+from tests.webapp.api.conftest import UNKNOWN, Calling, problem
 
 
 @pytest.fixture
@@ -69,6 +69,36 @@ def test_a_lot_on_hold_is_not_issued(calling: Calling, story: Story, lot_id: str
     story.given(lambda act: hold_lot(act, act.session.get_one(type(make_stock(act)), lot_id), reason="In doubt"))
     answer = calling("adapter:mes").post("/consumptions", issue())
     assert (answer.status_code, answer.json["code"]) == (409, "CON-16")
+
+
+def test_a_shipment_counts_once_and_one_of_what_is_on_hold_is_a_mismatch(
+    calling: Calling, story: Story, lot_id: str
+) -> None:
+    erp = calling("adapter:erp")
+    left = {
+        "event_id": "d-1/10", "system": "ERP", "lot": "HEAT-7781", "quantity": "3", "customer": "St. Mary", "delivery": "D-1/10",
+        "shipped_on": "2026-11-22",
+    }  # fmt: skip
+    answers = [erp.post("/shipments", left).json for _ in range(2)]
+    assert [(one["is_duplicate"], one["mismatch_id"]) for one in answers] == [(False, None), (True, None)]
+    assert erp.get(f"/lots/{lot_id}").json["quantity_left"] == "7.000000"
+    problem(erp.post("/shipments", left | {"quantity": "2"}), 409, "EVENT_REUSED")
+    more = left | {"event_id": "d-1/20", "delivery": "D-1/20"}
+    problem(erp.post("/shipments", more | {"quantity": "8"}), 409, "NOT_ENOUGH")
+    problem(erp.post("/shipments", more | {"lot": "HEAT-0"}), 422, "INVALID")
+    problem(erp.post("/shipments", more | {"shipped_on": "2030-01-01"}), 422, "INVALID")
+    problem(calling(otto).post("/shipments", more), 403, "NOT_AUTHORISED")
+    story.given(lambda act: hold_lot(act, act.session.get_one(type(make_stock(act)), lot_id), reason="In doubt"))
+    found = erp.get(f"/lots/{lot_id}").json
+    assert found["must_stay"] == ["Expected HEAT-7781 to be available before it is shipped, but it is HOLD (In doubt)."]
+    flagged = [erp.post("/shipments", more).json for _ in range(2)]
+    assert [one["is_duplicate"] for one in flagged] == [False, True]
+    assert (flagged[0]["edge_id"], flagged[0]["reasons"]) == (None, found["must_stay"][0])
+    assert erp.get(f"/lots/{lot_id}").json["quantity_left"] == "7.000000"
+    mismatch = calling(quinn).get(f"/mismatches/{flagged[0]['mismatch_id']}").json
+    assert (mismatch["severity"], mismatch["theirs"][:34]) == ("CRITICAL", "3 EA shipped to St. Mary with D-1/"), (
+        mismatch
+    )
 
 
 def test_an_issue_without_a_lot_is_one_gap(calling: Calling, lot_id: str) -> None:
