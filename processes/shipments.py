@@ -17,7 +17,7 @@ from processes import genealogy
 from processes.documents import plain
 from processes.genealogy import Event
 from processes.notices import tell_role
-from records.external import Discrepancy, DiscrepancyKind, DiscrepancyStatus, Severity
+from records.external import Discrepancy, DiscrepancyKind, DiscrepancyStatus, Severity, move
 from records.lot import GenealogyEdge, Lot
 from rules.shipping import must_stay
 
@@ -53,11 +53,12 @@ def report(
     if (known := genealogy.event_called(act.session, event.id)) is not None:
         edge = genealogy.withdraw(act, lot, quantity, reason=known.reason or delivery, event=event)
         return Shipped(edge, is_duplicate=True)
-    if (told := _known(act, lot, delivery, event)) is not None:
+    told = _known(act, lot, delivery, event)
+    if told is not None and told.status is DiscrepancyStatus.OPEN:
         return Shipped(discrepancy=told, is_duplicate=True)
     said = f"{plain(quantity)} {lot.uom} shipped to {customer.strip()} with {delivery.strip()} on {shipped_on}"
     if reasons := must_stay(act.session, lot):
-        return Shipped(discrepancy=_flag(act, lot, delivery, event, said, reasons))
+        return Shipped(discrepancy=_flag(act, lot, delivery, event, said, reasons, before=told))
     return Shipped(genealogy.withdraw(act, lot, quantity, reason=said, event=event))
 
 
@@ -69,7 +70,7 @@ def event_day(act: Act, event: Event) -> dt.date:
 def _known(act: Act, lot: Lot, delivery: str, event: Event) -> Discrepancy | None:
     wanted = select(Discrepancy).where(
         Discrepancy.document_type == lot.record_type, Discrepancy.document_id == lot.id,
-        Discrepancy.field == _field(delivery), Discrepancy.system == event.system, Discrepancy.status == DiscrepancyStatus.OPEN,
+        Discrepancy.field == _field(delivery), Discrepancy.system == event.system,
     )  # fmt: skip
     return act.session.scalar(wanted)
 
@@ -78,12 +79,17 @@ def _field(delivery: str) -> str:
     return f"shipment {delivery.strip()}"[:200]
 
 
-def _flag(act: Act, lot: Lot, delivery: str, event: Event, said: str, reasons: list[str]) -> Discrepancy:
-    found = Discrepancy(
+def _flag(
+    act: Act, lot: Lot, delivery: str, event: Event, said: str, reasons: list[str], *, before: Discrepancy | None
+) -> Discrepancy:
+    """Keep it as a mismatch, one that was settled before opened again, and tell who stops it on its way."""
+    found = before or Discrepancy(
         document_type=lot.record_type, document_id=lot.id, document_number=lot.number, field=_field(delivery), system=event.system,
         kind=DiscrepancyKind.LOT, severity=Severity.CRITICAL, ours=" ".join(reasons)[:4000], theirs=said[:4000], owner=OWNER,
         opened_at=act.now,
     )  # fmt: skip
+    if before is not None:
+        move(act, found, DiscrepancyStatus.OPEN, reason="Told again, and it should have stayed")
     act.session.add(found)
     act.note(
         lot.record_type, lot.id, "SHIPPED_ALTHOUGH_HELD", field=delivery, new=said, reason=" ".join(reasons)[:3900]
@@ -91,7 +97,7 @@ def _flag(act: Act, lot: Lot, delivery: str, event: Event, said: str, reasons: l
     act.session.flush()
     for role in TOLD:
         tell_role(
-            act, role, f"{lot.number} was shipped although it should have stayed: {delivery}", key=f"{found.id}:{role}",
+            act, role, f"{lot.number} was shipped although it should have stayed: {delivery}", key=f"{found.id}:{event.id}:{role}",
             body=f"{said}. {' '.join(reasons)} Stop it on its way, or tell the customer.", record=(lot.record_type, lot.id),
         )  # fmt: skip
     return found
