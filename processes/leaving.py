@@ -31,6 +31,7 @@ from records.purchase_order import OrderStatus, PurchaseOrder
 from records.requisition import Requisition, RequisitionStatus
 from records.roles import grants_of, holds, user_called
 from records.sign_in import end_all
+from rules.policy import table_called
 
 OTHERS = "others"
 """A target: whoever else may take it, without naming one."""
@@ -316,6 +317,7 @@ def _heir(
     directory = eligibility.directory_of(session)
     for grant in grants_of(session, user.id, at=now):
         ranked += [(person.id, f"Also {grant.role}") for person in directory.holders(session, grant.principal, at=now)]
+    ranked += _above(session, user, now)
     for user_id, why in ranked:
         if user_id != user.id and not eligibility.bars(session, task, user_id, on_behalf_of=None, now=now):
             return user_id, why
@@ -414,7 +416,17 @@ def _successor(session: Session, user: User, now: dt.datetime) -> tuple[str, str
         for person in directory.holders(session, grant.principal, at=now):
             if person.id != user.id:
                 return person.id, f"Also {grant.role}"
-    return "", "Nobody holds a role of theirs: choose somebody"
+    return next(iter(_above(session, user, now)), ("", "Nobody holds a role of theirs: choose somebody"))
+
+
+def _above(session: Session, user: User, now: dt.datetime) -> list[tuple[str, str]]:
+    """Return who is on the next level of each of a person's roles, as the table of escalations says, and why."""
+    directory, found = eligibility.directory_of(session), []
+    for grant in grants_of(session, user.id, at=now):
+        above = str(table_called("escalation").judge(role=grant.role).row.outputs["next"])
+        holders = directory.holders(session, f"role:{above}", at=now)
+        found += [(person.id, f"Next level, {above}") for person in holders if person.id != user.id]
+    return found
 
 
 def _name(session: Session, user_id: str | None) -> str:

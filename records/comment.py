@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
@@ -12,8 +14,13 @@ from engine.database import Base, Id, Instant, new_id
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.record import Record
 from records.columns import Code, Login, Name, Text
+from records.person import User
 
 LONGEST = 4000
+MOST_MENTIONS = 20
+"""People that one remark may name; more of them is an announcement, and belongs elsewhere."""
+MENTION = re.compile(r"(?<![\w@.-])@([a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)", re.IGNORECASE)
+"""``@`` and a login name, not in the middle of a word or an address."""
 
 
 class Comment(Record, Base):
@@ -42,6 +49,7 @@ class Comment(Record, Base):
     reply_to_id: Mapped[Id | None] = mapped_column(ForeignKey("comment.id"))
 
     resolution: Mapped[CommentResolution | None] = relationship(back_populates="comment")
+    mentions: Mapped[list[CommentMention]] = relationship(order_by="CommentMention.id")
 
     @property
     def number(self) -> str:
@@ -96,15 +104,58 @@ def comment(
     path: str | None = None,
     place: str | None = None,
     is_blocking: bool = False,
+    reply_to: Comment | None = None,
 ) -> Comment:
-    """Say something about a document or a line of it. about: (type, id). Raises: Invalid when it is empty or too long."""
+    """Say something about a document or a line of it. about: (type, id).
+
+    reply_to: a remark of the same document; the answer stands in its thread, and on its line. Whoever is named with ``@login``
+    is kept as mentioned. Raises: Invalid when it is empty or too long, or names more than 20 people.
+    """
     words = _words(text, "comment")
+    if reply_to is not None:
+        if (reply_to.about_type, reply_to.about_id) != about:
+            raise Invalid(
+                "Expected an answer to a remark on this document, but it is on another", {"reply_to": "is elsewhere"}
+            )
+        line_no, path, place = reply_to.line_no, reply_to.path, reply_to.place
+    named = named_in(act.session, words)
+    if len(named) > MOST_MENTIONS:
+        raise Invalid(
+            f"Expected at most {MOST_MENTIONS} people to be named, but there are {len(named)}",
+            {"comment": "names too many"},
+        )
     said = Comment(
         about_type=about[0], about_id=about[1], text=words, line_no=line_no, path=path, place=place,
-        blocks_since=act.now if is_blocking else None,
+        blocks_since=act.now if is_blocking else None, reply_to_id=(reply_to.reply_to_id or reply_to.id) if reply_to else None,
     )  # fmt: skip
+    said.mentions = [CommentMention(user_id=user_id) for user_id in named]
     act.session.add(said)
     return said
+
+
+def named_in(session: Session, text: str) -> list[str]:
+    """Return the user ids that a text names with ``@``, each once; a name that nobody has is only text."""
+    names = list(dict.fromkeys(found.lower() for found in MENTION.findall(text)))
+    known = set(session.scalars(select(User.id).where(User.id.in_(names)))) if names else set()
+    return [name for name in names if name in known]
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A remark and its answers, oldest first."""
+
+    first: Comment
+    answers: Sequence[Comment]
+
+
+def threads(said: Sequence[Comment]) -> list[Thread]:
+    """Return remarks by thread, in the order in which the threads began; an answer whose remark is not among them stands alone."""
+    known = {one.id for one in said}
+    return [
+        Thread(one, [answer for answer in said if answer.reply_to_id == one.id])
+        for one in said
+        if one.reply_to_id not in known
+    ]
 
 
 def resolve(act: Act, said: Comment, text: str = "", *, leads: Iterable[str] = ()) -> CommentResolution:

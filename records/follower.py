@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.act import Act
 from engine.database import Base, Id, Instant, new_id
 from records.columns import Code, Login
+from records.notice import notify
 
 
 class Follower(Base):
@@ -56,6 +60,18 @@ def followed_by(session: Session, user_id: str) -> list[tuple[str, str]]:
     """Return (type, id) of the documents that somebody follows, the newest first."""
     wanted = select(Follower).where(Follower.user_id == user_id).order_by(Follower.since.desc(), Follower.id.desc())
     return [(row.record_type, row.record_id) for row in session.scalars(wanted)]
+
+
+def tell_followers(act: Act, record: Any, subject: str, *, key: str, body: str = "", but: Sequence[str] = ()) -> None:
+    """Tell those who follow a document something, but not the acting person. but: user ids who are told otherwise.
+
+    Nothing pending is written before: a status may be on its way while this is asked.
+    """
+    about = (record.record_type, record.id)
+    with act.session.no_autoflush:
+        people = [one for one in followers_of(act.session, about) if one != act.user_id and one not in but]
+    for user_id in people:
+        notify(act, user_id, subject, key=key, body=body, record=about)
 
 
 def _wanted(about: tuple[str, str]) -> Select[Follower]:

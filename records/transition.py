@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from engine.act import Act
 from engine.errors import Conflict
+from records.follower import tell_followers
 
 Status = TypeVar("Status", bound=StrEnum)
 
@@ -28,6 +29,8 @@ def move_along(
     record.status = to
     if reason:
         act.note(record.record_type, record.id, "MOVED", field="status", old=present, new=to, reason=reason)
+    said = f"{record.number} is {str(to).replace('_', ' ').lower()}"
+    tell_followers(act, record, said, key=f"{record.id}:{to}:{act.id}", body=reason or "")
 
 
 def following(present: Status, transitions: frozenset[tuple[Status, Status]]) -> list[Status]:

@@ -53,6 +53,7 @@ from webapp.pages import (
     signing_together,
     supplier_records,
     suppliers,
+    talking,
     traces,
     waivers,
     work_order_changes,
@@ -112,6 +113,7 @@ SCREENS = (
     changes,
     emergencies,
     people,
+    talking,
 )
 """Modules of pages, each with a blueprint."""
 

@@ -16,11 +16,13 @@ from engine.database import instant_text
 from processes import mismatches
 from processes.evidence import KINDS
 from records import notice
+from records.comment import threads
 from records.company_sign_in import METHOD
+from records.follower import followers_of
 from records.person import Role, User
 from records.signing_policy import policy_in
 from rules import reviewing
-from webapp import change_links, company, dossiers, formats, refusals, sayings, signing_form, visit
+from webapp import change_links, company, dossiers, formats, mentions, refusals, sayings, signing_form, visit
 from webapp.assets import asset
 from webapp.change_dossier import CLASS_WORDS
 from webapp.security import form_proof
@@ -191,6 +193,9 @@ def install(app: Flask) -> None:
         instant=lambda value: formats.instant(value, customs()),
         iso=_iso,
         may_resolve=lambda said: reviewing.may_resolve(visit.reading(), said, visit.visitor().user_id, at=visit.now()),
+        followers=lambda record: followers_of(visit.reading(), (record.record_type, record.id)),
+        mentions=mentions.shown,
+        threads=threads,
         resolvers=lambda said: reviewing.resolvers_of(visit.reading(), said),
         linked=change_links.linked,
         mismatch=mismatches.field_words,

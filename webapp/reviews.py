@@ -24,6 +24,7 @@ from records import attachment, comment, follower, signing
 from records.amendment import PurchaseOrderAmendment
 from records.attachment import Attachment
 from records.comment import Comment
+from records.follower import followers_of
 from records.roles import meanings_of, role_code
 from records.session import SignInSession
 from records.sign_in import is_continuous
@@ -126,6 +127,7 @@ class Review:
     kept_back: Sequence[Finding] = ()
     files: Sequence[Attachment] = ()
     comments: Sequence[Comment] = ()
+    followers: Sequence[str] = ()
     stages: Sequence[Stage] = ()
     ledger: Ledger | None = None
     signatures: Sequence[Signature] = ()
@@ -359,6 +361,7 @@ def _fill_tab(session: Session, review: Review, sent: Mapping[str, Any] | None) 
         review.files = attachment.attachments_of(session, *about)
     elif review.tab == "discussion":
         review.comments = comment.comments_on(session, *about)
+        review.followers = followers_of(session, about)
     elif review.tab == "history":
         review.ledger = ledger.ledger_of(session, *about)
 

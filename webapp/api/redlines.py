@@ -11,10 +11,12 @@ from engine.act import Act
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound
 from engine.redline import Difference, Kind
+from processes import talking
 from records import comment as remarks
 from records import viewing
 from records.comment import Comment
 from records.document_tree import LAYOUTS
+from records.follower import follow, followers_of, unfollow
 from rules import redlines, reviewing
 from rules.redlines import Since
 from webapp import dossiers, redline
@@ -71,9 +73,14 @@ class RedlineQuery(Request):
 
 
 class CommentAnswer(Answer):
-    """A remark. path, place: the line that it is about, null for the whole document; is_blocking: it keeps an approval back now."""
+    """A remark. path, place: the line that it is about, null for the whole document; is_blocking: it keeps an approval back now.
+
+    reply_to_id: the remark that began its thread, null for one that did; mentions: the people it names with ``@``.
+    """
 
     id = fields.UUID()
+    reply_to_id = fields.UUID(allow_none=True)
+    mentions = fields.List(fields.String())
     text = fields.String()
     path = maybe()
     place = maybe()
@@ -93,8 +100,12 @@ class CommentsAnswer(Answer):
 
 
 class CommentGiven(Request):
-    """A remark. path: of a line of the redline, left out for the whole document; is_blocking: until it is resolved."""
+    """A remark. path: of a line of the redline, left out for the whole document; is_blocking: until it is resolved.
 
+    reply_to: a remark of the same document, whose thread and line it joins. ``@login`` in the text tells that person.
+    """
+
+    reply_to = fields.UUID(load_default=None, allow_none=True)
     path = text(200, allow_none=True, load_default=None)
     text = fields.String(required=True, validate=ONE_TO_A_COMMENT)
     is_blocking = Truth(load_default=False)
@@ -169,6 +180,7 @@ def _difference(one: Difference) -> dict[str, Any]:
 def _comment(said: Comment) -> dict[str, Any]:
     done = said.resolution
     return {name: getattr(said, name, None) for name in CommentAnswer().fields} | {
+        "mentions": [one.user_id for one in said.mentions],
         "resolved_by": done.created_by.removeprefix("user:") if done is not None else None,
         "resolved_at": done.created_at if done is not None else None, "resolution": done.text if done is not None else None,
     }  # fmt: skip
@@ -226,12 +238,65 @@ def list_comments(kind: str, record_id: str) -> dict[str, Any]:
 def add_comment(act: Act, body: dict[str, Any], kind: str, record_id: str) -> str:
     """A blocking one keeps every approval back until its author, or who the policy names, resolves it."""
     record = _find(act.session, kind, record_id)
-    said = remarks.comment(
-        act, (record.record_type, record.id), body["text"], path=body["path"], is_blocking=body["is_blocking"],
+    said = talking.say(
+        act, (record.record_type, record.id), body["text"], number=record.number, path=body["path"], is_blocking=body["is_blocking"],
+        reply_to=_answered(act.session, body["reply_to"]),
         place=_place(act.session, record, body["path"]) if body["path"] is not None else None,
     )  # fmt: skip
     act.session.flush()
     return said.id
+
+
+def _answered(session: Session, comment_id: Any) -> Comment | None:
+    if comment_id is None:
+        return None
+    found = session.get(Comment, str(comment_id))
+    if found is None:
+        raise Invalid("Expected a comment to answer, but there is none with this id.", {"reply_to": "is unknown"})
+    return found
+
+
+class FollowersAnswer(Answer):
+    """Who is told of a document."""
+
+    followers = fields.List(fields.String())
+    is_following = fields.Boolean()
+
+
+class FollowingGiven(Request):
+    """Whether the caller is told of a document from now on."""
+
+    is_following = Truth(load_default=True)
+
+
+def _show_followers(about: str) -> dict[str, Any]:
+    kind, _, record_id = about.partition("/")
+    record = _find(reading(), kind, record_id)
+    people = followers_of(reading(), (record.record_type, record.id))
+    return {"followers": people, "is_following": visitor().user_id in people}
+
+
+@reads(
+    "/documents/<kind>/<record_id>/followers",
+    scope="reviews:read",
+    summary="List who follows a document",
+    answer=FollowersAnswer,
+)
+def list_followers(kind: str, record_id: str) -> dict[str, Any]:
+    """They are told of remarks and of every new state. Whoever comments or is named follows by that."""
+    return _show_followers(f"{kind}/{record_id}")
+
+
+@writes(
+    "POST", "/documents/<kind>/<record_id>/following", scope="reviews:write", summary="Follow a document, or no longer",
+    body=FollowingGiven, answer=FollowersAnswer, render=_show_followers, person=True,
+)  # fmt: skip
+def follow_document(act: Act, body: dict[str, Any], kind: str, record_id: str) -> str:
+    """For the caller alone."""
+    record = _find(act.session, kind, record_id)
+    choose = follow if body["is_following"] else unfollow
+    choose(act, (record.record_type, record.id), visitor().user_id)
+    return f"{kind}/{record_id}"
 
 
 def _place(session: Session, record: Any, path: str) -> str:

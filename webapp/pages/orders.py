@@ -14,11 +14,11 @@ from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id, new_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from processes import order_sheet, withdrawal
+from processes import order_sheet, talking, withdrawal
 from processes.acknowledgement import acknowledge as take_answer
 from processes.amendment import CANCELLABLE
 from processes.order_closing import short_closes_of, why_not_short_close
-from records import attachment, comment
+from records import attachment
 from records.amendment import AmendmentStatus, amendments_of, open_amendment_of, refuse_second
 from records.invoice import InvoiceLine
 from records.purchase_order import (
@@ -167,7 +167,7 @@ def say(owner_type: str, record_id: str) -> Answer:
     """Say something about a document."""
     record = _document(owner_type, record_id)
     with acting() as act:
-        comment.comment(act, (record.record_type, record.id), request.form.get("comment", ""))
+        talking.say(act, (record.record_type, record.id), request.form.get("comment", ""), number=record.number)
     return redirect(f"{dossiers.record_url(record.record_type, record.id)}?tab=discussion", 303)
 
 

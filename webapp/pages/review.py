@@ -15,6 +15,7 @@ from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.ports import SignatureRequest
 from engine.stored.task import Task
 from engine.task_variables import variables_of
+from processes import talking
 from records import attachment, viewing
 from records import comment as remarks
 from rules import redlines, reviewing
@@ -150,8 +151,8 @@ def comment(task_id: str) -> Page:
     path, place = _line_of(task) if tab == "changes" else (None, None)
     try:
         with acting() as act:
-            remarks.comment(
-                act, about, request.form.get("comment", ""), path=path, place=place,
+            talking.say(
+                act, about, request.form.get("comment", ""), number=task.record_number or task.title, path=path, place=place,
                 is_blocking=request.form.get("is_blocking") == "true",
             )  # fmt: skip
     except Refused as refusal:

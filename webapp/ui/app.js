@@ -7,6 +7,7 @@ import { bindDialogs } from "./dialogs.js";
 import { bindDrafts } from "./drafts.js";
 import { bindKeys } from "./keys.js";
 import { bindLines } from "./lines.js";
+import { bindMentions } from "./mentions.js";
 import { bindMenus } from "./menus.js";
 import { bindNews } from "./news.js";
 import { bindPane, bindSeen } from "./pane.js";
@@ -19,7 +20,7 @@ import { bindTraces } from "./trace.js";
 
 const bind = (root) => {
   root.querySelector('[aria-invalid="true"]')?.focus();
-  for (const behaviour of [bindBulk, bindCopy, bindDrafts, bindLines, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
+  for (const behaviour of [bindBulk, bindCopy, bindDrafts, bindLines, bindMentions, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
 };
 
 bindDialogs();
