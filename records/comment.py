@@ -17,7 +17,7 @@ from records.columns import Code, Login, Name, Text
 from records.person import User
 
 LONGEST = 4000
-MOST_MENTIONS = 20
+MOST_MENTIONS = 12
 """People that one remark may name; more of them is an announcement, and belongs elsewhere."""
 MENTION = re.compile(r"(?<![\w@.-])@([a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)", re.IGNORECASE)
 """``@`` and a login name, not in the middle of a word or an address."""
@@ -109,7 +109,7 @@ def comment(
     """Say something about a document or a line of it. about: (type, id).
 
     reply_to: a remark of the same document; the answer stands in its thread, and on its line. Whoever is named with ``@login``
-    is kept as mentioned. Raises: Invalid when it is empty or too long, or names more than 20 people.
+    is kept as mentioned. Raises: Invalid when it is empty or too long, or names more than 12 people.
     """
     words = _words(text, "comment")
     if reply_to is not None:

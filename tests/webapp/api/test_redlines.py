@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.act import Act
 from records.comment import Comment
+from records.notice import notices_of
 from records.requisition import Requisition, RequisitionStatus, move
 from tests.makers import D
-from tests.people import lena, max_, otto, rita
+from tests.people import CAST, lena, max_, otto, rita
 from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling, problem
 
@@ -101,3 +104,45 @@ def test_adapters_read_and_say_nothing_and_every_key_needs_the_scope(calling: Ca
     assert reader.get(f"{path}/comments").json["items"] == []
     problem(reader.post(f"{path}/comments", {"text": "Hello"}), 403, "SCOPE_MISSING")
     problem(calling(lena, "orders:read").get(f"{path}/redline"), 403, "SCOPE_MISSING")
+
+
+def test_a_thread_tells_whom_it_names_whom_it_answers_and_who_follows(
+    calling: Calling, story: Story, path: str, browse: Any
+) -> None:
+    """Markdown, HTML and right-to-left text are words like any other; a name that nobody has is one, too."""
+    client, requester = calling(lena), calling(rita)
+    told = "**Why** <b>40</b>? @rita and @MAX, not @nobody or max@rita.example; \u0644\u0645\u0627\u0630\u0627 \u202ex"
+    first = client.post(f"{path}/comments", {"text": told})
+    assert (first.status_code, first.json["mentions"]) == (201, ["rita", "max"])
+    problem(requester.post(f"{path}/comments", {"text": "x", "reply_to": UNKNOWN}), 422, "INVALID")
+    calling(otto).post(f"{path}/following", {})
+    answer = requester.post(f"{path}/comments", {"text": "Forty fit in a box", "reply_to": first.json["id"]}).json
+    assert answer["reply_to_id"] == first.json["id"]
+    again = client.post(f"{path}/comments", {"text": "Good", "reply_to": answer["id"]}).json
+    assert again["reply_to_id"] == first.json["id"], "an answer to an answer stands in the same thread"
+
+    number = story.requisition.number
+    subjects = {
+        who: [
+            one.subject
+            for one in story.read(lambda session, who=who: notices_of(session, who))
+            if number in one.subject
+        ]
+        for who in ("rita", "max", "otto", "lena")
+    }
+    assert subjects["max"][-1] == f"{lena.name} mentioned you on {number}"
+    assert subjects["otto"] == [f"{lena.name} commented on {number}", f"{rita.name} commented on {number}"]
+    assert f"{rita.name} answered you on {number}" in subjects["lena"]
+    assert client.get(f"{path}/followers").json["followers"] == ["lena", "rita", "max", "otto"]
+    assert calling(otto).post(f"{path}/following", {"is_following": False}).json["is_following"] is False
+    problem(client.post(f"{path}/comments", {"text": " ".join(f"@{who.id}" for who in CAST)}), 422, "INVALID")
+
+    page = browse(lena).get(f"/requisitions/{story.requisition_id}?tab=discussion").text
+    assert "**Why** &lt;b&gt;40&lt;/b&gt;?" in page
+    assert f">@<bdi>{rita.name}</bdi></a>" in page
+    assert "@nobody" in page
+    assert page.index("Forty fit in a box") < page.index(">Good<")
+    story.clock.advance(minutes=1)
+    story.as_(lena).decide("approve_requisition", "approve")
+    moved = [one.subject for one in story.read(lambda session: notices_of(session, "max"))]
+    assert f"{number} is approved" in moved, "whoever follows is told of every new state"
