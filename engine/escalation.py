@@ -33,7 +33,7 @@ def escalate(act: Act, task: Task, principals: Sequence[str], policy: str | None
         task.candidates = list(dict.fromkeys(principals))
     else:
         task.candidates = list(dict.fromkeys([*task.candidates, *principals]))
-    task.assignee = None
+    task.assignee, task.lent_by = None, None
     task.notes = [*task.notes, f"{sentence[0].upper()}{sentence[1:]}"]
     opening.hand_over(act, task)
     act.note("instance", task.instance_id, "TASK_ESCALATED", field=task.element_id, new=sentence)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from engine import (
@@ -33,6 +33,7 @@ from engine.errors import Conflict, Forbidden, Invalid, NotFound, RuleViolation
 from engine.forms import Form
 from engine.ports import Mandate, SignatureRequest
 from engine.prepared import connection_of
+from engine.stored.help import HelpKind, TaskHelp
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskCandidate, TaskDraft, TaskState
 from engine.variables import accepted
@@ -169,6 +170,7 @@ def claim(act: Act, task_id: str, *, seen_version: int | None = None) -> Task:
     if seen_version is not None and task.version != seen_version:
         raise Conflict("Expected the task as you saw it, but it changed since; reload it")
     _refuse_barred(act, task, user_id, mandate)
+    _end_loan(act, task)
     task.assignee = user_id
     opening.hand_over(act, task)
     act.note("instance", task.instance_id, "TASK_CLAIMED", field=task.element_id, new=user_id)
@@ -183,6 +185,11 @@ def release(act: Act, task_id: str) -> Task:
     _refuse_closed(act, task, None)
     if task.assignee != user_id:
         raise Conflict(f"Expected a task that you claimed, but it is {task.assignee or 'nobody'}'s")
+    if task.lent_by is not None:
+        raise Conflict(
+            f"Expected you to give it back with an answer, but you released it: {_name(act, task.lent_by)} lent it to you",
+            code="LENT",
+        )
     if task.candidates == [f"user:{user_id}"]:
         raise Conflict("Expected other candidates to give it back to, but it was given to you alone")
     task.assignee = None
@@ -232,6 +239,7 @@ def assign(act: Act, task_id: str, principals: Sequence[str], reason: str) -> Ta
     """
     task, instance = held(act, task_id, None)
     _refuse_closed(act, task, None)
+    _end_loan(act, task)
     task.candidates, task.assignee = [opening.principal("user", name) for name in principals], None
     task.notes = [*task.notes, f"Given to {', '.join(principals)}: {reason}"]
     opening.hand_over(act, task)
@@ -269,6 +277,18 @@ def replace(act: Act, task_id: str, gone: str, heir: str | None, reason: str) ->
     return task
 
 
+def _end_loan(act: Act, task: Task) -> None:
+    """Whoever takes a lent task otherwise ends the loan; what was asked stays readable."""
+    if task.lent_by is None:
+        return
+    ended = update(TaskHelp).where(
+        TaskHelp.task_id == task.id, TaskHelp.kind == HelpKind.DELEGATION, TaskHelp.answered_at.is_(None)
+    )
+    act.session.flush()
+    act.session.connection().execute(ended.values(taken_back=True))
+    task.lent_by = None
+
+
 def _may_take(act: Act, task: Task, principals: Sequence[str], user_id: str) -> bool:
     people, _ = eligibility.eligible(act.session, task, principals, now=act.now)
     return any(person.id == user_id for person in people)
@@ -287,13 +307,14 @@ def may_see(session: Session, task: Task, user_id: str) -> bool:
 
     It is or was in their inbox, or they closed it or started the instance.
     """
-    if user_id in (task.closed_by, task.assignee):
+    if user_id in (task.closed_by, task.assignee, task.lent_by):
         return True
     if eligibility.mandates_for(session, task, user_id, now=now_of(session)) or eligibility.former_sentence(
         session, task, user_id
     ):
         return True
-    return session.get_one(Instance, task.instance_id).started_by == user_id
+    asked = select(TaskHelp.id).where(TaskHelp.task_id == task.id, TaskHelp.asked == user_id).limit(1)
+    return session.get_one(Instance, task.instance_id).started_by == user_id or session.scalar(asked) is not None
 
 
 def form_of(session: Session, task: Task) -> Form | None:
@@ -356,6 +377,13 @@ def may_end(act: Act, task: Task, typed: drafts.Typed, *, seen_version: int, on_
         drafts.keep(act, typed, "the task changed")
         raise Conflict(
             f"Expected version {seen_version} of the task, as you saw it, but it is {task.version}; reload it"
+        )
+    if task.lent_by is not None:
+        drafts.keep(act, typed, "it is lent")
+        raise Conflict(
+            f"Expected the task back, but {_name(act, task.assignee)} works on it for {_name(act, task.lent_by)}; it is given back, or"
+            " taken back, first",
+            code="LENT",
         )
     if task.assignee not in (None, user_id) and mandate.on_behalf_of != task.assignee:
         drafts.keep(act, typed, "somebody else claimed it")

@@ -52,6 +52,11 @@ def plan_for(
     stages: dict[int, list[dict[str, Any]]] = {}
     for seat in seats:
         stages.setdefault(seat.stage, []).append(_slot(act, seat, cost_centre=cost_centre, barred=barred))
+    for added in slots_of(act.session, *record):
+        # Somebody added it to an earlier round on this very content: it is asked for again, of anybody with that role.
+        if added.position > 1 and not added.is_signed:
+            again = _slot(act, Seat(added.stage, added.role, [added.why]), cost_centre=cost_centre, barred=barred)
+            stages.setdefault(added.stage, []).append(again | {"position": Decimal(added.position)})
     return {
         "stages": [
             {

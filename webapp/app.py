@@ -31,6 +31,7 @@ from webapp.pages import (
     findings,
     flow_modes,
     goods,
+    helping,
     holds,
     impacts,
     inbox,
@@ -114,6 +115,7 @@ SCREENS = (
     emergencies,
     people,
     talking,
+    helping,
 )
 """Modules of pages, each with a blueprint."""
 

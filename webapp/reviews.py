@@ -10,16 +10,18 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import closing, eligibility, instances, tasks
+from engine import closing, eligibility, instances, lending, tasks
 from engine.closing import APPROVING
 from engine.database import is_id
 from engine.errors import Finding, NotFound
 from engine.ports import Mandate
 from engine.redline import Redline
 from engine.stored.definition import Definition
+from engine.stored.help import TaskHelp
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskDraft, TaskState
 from engine.task_variables import variables_of
+from processes.helping import APPROVAL
 from records import attachment, comment, follower, signing
 from records.amendment import PurchaseOrderAmendment
 from records.attachment import Attachment
@@ -128,6 +130,7 @@ class Review:
     files: Sequence[Attachment] = ()
     comments: Sequence[Comment] = ()
     followers: Sequence[str] = ()
+    helps: Sequence[TaskHelp] = ()
     stages: Sequence[Stage] = ()
     ledger: Ledger | None = None
     signatures: Sequence[Signature] = ()
@@ -149,6 +152,11 @@ class Review:
     def has_inputs(self) -> bool:
         """Whether the form asks for anything, or only tells."""
         return any(one.kind not in SHOWN for one in self.fields)
+
+    @property
+    def is_seat(self) -> bool:
+        """Whether the task is a seat of an approval round, beside which another one may be added."""
+        return self.task.element_id == APPROVAL and self.task.body_scope is not None
 
     @property
     def is_mine(self) -> bool:
@@ -307,6 +315,7 @@ def bars(session: Session, task: Task, mandates: Sequence[Mandate]) -> list[Find
 def _fill_head(session: Session, review: Review) -> None:
     task, me = review.task, visit.visitor().user_id
     review.wait = instances.wait_sentence(session, review.instance)
+    review.helps = lending.helps_of(session, task.id)
     review.reasons = [_in_words(reason) for reason in eligibility.why_me(session, task, me, now=visit.now())]
     about = (task.record_type or "task", task.record_id or task.id)
     if review.dossier:

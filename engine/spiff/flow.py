@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from SpiffWorkflow.util.task import TaskState
 
+from dmn import to_feel
 from engine.spiff import state
 from engine.spiff.arming import due_of
 from engine.spiff.bundle import Bundle
@@ -142,6 +143,19 @@ class Flow(Driver):
             self.fire(token)
             self.run()
         return fired
+
+    def add_instance(self, body_id: int, item: Any) -> None:
+        """Let one more inner instance of a parallel multi-instance begin, with this as its input element. Raises: NotWaiting."""
+        body = self._live(body_id)
+        if not hasattr(body.task_spec, "collect") or body.task_spec.loop.is_sequential:
+            raise NotWaiting(f"Expected token {body_id} to be a parallel multi-instance, but it is none")
+        index = body.internal_data["n"]
+        body.internal_data["n"] = index + 1
+        collected = body.task_spec.loop.output_collection
+        if collected is not None:
+            self.put(body.id, collected, [*self.scopes.get(body.id, collected), None])
+        body.task_spec.begin(body, index, to_feel(item))
+        self.run()
 
     def retry(self, token_id: int) -> None:
         """Try again what became an incident. Raises: NotWaiting."""

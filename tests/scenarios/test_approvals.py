@@ -255,3 +255,37 @@ def test_three_hundred_signatures_keep_the_name_of_somebody_who_left(story: Stor
     assert kept == [("Lena Fischer", "Purchasing lead")] * 300
     with pytest.raises(RuleViolation, match="Expected a signature to stay"), story.acting() as act:
         act.session.scalars(select(Signature).limit(1)).one().printed_name = "Lena Vogel"
+
+
+def test_an_approver_who_was_added_is_needed_and_no_seat_goes_away(story: Story, calling: Calling) -> None:
+    """An ad-hoc approver adds a seat, in the plan and in the database, and the document waits for it."""
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    task = story.as_(lena).task("approve_requisition")
+    path = f"/tasks/{task.id}/approvers"
+    caller = calling(lena)
+    assert caller.post(path, {"asked": "rita", "reason": "Ask her"}).status_code == 422, (
+        "who asked for it approves nothing"
+    )
+    assert caller.post(path, {"asked": "otto", "reason": "Ask him"}).status_code == 422, (
+        "he holds no role that may sign"
+    )
+    assert calling(otto).post(path, {"asked": "quinn", "reason": "Ask him"}).status_code == 404
+    added = caller.post(path, {"asked": "quinn", "reason": "It touches a special process"})
+    assert (added.status_code, added.json["why"]) == (201, f"Added by {lena.name}: It touches a special process")
+    assert caller.post(path, {"asked": "quinn", "reason": "Again"}).status_code == 422
+    story.as_(lena).decide("approve_requisition", "approve")
+    assert story.requisition.status is RequisitionStatus.IN_APPROVAL
+    story.as_(quinn).decide("approve_requisition", "approve")
+    assert story.requisition.status in (RequisitionStatus.APPROVED, RequisitionStatus.CONVERTED)
+    assert story.incidents == []
+
+
+def test_who_steps_aside_hands_the_task_to_the_next_in_line(story: Story, calling: Calling) -> None:
+    """Recuse: Lena alone is purchasing lead, so the purchasing manager is asked too; she cannot come back to it."""
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    task = story.as_(lena).task("approve_requisition")
+    answer = calling(lena).post(f"/tasks/{task.id}/recusal", {"reason": "The supplier is my brother's"})
+    assert (answer.status_code, answer.json["outcomes"]) == (200, [])
+    assert calling(max_).get(f"/tasks/{task.id}").json["outcomes"] != []
+    story.as_(max_).decide("approve_requisition", "approve")
+    assert story.requisition.status in (RequisitionStatus.APPROVED, RequisitionStatus.CONVERTED)

@@ -37,6 +37,7 @@ class TaskSummary(Answer):
     state = word(TaskState)
     business_key = fields.String()
     assignee = maybe()
+    lent_by = maybe()
     due_at = Instant(allow_none=True)
     follow_up_at = Instant(allow_none=True)
     priority = fields.Integer()
@@ -194,7 +195,8 @@ def tag_of(task: Any) -> str:
     return str(task["version"])
 
 
-def _show(task_id: str) -> dict[str, Any]:
+def show_task(task_id: str) -> dict[str, Any]:
+    """Return a task as the caller sees it."""
     session, me = reading(), callers.need_person()
     task = reviews.visible(session, task_id)
     mandates = eligibility.mandates_for(session, task, me, now=now())
@@ -236,12 +238,12 @@ def _form(task: Task) -> dict[str, Any] | None:
 )
 def get_task(task_id: str) -> dict[str, Any]:
     """Show a task that the caller may know of; any other one is not there."""
-    return _show(task_id)
+    return show_task(task_id)
 
 
 @writes(
     "POST", "/tasks/<task_id>/claim", scope="tasks:decide", summary="Take a task out of the group's inboxes", body=NothingMore,
-    answer=TaskDetail, render=_show, etag=tag_of, match=True, person=True,
+    answer=TaskDetail, render=show_task, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def claim_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
     """Claim it for the caller."""
@@ -252,7 +254,7 @@ def claim_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
 
 @writes(
     "POST", "/tasks/<task_id>/release", scope="tasks:decide", summary="Give a claimed task back to its group",
-    body=NothingMore, answer=TaskDetail, render=_show, etag=tag_of, match=True, person=True,
+    body=NothingMore, answer=TaskDetail, render=show_task, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def release_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
     """Release it."""
@@ -289,7 +291,7 @@ def decide_task(act: Act, body: dict[str, Any], task_id: str) -> str:
 
 @writes(
     "POST", "/tasks/<task_id>/completion", scope="tasks:decide", summary="Complete a task that asks for no verdict",
-    body=Completion, answer=TaskDetail, render=_show, etag=tag_of, match=True, person=True,
+    body=Completion, answer=TaskDetail, render=show_task, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def complete_task(act: Act, body: dict[str, Any], task_id: str) -> str:
     """Complete it with what its form asks."""
