@@ -239,6 +239,7 @@ def remove_candidates(act: Act, tasks: Sequence[Task]) -> None:
 def hand_over(act: Act, task: Task) -> None:
     """Put an open task into the inboxes of its present candidates or assignee, and out of all others."""
     act.session.flush()
+    bulk.write(act.session)  # What an earlier hand-over of this act queued stands there, too, before it is removed.
     remove_candidates(act, [task])
     task.set_id = counters.candidate_set(act, claimable(task))
     write_candidates(act, task)
