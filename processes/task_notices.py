@@ -98,5 +98,6 @@ def _facts(act: Act, task: Task) -> str:
     """Return the step, with whom it has to do and until when at the plant, on one line."""
     calendar = act.installation.calendar
     zone = calendar.zone(act.session) if calendar is not None else dt.UTC
-    due = f"due {task.due_at.astimezone(zone):%Y-%m-%d %H:%M}" if task.due_at else ""
+    at = task.due_at.astimezone(zone) if task.due_at else None
+    due = f"due {at:%a} {at.day} {at:%b %Y, %H:%M %Z}" if at else ""
     return " · ".join(filter(None, [task.name, task.party or "", due]))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Boolean, Date, Enum
 from sqlalchemy.orm import Session
 
 from engine.audit import AuditEvent, chain_of, verify_chain
@@ -16,13 +17,18 @@ from records.signature import Signature
 from records.signing import signatures_on
 from webapp import filters, formats
 from webapp.formats import words
-from webapp.naming import name_of_id
+from webapp.naming import name_of_id, type_of
 
 MOST_EVENTS = 400
+FEW = 3
 DIGEST = re.compile(r"[0-9a-f]{64}")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+COMPUTED = re.compile(r"(\w+_)?(hash|seq|version)")
+"""Fields that follow from others: many rows of them say nothing that the others do not."""
 INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
-CODES = frozenset({"status", "priority", "type", "origin"})
-"""Fields whose values are codes, which the page says in words."""
+PEOPLE = re.compile(r"owner|\w+_by|originator")
+"""Fields that hold a principal or a user id."""
+LABELS = {"fai": "first article", "uom": "unit", "customer_approval_ref": "reference of the customer's approval"}
 VERBS = {
     "INSERT": "set", "UPDATE": "changed", "DELETE": "removed", "REFUSED": "was refused", "SIGNED": "signed",
     "SIGNATURE_SUPERSEDED": "a signature was superseded", "MOVED": "moved it", "SIGNED_IN": "signed in",
@@ -47,6 +53,27 @@ class Event:
     new: str | None
     reason: str | None
     hash: str
+    label: str = ""
+    is_value: bool = False
+    is_computed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody did to a document at once: one row of the chain, or several in one sentence. rows: newest first."""
+
+    rows: Sequence[Event]
+    words: str
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one row, which says everything itself."""
+        return len(self.rows) == 1
+
+    @property
+    def places(self) -> str:
+        """Which rows of the chain they are."""
+        return f"rows {self.rows[-1].seq} to {self.rows[0].seq}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +82,7 @@ class Ledger:
 
     decisions: Sequence[Decision]
     signatures: Sequence[Signature]
-    events: Sequence[Event]
+    deeds: Sequence[Deed]
     chain_words: str
     about: tuple[str, str] = ("", "")
 
@@ -70,18 +97,54 @@ def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
     return Ledger(
         decisions_on(session, record_type, record_id)[::-1],
         signatures_on(session, record_type, record_id)[::-1],
-        [event_of(session, row) for row in rows[: -MOST_EVENTS - 1 : -1]],
+        deeds_of([event_of(session, row) for row in rows[: -MOST_EVENTS - 1 : -1]]),
         whole,
         (record_type, record_id),
     )
 
 
+def deeds_of(events: Sequence[Event]) -> list[Deed]:
+    """Fold rows that say one thing together: values set in one act, and what was computed anew time after time."""
+    folded: list[list[Event]] = []
+    for event in events:
+        if folded and _belongs(folded[-1][-1], event):
+            folded[-1].append(event)
+        else:
+            folded.append([event])
+    return [Deed(tuple(rows), _deed_words(rows)) for group in folded for rows in _unfolded(group)]
+
+
+def _unfolded(rows: list[Event]) -> list[list[Event]]:
+    """Keep few rows apart: they are read faster than opened."""
+    return [[row] for row in rows] if len(rows) <= FEW else [rows]
+
+
+def _belongs(last: Event, event: Event) -> bool:
+    if last.is_computed and event.is_computed:
+        return True
+    if not (last.is_value and event.is_value) or last.is_computed != event.is_computed:
+        return False
+    return (last.actor, last.at, last.words.split(" ")[0]) == (event.actor, event.at, event.words.split(" ")[0])
+
+
+def _deed_words(rows: Sequence[Event]) -> str:
+    if len(rows) == 1:
+        return rows[0].words
+    if rows[0].is_computed:
+        return f"{' and '.join(dict.fromkeys(row.label for row in rows))} computed anew, {len(rows)} times"
+    return f"{rows[0].words.split(' ')[0]} {len(rows)} values"
+
+
 def event_of(session: Session, row: AuditEvent) -> Event:
     """Return one row of a chain in words."""
     verb = VERBS.get(row.action, words(row.action).lower())
-    said = f"{verb} {words(row.field.removesuffix('_id')).lower()}" if row.field else verb
+    field = row.field or ""
+    label = LABELS.get(field) or words(field.removesuffix("_id").removeprefix("is_")).lower()
     old, new = (_short(session, row, text) for text in (row.old, row.new))
-    return Event(row.seq, row.at, row.actor, said, old, new, row.reason, row.hash)
+    return Event(
+        row.seq, row.at, row.actor, f"{verb} {label}" if field else verb, old, new, row.reason, row.hash, label,
+        is_value=row.action in ("INSERT", "UPDATE") and not row.reason, is_computed=bool(COMPUTED.fullmatch(field)),
+    )  # fmt: skip
 
 
 def _short(session: Session, row: AuditEvent, text: str | None) -> str | None:
@@ -95,5 +158,14 @@ def _short(session: Session, row: AuditEvent, text: str | None) -> str | None:
         return text[:12]
     if INSTANT.fullmatch(text):
         return formats.instant(dt.datetime.fromisoformat(text), filters.customs())
-    shown = words(text) if field in CODES else DIGEST.sub(lambda found: found[0][:12], text)
+    kind = type_of(row.record_type, field or "")
+    if isinstance(kind, Enum):
+        return words(text)
+    if isinstance(kind, Boolean) and text in ("true", "false"):
+        return "yes" if text == "true" else "no"
+    if isinstance(kind, Date) and DAY.fullmatch(text):
+        return formats.day(dt.date.fromisoformat(text), filters.customs())
+    if field and PEOPLE.fullmatch(field):
+        return filters.principal_words(text) if ":" in text else filters.person_name(text)
+    shown = DIGEST.sub(lambda found: found[0][:12], text)
     return shown if len(shown) <= 200 else f"{shown[:200]}…"

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from engine.database import Base
 from records.cost_centre import CostCentre
@@ -25,13 +26,27 @@ def name_of_id(session: Session, record_type: str, field: str, text: str) -> str
     return str(named) if named else None
 
 
+def type_of(record_type: str, field: str) -> TypeEngine[Any] | None:
+    """Return the type of a record's column, None where there is no such column."""
+    column = _column(record_type, field)
+    return column.type if column is not None else None
+
+
+def _column(record_type: str, field: str) -> Any:
+    kind = _mapped().get(record_type)
+    return kind.__table__.columns.get(field) if kind is not None else None
+
+
+@cache
+def _mapped() -> dict[str, type[Any]]:
+    return {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
+
+
 @cache
 def _target(record_type: str, field: str) -> type[Any] | None:
     """Return the class that a column of a record points to by its id."""
-    mapped: dict[str, type[Any]] = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
-    kind = mapped.get(record_type)
-    column = kind.__table__.columns.get(field) if kind is not None else None
+    column = _column(record_type, field)
     keys = list(column.foreign_keys) if column is not None else []
     if len(keys) != 1 or keys[0].column.name != "id":
         return None
-    return mapped.get(keys[0].column.table.name)
+    return _mapped().get(keys[0].column.table.name)
