@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from engine import instances
 from engine.eligibility import mandates_for
-from engine.stored.instance import InstanceStatus
+from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.task import Task, TaskState
 from records import attachment, comment
 from records.change_task import ChangeHold, holds_on
 from records.external import Discrepancy, Observation
 from rules.finding import open_findings
-from webapp import ledger, route, visit
+from webapp import formats, ledger, route, visit
 from webapp.route import Stage
 
 
@@ -48,7 +48,7 @@ def beside(session: Session, record: Any, content_hash: str | None = None) -> Be
     return Beside(
         runs,
         running,
-        instances.wait_sentence(session, running) if running is not None else "",
+        _wait(session, running) if running is not None else "",
         _own_tasks(session, *about),
         route.stages_of(session, *about, content_hash),
         [kept.as_finding for kept in open_findings(session, *about)],
@@ -76,6 +76,16 @@ def _leading(session: Session, runs: list[Any], record_type: str, record_id: str
     # Another flow may watch the same document; what it waits for is no help to whoever reads the page.
     moved = set(session.scalars(wanted)) if running[1:] else set()
     return next((run for run in running if run.id in moved), next(iter(running or runs), None))
+
+
+def _wait(session: Session, run: Instance) -> str:
+    """Say what a run waits for, or when it ended, in the visitor's time."""
+    if run.status == InstanceStatus.RUNNING or run.closed_at is None:
+        return instances.wait_sentence(session, run)
+    at = formats.moment(run.closed_at, visit.now(), visit.visitor().how)
+    if run.status == InstanceStatus.CANCELLED:
+        return f"Cancelled {at}: {(run.closed_why or '').removeprefix('cancelled: ')}"
+    return f"Ended {at}."
 
 
 def _own_tasks(session: Session, record_type: str, record_id: str) -> list[Task]:

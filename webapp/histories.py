@@ -22,6 +22,7 @@ from records.signing import printed
 from webapp import configuration_words, ledger
 from webapp.dossiers import record_url
 from webapp.formats import words
+from webapp.naming import called
 
 PAGE = 100
 MOST = 50_000
@@ -81,6 +82,29 @@ class History:
     people: Sequence[str]
     fields: Sequence[str]
     kinds: Sequence[str]
+
+    @property
+    def groups(self) -> list[tuple[Entry, Sequence[Entry]]]:
+        """The entries, each with those that say more values of the same row in the same act; few stay apart."""
+        found: list[list[Entry]] = []
+        for entry in self.entries:
+            if found and _is_same_deed(found[-1][-1], entry):
+                found[-1].append(entry)
+            else:
+                found.append([entry])
+        return [
+            (group[0], tuple(group[1:])) if is_long else (one, ())
+            for group in found
+            for is_long in [len(group) > ledger.FEW]
+            for one in (group[:1] if is_long else group)
+        ]
+
+
+def _is_same_deed(last: Entry, entry: Entry) -> bool:
+    one, other = last.event, entry.event
+    if not (one.is_value and other.is_value) or (last.record_type, last.about) != (entry.record_type, entry.about):
+        return False
+    return (one.actor, one.at, one.words.split(" ")[0]) == (other.actor, other.at, other.words.split(" ")[0])
 
 
 def of_document(session: Session, record: Record) -> ColumnElement[bool]:
@@ -219,9 +243,6 @@ def name_of(session: Session, record_type: str, record_id: str) -> str:
     )
     if isinstance(found, Definition):
         return f"{found.name} version {found.version}"
-    return str(
-        getattr(found, "number", None)
-        or getattr(found, "business_key", None)
-        or getattr(found, "flow", None)
-        or record_id
-    )
+    if record_type == "user_account":
+        return record_id
+    return getattr(found, "number", None) or called(found) or record_id

@@ -36,7 +36,9 @@ VERBS = {
     "LEGAL_HOLD_PLACED": "placed a hold:", "LEGAL_HOLD_LIFTED": "lifted a hold:", "TABLE_ADOPTED": "adopted the table:",
     "TABLE_FOUND": "took up the installed table:", "RELEASED": "released", "DRAFTED": "stored a draft of",
     "KEY_MADE": "made a key", "KEY_REVOKED": "revoked a key",
-    "RETURNED": "returned it to",
+    "RETURNED": "returned it to", "DECISION": "decided", "TASK_OPENED": "opened the task", "TASK_COMPLETED": "completed",
+    "TASK_CANCELLED": "closed the task", "MESSAGE": "heard the message", "TIMER_FIRED": "reached the time of",
+    "INSTANCE_COMPLETED": "ended the process at", "COVERED": "approved ahead", "EMERGENCY": "declared the emergency",
     "APPROVAL_STANDS": "an earlier approval stands:", "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip
 

@@ -11,6 +11,9 @@ from sqlalchemy.types import TypeEngine
 from engine.database import Base
 from records.cost_centre import CostCentre
 
+NAMES = ("name", "number", "business_key", "printed_name", "flow", "role")
+"""Columns by which people call a row, the usual ones first."""
+
 
 def name_of_id(session: Session, record_type: str, field: str, text: str) -> str | None:
     """Return the name of the row that a column's value points to, None when the column points nowhere or the row is gone."""
@@ -22,7 +25,12 @@ def name_of_id(session: Session, record_type: str, field: str, text: str) -> str
         return None
     if isinstance(found, CostCentre):
         return f"{found.code} {found.name}"
-    named = getattr(found, "name", None) or getattr(found, "number", None)
+    return called(found)
+
+
+def called(record: Any) -> str | None:
+    """Return what people call a row: its name or number, who signed, whose seat it is; None for a row that is called nothing."""
+    named = next((text for name in NAMES if (text := getattr(record, name, None))), None)
     return str(named) if named else None
 
 
