@@ -181,12 +181,13 @@ def _nearness(seat: BoardSeat, person: str) -> tuple[int, int, int]:
 def _no_seat(act: Act, target: Decidable, free: Sequence[BoardSeat]) -> str:
     own = next((seat for seat in free if act.user_id in (seat.user_id, seat.deputy_id)), None)
     if own is not None:
+        speaks_for = function_words(own.requirement.function)
         return (
-            f"Expected you to hold the role {_words(act, f'role:{own.role}')} while you vote for {function_words(own.requirement)}, but "
-            "you no longer do, or your place on the board ended"
+            f"Expected you to hold the role {_words(act, f'role:{own.role}')} while you vote for {speaks_for}, but you no longer do, or "
+            "your place on the board ended"
         )
     asked = {_words(act, f"user:{one.user_id}" if one.user_id else f"role:{one.role}"): one.requirement for one in free}
-    who = ", ".join(f"{name} for {function_words(requirement)}" for name, requirement in asked.items())
+    who = ", ".join(f"{name} for {function_words(requirement.function)}" for name, requirement in asked.items())
     return f"Expected {who or 'nobody else'} to vote on {target.number}, but you have no open seat"
 
 

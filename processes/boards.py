@@ -18,10 +18,11 @@ from records.calendar import MAIN, site_called
 from records.change_order import AddendumStatus, ChangeOrder, ChangeOrderAddendum, ChangeOrderStatus
 from records.change_request import OrderClass
 from records.person import RoleGrant, User
-from records.roles import holds, meanings_of
+from records.roles import holds, meanings_of, role_name, user_called
 from records.signature import Meaning
 from records.signing import supersede
 from records.vote import BoardSeat
+from rules.board_seats import function_words
 
 KEEPERS = ("QA_ENG", "ENG_AUTH")
 """Who may set up a board."""
@@ -41,7 +42,7 @@ def set_up(act: Act, request: SignatureRequest | None, given: Mapping[str, Any])
     _refuse_unfit(act, settings)
     settings["code"] = str(settings["code"]).strip()
     if any(board.code == settings["code"] for board in boards_of(act.session)):
-        raise Conflict(f"Expected a new code, but there is a board {settings['code']} already")
+        raise Conflict(f"Expected a new code, but there is a board called {settings['code']} already")
     site, board_id = site_called(act.session, MAIN), new_id()
     board = Board(
         id=board_id, site=site, site_id=site.id, content_hash=settings_hash(board_id, settings), **_clean(settings)
@@ -50,8 +51,8 @@ def set_up(act: Act, request: SignatureRequest | None, given: Mapping[str, Any])
     act.session.flush()
     if act.user_id is not None:
         board.signature = sign(
-            act, board, _wanted(request, f"the settings of {board.code}"), content_hash=board.content_hash or "",
-            role=f"role:{role}", meanings=(Meaning.APPROVED,), reason=f"{board.code} is set up",
+            act, board, _wanted(request, f"the settings of {board.name}"), content_hash=board.content_hash or "",
+            role=f"role:{role}", meanings=(Meaning.APPROVED,), reason=f"{board.name} is set up",
         )  # fmt: skip
         board.signature_id = board.signature.id
     act.session.flush()
@@ -64,7 +65,7 @@ def change(act: Act, board: Board, request: SignatureRequest | None, given: Mapp
     What is up for decision keeps the seats that it was sent with. Raises: as ``set_up``; Invalid without a reason, or when nothing
     would change; Conflict STALE_VERSION for settings that somebody else changed since they were seen.
     """
-    role = role_for(act, (board.keeper_role,), to=f"change {board.code}")
+    role = role_for(act, (board.keeper_role,), to=f"change {board.name}")
     settings = {"code": board.code, **{name: getattr(board, name) for name in SETTINGS}, **given}
     _refuse_unfit(act, settings)
     clean = _clean(settings)
@@ -74,7 +75,7 @@ def change(act: Act, board: Board, request: SignatureRequest | None, given: Mapp
         raise Invalid("Expected why the board changes, but there is no reason", {"reason": "is required"})
     hashed = settings_hash(board.id, settings)
     signed = sign(
-        act, board, _wanted(request, f"the settings of {board.code}"), content_hash=hashed, role=f"role:{role}",
+        act, board, _wanted(request, f"the settings of {board.name}"), content_hash=hashed, role=f"role:{role}",
         meanings=(Meaning.APPROVED,), reason=reason.strip()[:4000],
     )  # fmt: skip
     act.reason = reason.strip()[:4000]
@@ -92,7 +93,7 @@ def appoint(act: Act, board: Board, request: SignatureRequest | None, given: Map
     given: user, function, role, weight, has_veto, deputy. request: None only for the system, which sets up a plant.
     Raises: Forbidden for who does not keep the board, or appoints themselves; Invalid naming the field; Conflict for a place taken.
     """
-    role = role_for(act, (board.keeper_role,), to=f"appoint members of {board.code}")
+    role = role_for(act, (board.keeper_role,), to=f"appoint members of {board.name}")
     _refuse_misfit(act, board, given)
     member = Membership(
         board=board, board_id=board.id, user_id=given["user"], function=given["function"], role=given["role"],
@@ -104,9 +105,9 @@ def appoint(act: Act, board: Board, request: SignatureRequest | None, given: Map
     act.session.flush()
     if act.user_id is not None:
         member.signature = sign(
-            act, member, _wanted(request, f"the appointment to {board.code}"), content_hash=member.content_hash,
+            act, member, _wanted(request, f"the appointment to {board.name}"), content_hash=member.content_hash,
             role=f"role:{role}", meanings=(Meaning.APPROVED,),
-            reason=f"{member.user_id} sits on {board.code} for {member.function}",
+            reason=f"{user_called(act.session, member.user_id).name} sits on {board.name} for {function_words(member.function)}",
         )  # fmt: skip
         member.signature_id = member.signature.id
     act.session.flush()
@@ -119,13 +120,13 @@ def dismiss(act: Act, member: Membership, request: SignatureRequest | None, *, r
     Raises: Forbidden; Invalid without a reason; Conflict when it ended already.
     """
     board = member.board
-    role = role_for(act, (board.keeper_role,), to=f"end a place on {board.code}")
+    role = role_for(act, (board.keeper_role,), to=f"end a place on {board.name}")
     if member.valid_to is not None:
         raise Conflict(f"Expected a place that is taken, but {member.number} ended already", record=_about(board))
     if not reason.strip():
         raise Invalid("Expected why the place ends, but there is no reason", {"reason": "is required"})
     signed = sign(
-        act, member, _wanted(request, f"the end of a place on {board.code}"), content_hash=end_hash(member, act.now),
+        act, member, _wanted(request, f"the end of a place on {board.name}"), content_hash=end_hash(member, act.now),
         role=f"role:{role}", meanings=(Meaning.APPROVED,), reason=reason.strip()[:4000],
     )  # fmt: skip
     act.reason = reason.strip()[:4000]
@@ -191,20 +192,32 @@ def _refuse_misfit(act: Act, board: Board, given: Mapping[str, Any]) -> None:
         raise Invalid("Expected a weight from 1 to 1000, but it is another", {"weight": "Expected 1 to 1000"})
     if user == act.user_id:
         raise Forbidden(
-            f"Expected somebody else to appoint you to {board.code}, but you keep it yourself", code="SOD_VIOLATION",
+            f"Expected somebody else to appoint you to {board.name}, but you keep it yourself", code="SOD_VIOLATION",
             record=_about(board), keep=True,
         )  # fmt: skip
     for field, person in (("user", user), ("deputy", deputy)):
         if person and not holds(act.session, person, role, at=act.now):
+            name = role_name(act.session, role)
             raise Invalid(
-                f"Expected somebody who holds {role}, but {person} does not", {field: f"does not hold {role}"}
+                f"Expected somebody who holds the role {name}, but {_name(act, str(person))} does not",
+                {field: f"does not hold the role {name}"},
             )
     if Meaning.APPROVED not in meanings_of(act.session, role):
-        raise Invalid(f"Expected a role that may approve, but {role} may not", {"role": "signs no approval"})
+        raise Invalid(
+            f"Expected a role that may approve, but {role_name(act.session, role)} may not",
+            {"role": "signs no approval"},
+        )
     if deputy == user:
         raise Invalid("Expected another person as deputy, but it is the member", {"deputy": "is the member"})
     if any((one.user_id, one.function) == (user, given["function"]) for one in board.members_at(act.now)):
-        raise Conflict(f"Expected a free place, but {user} sits on {board.code} for {given['function']} already")
+        raise Conflict(
+            f"Expected a free place, but {_name(act, user)} sits on {board.name} for {function_words(given['function'])} already"
+        )
+
+
+def _name(act: Act, user_id: str) -> str:
+    user = act.session.get(User, user_id)
+    return user.name if user is not None else user_id
 
 
 def _about(board: Board) -> tuple[str, str]:

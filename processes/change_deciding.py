@@ -32,7 +32,9 @@ from processes.notices import tell, tell_role
 from records.change_order import ChangeOrder, ChangeOrderStatus, move
 from records.change_request import OrderClass, RequestSource
 from records.impact import AssessmentAnswer, AssessmentArea, ImpactAssessment, assessments_of, newest_snapshot, rows_of
+from records.roles import role_name
 from records.signing import supersede
+from rules.board_seats import function_words
 from rules.change_control import items_of, open_orders_on
 
 registry = Registry()
@@ -152,7 +154,11 @@ def send_to_board(act: Act, work: Work) -> Mapping[str, Any]:
 def remind_voter(act: Act, work: Work) -> None:
     """C08: a seat of the board has not voted in time: whoever may take it is told, and whoever runs the plant."""
     order, slot = order_of(act, work), work["slot"]
-    subject, key = f"{order.number} waits for the vote of {slot['role']}", f"vote:{slot['role']}:{order.round}"
+    of = function_words(str(slot.get("function") or "")) or role_name(act.session, slot["role"])
+    subject, key = (
+        f"{order.number} waits for the vote of {of}",
+        f"vote:{slot.get('seat') or slot['role']}:{order.round}",
+    )
     about = (order.record_type, order.id)
     tell(act, slot["users"], subject, key=f"{order.id}:{key}", record=about)
     for role in slot["groups"]:

@@ -8,7 +8,7 @@ from engine.act import Act
 from engine.errors import Forbidden, Invalid
 from engine.ports import SignatureRequest
 from engine.record import Record
-from records.roles import grants_of
+from records.roles import grants_of, role_name
 from records.signature import Signature
 from records.signing import PasswordSigner
 
@@ -35,7 +35,8 @@ def role_for(act: Act, roles: Sequence[str], *, to: str) -> str:
     found = next((role for role in roles if role in held), None)
     if found is None:
         raise Forbidden(
-            f"Expected somebody with the role {' or '.join(roles)} to {to}, but {act.user_id} has none of them",
+            f"Expected somebody with the role {' or '.join(role_name(act.session, role) for role in roles)} to {to}, but you have none of "
+            "them",
             code="NOT_AUTHORISED",
         )
     return found

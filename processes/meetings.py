@@ -102,7 +102,7 @@ def attend(act: Act, meeting: Meeting) -> Attendance:
     members = meeting.board.members_at(act.now)
     if user.id != meeting.chair_id and not any(user.id in (one.user_id, one.deputy_id) for one in members):
         raise Forbidden(
-            f"Expected a member of {meeting.board.code} or a deputy, but you are none", code="NOT_AUTHORISED"
+            f"Expected a member of {meeting.board.name} or a deputy, but you are none", code="NOT_AUTHORISED"
         )
     known = next((one for one in meeting.attendances if one.user_id == user.id), None)
     if known is None:
@@ -172,7 +172,7 @@ def vote_in(act: Act, item: AgendaItem, ballot: voting.Ballot, signature: Signat
     _refuse_not_open(meeting)
     if item.status is not ItemStatus.OPEN:
         raise Conflict(
-            f"Expected an open item, but {item.number} is {item.status}. {voting.decided_words(act.session, target)}".strip(),
+            f"Expected an open item, but {item.number} is {item.status.words}. {voting.decided_words(act.session, target)}".strip(),
             code="NOT_UP", record=(meeting.record_type, meeting.id),
         )  # fmt: skip
     if not meeting.is_present(act.user_id):
@@ -235,7 +235,7 @@ def sign_minutes(act: Act, meeting: Meeting, request: SignatureRequest, *, seen_
     _refuse_not_chair(act, meeting)
     if meeting.status is not MeetingStatus.CLOSED or seen_hash != meeting.minutes_hash:
         raise Conflict(
-            f"Expected the minutes of {meeting.number} as you read them, waiting for your signature, but it is {meeting.status}",
+            f"Expected the minutes of {meeting.number} as you read them, waiting for your signature, but it is {meeting.status.words}",
             code="STALE_VERSION", record=(meeting.record_type, meeting.id),
         )  # fmt: skip
     mine = next((one.role for one in meeting.board.members_at(act.now) if one.user_id == act.user_id), None)
@@ -317,7 +317,7 @@ def _hash_of(session: Session, item: AgendaItem, target: voting.Decidable) -> st
 def _refuse_over(meeting: Meeting) -> None:
     if meeting.status not in OPEN_FOR_AGENDA:
         raise Conflict(
-            f"Expected a meeting that is not over, but {meeting.number} is {meeting.status}", code="ILLEGAL_TRANSITION",
+            f"Expected a meeting that is not over, but {meeting.number} is {meeting.status.words}", code="ILLEGAL_TRANSITION",
             record=(meeting.record_type, meeting.id),
         )  # fmt: skip
 
@@ -325,16 +325,14 @@ def _refuse_over(meeting: Meeting) -> None:
 def _refuse_not_open(meeting: Meeting) -> None:
     if meeting.status is not MeetingStatus.OPEN:
         raise Conflict(
-            f"Expected {meeting.number} to be open, but it is {meeting.status}; vote from your inbox", code="NOT_UP",
+            f"Expected {meeting.number} to be open, but it is {meeting.status.words}; vote from your inbox", code="NOT_UP",
             record=(meeting.record_type, meeting.id),
         )  # fmt: skip
 
 
 def _refuse_decided(item: AgendaItem) -> None:
     if item.status is ItemStatus.DECIDED:
-        raise Conflict(
-            f"Expected an open item, but {item.number} is decided: {item.outcome}", code="ILLEGAL_TRANSITION"
-        )
+        raise Conflict(f"Expected an open item, but {item.number} is decided already", code="ILLEGAL_TRANSITION")
 
 
 def _refuse_not_chair(act: Act, meeting: Meeting) -> None:
@@ -351,7 +349,7 @@ def _refuse_stranger(act: Act, board: Board) -> None:
     if any(act.user_id in (one.user_id, one.deputy_id) for one in board.members_at(act.now)):
         return
     if not any(grant.role == board.keeper_role for grant in grants_of(act.session, act.user_id, at=act.now)):
-        raise Forbidden(f"Expected a member or the keeper of {board.code}, but you are neither", code="NOT_AUTHORISED")
+        raise Forbidden(f"Expected a member or the keeper of {board.name}, but you are neither", code="NOT_AUTHORISED")
 
 
 __all__ = [

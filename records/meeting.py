@@ -28,6 +28,11 @@ class MeetingStatus(StrEnum):
     SIGNED = "SIGNED"
     CANCELLED = "CANCELLED"
 
+    @property
+    def words(self) -> str:
+        """The status as a sentence says it."""
+        return "called off" if self is MeetingStatus.CANCELLED else self.value.lower()
+
 
 TRANSITIONS = pairs("PLANNED>OPEN|CANCELLED; OPEN>CLOSED; CLOSED>SIGNED", MeetingStatus)
 
@@ -107,6 +112,11 @@ class ItemStatus(StrEnum):
     DECIDED = "DECIDED"
     POSTPONED = "POSTPONED"
     REMOVED = "REMOVED"
+
+    @property
+    def words(self) -> str:
+        """The status as a sentence says it."""
+        return "taken off" if self is ItemStatus.REMOVED else self.value.lower()
 
 
 ITEM_TRANSITIONS = pairs("OPEN>DECIDED|POSTPONED|REMOVED; REMOVED>OPEN; POSTPONED>OPEN", ItemStatus)

@@ -35,6 +35,11 @@ def meanings_of(session: Session, code: str) -> frozenset[Meaning]:
     return PLAIN_MEANINGS if role is None else frozenset(Meaning(meaning) for meaning in role.meanings)
 
 
+def role_name(session: Session, code: str) -> str:
+    """Return a role's printed name, or its code where nobody described it."""
+    return session.scalar(select(Role.name).where(Role.code == code)) or code
+
+
 def grants_of(session: Session, user_id: str, *, at: dt.datetime) -> list[RoleGrant]:
     """Return the grants a user holds at an instant, by role and scope."""
     wanted = select(RoleGrant).where(RoleGrant.user_id == user_id, RoleGrant.valid_from <= at)

@@ -124,8 +124,8 @@ def bars_on_vote(session: Session, task: Task, user_id: str, *, now: dt.datetime
     elif own := _own_seat_besides(task, seats, user_id):
         yield block(
             "SOD-8",
-            f"Expected {name} to vote on {task.record_number} for {function_words(own.requirement)}, where they sit, but this seat is "
-            "another's, and each person votes once.",
+            f"Expected {name} to vote on {task.record_number} for {function_words(own.requirement.function)}, where they sit, but "
+            "this seat is another's, and each person votes once.",
             about,
             way_out=f"{name} votes from their own task; the member of this seat votes here.",
         )
@@ -204,9 +204,9 @@ def is_asked(task: Task, seat: BoardSeat) -> bool:
     return not task.candidates or bool(asked & set(task.candidates))
 
 
-def function_words(requirement: BoardRequirement) -> str:
+def function_words(function: str) -> str:
     """Return a function as people read it."""
-    return requirement.function.replace("_", " ").lower()
+    return function.replace("_", " ").lower()
 
 
 def _own_seat_besides(task: Task, seats: Sequence[BoardSeat], user_id: str) -> BoardSeat | None:
