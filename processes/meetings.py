@@ -25,6 +25,7 @@ from records.numbering import next_number
 from records.roles import grants_of, user_called
 from records.signature import Meaning
 from records.vote import Vote, conflicts_on, requirements_of, votes_on
+from rules.board_seats import Voter
 from rules.board_votes import dissenting, outcome_of, tally_words
 
 OPEN_FOR_AGENDA = (MeetingStatus.PLANNED, MeetingStatus.OPEN)
@@ -95,14 +96,23 @@ def move_up(act: Act, item: AgendaItem) -> AgendaItem:
     return item
 
 
+def may_attend(session: Session, meeting: Meeting, user_id: str, *, at: dt.datetime) -> bool:
+    """Whether somebody belongs in a meeting: in its chair, in a place of its board, or standing in for whoever sits there."""
+    members = meeting.board.members_at(at)
+    if user_id == meeting.chair_id or any(user_id in (one.user_id, one.deputy_id) for one in members):
+        return True
+    voter = Voter(session, user_id, at)
+    return any(voter.right_to_place(one) is not None for one in members)
+
+
 def attend(act: Act, meeting: Meeting) -> Attendance:
     """Join a meeting, or come back to it. Raises: Forbidden for who does not sit on the board; Conflict once it is over."""
     _refuse_over(meeting)
     user = user_called(act.session, act.user_id or "")
-    members = meeting.board.members_at(act.now)
-    if user.id != meeting.chair_id and not any(user.id in (one.user_id, one.deputy_id) for one in members):
+    if not may_attend(act.session, meeting, user.id, at=act.now):
         raise Forbidden(
-            f"Expected a member of {meeting.board.name} or a deputy, but you are none", code="NOT_AUTHORISED"
+            f"Expected a member of {meeting.board.name} or who stands in for one, but you are none",
+            code="NOT_AUTHORISED",
         )
     known = next((one for one in meeting.attendances if one.user_id == user.id), None)
     if known is None:
@@ -161,9 +171,20 @@ def quorum_of(meeting: Meeting, target: voting.Decidable, *, at: dt.datetime) ->
     barred = {conflict.user_id for conflict in conflicts_on(session, target.id)}
     at = min(at, meeting.closed_at) if meeting.closed_at is not None else at
     members = [one for one in meeting.board.members_at(at) if one.user_id not in barred]
-    present = [one for one in members if meeting.is_present(one.user_id, at) or meeting.is_present(one.deputy_id, at)]
+    there = [
+        one.user_id for one in meeting.attendances if meeting.is_present(one.user_id, at) and one.user_id not in barred
+    ]
+    voters = [Voter(session, one, at) for one in there]
+    seated = {
+        (voter.user_id, one.user_id)
+        for voter in voters
+        for one in members
+        if voter.user_id in (one.user_id, one.deputy_id) or voter.right_to_place(one) is not None
+    }
+    # Whoever stands in for two members is one person in the room, and gives one vote.
+    present = min(len({person for person, _ in seated}), len({member for _, member in seated}))
     needed = -(-len({one.user_id for one in members}) * meeting.board.quorum_percent // 100)
-    return len({one.user_id for one in present}), max(needed, 1)
+    return present, max(needed, 1)
 
 
 def vote_in(act: Act, item: AgendaItem, ballot: voting.Ballot, signature: SignatureRequest) -> Vote:
@@ -353,6 +374,6 @@ def _refuse_stranger(act: Act, board: Board) -> None:
 
 
 __all__ = [
-    "add_to_agenda", "attend", "cancel_meeting", "close_meeting", "leave", "minutes_of", "move_up", "open_meeting", "plan_meeting",
+    "add_to_agenda", "attend", "cancel_meeting", "close_meeting", "leave", "may_attend", "minutes_of", "move_up", "open_meeting", "plan_meeting",
     "quorum_of", "settle_item", "sign_minutes", "standings_at", "take_off_agenda", "target_of", "vote_in", "waiting_for",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from engine.errors import Finding
 from engine.ports import Mandate
 from engine.record import Edit, Operation
 from engine.stored.task import Task
+from records.board import Membership
 from records.change_order import ChangeOrderAddendum
 from records.person import User
 from records.roles import as_held_by, holds, role_code
@@ -68,13 +69,20 @@ class Voter:
             if holds(self.session, self.user_id, seat.role, at=self.now):
                 return Right()
             return Right(lent[0]) if lent else None
-        if self.user_id == seat.user_id:
-            return Right() if self._holds(self.user_id, seat) else None
-        if self.user_id == seat.deputy_id and self._holds(self.user_id, seat):
-            return Right(seat.user_id)
-        wanted = {f"user:{seat.user_id}", as_held_by(seat.role, seat.user_id)}
-        stands_in = any(one.on_behalf_of == seat.user_id and one.principal in wanted for one in self.mandates)
-        return Right(seat.user_id) if stands_in and self._holds(seat.user_id, seat) else None
+        return self._right_to_place(seat.user_id, seat.deputy_id, seat.role)
+
+    def right_to_place(self, place: Membership) -> Right | None:
+        """Return by what right they sit in a place on a board, as ``right_to``."""
+        return self._right_to_place(place.user_id, place.deputy_id, place.role) if place.is_valid(self.now) else None
+
+    def _right_to_place(self, member: str, deputy: str | None, role: str) -> Right | None:
+        if self.user_id == member:
+            return Right() if holds(self.session, member, role, at=self.now) else None
+        if self.user_id == deputy and holds(self.session, self.user_id, role, at=self.now):
+            return Right(member)
+        wanted = {f"user:{member}", as_held_by(role, member)}
+        stands_in = any(one.on_behalf_of == member and one.principal in wanted for one in self.mandates)
+        return Right(member) if stands_in and holds(self.session, member, role, at=self.now) else None
 
     def bar_on(self, seat: BoardSeat, barred: Collection[str], others: Sequence[BoardRequirement]) -> str | None:
         """Return why they may not vote from a seat though they have a right to it, as it follows "but"; None when they may.
@@ -96,9 +104,6 @@ class Voter:
             if person is not None and person in spoke:
                 return f"{self.name_of(person)} voted already, or somebody did on behalf of them"
         return None
-
-    def _holds(self, user_id: str, seat: BoardSeat) -> bool:
-        return holds(self.session, user_id, seat.role, at=self.now)
 
     def name_of(self, user_id: str) -> str:
         """Return a person's name as a sentence needs it."""

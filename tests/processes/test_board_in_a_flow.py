@@ -12,11 +12,12 @@ from engine import inbox, tasks
 from engine.errors import Conflict, Invalid, Refused, RuleViolation
 from engine.ports import SignatureRequest
 from processes import board as voting
-from processes import change_control, change_orders, meetings
+from processes import boards, change_control, change_orders, meetings
+from records.board import Board
 from records.change_order import ChangeOrder
 from records.change_request import OrderClass
 from records.meeting import ItemStatus, Meeting
-from records.roles import user_called
+from records.roles import grants_of, revoke, user_called
 from records.vote import Outcome, votes_on
 from tests.boards import SEATS, agenda, cast_there, convened, in_review, seated, vote_there
 from tests.change_story import MEANINGS, Change
@@ -170,3 +171,58 @@ def say(story: Story, person: str, verdict: str, *, reason: str = "", **variable
         tasks.decide(
             act, task.id, verdict, seen_version=task.version, reason=reason, variables=variables, signature=request
         )
+
+
+def test_what_is_withdrawn_while_its_meeting_votes_takes_no_vote_and_is_postponed(story: Story) -> None:
+    change = asked(story)
+    meeting_id = convened(story, "ella", "quinn")
+    vote_there(story, "ella", meeting_id, change.number)
+    with story.installation.acting("user:pat") as act:
+        change_control.take_back(
+            act, act.session.get_one(ChangeOrder, change.order.id), reason="The customer cancelled"
+        )
+    story.settle()
+    with pytest.raises(Conflict, match="to be up for decision, but it is withdrawn"):
+        vote_there(story, "quinn", meeting_id, change.number)
+    assert (change.status, story.incidents) == ("WITHDRAWN", [])
+    with story.installation.acting("user:olga") as act:
+        held = meetings.close_meeting(act, act.session.get_one(Meeting, meeting_id))
+        (said,) = meetings.minutes_of(act.session, held, at=act.now)["items"]
+    assert (said["status"], said["outcome"], [one["name"] for one in said["votes"]]) == (
+        "POSTPONED",
+        None,
+        ["Ella Novak"],
+    )
+
+
+def test_who_loses_the_role_between_opening_and_signing_signs_nothing_from_the_inbox(story: Story) -> None:
+    change = asked(story)
+    task = next(one for one in story.tasks("vote_on_change") if "user:quinn" in one.candidates)
+    with story.installation.acting("system:admin") as act:
+        for grant in grants_of(act.session, "quinn", at=act.now):
+            revoke(act, grant)
+    with pytest.raises(RuleViolation, match="role of the seat"):
+        say(story, "quinn", "approve")
+    assert story.read(lambda session: votes_on(session, change.order.id)) == []
+    assert task.id in {one.id for one in story.tasks("vote_on_change")}
+
+
+def test_two_boards_that_decide_at_once_come_to_one_outcome(story: Story) -> None:
+    change = asked(story)
+    first = convened(story, "ella", "quinn")
+    with story.installation.acting("system:arrange") as act:
+        other = boards.set_up(act, None, {"code": "MRB", "name": "Material review", "chair_id": "quinn"})
+        boards.appoint(act, other, None, {"user": "ella", "function": "ENGINEERING", "role": "ENG_AUTH"})
+    with story.installation.acting("user:quinn") as act:
+        held = meetings.plan_meeting(act, act.session.get_one(Board, other.id), starts_at=act.now)
+        second = meetings.open_meeting(act, held).id
+    with story.installation.acting("user:ella") as act:
+        meetings.attend(act, act.session.get_one(Meeting, second))
+    at_once(
+        lambda: cast_there(story, "ella", first, change.number, "approve"),
+        lambda: cast_there(story, "quinn", second, change.number, "approve"),
+    )
+    story.settle()
+    decided = {change.number: (ItemStatus.DECIDED, Outcome.APPROVE)}
+    assert (agenda(story, first), agenda(story, second)) == (decided, decided)
+    assert (change.status, story.incidents) == ("VERIFYING", [])

@@ -287,7 +287,7 @@ def _meeting(held: Meeting, refusal: Refused | None = None) -> str:
     return render_template(
         "boards/meeting.html", meeting=held, items=items, mine=mine, refusal=refusal, form=request.form, errors=errors_of(refusal),
         is_open=is_open, is_chair=me == held.chair_id, is_present=held.is_present(me), verdicts=_verdicts(mine),
-        members=members, may_join=me == held.chair_id or any(me in (one.user_id, one.deputy_id) for one in members),
+        members=members, may_join=meetings.may_attend(session, held, me, at=now()),
         others=[one for one in meetings.waiting_for(session, held.board) if one.id not in listed],
         signatures=signatures_on(session, held.record_type, held.id),
         to_sign=held.status is MeetingStatus.CLOSED and me == held.chair_id, content_hash=held.minutes_hash or "", **values,
