@@ -374,6 +374,7 @@ def _refuse_stranger(act: Act, board: Board) -> None:
 
 
 __all__ = [
-    "add_to_agenda", "attend", "cancel_meeting", "close_meeting", "leave", "may_attend", "minutes_of", "move_up", "open_meeting", "plan_meeting",
-    "quorum_of", "settle_item", "sign_minutes", "standings_at", "take_off_agenda", "target_of", "vote_in", "waiting_for",
+    "add_to_agenda", "attend", "cancel_meeting", "close_meeting", "leave", "may_attend", "minutes_of", "move_up",
+    "open_meeting", "plan_meeting", "quorum_of", "settle_item", "sign_minutes", "standings_at", "take_off_agenda", "target_of",
+    "vote_in", "waiting_for",
 ]  # fmt: skip
