@@ -126,6 +126,9 @@ def folders_under(path: Path) -> dict[str, str]:
         "erp_inbox": str(path / "erp" / "inbox"),
         "key_folder": str(path / "keys"),
         "checkpoint_folder": str(path / "checkpoints"),
+        # A thousand tests ask from one address within a minute.
+        "sign_in_rate": "off",
+        "api_rate": "off",
     }
 
 

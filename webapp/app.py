@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 
 from flask import Flask, redirect, url_for
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 from engine.act import Installation
 from rules.tables_in_force import require_tables
 from rules.triggers import require_guard
-from webapp import assets, delivery, filters, gate, refusals, security, visit
+from webapp import assets, delivery, filters, gate, rates, refusals, security, visit
 from webapp import company as identity
 from webapp.api import door
 from webapp.pages import (
@@ -127,7 +128,8 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
 
     secret_key: signs cookies and forms; without one a fresh key is made, and every restart signs everybody out.
     Raises: GuardMissing on a database whose guard was removed or altered, whichever server is about to run it; TablesNotInForce
-    on rule tables that nobody signed, where they are under change control; ValueError on settings that name half a company.
+    on rule tables that nobody signed, where they are under change control; ValueError on settings that name half a company, or
+    no rate.
     """
     with installation.database.connect() as connection:
         require_guard(connection)
@@ -142,10 +144,15 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
     )
+    proxies = int(installation.settings.get("proxies") or 0)
+    if proxies:
+        # Only what the last proxies say is believed: address, scheme and host.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     app.extensions["lockstep"] = installation
     app.extensions["assets"] = assets.read_manifest()
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     delivery.install(app)
+    rates.install(app)
     visit.install(app)
     security.protect(app)
     gate.install(app)

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as Answer
 from engine.errors import Forbidden, Refused
 from records import company_sign_in, sign_in
 from records.company_sign_in import CompanyPerson
-from webapp import company, people, visit
+from webapp import company, people, rates, visit
 from webapp.refusals import status_of
 from webapp.security import SAFE_METHODS
 from webapp.visit import Visitor
@@ -49,8 +49,18 @@ def device() -> str:
 def enter(name: str, password: str) -> str:
     """Open a session for the person with this name and password, and return the user id.
 
-    Raises: Forbidden WRONG_PASSWORD or LOCKED, counted and kept.
+    Raises: Forbidden WRONG_PASSWORD or LOCKED, counted and kept; TooMany after too many wrong ones from the same address.
     """
+    rates.refuse_after("sign_in_rate", rates.address(), "wrong passwords from one place")
+    try:
+        return _enter(name, password)
+    except Refused as refusal:
+        if refusal.code == "WRONG_PASSWORD":
+            rates.count("sign_in_rate", rates.address())
+        raise
+
+
+def _enter(name: str, password: str) -> str:
     known = company.company()
     with visit.installation().acting("system:sign_in", now=visit.now()) as act:
         token, opened = sign_in.sign_in(act, name, password, device=device(), address=request.remote_addr or "")

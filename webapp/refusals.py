@@ -62,6 +62,7 @@ CODES: dict[str, str] = {
     "NOT_READY": "Not ready to be submitted",
     "TASK_CLOSED": "It has been decided already",
     "TOO_LARGE": "Too much text",
+    "TOO_MANY_REQUESTS": "Too often",
     "UNSIGNED": "A signature is needed",
     "WRONG_PASSWORD": "That is not right",
     "APPROVAL_EXPIRED": "The approval has expired",

@@ -12,7 +12,7 @@ from engine.act import Act
 from engine.errors import Forbidden
 from records import api_key
 from records.api_key import ApiKey
-from webapp import formats, gate, people, visit
+from webapp import formats, gate, people, rates, visit
 from webapp.api.problems import Unauthenticated
 from webapp.security import SAFE_METHODS
 from webapp.visit import Visitor
@@ -20,11 +20,15 @@ from webapp.visit import Visitor
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. principal: as whom it acts; user_id: None for an adapter; scopes: None when everything may be read."""
+    """Who calls.
+
+    principal: as whom it acts; user_id: None for an adapter; scopes: None when everything may be read; key: for whom is counted.
+    """
 
     principal: str
     user_id: str | None
     scopes: frozenset[str] | None
+    key: str
 
 
 def recognise() -> None:
@@ -36,13 +40,15 @@ def recognise() -> None:
     elif request.method in SAFE_METHODS:
         gate.recognise()
         if g.visitor is not None:
-            g.caller = Caller(g.visitor.principal, g.visitor.user_id, None)
+            g.caller = Caller(g.visitor.principal, g.visitor.user_id, None, g.session_id)
             g.visitor = _in_plain_customs(g.visitor)
 
 
 def need(scope: str) -> Caller:
-    """Return the caller. Raises: Unauthenticated; Forbidden SCOPE_MISSING."""
+    """Return the caller. Raises: Unauthenticated; TooMany; Forbidden SCOPE_MISSING."""
     caller: Caller | None = g.caller
+    if caller is not None:
+        rates.refuse_too_many("api_rate", caller.key, "requests under one key")
     if caller is None:
         more = "" if request.method in SAFE_METHODS else ", since the session of a browser only reads"
         raise Unauthenticated(f"Expected a key in the header Authorization: Bearer …{more}, but there is none.")
@@ -84,7 +90,7 @@ def _key(header: str) -> ApiKey:
 
 
 def _enter(key: ApiKey) -> None:
-    g.caller = Caller(key.owner, key.user_id, frozenset(key.scopes))
+    g.caller = Caller(key.owner, key.user_id, frozenset(key.scopes), key.id)
     if key.user is not None:
         g.visitor = _in_plain_customs(people.visitor(visit.reading(), key.user))
     else:

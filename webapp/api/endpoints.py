@@ -61,7 +61,7 @@ class Endpoint:
     @property
     def refusals(self) -> list[int]:
         """The statuses of its problems."""
-        found = {401, 403, 422}
+        found = {401, 403, 422, 429}
         if "<" in self.path:
             found.add(404)
         if self.method != "GET":

@@ -16,6 +16,7 @@ from engine.database import is_id
 from engine.errors import Conflict, Finding, Forbidden, Invalid, NotFound, Refused, RuleViolation
 from records.part import PartRevision
 from webapp import refusals, visit
+from webapp.rates import TooMany
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ KINDS: Mapping[type[Refused], tuple[str, str]] = {
     Malformed: ("malformed", "The body cannot be read"),
     WrongMediaType: ("media-type", "The body is not JSON"),
     MatchNeeded: ("if-match-needed", "Say which version you saw"),
+    TooMany: ("too-many-requests", "Too often"),
     Refused: ("refused", "The request cannot be answered"),
 }
 """Kind of refusal to the name in its type and its title; the first that fits a refusal's class counts."""
@@ -103,6 +105,8 @@ def answer(refusal: Refused) -> Response:
     response = Response(orjson.dumps(body), status, mimetype=MEDIA_TYPE)
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="lockstep"'
+    if isinstance(refusal, TooMany):
+        response.headers["Retry-After"] = str(refusal.seconds)
     return response
 
 
