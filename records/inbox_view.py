@@ -89,7 +89,8 @@ def adopt_view(act: Act, view: InboxView) -> InboxView:
     owner = act.session.get_one(User, view.owner_id)
     if owner.is_active:
         raise Conflict(
-            f"Expected the owner of the view to have left, but {owner.name} is still here; save a copy under your name"
+            f"Expected the owner of the view to have left, but {owner.name} is still here; save a copy under your name",
+            code="OWNER_IS_HERE",
         )
     _refuse_taken(act.session, view, _person(act), view.name)
     view.owner_id, view.changed_at = _person(act), act.now

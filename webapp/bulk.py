@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import eligibility, tasks
+from engine import audit, eligibility, tasks
 from engine.act import Act
 from engine.database import is_id
-from engine.errors import Invalid, Refused, RuleViolation
+from engine.errors import Forbidden, Invalid, Refused, RuleViolation
+from engine.ports import SignatureRequest
 from engine.stored.task import Task, TaskState
 from engine.task_variables import variables_of
 from processes.notices import tell
@@ -94,7 +95,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be done to each task. user_id: whom it is given to; until, wakes_on: of a snooze."""
+    """What is to be done to each task. user_id: whom it is given to; until, wakes_on: of a snooze.
+
+    signature: for steps that are signed, which pages sign on a page of their own; contents: the hash of what was read, by task id.
+    """
 
     action: str
     reason: str = ""
@@ -102,6 +106,8 @@ class Order:
     until: dt.datetime | None = None
     wakes_on: WakesOn | None = None
     on_behalf_of: str | None = None
+    signature: SignatureRequest | None = None
+    contents: Mapping[str, str] = field(default_factory=dict)
 
 
 def select_for(session: Session, ids: Sequence[str], action: str, *, step: str = "") -> Selection:
@@ -194,6 +200,31 @@ def carry_out(versions: Mapping[str, int], order: Order) -> list[Outcome]:
     return outcomes
 
 
+def carry_out_within(act: Act, versions: Mapping[str, int], order: Order) -> list[Outcome]:
+    """Take an action on each task within one act that is committed whole; what one task is refused is taken back by itself.
+
+    A refused attempt that is worth keeping is kept in the act. Raises: what refuses the signer, who could sign none of them.
+    """
+    work = _WORK.get(order.action, _decide)
+    outcomes: list[Outcome] = []
+    for task_id, version in versions.items():
+        key = _key(act.session, task_id)
+        # Whose task it is, and for whom one acts, is found anew for each.
+        act.task_id = act.instance_id = act.on_behalf_of = None
+        try:
+            with act.attempt():
+                work(act, task_id, version, order)
+        except Refused as refusal:
+            if refusal.code in batch_signing.STOPPING:
+                raise
+            if refusal.keep and refusal.record is not None:
+                audit.keep(act, audit.Attempt(*refusal.record, code=refusal.code, message=refusal.message))
+            outcomes.append(Outcome(task_id, key, refusal=refusal))
+        else:
+            outcomes.append(Outcome(task_id, key, DONE[order.action]))
+    return outcomes
+
+
 def sentence_of(refusal: Refused) -> str:
     """Return a refusal in one text, with the rule that it names."""
     if isinstance(refusal, RuleViolation):
@@ -207,10 +238,21 @@ def _decide(act: Act, task_id: str, version: int, order: Order) -> None:
     if task.state == TaskState.OPEN and tasks.may_see(act.session, task, visit.visitor().user_id):
         form = reviews.form_of(act.session, task)
         variables = form.read({}, variables_of(act.session, task)) if form else None
+        _refuse_unread(task, order)
     tasks.decide(
         act, task_id, order.action, seen_version=version, reason=order.reason, variables=variables,
-        on_behalf_of=order.on_behalf_of,
+        on_behalf_of=order.on_behalf_of, signature=order.signature if task.signature else None,
     )  # fmt: skip
+
+
+def _refuse_unread(task: Task, order: Order) -> None:
+    """Refuse a signature on what was not read as it stands. Raises: Forbidden NOT_OPENED."""
+    if task.signature and order.signature is not None and order.contents.get(task.id) != task.record_hash:
+        raise Forbidden(
+            f"Expected the hash of the content of {task.record_number or task.business_key} as you read it, but it is missing or of"
+            " another content; read the task again",
+            code="NOT_OPENED", record=(task.record_type or "task", task.record_id or task.id), keep=True,
+        )  # fmt: skip
 
 
 def _reassign(act: Act, task_id: str, version: int, order: Order) -> None:

@@ -43,7 +43,8 @@ def parked(story: Story) -> None:
         instances.start(act, "fees", business_key="FEE-0", variables={"name": "F0"})
 
 
-pytestmark = pytest.mark.begins_with(plant_with("parked", parked))
+PARKED = plant_with("parked", parked)
+pytestmark = pytest.mark.begins_with(PARKED)
 
 
 def waiting(story: Story) -> list[Task]:

@@ -10,10 +10,11 @@ from engine import eligibility, inbox, instances, tasks
 from engine.act import Act
 from engine.decisions import Decision
 from engine.errors import Conflict
+from engine.inbox import Narrowing
 from engine.stored.task import Task, TaskState
 from engine.task_variables import variables_of
 from records.signing import signature_of
-from webapp import reviews
+from webapp import inbox_asked, reviews
 from webapp.api import bodies, callers, task_fields
 from webapp.api.endpoints import reads, writes
 from webapp.api.problems import Stale, finding_values
@@ -22,7 +23,8 @@ from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages.review import LONGEST_REASON
 from webapp.visit import now, reading
 
-BOXES = ("mine", "groups", "decided")
+SORTED = f"Fields, separated by commas; a minus before one turns it round: {', '.join(inbox.SORTS)}."
+BOXES = ("mine", "groups", "deputising", "snoozed", "decided")
 
 
 class TaskSummary(Answer):
@@ -43,6 +45,7 @@ class TaskSummary(Answer):
     priority = fields.Integer()
     amount = Exact(allow_none=True)
     party = maybe()
+    project = maybe()
     record_type = maybe()
     record_id = maybe()
     record_number = maybe()
@@ -143,7 +146,8 @@ class TaskQuery(Listed):
     """Which tasks. ``q`` as in the inbox: ``flow:requisition_to_po due<3d amount>5000 from:rita`` and free words."""
 
     box = word(BOXES, load_default="mine")
-    sort = word(inbox.SORTS, load_default="due")
+    sort = text(100, load_default="due", metadata={"description": SORTED})
+    for_whom = text(60, load_default="", metadata={"description": "In the box `deputising`: whose tasks."})
 
 
 class Verdict(Request):
@@ -179,9 +183,20 @@ SUMMARY = tuple(TaskSummary().fields)
     answer=TaskPage,
     person=True,
 )
-def list_tasks(*, box: str, q: str, sort: str, after: str, limit: int) -> Any:
-    """Page by key; ``decided`` is the newest first."""
-    found = inbox.page(reading(), callers.need_person(), box=box, query=q, sort=sort, after=after or None, limit=limit)
+def list_tasks(*, box: str, q: str, sort: str, after: str, limit: int, for_whom: str) -> Any:
+    """Page by key; ``decided`` is the newest first. What the caller put aside stands in ``snoozed`` alone."""
+    aside = list(inbox_asked.asleep(reading()))
+    narrowed = Narrowing(only=aside) if box == "snoozed" else Narrowing(hidden=aside, for_whom=for_whom or None)
+    found = inbox.page(
+        reading(),
+        callers.need_person(),
+        box=box,
+        query=q,
+        sort=sort,
+        after=after or None,
+        limit=limit,
+        narrowed=narrowed,
+    )
     items = [
         {name: getattr(one.task, name) for name in SUMMARY} | {"on_behalf_of": one.on_behalf_of}
         for one in found.items

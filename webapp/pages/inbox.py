@@ -61,7 +61,7 @@ def watch(task_id: str) -> Redirect:
     """Follow a task's document from now on, or no longer."""
     task = reviews.visible(reading(), task_id)
     if not task.record_type or not task.record_id:
-        raise Conflict("Expected a task about a document to watch, but this one is about none")
+        raise Conflict("Expected a task about a document to watch, but this one is about none", code="NO_DOCUMENT")
     about = (task.record_type, task.record_id)
     with acting() as act:
         if request.form.get("way") == "stop":
