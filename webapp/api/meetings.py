@@ -39,13 +39,13 @@ class ConflictGiven(Request):
     reason = text(4000, required=True)
 
 
-class ReasonGiven(Request):
+class WhyCalledOff(Request):
     """Why."""
 
     reason = text(4000, required=True)
 
 
-class Nothing(Request):
+class MeetingStep(Request):
     """An empty object."""
 
 
@@ -81,7 +81,7 @@ def plan_meeting(act: Act, body: dict[str, Any], record_id: str) -> str:
 
 
 @writes(
-    "POST", "/meetings/<record_id>/cancel", scope="changes:write", summary="Call a planned meeting off", body=ReasonGiven,
+    "POST", "/meetings/<record_id>/cancel", scope="changes:write", summary="Call a planned meeting off", body=WhyCalledOff,
     answer=MeetingAnswer, render=get_meeting, person=True,
 )  # fmt: skip
 def cancel_meeting(act: Act, body: dict[str, Any], record_id: str) -> str:
@@ -90,7 +90,7 @@ def cancel_meeting(act: Act, body: dict[str, Any], record_id: str) -> str:
 
 
 @writes(
-    "POST", "/meetings/<record_id>/<step>", scope="changes:write", summary="Join, leave, open or close a meeting", body=Nothing,
+    "POST", "/meetings/<record_id>/<step>", scope="changes:write", summary="Join, leave, open or close a meeting", body=MeetingStep,
     answer=MeetingAnswer, render=get_meeting, person=True,
 )  # fmt: skip
 def step_meeting(act: Act, body: dict[str, Any], record_id: str, step: str) -> str:
@@ -126,7 +126,7 @@ def declare_conflict_in_meeting(act: Act, body: dict[str, Any], record_id: str, 
 
 @writes(
     "POST", "/meetings/<record_id>/items/<position>/<step>", scope="changes:write", summary="Move an item up, or take it off",
-    body=Nothing, answer=MeetingAnswer, render=get_meeting, person=True,
+    body=MeetingStep, answer=MeetingAnswer, render=get_meeting, person=True,
 )  # fmt: skip
 def step_agenda_item(act: Act, body: dict[str, Any], record_id: str, position: str, step: str) -> str:
     """`up` or `off`, as a member or as who keeps the board."""
