@@ -29,6 +29,7 @@ from webapp.pages import (
     definitions,
     emergencies,
     evidence,
+    files,
     findings,
     flow_modes,
     goods,
@@ -119,6 +120,7 @@ SCREENS = (
     people,
     talking,
     helping,
+    files,
 )
 """Modules of pages, each with a blueprint."""
 

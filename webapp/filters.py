@@ -22,7 +22,18 @@ from records.follower import followers_of
 from records.person import Role, User
 from records.signing_policy import policy_in
 from rules import reviewing
-from webapp import change_links, company, dossiers, formats, mentions, refusals, sayings, signing_form, visit
+from webapp import (
+    change_links,
+    company,
+    dossiers,
+    file_words,
+    formats,
+    mentions,
+    refusals,
+    sayings,
+    signing_form,
+    visit,
+)
 from webapp.assets import asset
 from webapp.change_dossier import CLASS_WORDS
 from webapp.security import form_proof
@@ -220,6 +231,7 @@ def install(app: Flask) -> None:
         words=formats.words,
     )
     app.jinja_env.globals.update(
+        file_limits=file_words.limit_words,
         asset=asset, company_name=company_name, form_proof=form_proof, own_id=own_id, idle_minutes=idle_minutes,
         navigation=navigation, signs_at=signs_at,
         whole_histories={*KINDS, "instance"},

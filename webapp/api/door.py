@@ -18,6 +18,7 @@ from webapp.api import (
     changes,
     definitions,
     deviations,
+    files,
     findings,
     goods,
     helping,
@@ -95,6 +96,7 @@ FAMILIES = (
     changes,
     impacts,
     redlines,
+    files,
     people,
 )
 """Imported for the endpoints that they register."""

@@ -18,7 +18,6 @@ from processes import order_sheet, talking, withdrawal
 from processes.acknowledgement import acknowledge as take_answer
 from processes.amendment import CANCELLABLE
 from processes.order_closing import short_closes_of, why_not_short_close
-from records import attachment
 from records.amendment import AmendmentStatus, amendments_of, open_amendment_of, refuse_second
 from records.invoice import InvoiceLine
 from records.purchase_order import (
@@ -169,20 +168,6 @@ def say(owner_type: str, record_id: str) -> Answer:
     with acting() as act:
         talking.say(act, (record.record_type, record.id), request.form.get("comment", ""), number=record.number)
     return redirect(f"{dossiers.record_url(record.record_type, record.id)}?tab=discussion", 303)
-
-
-@pages.post("/documents/<owner_type>/<record_id>/files")
-def attach(owner_type: str, record_id: str) -> Answer:
-    """Attach a file to a document."""
-    _document(owner_type, record_id)
-    given = request.files.get("file")
-    if given is None or not given.filename:
-        raise Invalid("Expected a file, but none is chosen. Choose one and press Attach.", {"file": "is missing"})
-    number, rev = (request.form.get(name, "").strip()[:40] for name in ("document_no", "document_rev"))
-    with acting() as act:
-        owner = _document(owner_type, record_id, act.session)
-        attachment.attach(act, owner, given.read(), file_name=given.filename, document_no=number, document_rev=rev)
-    return redirect(f"{dossiers.record_url(owner_type, record_id)}?tab=documents", 303)
 
 
 def _document(owner_type: str, record_id: str, session: Session | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -146,3 +147,34 @@ def test_a_thread_tells_whom_it_names_whom_it_answers_and_who_follows(
     story.as_(lena).decide("approve_requisition", "approve")
     moved = [one.subject for one in story.read(lambda session: notices_of(session, "max"))]
     assert f"{number} is approved" in moved, "whoever follows is told of every new state"
+
+
+def test_a_file_is_attached_shown_and_taken_home_and_one_that_lies_is_refused(
+    calling: Calling, story: Story, path: str, browse: Any
+) -> None:
+    """A preview may do nothing but show; a download keeps its name; what says another kind than its content is not kept."""
+    client = calling(lena)
+    given = {"file_name": "..\\q\u202euote.pdf", "content": base64.b64encode(b"%PDF-1.7\n").decode()}
+    made = client.post(f"{path}/files", given)
+    assert (made.status_code, made.json["file_name"], made.json["scanned_by"]) == (201, "quote.pdf", None)
+    assert client.post(f"{path}/files", given).json["id"] == made.json["id"], "the same file is there once"
+    lies = problem(client.post(f"{path}/files", given | {"file_name": "drawing.png"}), 422, "INVALID")
+    assert lies["fields"]["file"].endswith("to be a PNG picture, as its name says, but its content is a PDF")
+    problem(client.post(f"{path}/files", given | {"content": "§"}), 422, "INVALID")
+    text = client.post(
+        f"{path}/files", {"file_name": "a.txt", "content": base64.b64encode(b"<b>bold</b>").decode()}
+    ).json
+    assert [one["file_name"] for one in client.get(f"{path}/files").json["items"]] == ["quote.pdf", "a.txt"]
+    assert client.get(f"/files/{text['id']}").data == b"<b>bold</b>"
+
+    browser = browse(lena)
+    assert "&lt;b&gt;bold&lt;/b&gt;" in browser.get(f"/files/{text['id']}/preview").text
+    assert browser.get(f"/files/{text['id']}/shown").status_code == 404, "a text is shown inside our page alone"
+    assert f"/files/{made.json['id']}/shown" in browser.get(f"/files/{made.json['id']}/preview").text
+    shown = browser.get(f"/files/{made.json['id']}/shown")
+    assert shown.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert shown.headers["X-Content-Type-Options"] == "nosniff"
+    taken = browser.get(f"/files/{made.json['id']}")
+    assert taken.headers["Content-Disposition"] == "attachment; filename=quote.pdf"
+    page = browser.get(f"/requisitions/{story.requisition_id}?tab=documents").text
+    assert "No scanner is set up here" in page
