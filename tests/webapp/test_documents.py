@@ -441,7 +441,7 @@ def test_files_are_kept_with_their_hash_and_handed_out_as_downloads(browse: Peop
     assert answer.status_code == 303
     browser.get(f"/requisitions/{made.id}?tab=documents")
     assert "D-100 rev B" in browser.text
-    link = re.search(r"/files/[0-9a-f-]{36}", browser.text)
+    link = re.search(r"/files/[0-9a-f-]{36}", browser.page.text if browser.page else "")
     assert link is not None
     got = browser.get(link[0])
     assert got.data == b"%PDF-1.7 drawing"
