@@ -135,7 +135,6 @@ class Invitation(Record, Base):
     supplier_id: Mapped[Id] = mapped_column(ForeignKey("supplier.id"))
     email: Mapped[Name] = mapped_column(default="")
     link_no: Mapped[int] = mapped_column(default=1)
-    opened_at: Mapped[Instant | None]
     declined_at: Mapped[Instant | None]
     decline_reason: Mapped[Text | None]
     awarded_at: Mapped[Instant | None]

@@ -21,10 +21,12 @@ from records.cost_centre import availability
 from records.impact import assessments_of
 from records.part import Criticality, process_words
 from records.purchase_order import PurchaseOrder
+from records.quotation import RequestForQuotation
 from records.requisition import Requisition
+from records.sole_source import SoleSourceJustification
 from records.supplier import Supplier, SupplierStatus
 from records.work_order import WorkOrder
-from webapp import amendment_page, change_dossier, visit
+from webapp import amendment_page, change_dossier, sourcing_digest, visit
 from webapp.formats import day, money, plural, quantity, words
 
 
@@ -170,6 +172,22 @@ def _change_request(session: Session, record: ChangeRequest) -> Dossier:
     )  # fmt: skip
 
 
+def _request_for_quotation(session: Session, record: RequestForQuotation) -> Dossier:
+    compared, more = sourcing_digest.request_values(session, record)
+    return Dossier(
+        record, "Request for quotation", record_url(record.record_type, record.id), sourcing_digest.request_digest(record, compared),
+        "quotes/review.html", record.status.value, {"Buyer": record.buyer.name} if record.buyer else {},
+        heading="Quotes side by side", more=more,
+    )  # fmt: skip
+
+
+def _sole_source(session: Session, record: SoleSourceJustification) -> Dossier:
+    return Dossier(
+        record, "Justification", record_url(record.record_type, record.id), sourcing_digest.justification_digest(record),
+        "quotes/justification_review.html", record.status.value, {"Written by": record.writer.name}, heading="What is bought",
+    )  # fmt: skip
+
+
 def _reasons(order: PurchaseOrder) -> list[str]:
     asked = [line.requisition_line.requisition for line in order.lines if line.requisition_line]
     return [f"{one.number}: {one.justification or one.title or 'no reason given'}" for one in asked]
@@ -214,6 +232,8 @@ KINDS: Mapping[str, Kind] = {
     "change_order_addendum": Kind(ChangeOrderAddendum, "Addendum", _addendum),
     "change_request": Kind(ChangeRequest, "Change request", _change_request),
     "purchase_order_amendment": Kind(PurchaseOrderAmendment, "Amendment", _amendment),
+    "request_for_quotation": Kind(RequestForQuotation, "Request for quotation", _request_for_quotation),
+    "sole_source_justification": Kind(SoleSourceJustification, "Justification", _sole_source),
 }
 PAGES: Mapping[str, str] = {
     "requisition": "requisitions.show",
@@ -235,4 +255,7 @@ PAGES: Mapping[str, str] = {
     "change_request": "change_requests.show",
     "board": "boards.show",
     "board_meeting": "boards.meeting",
+    "request_for_quotation": "quotes.show",
+    "sourcing_ref": "agreements.show",
+    "sole_source_justification": "sole_sources.show",
 }

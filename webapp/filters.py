@@ -53,6 +53,8 @@ GOOD = frozenset(
         "DONE",
         "CONVERTED",
         "COMPLETE",
+        "AWARDED",
+        "SIGNED",
         "IN_TOLERANCE",
         "APPLIED",
         "ACKED",
@@ -69,6 +71,7 @@ BAD = frozenset(
         "WITHDRAWN",
         "SUPPLIER_REJECTED",
         "SUPPLIER_REFUSED",
+        "REFUSED",
         "FAILED",
         "REJECT",
         "BLOCK",
@@ -127,10 +130,14 @@ ACTIVE = frozenset(
         "AT_SUPPLIER",
         "RETURNED_PENDING",
         "OPEN",
+        "COMPARING",
+        "PROPOSED",
         "ask",
     }
 )
 PART_OF = {
+    "agreements": "quotes",
+    "sole_sources": "quotes",
     "definitions": "operations",
     "traces": "lots",
     "inbox_bulk": "inbox",
@@ -143,6 +150,7 @@ NAVIGATION = (
     # endpoint, label, group; an entry without a group stands in the bar itself. Order is the order on the page.
     ("inbox.show", "Inbox", ""),
     ("requisitions.index", "Requisitions", "Buying"),
+    ("quotes.index", "Quotes and contracts", "Buying"),
     ("orders.index", "Orders", "Buying"),
     ("receiving.index", "Receiving", "Buying"),
     ("invoices.index", "Invoices", "Buying"),

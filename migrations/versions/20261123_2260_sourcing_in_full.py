@@ -77,7 +77,6 @@ def upgrade() -> None:
         sa.Column("supplier_id", database.IdType(), nullable=False),
         sa.Column("email", sa.String(length=200), nullable=False),
         sa.Column("link_no", sa.Integer(), nullable=False),
-        sa.Column("opened_at", database.InstantType(), nullable=True),
         sa.Column("declined_at", database.InstantType(), nullable=True),
         sa.Column("decline_reason", sa.String(length=4000), nullable=True),
         sa.Column("awarded_at", database.InstantType(), nullable=True),
