@@ -22,6 +22,9 @@ from rules.supplier_gate import suppliers_for
 
 registry = Registry()
 
+OFFERED = 40
+"""Suppliers that a form lists at most, those it proposes first."""
+
 PROPOSED = 6
 """Suppliers that a form proposes to ask at most."""
 
@@ -46,13 +49,15 @@ def prepare_request(act: Act, work: Work) -> Mapping[str, Any]:
         if calendar is not None
         else act.now
     )
+    proposed = _proposed(act, request, work["sourcing"]["suppliers"])
     return {
         "rfq": request_variable(act, request)
         | {
+            "choices": sorted(work["sourcing"]["suppliers"], key=lambda one: one["value"] not in proposed)[:OFFERED],
             "is_compared_again": request.status is RequestStatus.COMPARING and not asks_again,
             "answer_by": requisition.site.local_day(due),
             "outcome": "compare",
-            "proposed": _proposed(act, request, work["sourcing"]["suppliers"]),
+            "proposed": proposed,
         }
     }
 
