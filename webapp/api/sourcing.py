@@ -157,7 +157,7 @@ class DueGiven(Request):
     answer_by = fields.Date(required=True)
 
 
-class ReasonGiven(Request):
+class QuotesReasonGiven(Request):
     """Why."""
 
     reason = text(4000, required=True)
@@ -223,7 +223,7 @@ def keep_quotation(act: Act, body: dict[str, Any], record_id: str, invitation_id
 
 @writes(
     "POST", "/requests-for-quotation/<record_id>/invitations/<invitation_id>/decline", scope="orders:write",
-    summary="Note that a supplier does not quote", body=ReasonGiven, answer=RequestAnswer, render=_find, etag=tag_of, person=True,
+    summary="Note that a supplier does not quote", body=QuotesReasonGiven, answer=RequestAnswer, render=_find, etag=tag_of, person=True,
 )  # fmt: skip
 def decline_quotation(act: Act, body: dict[str, Any], record_id: str, invitation_id: str) -> str:
     """By a buyer, as the supplier said."""
@@ -245,7 +245,7 @@ def move_due_date(act: Act, body: dict[str, Any], record_id: str) -> str:
 
 @writes(
     "POST", "/requests-for-quotation/<record_id>/close", scope="orders:write", summary="Compare what is there and wait no longer",
-    body=ReasonGiven, answer=RequestAnswer, render=_find, etag=tag_of, match=True, person=True,
+    body=QuotesReasonGiven, answer=RequestAnswer, render=_find, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def close_request_for_quotation(act: Act, body: dict[str, Any], record_id: str) -> str:
     """By a buyer, with a reason."""
