@@ -53,7 +53,7 @@ class DelegationGiven(Request):
     excludes_signed_documents = Truth(load_default=True)
 
 
-class Nothing(Request):
+class NothingToSay(Request):
     """An empty object."""
 
 
@@ -98,7 +98,7 @@ def lend_role(act: Act, body: dict[str, Any]) -> str:
 
 
 @writes(
-    "POST", "/delegations/<record_id>/end", scope="people:write", summary="Take a role back", body=Nothing, answer=DelegationsAnswer,
+    "POST", "/delegations/<record_id>/end", scope="people:write", summary="Take a role back", body=NothingToSay, answer=DelegationsAnswer,
     render=_mine, person=True,
 )  # fmt: skip
 def take_role_back(act: Act, body: dict[str, Any], record_id: str) -> str:
