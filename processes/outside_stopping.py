@@ -8,7 +8,9 @@ from typing import Any
 
 from engine.act import Act
 from engine.errors import Conflict, Invalid
+from engine.instances import start
 from engine.registry import Registry, Work
+from engine.stored.instance import Instance
 from processes import change_addenda
 from processes.board import roles_for
 from processes.board_addenda import TWO_PEOPLE
@@ -26,8 +28,12 @@ from records.outside import OutsideLink
 from records.outside_loss import FollowUp
 from records.outside_stop import OutsideStop, StopDecision, StopStatus, decision_hash, move_stop, next_turn, stops_of
 from records.signing import supersede
+from rules.policy import table_called
 
 registry = Registry()
+
+PROCESS = "stop_outside_work"
+"""The flow of one stop: called by outside processing, or running by itself where no such flow has taken the link up."""
 
 
 @registry.step("weigh_change")
@@ -150,6 +156,23 @@ def carry_out_stop(act: Act, work: Work) -> Mapping[str, Any]:
         _let_go(act, stop, reason=f"{stop.number} is carried out: {stop.made_ref}"[:3900])
     state = "waiting" if stop.status is StopStatus.DECIDED else "over"
     return {"halt": halt_variable(act, stop, state=state), "link": link_variable(stop.link)}
+
+
+def stop_untaken(act: Act, link: OutsideLink) -> list[Instance]:
+    """Stop the pieces of a link that no flow of outside processing has taken up: each new cause runs by itself, with its tasks."""
+    timers = table_called("timers").judge(priority="NORMAL").row.outputs
+    started = []
+    for stop in [_stop(act, link, cause) for cause in causes(act.session, link, now=act.now)]:
+        given = {
+            "halt": halt_variable(act, stop),
+            "link": link_variable(link),
+            "share": {"link_id": link.id},
+            "timers": dict(timers),
+        }
+        about = [(link.record_type, link.id)]
+        started.append(start(act, PROCESS, business_key=stop.number, variables=given, records=about))
+    _note_finishing(act, link)
+    return started
 
 
 def halt_variable(act: Act, stop: OutsideStop, *, state: str = "stopped", problem: str = "") -> dict[str, Any]:

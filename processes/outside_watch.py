@@ -20,11 +20,11 @@ from engine.messages import publish
 from engine.registry import Registry
 from engine.stored.instance import Instance, InstanceRecord, InstanceStatus
 from engine.stored.wait import MessageSubscription
-from processes.notices import tell_role
-from processes.outside_changes import causes, changes_on, is_free
+from processes.outside_changes import changes_on, is_free
 from processes.outside_documents import is_untaken
 from processes.outside_moving import NOT_KEPT, lapse_findings, tell_flow
 from processes.outside_receiving import is_inspected, is_invoiced, missing_types, rejected_receipts
+from processes.outside_stopping import stop_untaken
 from processes.outside_verifying import goes_back
 from records.amendment import standing_on
 from records.nonconformance import Nonconformance, NonconformanceStatus
@@ -139,25 +139,10 @@ def _tell_changes(act: Act, link: OutsideLink) -> int:
         reason = f"{work_order.number} was cancelled"
         tell_flow(act, link, "outside.work_ended", ended={"reason": reason})
     elif is_untaken(act.session, link):
-        _tell_people(act, link)
+        stop_untaken(act, link)
     else:
         tell_flow(act, link, "outside.contract_changed")
     return 1
-
-
-def _tell_people(act: Act, link: OutsideLink) -> None:
-    """Let people stop the supplier where no flow has taken the link up that would do it."""
-    for cause in causes(act.session, link, now=act.now):
-        for role in ("BUYER", "QA_ENG"):
-            subject = f"Stop the work on {link.number} at {link.order.supplier.name}: no process runs for it that would"
-            tell_role(
-                act,
-                role,
-                subject,
-                key=f"{link.id}:{cause.key}:{role}",
-                body=cause.text,
-                record=(link.record_type, link.id),
-            )
 
 
 def _sight(session: Session, link: OutsideLink) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act, Installation
 from engine.errors import Invalid
+from engine.instances import instances_of
 from engine.ports import SignatureRequest
 from processes import change_orders, change_tasks, impact, outside_moving, outside_watch
 from processes.amendment import propose
@@ -191,7 +192,8 @@ def test_some_are_called_home_and_the_others_were_processed_before_the_call_reac
     outside: OutsideStory,
 ) -> None:
     outside.ready().ship()
-    change_of(outside, Disposition.RECALL_TO_SHOP)
+    number = change_of(outside, Disposition.RECALL_TO_SHOP)
+    outside.given(lambda act: move(act, change_called(act, number), ChangeOrderStatus.IMPLEMENTING))
     confirm(outside)
     recall(outside, 10)
     outside.take_back(14)
@@ -430,14 +432,25 @@ def test_an_amendment_that_took_effect_before_is_undone_for_pieces_that_finish_a
     assert (outside.link.status, outside.incidents) == (LinkStatus.AT_SUPPLIER, [])
 
 
-def test_pieces_that_left_without_a_flow_are_stopped_by_people(plant: Installation) -> None:
-    with plant.acting("system:arrange") as act:
+def test_pieces_that_left_without_a_flow_are_stopped_by_one_of_their_own(outside: OutsideStory) -> None:
+    """B12, B13: what an import brought, or people shipped by hand, is stopped, decided and carried out all the same."""
+    with outside.installation.acting("system:arrange") as act:
         change = plant_of_d15(act).change
         link = act.session.scalars(select(OutsideLink).where(OutsideLink.at_supplier > 0)).one()
         outside_watch.remember(act, link)
         impact.compute(act, change)
         approve(act, change)
-        assert outside_watch.look(act, link) == 1
-        told = [notice.subject for notice in act.session.scalars(select(Notice)) if link.number in notice.subject]
-        assert told
-        assert all("no process runs for it" in subject for subject in told)
+        assert (outside_watch.look(act, link), outside_watch.look(act, link)) == (1, 0), "once"
+        outside.instance_id = instances_of(act.session, link.record_type, link.id)[0].id
+        link_id = link.id
+    outside.settle()
+    assert (outside.steps, outside.incidents) == (["confirm_stop_work"], [])
+    confirm(outside)
+    decide(outside, "finish_as_old")
+    sign(outside)
+    [stop] = stops(outside)
+    assert (stop.status, stop.decision, outside.ended_at) == (
+        StopStatus.CARRIED_OUT, StopDecision.FINISH_AS_OLD, "stop_settled",
+    )  # fmt: skip
+    assert stop.made_ref.startswith("No amendment: PO-5012/1 says P-2000/B"), stop.made_ref
+    assert outside.read(lambda session: session.get_one(OutsideLink, link_id).status) is LinkStatus.AT_SUPPLIER
