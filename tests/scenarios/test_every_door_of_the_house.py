@@ -23,7 +23,7 @@ import processes
 import webapp.cli
 from engine.act import Installation
 from engine.stored.definition import Definition, DefinitionFile
-from processes.bundle import bundle_files
+from processes.change_values import name_of
 from processes.importing import import_folder
 from records.demo_people import Member
 from records.external import Observation
@@ -51,6 +51,8 @@ from webapp.app import SCREENS
 from webapp.cli import main
 from webapp.cli.house import Exit
 
+PROCESS = "amend_order"
+
 
 @dataclass
 class Street:
@@ -74,6 +76,11 @@ class Street:
             for name in ("order", "work_order", "part_revision", "supplier", "lines", "part"):
                 getattr(found, name, None)
             return found
+
+    def called(self, one: Target) -> str:
+        """Return what people call the row."""
+        with self.house.reading() as session:
+            return name_of(session.get_one(one.mapped, tuple(one.key.values())))
 
 
 def controlled(one: Target, row: dict[str, Any]) -> dict[str, Any]:
@@ -136,20 +143,14 @@ def event_file(at: Street, one: Target) -> int:
 
 def change_page(at: Street, one: Target) -> int:
     """Let a change order in writing say it: nothing follows before it is signed."""
-    typed = {"record": name_of(at, one), "column": one.column, "new": str(one.value)}
+    typed = {"record": at.called(one), "column": one.column, "new": str(one.value)}
     return at.browser(ella).post(f"/changes/{at.change}/edits", typed).status_code
 
 
 def change_by_rest(at: Street, one: Target) -> int:
     client, path = at.client(ella), f"/change-orders/{at.change}"
-    body = {"record": name_of(at, one), "column": one.column, "new": str(one.value)}
+    body = {"record": at.called(one), "column": one.column, "new": str(one.value)}
     return client.post(f"{path}/edits", body, match=client.tag(path)).status_code
-
-
-def name_of(at: Street, one: Target) -> str:
-    number = at.record(one).number
-    assert isinstance(number, str)
-    return number
 
 
 def scope_page(at: Street, one: Target) -> int:
@@ -170,30 +171,31 @@ def scope_by_rest(at: Street, one: Target) -> int:
 
 
 def deploy_by_rest(at: Street, one: Target) -> int:
-    files = {path: content.decode() for path, content in changed_bundle().items()}
-    return at.client(pat).post("/definitions", {"files": files, "process_id": "amend_order"}).status_code
+    files = {path: content.decode() for path, content in changed_bundle(at).items()}
+    return at.client(pat).post("/definitions", {"files": files, "process_id": PROCESS}).status_code
 
 
 def deploy_by_command(at: Street, one: Target) -> int:
-    for path, content in changed_bundle().items():
+    for path, content in changed_bundle(at).items():
         file = at.folder / "bundle" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    return at.call("deploy", str(at.folder / "bundle"), "--process", "amend_order", "--as", "pat")
+    return at.call("deploy", str(at.folder / "bundle"), "--process", PROCESS, "--as", "pat")
 
 
 def adopt(at: Street, one: Target) -> int:
     return at.call("rules", "adopt", "--as", "pat", "--reason", "mine", "--from", str(TABLES))
 
 
-def changed_bundle() -> dict[str, bytes]:
-    files = bundle_files()
-    path = "processes/bpmn/amend_order.bpmn"
-    return files | {
-        path: files[path].replace(
-            b'<bpmn:process id="amend_order" name="', b'<bpmn:process id="amend_order" name="My ', 1
-        )
-    }
+def changed_bundle(at: Street) -> dict[str, bytes]:
+    """Return the files of a released process, and of no other, with another name of it."""
+    released = select(Definition.id).where(Definition.process_id == PROCESS, Definition.status == "RELEASED")
+    with at.house.reading() as session:
+        rows = session.scalars(select(DefinitionFile).where(DefinitionFile.definition_id.in_(released)))
+        files = {row.path: row.content for row in rows}
+    path = f"processes/bpmn/{PROCESS}.bpmn"
+    named = f'<bpmn:process id="{PROCESS}" name="'.encode()
+    return files | {path: files[path].replace(named, named + b"My ", 1)}
 
 
 DOORS: dict[str, dict[str, tuple[Knock, ...]]] = {
@@ -318,8 +320,13 @@ def street(
 
 
 SAID = {
-    303: {("work order", "plan_form"), ("operation", "machine_form"), ("revision", "change_page")},
-    200: {("revision", "change_by_rest")},
+    303: {
+        ("work order", "plan_form"),
+        ("operation", "machine_form"),
+        ("revision", "change_page"),
+        ("reference", "change_page"),
+    },
+    200: {("revision", "change_by_rest"), ("reference", "change_by_rest")},
 }
 """Doors that go on with what else was sent: of a controlled value they know nothing, or write an item that nobody has signed."""
 
