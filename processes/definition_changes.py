@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from engine.act import Act
 from engine.definitions import Definition, DefinitionStatus
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.record import Operation
-from records.change_order import ChangeOrder
+from records.change_order import OVER, ChangeOrder
 from records.change_request import OrderClass
 from records.definition_lock import DEFINITIONS, DefinitionLock, lock_of
 from records.roles import holds
@@ -43,7 +45,7 @@ def lock(act: Act, *, reason: str) -> DefinitionLock:
 def add_definition(act: Act, order: ChangeOrder, definition: Definition) -> ChangeItem:
     """Say that the order releases a draft version of a process; its hash stands in the item's order and in the version itself.
 
-    Raises: Conflict when the order is sealed, or the version is no draft.
+    Raises: Conflict when the order is sealed, the version is no draft, or another open order releases it (CHANGE_OVERLAPS).
     """
     if not order.is_free or order.content_hash is not None:
         raise Conflict(
@@ -55,6 +57,7 @@ def add_definition(act: Act, order: ChangeOrder, definition: Definition) -> Chan
             f"Expected a draft of {definition.process_id}, but version {definition.version} is {definition.status}",
             code="ILLEGAL_TRANSITION", record=(order.record_type, order.id),
         )  # fmt: skip
+    _refuse_overlap(act, order, definition)
     item = ChangeItem(
         change_type=CHANGE_ORDER, change_id=order.id, change_hash=UNSEALED, table_name=Definition.__tablename__, row_id=definition.id,
         operation=Operation.UPDATE, column_name="status", old_text=DefinitionStatus.DRAFT.value,
@@ -64,3 +67,21 @@ def add_definition(act: Act, order: ChangeOrder, definition: Definition) -> Chan
     act.session.add(item)
     act.session.flush()
     return item
+
+
+def _refuse_overlap(act: Act, order: ChangeOrder, definition: Definition) -> None:
+    """Refuse a version that an open order releases, which it would do once only; the row is locked for whoever comes at once."""
+    act.session.refresh(definition, with_for_update={"key_share": True})
+    wanted = select(ChangeItem).where(
+        ChangeItem.table_name == Definition.__tablename__,
+        ChangeItem.row_id == definition.id,
+        ChangeItem.applied_at.is_(None),
+    )
+    for item in act.session.scalars(wanted):
+        other = act.session.get_one(ChangeOrder, item.change_id)
+        if other.status not in OVER:
+            raise Conflict(
+                f"Expected version {definition.version} of {definition.process_id} on one change order, but {other.number} "
+                f"({other.title}) already releases it.",
+                code="CHANGE_OVERLAPS", record=(order.record_type, order.id), keep=True,
+            )  # fmt: skip

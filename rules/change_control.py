@@ -138,7 +138,12 @@ def is_covered(session: Session, order_line: PurchaseOrderLine, paths: Iterable[
 
 
 def refuse_overlap(session: Session, order: ChangeOrder, wanted: Wanted) -> None:
-    """Refuse a value that another open change order sets. Raises: Conflict CHANGE_OVERLAPS naming it."""
+    """Refuse a value that another open change order sets. Raises: Conflict CHANGE_OVERLAPS naming it.
+
+    The row is locked first: of two who would change it at once the second waits, and then finds what the first wrote.
+    """
+    mapped = type(wanted.record)
+    session.execute(select(mapped.id).where(mapped.id == wanted.record.id).with_for_update(key_share=True))
     other = session.scalars(
         select(ChangeOrder)
         .join(ChangeItem, ChangeItem.change_id == _as_text(ChangeOrder))

@@ -20,6 +20,7 @@ from engine.errors import Conflict, NotFound
 from engine.stored.checkpoint import Checkpoint, CheckpointLeaf, UnsealedEvent
 from engine.verification import Break
 from rules.triggers import remove_guard
+from tests.clock import SettableClock
 
 
 @pytest.fixture
@@ -100,6 +101,24 @@ def test_a_checkpoint_holds_the_head_of_every_chain_that_grew_and_of_no_other(
         ).all()
         assert [tuple(leaf) for leaf in leaves] == [(1, "a", 5), (1, "b", 5), (1, "c", 1), (2, "c", 2)]
         assert session.scalar(select(func.count()).select_from(UnsealedEvent)) == 0
+
+
+def test_a_clock_that_jumps_back_and_ahead_breaks_no_chain_and_no_checkpoint(
+    installation: Installation, clock: SettableClock, key: SigningKey
+) -> None:
+    sealed(installation, key)
+    for days in (-400, 4_000, -3_600):
+        clock.advance(days=days)
+        note(installation, "a")
+        assert seal(installation, key) is not None
+        note(installation, "b")
+    assert seal(installation, key) is not None
+    assert found_in(installation, {key.id: key.public_key}) == []
+    with installation.reading() as session:
+        assert session.scalar(select(func.count()).select_from(UnsealedEvent)) == 0
+        seen = select(AuditEvent.at).where(AuditEvent.record_id == "a").order_by(AuditEvent.seq)
+        times = session.scalars(seen).all()
+    assert times != sorted(times), "the order of a chain is its numbers, whatever the clock said"
 
 
 def test_nothing_new_makes_no_checkpoint(installation: Installation, key: SigningKey) -> None:

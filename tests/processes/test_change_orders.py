@@ -19,7 +19,7 @@ from processes.change_baseline import moved_since
 from records.approval import ApprovalSlot
 from records.change_order import AddendumStatus, ChangeOrder, move
 from records.change_request import OrderClass
-from records.part import Effectivity, RevisionStatus
+from records.part import Effectivity, PartRevision, RevisionStatus
 from records.signing import supersede
 from rules.change_control import is_covered, items_of, open_order_on
 from rules.change_item import ChangeItem
@@ -234,6 +234,35 @@ def sign_addendum(act: Act, addendum: Any) -> None:
 
 def select_slots(addendum: Any) -> Any:
     return select(ApprovalSlot).where(ApprovalSlot.record_id == addendum.id)
+
+
+def test_two_who_set_one_value_by_two_orders_at_once_do_it_by_one(plant: Installation) -> None:
+    """On PostgreSQL the second waits for the row that the first would change, and then finds its item."""
+    with plant.acting("user:ella") as act:
+        revision_id = make_revision(act, make_part(act, "P-900"), "B").id
+        orders = [opened(act, OrderClass.C3).id for _ in range(2)]
+    together, told = threading.Barrier(2), list[str]()
+
+    def write(order_id: str, value: str) -> None:
+        try:
+            with plant.acting("user:ella") as act:
+                if plant.database.dialect.name == "postgresql":
+                    act.session.connection()
+                    together.wait(20)
+                order = act.session.get_one(ChangeOrder, order_id)
+                change_orders.add_edit(act, order, act.session.get_one(PartRevision, revision_id), "drawing_rev", value)
+            told.append("written")
+        except Refused as refusal:
+            told.append(refusal.code)
+
+    people = [
+        threading.Thread(target=write, args=(order_id, value)) for order_id, value in zip(orders, "CD", strict=True)
+    ]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(30)
+    assert sorted(told) == ["CHANGE_OVERLAPS", "written"]
 
 
 def test_two_who_apply_one_order_at_once_write_every_value_once(plant: Installation) -> None:

@@ -29,7 +29,6 @@ from records.definition_lock import DEFINITIONS, DefinitionLock
 from rules.policy import TABLES, table_called, table_names
 from rules.table_version import FOUND, in_use, keep_versions
 from rules.tables_in_force import TableInForce, TablesNotInForce, in_force, problems_of, require_tables
-from rules.triggers import install_guard
 from tests.changes import S, opened
 from tests.makers import make_signature, make_slot
 
@@ -80,6 +79,9 @@ def test_a_locked_process_is_released_by_a_change_order_that_its_author_did_not_
             if signer == "pat":
                 with pytest.raises(RuleViolation, match="somebody else than its author"), act.attempt():
                     change_orders.apply(act, order)
+                with pytest.raises(Conflict, match=f"but {order.number} .* already releases it"), act.attempt():
+                    add_definition(act, opened(act, OrderClass.C3), draft)
+                change_orders.withdraw(act, order, reason="its author alone signed it")
                 continue
             (used,) = change_orders.apply(act, order)
             assert used.applied_at is not None
@@ -183,11 +185,12 @@ def test_a_plant_that_was_locked_before_there_were_tables_in_force_has_what_it_l
         act.note("rule_table", "timers", FOUND, field="content", new="b" * 64)
         act.note("rule_table", "waivers", FOUND, field="content", new="c" * 64)
     step = ScriptDirectory(str(FOLDER)).get_revision("20261123_2210").module
-    with plant.database.execution_options(writes=True).begin() as connection:
-        with Operations.context(MigrationContext.configure(connection)):
-            step.upgrade()
-            step.upgrade()
-        install_guard(connection)
+    with (
+        plant.database.execution_options(writes=True).begin() as connection,
+        Operations.context(MigrationContext.configure(connection)),
+    ):
+        step.upgrade()
+        step.upgrade()
     with plant.reading() as session:
         counted = {name: row.content_hash for name, row in in_force(session).items()}
         installed = {name: table_called(name).hash for name in table_names()}
