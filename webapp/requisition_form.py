@@ -23,7 +23,7 @@ from webapp import typed
 from webapp.formats import Custom
 from webapp.typed import Unreadable
 
-MOST_LINES = 200
+MOST_LINES = 500
 HEADER = (
     "title", "cost_centre", "need_by", "currency", "priority", "project", "capex_no", "advance_payment", "ship_to",
     "justification",
@@ -54,7 +54,13 @@ def typed_from(form: Mapping[str, str]) -> Typed:
         index, _, key = rest.partition(".")
         if start != "lines":
             continue
-        if not index.isdecimal() or len(index) > 3 or int(index) >= MOST_LINES or key not in LINE:
+        if index.isdecimal() and len(index) < 9 and int(index) >= MOST_LINES and key in LINE:
+            raise Invalid(
+                f"Expected at most {MOST_LINES} lines on one requisition, but there are more; nothing was written. Go back and move"
+                " some of them to another requisition.",
+                {"lines": f"Expected at most {MOST_LINES} lines"},
+            )
+        if not index.isdecimal() or len(index) > 3 or key not in LINE:
             raise Invalid(f"Expected only the fields of this form, but found {name[:60]}", code="FORGED_FIELD")
         count = max(count, int(index) + 1)
     lines = [{key: form.get(f"lines.{index}.{key}", "") for key in LINE} for index in range(count)]

@@ -91,6 +91,34 @@ def test_a_draft_that_changed_meanwhile_is_not_overwritten(browse: People, story
     assert browser.field("title") == "Mine"
 
 
+def test_the_later_of_two_people_in_one_draft_sees_both_and_loses_nothing(browse: People, story: Story):
+    """Field by field, lines by their identity; what the later one keeps then is a choice."""
+    early, late = browse(rita), browse(rita)
+    early.post("/requisitions/new", form(way="keep"))
+    made = only(story)
+    path = f"/requisitions/{made.id}/edit"
+    early.get(path)
+    seen, line = early.field("seen_hash"), made.lines[0].id
+    late.get(path)
+    early.post(path, form(way="keep", seen_hash=seen, title="Ours", **{"lines.0.id": line, "lines.0.quantity": "7"}))
+    mine = {"lines.0.id": line, "lines.0.quantity": "9"} | {"title": "<b>Mine</b>", "seen_hash": seen}
+    assert late.post(path, form(way="keep", **mine)).status_code == 409
+    page = late.page.text if late.page else ""
+    both = page[page.index("Yours and theirs") :]
+    for yours, theirs in (("&lt;b&gt;Mine&lt;/b&gt;", ">Ours<"), (">9<", ">7<")):
+        assert both.index(yours) < both.index(theirs)
+    assert late.field("title") == "<b>Mine</b>"
+    again = mine | {"seen_hash": late.field("seen_hash")}
+    assert late.post(path, form(way="keep", **again)).status_code == 303, "who saw both may go on"
+    assert (only(story).title, only(story).lines[0].quantity) == ("<b>Mine</b>", 9)
+
+
+def test_more_lines_than_a_requisition_takes_are_refused_in_words(browse: People):
+    answer = browse(rita).post("/requisitions/new", form(way="keep", **{"lines.500.part": "P-100"}))
+    assert answer.status_code == 422
+    assert "Expected at most 500 lines on one requisition" in answer.text
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [

@@ -33,7 +33,18 @@ from records.requisition import Requisition
 from records.supplier import Supplier
 from rules import redlines
 from rules.amending import refuse_status
-from webapp import amendment_page, document_page, dossiers, filters, formats, listing, order_form, redline, typed
+from webapp import (
+    amendment_page,
+    both_sides,
+    document_page,
+    dossiers,
+    filters,
+    formats,
+    listing,
+    order_form,
+    redline,
+    typed,
+)
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -96,7 +107,8 @@ def edit(record_id: str) -> Page:
             refuse_edit(stored)
             if request.form.get("seen_hash") != approved_hash(stored):
                 raise Conflict(
-                    f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here."
+                    f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here.",
+                    code=both_sides.CODE,
                 )
             order_form.fill(act.session, stored, request.form, visitor().how)
     except Refused as refusal:
@@ -296,10 +308,12 @@ def refuse_edit(order: PurchaseOrder) -> None:
 
 
 def _show_form(order: PurchaseOrder, refusal: Refused | None = None) -> str:
+    is_stale = refusal is not None and refusal.code == both_sides.CODE
+    kept = order_form.typed_of(order, filters.plain_number) if is_stale else {}
     return render_template(
         "documents/order_form.html", document=order, refusal=refusal, form=request.form,
-        errors=refusal.fields if isinstance(refusal, Invalid) else {},
-        seen_hash=request.form.get("seen_hash") or approved_hash(order),
+        errors=refusal.fields if isinstance(refusal, Invalid) else {}, sides=both_sides.of_fields(request.form, kept),
+        seen_hash=approved_hash(order) if is_stale else request.form.get("seen_hash") or approved_hash(order),
         incoterms=[(code.value, code.value) for code in IncotermCode],
     )  # fmt: skip
 

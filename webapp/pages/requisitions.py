@@ -23,7 +23,7 @@ from records.requisition import Priority, Requisition, RequisitionLine, Requisit
 from records.sourcing import ExchangeRate
 from records.supplier import CataloguePrice, Supplier
 from records.units import UNITS
-from webapp import approval_preview, document_page, filters, formats, listing, requisition_form
+from webapp import approval_preview, both_sides, document_page, filters, formats, listing, requisition_form
 from webapp.refusals import status_of
 from webapp.requisition_form import Typed
 from webapp.visit import acting, read_anew, reading, visitor
@@ -181,7 +181,8 @@ def _store(act: Act, requisition: Requisition | None, typed_now: Typed) -> Requi
     refuse_edit(stored)
     if request.form.get("seen_hash") != requisition_hash(stored):
         raise Conflict(
-            f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here."
+            f"Expected {stored.number} as you opened it, but it was changed meanwhile. Your text is still here.",
+            code=both_sides.CODE,
         )
     return rewrite(act, stored, typed_now)
 
@@ -273,9 +274,28 @@ def _show_form(
         refusal=refusal, centres=[(code, f"{code} {name}") for code, name in centres],
         currency_options=[(code, code) for code in sorted({site.currency, *currencies})],
         units=[(code, code) for code in sorted(UNITS)], priority_options=[(one.value, formats.words(one)) for one in Priority],
-        seen_hash=request.form.get("seen_hash") or (requisition_hash(requisition) if requisition else ""),
+        seen_hash=_seen_hash(requisition, refusal), sides=_sides(requisition, typed_now, refusal),
         line_numbers=_line_numbers(requisition, typed_now), form_id=_form_id(requisition, refusal), **values,
     )  # fmt: skip
+
+
+def _seen_hash(requisition: Requisition | None, refusal: Refused | None) -> str:
+    """Return which content the form is about: the present one once the visitor was shown what the other kept."""
+    if requisition is not None and (_is_stale(refusal) or not request.form.get("seen_hash")):
+        return requisition_hash(requisition)
+    return request.form.get("seen_hash", "")
+
+
+def _sides(requisition: Requisition | None, typed_now: Typed, refusal: Refused | None) -> list[both_sides.Sides]:
+    """Return where the visitor's text differs from what somebody else kept meanwhile."""
+    if requisition is None or not _is_stale(refusal):
+        return []
+    kept = requisition_form.typed_of(requisition, filters.plain_number)
+    return [*both_sides.of_fields(typed_now.header, kept.header), *both_sides.of_lines(typed_now.lines, kept.lines)]
+
+
+def _is_stale(refusal: Refused | None) -> bool:
+    return refusal is not None and refusal.code == both_sides.CODE
 
 
 def _form_id(requisition: Requisition | None, refusal: Refused | None) -> str:
