@@ -280,7 +280,7 @@ class AgreementAnswer(Answer):
     version = fields.Integer()
 
 
-class ReleaseAnswer(Answer):
+class BlanketReleaseAnswer(Answer):
     """What an order drew, or gave back where it is negative. value: in the agreement's currency."""
 
     id = fields.UUID()
@@ -291,10 +291,10 @@ class ReleaseAnswer(Answer):
     reason = fields.String()
 
 
-class ReleasesAnswer(Answer):
+class BlanketReleasesAnswer(Answer):
     """Everything drawn from an agreement, oldest first."""
 
-    items = fields.List(fields.Nested(ReleaseAnswer))
+    items = fields.List(fields.Nested(BlanketReleaseAnswer))
 
 
 class AgreementGiven(Request):
@@ -344,7 +344,7 @@ def get_agreement(record_id: str) -> SourcingRef:
     "/agreements/<record_id>/releases",
     scope="orders:read",
     summary="List what was drawn from it",
-    answer=ReleasesAnswer,
+    answer=BlanketReleasesAnswer,
 )
 def list_releases(record_id: str) -> Any:
     """Oldest first; negative is given back."""
