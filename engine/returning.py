@@ -163,12 +163,12 @@ def _targets(session: Session, instance: Instance, task: Task, flow: Flow) -> li
 def _target(
     flow: Flow, lineage: Lineage, place: Place, task: Task, known: Sequence[Task], standing: Sequence[Decision]
 ) -> Target:
-    void = lineage.after(place.token_id)
+    void = lineage.after(place.token_id) - lineage.dead
     touched = {one.id: one for one in known if one.token_id in void}
     element = _element(flow, place)
     inner = {inner.token_id for inner in lineage.inside(place.token_id)} | {place.token_id}
     voids = tuple(row for row in standing if row.task_id in touched)
-    between = [each for each in lineage.places.values() if each.token_id in void and each.token_id not in inner]
+    between = [each for each in lineage.places.values() if each.token_id in void - inner]
     again = dict.fromkeys(
         one.name for one in touched.values() if one.token_id not in inner and one.closed_by and one.id != task.id
     )

@@ -98,11 +98,13 @@ def _mark(call: Inside, view: str, key: str, named: list[dict[str, Any]]) -> dic
 
 
 def _done(session: Session, instance: Instance, views: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return what was completed, each in the view of the call that it came from; calls that have ended are not shown."""
+    """Return what was completed and is not void, each in the view of the call that it came from; calls that have ended are not shown."""
     came_from = instances.lineage(session, instance)
     found = set()
-    for step in instances.history(session, instance.id):
-        if step.outcome == "completed":
+    history = instances.history(session, instance.id)
+    void = {token for step in history if step.outcome == "returned" for token in step.parents}
+    for step in history:
+        if step.outcome == "completed" and step.token_id not in void:
             view = _view_of(step.token_id, step.process_id, came_from, views)
             if view is not None:
                 found.add((view, step.process_id, step.element_id))

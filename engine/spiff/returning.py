@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from engine.spiff.flow import Flow
 
 MULTI_INSTANCE = "multiInstance"
+RETURN = "return"
+"""The kind of the history row of a return: its parents are the tokens that it made void."""
 PEOPLE = frozenset({"userTask"})
 
 
@@ -41,15 +43,25 @@ class Place:
 
 @dataclass(slots=True)
 class Lineage:
-    """Every token of an instance, gone or live, by id; ids only grow, so parents come before their children."""
+    """Every token of an instance, gone or live, by id; ids only grow, so parents come before their children.
+
+    dead: those that an earlier return made void.
+    """
 
     places: dict[int, Place] = field(default_factory=dict)
+    dead: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, flow: Flow, left: Iterable[Left]) -> Lineage:
         """Put the history of an instance and its live tokens together."""
         found = cls()
-        rows = [(row.token_id, row, None) for row in left] + [(token.id, None, token) for token in flow.live.values()]
+        kept = []
+        for past in left:
+            if past.kind == RETURN:
+                found.dead.update(past.parents)
+            else:
+                kept.append(past)
+        rows = [(row.token_id, row, None) for row in kept] + [(token.id, None, token) for token in flow.live.values()]
         for _, row, token in sorted(rows, key=lambda each: each[0]):
             place = found._past(row) if row is not None else found._live(flow, token)
             found.places[place.token_id] = place
@@ -129,7 +141,12 @@ def earlier_steps(flow: Flow, lineage: Lineage, token_id: int) -> list[Place]:
         places = (lineage.places[past] for past in lineage.before(top.id) if past in lineage.places)
         last: dict[str, Place] = {}
         for place in sorted(places, key=lambda each: each.token_id):
-            if not place.is_live and _is_beside(lineage, place, top) and lineage.asked_people(place):
+            if (
+                not place.is_live
+                and place.token_id not in lineage.dead
+                and _is_beside(lineage, place, top)
+                and lineage.asked_people(place)
+            ):
                 last[place.element_id] = place
         found += sorted(last.values(), key=lambda each: -each.token_id)
         workflow = token.workflow
@@ -161,48 +178,32 @@ def return_to(flow: Flow, lineage: Lineage, token_id: int) -> set[int]:
         _put_back(workflow, *consumed)
     spec = workflow.spec.task_specs[place.element_id]
     again = spawn(workflow, spec, came_from=place.parents)
+    flow.history.append(
+        Left(
+            flow.new_id(), place.element_id, place.process_id, RETURN, "returned", tuple(sorted(void - lineage.dead)), (),
+            workflow.scope_id, None,
+        )
+    )  # fmt: skip
     spec._update(again)
     flow.run()
     return void
 
 
 def _consumed(lineage: Lineage, place: Place, void: set[int]) -> Iterator[tuple[str, Arrival]]:
-    """Yield (join, arrival) of what void joins had taken from branches that stay as they are, each once.
-
-    A join that fired again after an earlier return consumed the same arrival under a new id: it came along the same flow from
-    the same tokens.
-    """
-    seen: set[tuple[str, str, tuple[int, ...]]] = set()
+    """Yield (join, arrival) of what the joins that are void now had taken from branches that stay as they are."""
     for join in lineage.places.values():
-        if join.token_id not in void or join.owner != place.owner:
-            continue
-        for arrival in join.arrivals:
-            key = (join.element_id, arrival.via, arrival.parents)
-            if void.isdisjoint(arrival.parents) and key not in seen:
-                seen.add(key)
-                yield join.element_id, arrival
+        if join.token_id in void and join.token_id not in lineage.dead and join.owner == place.owner:
+            yield from ((join.element_id, arrival) for arrival in join.arrivals if void.isdisjoint(arrival.parents))
 
 
 def _put_back(workflow: Any, join: str, arrival: Arrival) -> None:
-    waiting = workflow.arrivals.get(join, ())
-    if any(
-        (token.internal_data.get("via"), tuple(token.internal_data.get("from", ()))) == (arrival.via, arrival.parents)
-        for token in waiting
-    ):
-        return
     spec = workflow.spec.task_specs[join]
-    again = spawn(workflow, spec, came_from=arrival.parents, via=arrival.via)
-    spec._update(again)
+    spec._update(spawn(workflow, spec, came_from=arrival.parents, via=arrival.via))
 
 
 def _forget_undoing(flow: Flow, void: set[int]) -> None:
     """What is void needs no compensation any more: who returns undoes it."""
     flow.log = [entry for entry in flow.log if entry[3] not in void]
-
-
-def works_of(lineage: Lineage, void: Iterable[int]) -> list[Place]:
-    """Return what ran or runs among void tokens, oldest first."""
-    return [lineage.places[token] for token in sorted(void) if token in lineage.places]
 
 
 def leaves_traces(element: ElementInfo) -> bool:
