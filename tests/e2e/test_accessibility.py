@@ -41,7 +41,8 @@ def test_no_page_keeps_anybody_out(sign_in: Callable[..., Page], live: Live, sch
 
     page = sign_in(lena)
     page.emulate_media(color_scheme=scheme)
-    judge(page, f"{live.url}/inbox?box=groups")
+    judge(page, f"{live.url}/inbox?box=groups&group=due&q=colour:red")
+    judge(page, f"{live.url}/inbox/views/new")
     judge(page, f"{live.url}/tasks/{task.id}")
     judge(page, f"{live.url}/tasks/{task.id}/decide/approve")
     judge(page, f"{live.url}/tasks/{task.id}?tab=route")

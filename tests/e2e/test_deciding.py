@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import func, select
 
-from engine.act import Installation
+from engine.act import Act, Installation
 from engine.audit import chain_of
 from engine.decisions import Decision
 from engine.drafts import draft_of
@@ -16,6 +16,7 @@ from engine.stored.task import Task
 from records.signature import Signature
 from tests.e2e.conftest import Console, Live
 from tests.e2e.desk import open_row, sign, told
+from tests.makers import make_grant, make_user
 from tests.people import PASSWORD, lena, rita
 from tests.story import Story, open_plant
 
@@ -51,16 +52,26 @@ def decided(live: Live) -> int:
         return session.scalar(select(func.count()).select_from(Decision)) or 0
 
 
-def test_three_approvals_are_signed_with_keys_alone(
-    sign_in: Callable[..., Page], live: Live, waiting: list[Task]
+def test_ten_approvals_are_signed_with_keys_alone(
+    sign_in: Callable[..., Page], live: Live, waiting: list[Task], story: Story
 ) -> None:
+    requesters = [f"requester{number}" for number in range(7)]  # one alone would be suspected of splitting
+
+    def enrol(act: Act) -> None:
+        for user_id in requesters:
+            make_user(act, user_id)
+            make_grant(act, user_id, "REQUESTER")
+
+    story.given(enrol)
+    for number, user_id in enumerate(requesters):
+        story.as_(user_id).start("requisition_to_po", lines=[("P-100", 50)], title=f"Washers for lot 71{number:02}")
     page = sign_in(lena, path="/inbox?box=groups")
-    expect(page.locator("[data-item]")).to_have_count(3)
+    expect(page.locator("[data-item]")).to_have_count(10)
     page.keyboard.press("j")
     expect(page.locator(".review-heading")).to_contain_text(TITLES[1])
     page.keyboard.press("k")
     expect(page.locator(".review-heading")).to_contain_text(TITLES[0])
-    for count in range(1, 4):
+    for count in range(1, 11):
         page.keyboard.press("a")
         expect(page.get_by_label("What your signature means")).to_be_focused()
         page.keyboard.press("A")  # the list of meanings: Approved
@@ -74,7 +85,7 @@ def test_three_approvals_are_signed_with_keys_alone(
                 page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Control+Enter")
-        expect(page.locator("[data-item]")).to_have_count(3 - count)
+        expect(page.locator("[data-item]")).to_have_count(10 - count)
         told(page, "Signed by Lena Fischer")
         assert decided(live) == count
     expect(page.get_by_text("Your groups are clear")).to_be_visible()
@@ -93,6 +104,27 @@ def test_letters_are_only_letters_while_one_types(
     page.locator("body").click(position={"x": 5, "y": 400})
     page.keyboard.press("?")
     expect(page.locator("dialog[open]")).to_contain_text("Claim or release")
+    page.keyboard.press("Escape")
+    page.keyboard.press("x")
+    expect(page.locator("[data-bulk-count]")).to_have_text("1 selected")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    expect(page.locator("[data-bulk-count]")).to_have_text("3 selected")
+    page.keyboard.press("]")
+    expect(page.locator(".list")).to_be_hidden()
+    page.keyboard.press("]")
+    for _ in range(2):
+        page.keyboard.press("*")
+        page.keyboard.press("a")
+    expect(page.locator("[data-bulk-count]")).to_have_text("3 selected")
+    page.keyboard.press("z")
+    expect(page.get_by_role("heading", name="Snooze several")).to_be_visible()
+    page.get_by_role("button", name="Snooze 3").click()
+    told(page, "3 tasks put aside")
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    expect(page.locator("[data-item]")).to_have_count(3)
 
 
 def test_a_reader_without_javascript_reads_and_decides(

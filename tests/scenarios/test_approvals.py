@@ -177,7 +177,7 @@ def run(threads: list[threading.Thread]) -> None:
 def test_nobody_bars_past_the_rule_on_page_and_api(
     story: Story, browse: People, calling: Calling, member: Member
 ) -> None:
-    """W5: Approve is absent and refused with the rule named, for the requester, also as administrator or by a deputy."""
+    """W5: Approve is absent on the page, in bulk and by API, and refused with the rule named; also as administrator or deputy."""
 
     def arrange(act: Act) -> None:
         make_grant(act, "rita", "PUR_LEAD")
@@ -202,6 +202,18 @@ def test_nobody_bars_past_the_rule_on_page_and_api(
     pressed = client.post(f"/tasks/{task.id}/decision", body, match=shown.headers["ETag"])
     assert pressed.status_code == 403
     assert pressed.json["findings"][0]["rule"].startswith("SOD-")
+    selected = browser.post("/inbox/bulk", {"do": "approve", "task": [task.id]})
+    assert selected.status_code == 200
+    assert f'name="task" value="{task.id}"' not in selected.text
+    assert "1 selected, 0 can be signed now" in browser.text
+    refused = browser.post(
+        "/inbox/sign", {**signing(task, member), "verdict": "approve", "task": [task.id], f"version_{task.id}": "1"}
+    )
+    assert refused.status_code == 200
+    assert "0 of 1 signed" in browser.text
+    chosen = [{"id": task.id, "version": task.version, "content_hash": task.record_hash}]
+    [result] = client.post("/tasks/bulk", {"action": "approve", "tasks": chosen, "signature": signed}).json["items"]
+    assert (result["done"], result["findings"][0]["rule"][:4]) == (False, "SOD-")
     assert story.signatures == []
 
 
