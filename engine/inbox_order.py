@@ -56,7 +56,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "flow": str,
     "business_key": str,
 }
-_WIDE = frozenset({"party", "project", "flow"})
+WIDE = frozenset({"party", "project", "flow"})
 """Fields that many tasks share: within one of them what is due first comes first, which their indexes know."""
 
 
@@ -131,7 +131,7 @@ def read(text: str) -> Order:
             f"Expected one to {MOST} different fields to sort by, but found {text[:80]}", {"sort": "too many"}
         )
     keys = [Key(name.removeprefix("-"), SORTS[name.removeprefix("-")] != name.startswith("-")) for name in names]
-    if keys[-1].name in _WIDE and "due" not in fields:
+    if keys[-1].name in WIDE and "due" not in fields:
         keys.append(Key("due", keys[-1].descends))
     return Order(",".join(names), keys)
 

@@ -57,10 +57,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a term asks of a task. row: the same of a candidate row, where that holds what it asks."""
+    """What a term asks of a task. row: the same of a candidate row, where that holds what it asks.
+
+    is_narrow: an index of the candidate rows finds what fits, and often it is little.
+    """
 
     task: ColumnElement[bool]
     row: ColumnElement[bool] | None = None
+    is_narrow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,11 @@ class Search:
     def on_rows(self) -> list[ColumnElement[bool]]:
         """The conditions that the candidate rows answer by themselves."""
         return [term.row for term in self.terms if term.row is not None]
+
+    @property
+    def narrow(self) -> list[ColumnElement[bool]]:
+        """Those of them that an index answers and that often little fits."""
+        return [term.row for term in self.terms if term.row is not None and term.is_narrow]
 
     @property
     def on_tasks(self) -> list[ColumnElement[bool]]:
@@ -208,7 +217,7 @@ def _worded(session: Session, kind: str, on_task: Any, on_row: Any, word: str) -
     known = vocabulary.words_like(session, kind, _pattern(word))
     if len(known) == vocabulary.MOST:
         return Condition(func.lower(on_task).like(_pattern(word), escape="\\"))
-    return Condition(on_task.in_(known), on_row.in_(known)) if known else _nothing()
+    return Condition(on_task.in_(known), on_row.in_(known), is_narrow=True) if known else _nothing()
 
 
 def _nothing() -> Condition:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from engine import inbox
+from engine import inbox, inbox_query
 from engine.act import Act
 from tests.crowd import gather
 from tests.makers import make_grant
@@ -81,6 +81,10 @@ def test_a_page_of_ten_thousand_reads_from_the_index_and_shows_what_comes_first(
     assert amounts == sorted((Decimal(turn * 13 % 9_001) for turn in range(GROUPS * EACH)), reverse=True)[:200]
     found = story.read(lambda session: inbox.page(session, "quentin", box="groups", query="quickplate", limit=200))
     assert {item.task.party for item in found.items if item.task} == {"QuickPlate"}
+    asked = {"query": "supplier:quickplate", "sort": "amount", "limit": 200}
+    dearest = story.read(lambda session: inbox.page(session, "quentin", box="groups", **asked))
+    theirs = sorted((Decimal(turn * 13 % 9_001) for turn in range(1, GROUPS * EACH, 4)), reverse=True)
+    assert [item.task.amount for item in dearest.items if item.task] == theirs[:200]
 
 
 def test_counts_of_ten_thousand_agree_with_the_list_and_read_no_task(story: Story) -> None:
@@ -96,6 +100,10 @@ def test_counts_of_ten_thousand_agree_with_the_list_and_read_no_task(story: Stor
             break
     assert len(seen) == len(set(seen)) == 20 * EACH
     assert story.read(lambda session: inbox.counts(session, "tess").groups) == 20 * EACH
+    with story.installation.reading() as session:
+        search = inbox_query.read(session, "supplier:quickplate", now=story.clock())
+        counted = inbox.count(session, "tess", box="groups", query=search, most=1_000)
+    assert counted == 20 * EACH // 4
     with story.installation.reading() as session, sent_to(story.installation.database) as sent:
         counted = inbox.counts(session, "quentin").groups
     assert counted == GROUPS * EACH
