@@ -52,7 +52,7 @@ class AskedSupplier(Answer):
     awarded_at = Instant(allow_none=True)
 
 
-class RequestAnswer(Answer):
+class RequestForQuotationAnswer(Answer):
     """A request for quotation."""
 
     id = fields.UUID()
@@ -163,7 +163,7 @@ class QuotesReasonGiven(Request):
     reason = text(4000, required=True)
 
 
-RequestPage = page_of(RequestAnswer, "RequestForQuotationPage")
+RequestPage = page_of(RequestForQuotationAnswer, "RequestForQuotationPage")
 
 
 def _of(column: Column, name: str) -> Any:
@@ -189,7 +189,7 @@ def list_requests_for_quotation(*, q: str, status: str, after: str, limit: int) 
 
 
 @reads(
-    "/requests-for-quotation/<record_id>", scope="orders:read", summary="Get a request for quotation", answer=RequestAnswer,
+    "/requests-for-quotation/<record_id>", scope="orders:read", summary="Get a request for quotation", answer=RequestForQuotationAnswer,
     etag=tag_of,
 )  # fmt: skip
 def get_request_for_quotation(record_id: str) -> RequestForQuotation:
@@ -208,7 +208,7 @@ def compare_quotes(record_id: str) -> Comparison:
 
 @writes(
     "POST", "/requests-for-quotation/<record_id>/invitations/<invitation_id>/quotations", scope="orders:write",
-    summary="Keep a supplier's quote", body=QuoteGiven, answer=RequestAnswer, render=_find, etag=tag_of, status=201, person=True,
+    summary="Keep a supplier's quote", body=QuoteGiven, answer=RequestForQuotationAnswer, render=_find, etag=tag_of, status=201, person=True,
 )  # fmt: skip
 def keep_quotation(act: Act, body: dict[str, Any], record_id: str, invitation_id: str) -> str:
     """By a buyer, until the due date; with the last answer the quotes wait to be compared."""
@@ -223,7 +223,7 @@ def keep_quotation(act: Act, body: dict[str, Any], record_id: str, invitation_id
 
 @writes(
     "POST", "/requests-for-quotation/<record_id>/invitations/<invitation_id>/decline", scope="orders:write",
-    summary="Note that a supplier does not quote", body=QuotesReasonGiven, answer=RequestAnswer, render=_find, etag=tag_of, person=True,
+    summary="Note that a supplier does not quote", body=QuotesReasonGiven, answer=RequestForQuotationAnswer, render=_find, etag=tag_of, person=True,
 )  # fmt: skip
 def decline_quotation(act: Act, body: dict[str, Any], record_id: str, invitation_id: str) -> str:
     """By a buyer, as the supplier said."""
@@ -233,7 +233,7 @@ def decline_quotation(act: Act, body: dict[str, Any], record_id: str, invitation
 
 @writes(
     "POST", "/requests-for-quotation/<record_id>/due-date", scope="orders:write", summary="Move the due date of a request",
-    body=DueGiven, answer=RequestAnswer, render=_find, etag=tag_of, match=True, person=True,
+    body=DueGiven, answer=RequestForQuotationAnswer, render=_find, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def move_due_date(act: Act, body: dict[str, Any], record_id: str) -> str:
     """By a buyer; who has not answered is mailed once more."""
@@ -245,7 +245,7 @@ def move_due_date(act: Act, body: dict[str, Any], record_id: str) -> str:
 
 @writes(
     "POST", "/requests-for-quotation/<record_id>/close", scope="orders:write", summary="Compare what is there and wait no longer",
-    body=QuotesReasonGiven, answer=RequestAnswer, render=_find, etag=tag_of, match=True, person=True,
+    body=QuotesReasonGiven, answer=RequestForQuotationAnswer, render=_find, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def close_request_for_quotation(act: Act, body: dict[str, Any], record_id: str) -> str:
     """By a buyer, with a reason."""
