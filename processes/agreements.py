@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.act import Act
-from engine.errors import Forbidden, Invalid
+from engine.errors import Effect, Finding, Forbidden, Invalid
 from processes.documents import plain
 from processes.seats import roles_held
 from records.calendar import Site
@@ -53,13 +53,46 @@ def agreement_for(
     return None
 
 
+def shortfalls(session: Session, order: PurchaseOrder, after: PurchaseOrder, *, on: dt.date) -> list[Finding]:
+    """Return RELEASE for each contract that has not enough left for what an order would become. after: an order, or its projection."""
+    held = _holding(session, order)
+    found = []
+    for reference_id, (value, quantity) in sorted(_wanted(session, after, on=on).items()):
+        reference = session.get_one(SourcingRef, reference_id)
+        held_value, held_quantity = held.get(reference_id, (Decimal(0), Decimal(0)))
+        for more, left, unit in (
+            (value - held_value, reference.remaining_value, reference.currency or order.currency),
+            (quantity - held_quantity, reference.remaining_quantity, reference.uom or ""),
+        ):
+            if left is not None and more > max(left, Decimal(0)) and more > 0:
+                found.append(
+                    Finding(
+                        "RELEASE", Effect.BLOCK,
+                        f"Expected {order.number} to take at most {plain(left)} {unit} more from {reference.number}, but it takes"
+                        f" {plain(more)}.",
+                        order.record_type, order.id, field="lines.quantity", new=plain(more), owner="role:BUYER",
+                        way_out="Order less, or write another agreement down.",
+                    )
+                )  # fmt: skip
+    return found
+
+
+def keep_delivered(act: Act, order: PurchaseOrder) -> None:
+    """Put back into the contracts of an order that ended, closed or cancelled, what was never delivered."""
+    today = order.site.local_day(act.now)
+    delivered = _wanted(act.session, order, on=today, delivered=True)
+    for reference_id in sorted(_holding(act.session, order)):
+        value, quantity = delivered.get(reference_id, (Decimal(0), Decimal(0)))
+        _settle(act, order, reference_id, value, quantity, reason="ended")
+
+
 def release_for(act: Act, order: PurchaseOrder, *, reason: str) -> None:
     """Draw from the order's contracts what its lines need now, or give back what they need no more.
 
     The row of the contract is locked first, so that of two orders that want the same rest one gets it.
     Raises: Conflict OVERDRAWN, REFERENCE_EXPIRED; Invalid NO_EXCHANGE_RATE.
     """
-    wanted = _wanted(act, order)
+    wanted = _wanted(act.session, order, on=order.site.local_day(act.now))
     for reference_id in sorted({*wanted, *_holding(act.session, order)}):
         _settle(act, order, reference_id, *wanted.get(reference_id, (Decimal(0), Decimal(0))), reason=reason)
 
@@ -128,7 +161,7 @@ def _is_enough(act: Act, requisition: Requisition, reference: SourcingRef, lines
         value = line_amount(quantity, reference.unit_price, currency=reference.currency)
     else:
         value = _in_currency_of(
-            act, reference, total(line.amount for line in lines), currency, requisition.site, on=day
+            act.session, reference, total(line.amount for line in lines), currency, requisition.site, on=day
         )
     return (reference.remaining_value is None or reference.remaining_value >= value) and (
         reference.remaining_quantity is None or reference.remaining_quantity >= quantity
@@ -136,27 +169,30 @@ def _is_enough(act: Act, requisition: Requisition, reference: SourcingRef, lines
 
 
 def _in_currency_of(
-    act: Act, reference: SourcingRef, amount: Decimal, currency: str, site: Site, *, on: dt.date
+    session: Session, reference: SourcingRef, amount: Decimal, currency: str, site: Site, *, on: dt.date
 ) -> Decimal:
     """Return an amount in a contract's currency, over the company's where there is no direct rate."""
     if reference.currency is None or reference.currency == currency:
         return amount
-    into = rate_on(act.session, currency, company_currency=site.currency, on=on)
-    out_of = rate_on(act.session, reference.currency, company_currency=site.currency, on=on)
+    into = rate_on(session, currency, company_currency=site.currency, on=on)
+    out_of = rate_on(session, reference.currency, company_currency=site.currency, on=on)
     return convert(amount, into / out_of, currency=reference.currency)
 
 
-def _wanted(act: Act, order: PurchaseOrder) -> dict[str, tuple[Decimal, Decimal]]:
-    """Return value and quantity that an order needs of each contract its lines name."""
+def _wanted(
+    session: Session, order: PurchaseOrder, *, on: dt.date, delivered: bool = False
+) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return value and quantity that an order needs of each contract its lines name. on: where the order has no date of its own."""
     found: dict[str, tuple[Decimal, Decimal]] = {}
     for line in order.lines:
-        reference = act.session.get(SourcingRef, line.sourcing_ref_id) if line.sourcing_ref_id else None
+        reference = session.get(SourcingRef, line.sourcing_ref_id) if line.sourcing_ref_id else None
         if reference is None or reference.kind not in AGREEMENTS or line.status is LineStatus.CANCELLED:
             continue
-        on = order.order_date or order.site.local_day(act.now)
-        amount = _in_currency_of(act, reference, line.amount, order.currency, order.site, on=on)
+        pieces = line.quantity_received if delivered else line.quantity
+        amount = line_amount(pieces, line.unit_price, currency=order.currency)
+        amount = _in_currency_of(session, reference, amount, order.currency, order.site, on=order.order_date or on)
         value, quantity = found.get(reference.id, (Decimal(0), Decimal(0)))
-        found[reference.id] = (value + amount, quantity + line.quantity)
+        found[reference.id] = (value + amount, quantity + pieces)
     return found
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from engine.act import Act
 from engine.bpmn import BpmnError
+from engine.errors import Conflict
 from engine.registry import Registry, Work
 from processes import amendment_budget, amendment_counterpart
+from processes.agreements import release_for
 from processes.amendment import PLAN_STALE, amendment_variable
 from processes.amendment_applying import change_lines, overtaken
 from processes.amendment_notice import amendment_of, tell_buyer
@@ -120,6 +122,10 @@ def apply_amendment(act: Act, work: Work) -> Mapping[str, Any]:
         raise RuntimeError(
             f"Expected {order.number} to become what {amendment.number} says, but it became something else"
         )
+    try:
+        release_for(act, order, reason=f"as {amendment.number} says")
+    except Conflict as refusal:
+        raise BpmnError(PLAN_STALE, refusal.message) from refusal
     amendment_budget.follow(act, order, amendment)
     if amendment.kind is AmendmentKind.CANCELLATION:
         move_order(act, order, OrderStatus.CANCEL_PENDING, reason=amendment.reason)

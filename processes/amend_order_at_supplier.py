@@ -10,6 +10,7 @@ from engine.act import Act
 from engine.messages import publish
 from engine.registry import Registry, Work
 from processes import acknowledgement, amendment_counterpart, discrepancies
+from processes.agreements import keep_delivered
 from processes.amendment import amendment_variable, propose, start
 from processes.amendment_applying import restored
 from processes.amendment_notice import amendment_of, record_of, tell_buyer
@@ -137,6 +138,8 @@ def finish_amendment(act: Act, work: Work) -> Mapping[str, Any]:
     if amendment.kind is AmendmentKind.CANCELLATION:
         _free_remainder(act, order)
         move_order(act, order, OrderStatus.CANCELLED, reason=amendment.reason)
+        act.session.flush()
+        keep_delivered(act, order)
     elif order.status is OrderStatus.COUNTER_OFFER and amendment.acknowledgement is not None:
         _promise(order, amendment)
         move_order(act, order, OrderStatus.ACKNOWLEDGED, reason=f"{amendment.number} takes the supplier's offer")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.errors import Effect, Finding, Invalid
 from engine.record import Operation
+from processes.agreements import shortfalls
 from processes.amendment_plan import Weight, weigh, with_planner
 from processes.amendment_projection import projected
 from processes.approval_plan import Seat
@@ -36,6 +37,7 @@ from rules.amendment_counterpart import proposals
 from rules.amendment_cover import covered
 from rules.blurred_roles import judge_text
 from rules.change_item import ChangeClass
+from rules.order_limits import judge_limits
 from rules.quality import wanted_clauses
 from rules.revisions import judge_revisions
 from rules.supplier_gate import Point, judge
@@ -173,7 +175,7 @@ def _findings(
         or (isinstance(one.record, PurchaseOrderLine) and one.column == "quantity" and one.value > one.record.quantity)
     }
     added = {one.row_id for one in asked if one.operation is Operation.INSERT}
-    found: list[Finding] = []
+    found: list[Finding] = [*shortfalls(session, order, after, on=today), *judge_limits(session, after)]
     for line in after.lines:
         if line.id in grown:
             gate = judge(session, order.supplier, [line], point=Point.ISSUE, on=today, site=order.supplier_site)

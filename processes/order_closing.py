@@ -19,6 +19,7 @@ from engine.canonical import canonical
 from engine.database import Scaled
 from engine.errors import Conflict, Invalid, RuleViolation
 from engine.record import Record
+from processes.agreements import keep_delivered
 from processes.documents import plain
 from processes.goods_signature import BUYERS, PLANNERS, role_for
 from processes.order_progress import lock, order_key, outstanding, settle_statuses, tell_flow
@@ -162,6 +163,7 @@ def close(act: Act, order: PurchaseOrder) -> PurchaseOrder:
     act.session.flush()
     move(act, order, OrderStatus.CLOSED, reason="Received, accepted and invoiced")
     act.session.flush()
+    keep_delivered(act, order)
     return order
 
 

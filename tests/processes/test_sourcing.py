@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from engine.act import Act, Installation
-from engine.errors import Conflict, Forbidden, Invalid, Refused
+from engine.errors import Conflict, Forbidden, Invalid, Refused, RuleViolation
 from processes import quoting
 from processes.quote_comparison import compare
 from processes.quote_links import link_to, opens
@@ -28,6 +28,7 @@ from records.requisition import PurchaseType
 from records.sole_source import JustificationStatus, SoleSourceJustification
 from records.sourcing import SourcingRef, SourcingRelease
 from records.supplier import Supplier
+from tests.amendments import amend, go_to, more, sent
 from tests.clock import SettableClock
 from tests.makers import make_approval, make_rate, make_sourcing_ref, make_supplier
 from tests.people import bea, lena, max_, rita
@@ -326,3 +327,17 @@ def test_a_contract_that_is_used_up_while_the_gate_was_shut_is_not_overdrawn(sto
     story.given(drain_and_approve)
     story.settle()
     assert (story.steps, story.purchase_orders, story.incidents) == (["request_quotes"], [], [])
+
+
+def test_an_amendment_draws_more_within_the_remainder_and_never_beyond(story: Story) -> None:
+    story.given(blanket)
+    order = sent(story, 100, "42.50")
+    assert (order.type, remainder(story)[0]) == (PurchaseType.BLANKET_RELEASE, D(6000))
+    story.as_(bea).complete("record_acknowledgement", result="ACCEPT", reference="A-1")
+    with pytest.raises(RuleViolation, match="take at most 6000 USD more from BL-7, but it takes 6040"):
+        amend(story, more(251))
+    changed = amend(story, more(105))
+    go_to(story, changed)
+    story.as_(lena).decide("decide_slot", "approve")
+    assert (story.order.lines[0].quantity, story.incidents) == (D(105), [])
+    assert remainder(story) == (D(5800), [D(4000), D(200)])

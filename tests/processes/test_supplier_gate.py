@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from engine.act import Act
+from engine.errors import RuleViolation
 from processes.sourcing import announce_approval
-from records.purchase_order import OrderStatus
+from records.order_limit import limits_on
+from records.purchase_order import OrderStatus, PurchaseOrder
+from records.purchase_order import move as move_order
 from records.supplier import ApprovalStatus, ApprovalSubject, Supplier, SupplierApproval, SupplierStatus, move
 from tests.makers import make_approval, make_process, make_service, make_supplier
 from tests.people import bea, ella, max_, quinn, rita
@@ -81,6 +84,10 @@ def test_a_supplier_without_approval_waits_at_the_gate_until_quality_approves_th
 def test_quality_approves_the_scope_in_the_flow(story: Story) -> None:
     plating(story)
     story.as_(quinn).decide("decide_on_supplier", "approve_supplier")
+    assert story.timers["qualification_overdue"] == dt.datetime(2026, 12, 22, 15, 0, tzinfo=dt.UTC)
+    story.at(story.timers["qualification_overdue"])
+    assert (story.steps, story.incidents) == (["decide_on_supplier"], [])
+    story.as_(quinn).decide("decide_on_supplier", "approve_supplier")
     story.as_(quinn).decide(
         "approve_supplier", "approve", subject="PROCESS", code="PLATING", scope="Zinc", basis="AUDIT", certificate_no=None,
         valid_from="2026-11-22", valid_to="2027-11-22",
@@ -102,6 +109,32 @@ def test_a_one_time_approval_needs_quality_and_engineering(story: Story) -> None
     assert (story.steps, story.incidents) == (["complete_order"], [])
     row = story.read(lambda session: session.query(SupplierApproval).filter_by(subject_code="PLATING").one())
     assert (row.is_one_time, row.status, row.max_quantity) == (True, ApprovalStatus.CONDITIONAL, D(40))
+    (limit,) = story.read(lambda session: limits_on(session, story.order.id))
+    assert (limit.approval_id, limit.max_quantity, limit.max_value, limit.ends_on) == (
+        row.id,
+        D(40),
+        D(480),
+        row.valid_to,
+    )
+
+    def reprice(act: Act, price: str) -> None:
+        act.session.get_one(PurchaseOrder, story.order.id).lines[0].unit_price = D(price)
+
+    story.given(lambda act: reprice(act, "12.01"))
+    story.as_(bea).decide("complete_order", "submit")
+    (found,) = [
+        one["sentence"] for one in values_of(story, "complete_order")["findings"] if "480.40" in one["sentence"]
+    ]
+    assert found.startswith("SUP-12: Expected PF-000001 to stay within the approval")
+    with pytest.raises(RuleViolation, match=r"480\.40 of at most 480\.00"):
+        story.given(
+            lambda act: move_order(
+                act, act.session.get_one(PurchaseOrder, story.order.id), OrderStatus.PENDING_APPROVAL
+            )
+        )
+    story.given(lambda act: reprice(act, "12"))
+    story.as_(bea).decide("complete_order", "submit")
+    assert (story.steps, story.incidents) == (["issue_order"], [])
 
 
 def test_a_refused_supplier_ends_the_award(story: Story) -> None:

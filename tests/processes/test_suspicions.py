@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.act import Act
+from engine.errors import Refused
 from processes import requisition_to_po
 from records.requisition import Requisition, RequisitionStatus
 from rules.finding import KeptFinding
 from tests.makers import make_requisition
-from tests.people import max_, rita
+from tests.people import bea, lena, max_, rita
 from tests.story import Story, _default_supplier, _revision
 
 
 def split(story: Story) -> Story:
-    """Ask three times within a week for parts of one supplier: 4,100.00, 3,900.00 and 2,600.00."""
-    for amount in (4100, 3900):
+    """Ask on the 16th, 18th and 20th for parts of one supplier: 4,100.00, 3,900.00 and 2,600.00."""
+    for day, amount in ((16, 4100), (18, 3900), (20, 2600)):
+        story.clock.set(dt.datetime(2026, 11, day, 15, 0, tzinfo=dt.UTC))
         _submit(story, amount)
-    _submit(story, 2600)
     return story
 
 
@@ -36,15 +40,24 @@ def _submit(story: Story, amount: int) -> None:
 
 
 def test_the_third_part_of_a_split_request_waits_for_the_manager(story: Story) -> None:
+    """D12: the three are 10,600.00; nobody but the manager clears it, and nothing of the third is ordered meanwhile."""
     split(story)
     assert story.steps == ["clear_suspicions"]
+    for other in (lena, bea, rita):
+        with pytest.raises(Refused):
+            story.as_(other).decide("clear_suspicions", "clear", reason="mine")
+    story.after(days=2)
+    assert (story.steps, story.purchase_orders) == (["clear_suspicions"], [])
+    assert story.requisition.status is RequisitionStatus.SUBMITTED
     assert story.tasks()[0].candidates == ["role:PUR_MGR"]
     (found,) = story.variables["suspicions"]
     assert found["sentence"].startswith("SPLIT_SUSPECT")
+    assert "4,100.00, REQ-000002 3,900.00, REQ-000003 2,600.00 add up to 10,600.00" in found["sentence"]
     story.as_(max_).decide("clear_suspicions", "clear", reason="three machines")
     assert story.read(_findings) == [("SPLIT_SUSPECT", "user:max", "three machines")]
     assert story.steps == ["decide_slot"]
-    assert story.incidents == []
+    story.as_(lena).decide("approve_requisition", "approve")
+    assert (story.steps, story.incidents) == (["complete_order"], [])
 
 
 def _findings(session: Session) -> list[tuple[str, str | None, str | None]]:

@@ -208,7 +208,8 @@ def compare_quotes(record_id: str) -> Comparison:
 
 @writes(
     "POST", "/requests-for-quotation/<record_id>/invitations/<invitation_id>/quotations", scope="orders:write",
-    summary="Keep a supplier's quote", body=QuoteGiven, answer=RequestForQuotationAnswer, render=_find, etag=tag_of, status=201, person=True,
+    summary="Keep a supplier's quote", body=QuoteGiven,
+    answer=RequestForQuotationAnswer, render=_find, etag=tag_of, status=201, person=True,
 )  # fmt: skip
 def keep_quotation(act: Act, body: dict[str, Any], record_id: str, invitation_id: str) -> str:
     """By a buyer, until the due date; with the last answer the quotes wait to be compared."""
@@ -223,7 +224,8 @@ def keep_quotation(act: Act, body: dict[str, Any], record_id: str, invitation_id
 
 @writes(
     "POST", "/requests-for-quotation/<record_id>/invitations/<invitation_id>/decline", scope="orders:write",
-    summary="Note that a supplier does not quote", body=QuotesReasonGiven, answer=RequestForQuotationAnswer, render=_find, etag=tag_of, person=True,
+    summary="Note that a supplier does not quote", body=QuotesReasonGiven,
+    answer=RequestForQuotationAnswer, render=_find, etag=tag_of, person=True,
 )  # fmt: skip
 def decline_quotation(act: Act, body: dict[str, Any], record_id: str, invitation_id: str) -> str:
     """By a buyer, as the supplier said."""
