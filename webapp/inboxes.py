@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from flask import url_for
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, inspect, literal, select
 from sqlalchemy.orm import Session
 
 from engine import inbox, instances
@@ -255,7 +255,8 @@ def _documents(session: Session, tasks: Sequence[Task]) -> tuple[dict[str, str],
         ids = {task.record_id for task in tasks if task.record_type == name and task.record_id}
         if not ids:
             continue
-        fields = [getattr(kind.record, field, None) for field in ("currency", "title", "version")]
+        kept = inspect(kind.record).column_attrs  # a title may also be computed
+        fields = [getattr(kind.record, field) if field in kept else None for field in ("currency", "title", "version")]
         known = select(kind.record.id, *(literal("") if one is None else one for one in fields))
         seen = seen_versions(session, visit.visitor().user_id, name, ids)
         for key, currency, title, version in session.execute(known.where(kind.record.id.in_(ids))):
