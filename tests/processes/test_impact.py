@@ -36,6 +36,7 @@ from records.change_task import ChangeTask, TaskKind, TaskStatus, holds_on
 from records.impact import AffectedOrder, Disposition, ImpactTarget, PieceState, RowStatus
 from records.lot import Lot
 from records.notice import Notice
+from records.outside import OutsideLink
 from records.part import Criticality, PartRevision
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Quarantine, Receipt, ReceiptStatus
@@ -463,7 +464,13 @@ def test_a_persons_task_takes_evidence_and_keeps_its_hash(plant: Installation) -
         dispose_d15(act, made.change)
         approve(act, made.change)
         tasks = change_tasks.plan_tasks(act, made.change)
+        change_tasks.place_holds(act, made.change)
         told = next(each for each in tasks if each.kind is TaskKind.NOTIFY_SUPPLIER)
+        link = act.session.get_one(OutsideLink, told.target_id)
+        of_pieces = (link.order_line_id, link.operation_id)
+        assert [(each.effect.value, "finish as old" in each.reason) for each in holds_on(act.session, *of_pieces)] == [
+            ("WARN", True)
+        ] * 2
         with pytest.raises(Conflict, match="comes first"):
             change_tasks.carry_out(act, told, evidence="Mail of today")
     with plant.acting("system:change_control") as act:
@@ -473,3 +480,4 @@ def test_a_persons_task_takes_evidence_and_keeps_its_hash(plant: Installation) -
             change_tasks.carry_out(act, told)
         change_tasks.carry_out(act, told, evidence="Mail of today")
         assert (told.status, len(told.evidence_hash or "")) == (TaskStatus.DONE, 64)
+        assert holds_on(act.session, *of_pieces) == []
