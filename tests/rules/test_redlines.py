@@ -31,6 +31,7 @@ from tests.makers import (
     make_requisition,
     make_requisition_line,
     make_revision,
+    make_routing,
     make_work_order,
 )
 
@@ -129,6 +130,11 @@ def test_a_revision_is_compared_with_the_one_released_before_it(plant: Installat
         make_definition(act, before, native_id="BOM-904", native_rev="1", content_hash="a" * 64)
         make_definition(act, after, native_id="BOM-904", native_rev="2", content_hash="b" * 64)
         make_definition(act, after, kind=DefinitionKind.ROUTING, native_id="R-904", content_hash="c" * 64)
+        mill = {"op_no": 10, "description": "Mill"}
+        make_routing(act, before, (mill, {"op_no": 20, "description": "Inspect"}))
+        make_routing(
+            act, after, (mill, {"op_no": 20, "description": "Inspect, 12 Nm"}, {"op_no": 30, "description": "Mark"})
+        )
         act.session.flush()
         for one in (before, after):
             act.session.refresh(one)
@@ -140,7 +146,9 @@ def test_a_revision_is_compared_with_the_one_released_before_it(plant: Installat
         assert (Kind.REMOVED, "Specification AMS-2750") in told_places
         assert (Kind.CHANGED, "Bom BOM-904") in told_places
         assert (Kind.ADDED, "Routing R-904") in told_places
-        assert found.count == 6
+        assert (Kind.ADDED, "Operation 30") in told_places
+        assert "Operation 20: description was “Inspect”, and is now “Inspect, 12 Nm”." in sentences(found)
+        assert found.count == 8
 
 
 def test_a_bill_of_materials_is_compared_row_by_row(plant: Installation):
