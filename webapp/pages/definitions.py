@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from flask import Blueprint, render_template, request
 from sqlalchemy import select
@@ -20,7 +21,7 @@ pages = Blueprint("definitions", __name__)
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file of a bundle in two versions. state: added, removed, changed, or drawn for one that runs the same."""
+    """One file of a bundle in two versions. path: its name; state: added, removed, changed, or drawn for one that runs the same."""
 
     path: str
     state: str
@@ -66,5 +67,6 @@ def _others(session: Session, definition: Definition) -> list[Definition]:
 
 
 def _files(session: Session, definition: Definition) -> dict[str, bytes]:
+    """Return the files of a bundle by their names: from which folder each was deployed says nothing about what it is."""
     wanted = select(DefinitionFile).where(DefinitionFile.definition_id == definition.id)
-    return {file.path: file.content for file in session.scalars(wanted)}
+    return {PurePath(file.path).name: file.content for file in session.scalars(wanted)}
