@@ -21,6 +21,7 @@ from engine.errors import Invalid, Refused
 from processes.signed_by import signed_on
 from processes.work_order_event import FIELDS, Event
 from processes.work_order_events import post_event
+from records.part import process_words
 from records.work_order import WorkOrder, WorkOrderOperation
 from rules.work_order_release import warnings_of
 
@@ -271,7 +272,7 @@ def traveller_pdf(session: Session, order: WorkOrder, *, printed_by: str, printe
 def _where(operation: WorkOrderOperation) -> str:
     if operation.work_centre is not None:
         return operation.work_centre.code
-    return f"Outside: {(operation.process_code or '').replace('_', ' ').capitalize()}"
+    return f"Outside: {process_words(operation.process_code)}" if operation.process_code else ""
 
 
 def _row(operation: WorkOrderOperation) -> dict[str, str]:
@@ -279,9 +280,7 @@ def _row(operation: WorkOrderOperation) -> dict[str, str]:
         "no": str(operation.op_no),
         "number": operation.number,
         "description": operation.description,
-        "where": operation.work_centre.code
-        if operation.work_centre
-        else "Outside: " + str(operation.process_code).replace("_", " ").capitalize(),
+        "where": _where(operation),
         "special": "Special process" if operation.is_special else "",
         "spec": " rev ".join(filter(None, [operation.spec, operation.spec_rev])),
         "instruction": " rev ".join(filter(None, [operation.instruction, operation.instruction_rev])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -59,6 +60,7 @@ class Thing:
 
 BRACKET = Thing(
     "WB-2200", "Wing bracket, 4340", "B", "C",
+    steps=((10, "Saw and face", "SAW"), (20, "Mill profile, slot 8.0 mm", "MILL"), (40, "Inspect", "INSP")),
     next_steps=((10, "Saw and face", "SAW"), (20, "Mill profile, slot 8.4 mm", "MILL"), (40, "Inspect to revision C", "INSP")),
     stock=(("L-2200-35", 35),), orders=(("PO-5010", 60, "15.40"), ("PO-5011", 50, "15.40")),
     works=(("WO-7501", 40, 12), ("WO-7502", 60, None)),
@@ -141,7 +143,7 @@ def _build(act: Act, thing: Thing, *, today: dt.date) -> None:
         count = Source(LotSource.ADJUSTMENT, note=f"Stock count of {today - dt.timedelta(days=30)}")
         make_lot(act, revision, D(pieces), number=number, source=count, status=LotStatus.AVAILABLE)
     for number, pieces, good in thing.works:
-        act.session.add(_work(thing, site, revision, (number, D(pieces), good), today=today))
+        act.session.add(_work(thing, site, revision, (number, D(pieces), good), today=today, centres=_centres(act)))
     act.session.flush()
 
 
@@ -168,12 +170,16 @@ def _revisions(act: Act, thing: Thing) -> PartRevision:
 
 
 def _routing(act: Act, revision: PartRevision, steps: Steps) -> None:
-    centres = {each.code: each.id for each in act.session.scalars(select(WorkCentre))}
+    centres = _centres(act)
     act.session.add_all(
         RoutingOperation(part_revision_id=revision.id, op_no=number, description=words, work_centre_id=centres[centre])
         for number, words, centre in steps
     )
     act.session.flush()
+
+
+def _centres(act: Act) -> dict[str, str]:
+    return {each.code: each.id for each in act.session.scalars(select(WorkCentre))}
 
 
 def _order(
@@ -203,7 +209,13 @@ def _order(
 
 
 def _work(
-    thing: Thing, site: Site, revision: PartRevision, made: tuple[str, Decimal, int | None], *, today: dt.date
+    thing: Thing,
+    site: Site,
+    revision: PartRevision,
+    made: tuple[str, Decimal, int | None],
+    *,
+    today: dt.date,
+    centres: Mapping[str, str],
 ) -> WorkOrder:
     number, pieces, good = made
     order = WorkOrder(
@@ -213,9 +225,10 @@ def _work(
         status=WorkOrderStatus.RELEASED if good is None else WorkOrderStatus.IN_PROCESS,
     )  # fmt: skip
     first = {"status": OperationStatus.READY} if good is None else {"status": OperationStatus.STARTED, "good": D(good)}
-    for position, (op_no, words, _) in enumerate(thing.steps or thing.next_steps):
+    for position, (op_no, words, centre) in enumerate(thing.steps):
         state = {**first, "quantity_in": pieces} if position == 0 else {}
-        order.operations.append(WorkOrderOperation(op_no=op_no, description=words, **state))
+        made_at = {"op_no": op_no, "description": words, "work_centre_id": centres[centre]}
+        order.operations.append(WorkOrderOperation(**made_at, **state))
     return order
 
 
