@@ -151,7 +151,7 @@ def _line(task: Task, beside: _Beside, columns: Sequence[str]) -> str:
     how = visit.visitor().how
     words = {
         "requester": filters.person_name(beside.starters.get(task.instance_id, "")),
-        "step": task.name,
+        "step": filters.said(_step(task, beside)),
         "party": task.party or "",
         "project": task.project or "",
         "flow": formats.words(task.flow),
@@ -159,6 +159,16 @@ def _line(task: Task, beside: _Beside, columns: Sequence[str]) -> str:
         "priority": f"priority {task.priority}",
     }
     return " · ".join(filter(None, (words.get(name) for name in columns)))
+
+
+def _step(task: Task, beside: _Beside) -> str:
+    """Return what is to be done: a title that begins with the key says it, where the row shows the document's title instead.
+
+    Two areas of one change are asked by the same step; only the titles tell them apart.
+    """
+    key = task.record_number or task.business_key
+    has_own_words = key and task.title.startswith(key) and (task.record_id or task.id) in beside.titles
+    return short_title(task) if has_own_words else task.name
 
 
 def _group(task: Task, grouping: str) -> str:
