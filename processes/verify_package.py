@@ -93,7 +93,8 @@ def _problems(folder: Path, trusted: str = "") -> Any:
 
 if __name__ == "__main__":
     try:
-        found = next(_problems(Path(sys.argv[1]), *sys.argv[2:3]), None)
+        keys = [Path(key).read_text().strip() if Path(key).is_file() else key for key in sys.argv[2:3]]
+        found = next(_problems(Path(sys.argv[1]), *keys), None)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         found = f"unreadable: {error!r}"
     sys.exit((sys.stdout.write(f"{found or 'OK'}\n"), 1 if found else 0)[1])

@@ -111,11 +111,11 @@ class Classified:
         """The sentence that refuses it, with the way out; empty when it is possible."""
         if self.is_possible:
             return ""
-        asked, name = self.asked, f"{said(self.asked.path)} ({self.asked.path})"
+        name, new = f"{said(self.asked.path)} ({self.asked.path})", _named(self.asked, self.asked.new)
         if self.change_class is ChangeClass.REFUSED:
-            return f"Expected {name} to stay as it was approved, but it was to become {_shown(asked.new)}. {self.why}"
+            return f"Expected {name} to stay as it was approved, but it was to become {new}. {self.why}"
         return (
-            f"Expected {name} to stay as it was approved, but it was to become {_shown(asked.new)} instead of {_shown(asked.old)}: "
+            f"Expected {name} to stay as it was approved, but it was to become {new} instead of {_named(self.asked, self.asked.old)}: "
             f"that needs change class {self.change_class}. {self.why} An amendment makes changes of class C1 and C2 by itself. "
             f"{self.hint or f'For {self.change_class} raise a change order.'}"
         )
@@ -431,6 +431,15 @@ def _removes(asked: Asked) -> bool:
 def _is_critical(session: Session, line: PurchaseOrderLine) -> bool:
     part = part_of(line)
     return is_special(session, process_of(line)) or (part is not None and part.criticality is not Criticality.STD)
+
+
+def _named(asked: Asked, text: str | None) -> str:
+    """Return a value as people call it: a part revision by its number."""
+    session = object_session(asked.record) if asked.record is not None else None
+    revision = (
+        session.get(PartRevision, text) if session is not None and asked.column == "part_revision_id" and text else None
+    )
+    return revision.number if revision is not None else _shown(text)
 
 
 def _shown(text: str | None) -> str:

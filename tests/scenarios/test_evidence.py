@@ -88,6 +88,8 @@ def test_an_order_is_exported_and_every_alteration_is_named(signed: Story, tmp_p
     key = load_key(Path(signed.installation.settings["key_folder"])).public_key
     assert verify(package) == (0, "OK")
     assert verify(package, key) == (0, "OK")
+    (tmp_path / "plant.pub").write_text(f"{key}\n", "utf-8")
+    assert verify(package, str(tmp_path / "plant.pub")) == (0, "OK")
     evidence = json.loads((package / "evidence.json").read_text("utf-8"))
     order_id = signed.order.id
     rows = chain_of(evidence, "purchase_order")
