@@ -9,6 +9,7 @@ from marshmallow import fields, validate
 from engine import returning
 from engine.act import Act
 from engine.errors import NotFound
+from processes import sending_back
 from webapp import reviews
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
@@ -78,7 +79,7 @@ def return_task(act: Act, body: dict[str, Any], task_id: str) -> str:
     """Void what was decided since and open that step again. 409 NO_WAY_BACK with the reason; 403 without a wanted signature."""
     seen = bodies.seen_version()
     with Precondition():
-        decision = returning.send_back(
+        decision = sending_back.send_back(
             act, task_id, body["to"], seen_version=seen, reason=body["reason"], on_behalf_of=body["on_behalf_of"] or None,
             signature=signature_given(body["signature"]) if body["signature"] else None,
         )  # fmt: skip

@@ -15,7 +15,7 @@ from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.ports import SignatureRequest
 from engine.stored.task import Task
 from engine.task_variables import variables_of
-from processes import talking
+from processes import sending_back, talking
 from records import attachment, viewing
 from records import comment as remarks
 from rules import redlines, reviewing
@@ -75,7 +75,7 @@ def send_back(task_id: str) -> Page:
         if not request.form.get("to"):
             raise Invalid("Expected a step to return to, but none is chosen", {"to": "Choose the step"})
         with acting() as act:
-            returning.send_back(
+            sending_back.send_back(
                 act, task_id, _whole("to"), seen_version=_seen_version(), reason=reason, signature=_signature(),
                 on_behalf_of=request.form.get("on_behalf_of") or None,
             )  # fmt: skip
