@@ -202,7 +202,9 @@ def _flow(session: Session, word: str) -> Condition:
 
 
 def _from(session: Session, word: str) -> Condition:
-    return Condition(Task.instance_id.in_(select(Instance.id).where(Instance.started_by == word)))
+    """A person by their user id, or a program by its name."""
+    starters = [word, f"adapter:{word}", f"system:{word}"]
+    return Condition(Task.instance_id.in_(select(Instance.id).where(Instance.started_by.in_(starters))))
 
 
 def _party(session: Session, word: str) -> Condition:
