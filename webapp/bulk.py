@@ -20,7 +20,7 @@ from engine.task_variables import variables_of
 from processes.notices import tell
 from records import comment, snooze
 from records.snooze import WakesOn
-from webapp import batch_signing, dossiers, filters, inboxes, reviews, visit
+from webapp import batch_signing, dossiers, filters, inbox_asked, inboxes, reviews, visit
 
 MOST = 200
 """Tasks of one go: each is an act of its own, and somebody waits for the answer."""
@@ -157,6 +157,8 @@ def _why_not(session: Session, task: Task, key: str, action: str, step: str) -> 
     mandates = eligibility.mandates_for(session, task, me, now=visit.now())
     if not mandates:
         return "It waits for others, not for you.", ""
+    if action == "wake" and task.id not in inbox_asked.asleep(session):
+        return "It is not put aside.", ""
     if action in ("snooze", "wake"):
         return "", ""
     held = {one.on_behalf_of for one in mandates}

@@ -129,7 +129,8 @@ def _render(asked: Asked, rows: list[inboxes.Row], **values: Any) -> str:
         sorts=inbox_asked.SORTS, groupings=inbox_asked.GROUPINGS, columns=inbox_asked.COLUMNS, limit=_limit(asked),
         news_url=news_url, density=density if density in DENSITIES else DENSITIES[0], densities=DENSITIES,
         empty_words=None if rows else inboxes.empty(session, asked),
-        pane_words="The next one opens by itself after a decision." if asked.is_open else "", **given, **_way(rows, given["selected_id"], asked),
+        pane_words="The next one opens by itself after a decision." if asked.is_open else "",
+        **given, **_way(rows, given["selected_id"], asked),
     )  # fmt: skip
 
 
