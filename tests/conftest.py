@@ -21,6 +21,11 @@ from tests.databases import Databases, Template, make_run_folder
 RUN = pytest.StashKey[Databases]()
 SLOW = ("tests/processes/", "tests/scenarios/", "tests/webapp/", "tests/e2e/")
 """Folders from quick to slow; what is in none of them runs first."""
+LONG = (
+    "tests/processes/importing/test_whole_extract.py", "tests/webapp/test_demo.py", "tests/scenarios/test_bad_input.py::test_no_",
+    "tests/e2e/test_tour.py", "tests/e2e/test_second_flow_pages.py", "tests/e2e/test_accessibility.py",
+)  # fmt: skip
+"""What takes longest of all: begun last, it would keep one worker busy while the others have nothing left."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,9 +45,18 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput.update(run_folder=str(run.folder), run_pid=run.run)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes long last: the browser after everything, stories and scenarios before it."""
-    items.sort(key=lambda item: next((rank for rank, part in enumerate(SLOW, 1) if part in item.nodeid), 0))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes long last: the browser after everything, stories and scenarios before it.
+
+    With several workers what takes longest of all comes first, and first of the browser's.
+    """
+
+    def turn(item: pytest.Item) -> tuple[int, bool]:
+        rank = next((rank for rank, part in enumerate(SLOW, 1) if part in item.nodeid), 0)
+        is_long = hasattr(config, "workerinput") and item.nodeid.startswith(LONG)
+        return (0 if is_long and rank < len(SLOW) else rank, not is_long)
+
+    items.sort(key=turn)
 
 
 def pytest_collection_finish() -> None:

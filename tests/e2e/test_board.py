@@ -115,7 +115,6 @@ def test_a_board_of_three_decides_in_one_meeting(live: Live, desks: Callable[...
     sign(chair, "APPROVED", "olga", "Sign")
     expect(chair.get_by_text("The minutes are final.")).to_be_visible()
     look(chair, "minutes")
-    chair.emulate_media(color_scheme="dark")
     judge(chair, live.url + path)
     look(chair, "dark")
     answer = chair.request.get(f"{live.url}{path}/minutes.pdf")
