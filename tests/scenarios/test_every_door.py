@@ -180,7 +180,7 @@ def passed(at: Connection, every: list[Target]) -> Iterator[str]:
             else:
                 yield f"{one.name}, {door.__name__}"
             savepoint.rollback()
-            assert one.row(at) == before
+        assert one.row(at) == before
 
 
 REFUSING = (
