@@ -116,7 +116,8 @@ def _settled(
         supplier = _orderable(act, choice.get("supplier_id"))
         if choice.get("reference"):
             award["sourcing_ref_id"] = _quote(act, supplier, str(choice["reference"]), award["currency"]).id
-    is_short = valid < needed
+    # Whoever passes the quotes over for a supplier without one has to say why, too.
+    is_short = valid < needed or (needed > 0 and award["quotation_id"] is None)
     award |= _chosen(supplier) | {"single_source": is_short or award["single_source"]}
     choice |= {"buyer": act.user_id, "quotes": Decimal(valid), "needs_justification": is_short, "problem": None}
     if not is_short:

@@ -22,6 +22,7 @@ from records.origin import Originated
 from records.part import Part, PartRevision
 from records.person import User
 from records.requisition import PurchaseType, RequisitionLine
+from records.sourcing import SourcingRef
 from records.supplier import Supplier, SupplierSite
 from records.transition import following, illegal, move_along, pairs
 
@@ -291,6 +292,7 @@ class PurchaseOrderLine(Record, Base):
     part_revision: Mapped[PartRevision | None] = relationship()
     service: Mapped[Part | None] = relationship()
     requisition_line: Mapped[RequisitionLine | None] = relationship()
+    source: Mapped[SourcingRef | None] = relationship()
 
     @property
     def number(self) -> str:

@@ -110,6 +110,9 @@ def test_the_last_answer_ends_the_waiting_and_the_chosen_quote_becomes_the_order
         ("Prairie Parts", D("5994.00"), D("0.0"), True, False), ("Kansas Kilns", D("6150.00"), D("2.6"), False, True),
         ("Midland Machining", D("6375.00"), D("6.4"), False, False),
     ]  # fmt: skip
+    story.as_(bea).decide("compare_quotes", "award", supplier_id=midland, note="we know them for years")
+    assert story.steps == ["sign_sole_source"]
+    story.as_(max_).decide("sign_sole_source", "reject", reason="take a quote")
     story.as_(bea).decide("compare_quotes", "award", quotation_id=quote_of(story, prairie), note="lowest landed")
     assert (story.steps, story.incidents) == (["complete_order"], [])
     order = story.order
