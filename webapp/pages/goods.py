@@ -20,7 +20,7 @@ from records.lot import Lot
 from records.nonconformance import Disposition, Nonconformance
 from records.receipt import WAITING, OverDecision, Quarantine, Receipt, ReceiptStatus, remaining_quantity
 from records.signature import Meaning
-from webapp import ledger, signing_form
+from webapp import formats, ledger, signing_form
 from webapp import typed_fields as fields
 from webapp.refusals import status_of
 from webapp.visit import acting, read_anew, reading
@@ -56,7 +56,7 @@ def inspect(record_id: str) -> Page:
     """Show the plan and ask for what was found; on POST sign it."""
     receipt = find(reading(), record_id)
     if request.method == "GET":
-        return _show_inspection(receipt)
+        return _show_inspection(receipt) if _may(receipt)["inspect"] else _not_now(receipt)
     try:
         with acting() as act:
             rejects = int(fields.number("rejects", decimals=0))
@@ -78,7 +78,7 @@ def sort(record_id: str) -> Page:
     """Ask how many of the whole lot are rejected; on POST sign it, accept the others and show what became of the goods."""
     receipt = find(reading(), record_id)
     if request.method == "GET":
-        return _show_sorting(receipt)
+        return _show_sorting(receipt) if _may(receipt)["inspect"] else _not_now(receipt)
     try:
         with acting() as act:
             done = sorting.sort_out(
@@ -146,6 +146,13 @@ def _may(receipt: Receipt) -> dict[str, bool]:
         "present": status in WAITING and bool(receipt.order_line.certificates),
         "reverse": receipt.reverses_id is None and status not in (ReceiptStatus.RETURNED, ReceiptStatus.SCRAPPED),
     }
+
+
+def _not_now(receipt: Receipt) -> Answer:
+    """Send whoever comes with an old address to the page of the goods, which says what may be done with them."""
+    state = formats.words(receipt.status).lower()
+    flash(f"{receipt.number} does not wait for an inspection: it is {state}.", "warn")
+    return redirect(url_for("goods.show", record_id=receipt.id), 303)
 
 
 def _show_inspection(receipt: Receipt, refusal: Refused | None = None) -> str:
