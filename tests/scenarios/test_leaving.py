@@ -67,6 +67,8 @@ def test_a_wizard_lists_everything_that_waits_for_who_leaves_and_nothing_is_lost
     caller = calling(adam)
     told = caller.get("/people/lena/work").json
     assert [one["key"] for one in told["items"]] == [one.key for one in listed]
+    [cover] = calling(bea).get("/people/coverage").json["items"]
+    assert (cover["user_id"], cover["deputy_id"], cover["then"], cover["gap"]) == ("max", "lena", [], None)
     assert calling(bea).get("/people/lena/work").status_code == 403
     assert browse(bea).get("/people/lena/leave").status_code == 403
 
