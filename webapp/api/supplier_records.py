@@ -170,7 +170,7 @@ class ScreeningRequest(Sent):
 
 
 class SubTierRequest(Sent):
-    """Who performs a process; quality approves it on a page, with a signature."""
+    """Who performs a process; quality approves it with a signature, on a page or over REST."""
 
     name = text(200, required=True)
     process_code = text(40, required=True)
