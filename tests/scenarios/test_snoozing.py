@@ -17,12 +17,20 @@ from records.comment import comment
 from records.notice import Notice
 from records.snooze import WakesOn
 from tests.people import bea, lena, max_, rita
-from tests.story import Story
+from tests.story import Story, plant_with
+
+
+def begun(story: Story) -> None:
+    """Let rita ask for 100 × 42.50, which the lead approves."""
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 100)])
+
+
+pytestmark = pytest.mark.begins_with(plant_with("asked_for", begun))
 
 
 def asked(story: Story) -> Task:
-    """Let rita ask for 100 × 42.50, which the lead approves."""
-    story.as_(rita).start("requisition_to_po", lines=[("P-100", 100)])
+    """Return the task of the lead."""
+    assert story.goes_on()
     return story.as_(lena).task("approve_requisition")
 
 
@@ -78,7 +86,7 @@ def test_a_snoozed_task_leaves_the_box_its_count_and_nobody_elses(story: Story) 
     assert hidden(story) == []
 
 
-@pytest.mark.parametrize("kind", [WakesOn.COMMENT, WakesOn.DECISION, WakesOn.ANYTHING])
+@pytest.mark.parametrize("kind", [WakesOn.DECISION, WakesOn.ANYTHING])
 def test_what_others_do_brings_a_task_back_and_what_one_does_oneself_does_not(story: Story, kind: WakesOn) -> None:
     task = asked(story)
     with story.as_(lena).acting() as act:

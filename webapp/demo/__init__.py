@@ -26,6 +26,7 @@ from webapp.demo.plant import approve_suppliers, build_plant
 from webapp.demo.receipts import receive_goods
 from webapp.demo.sourcing import agree_blanket, ask_for_titanium
 from webapp.demo.supplier_facts import screen_suppliers, show_what_is_known
+from webapp.demo.views import keep_views
 from webapp.demo.work import do_work
 from webapp.demo.work_orders import settle_work
 
@@ -76,6 +77,7 @@ def settle(installation: Installation, *, tell: Callable[[str], None] = lambda w
     tell("changes")
     change_things(installation, today=today, at=lambda moment: _at(installation, moment))
     convene(installation, today=today)
+    keep_views(installation)
 
 
 @contextmanager
