@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from engine.act import Act
+from engine.bpmn import BpmnError
 from engine.canonical import content_hash
 from engine.decisions import Decision
 from engine.errors import Forbidden, Invalid
@@ -84,13 +85,15 @@ def find_source(act: Act, work: Work) -> Mapping[str, Any]:
 def settle_source(act: Act, work: Work) -> Mapping[str, Any]:
     """A13/A14: take the buyer's choice; with fewer quotes than the table asks a justification is written for the signature (A15).
 
-    What cannot be taken is said to the buyer, who is asked again.
+    What cannot be taken is said to the buyer, who is asked again. Raises: BpmnError NO_SUPPLIER in runs of versions that drew it so.
     """
     choice, requisition = dict(work["choice"]), requisition_of(act, work)
     try:
         with act.attempt():
             award, choice, justification = _settled(act, work, requisition, choice)
     except Invalid as refusal:
+        if _is_of_before(choice):
+            raise BpmnError("NO_SUPPLIER", refusal.message) from refusal
         subject = f"The choice for {requisition.number} was not taken"
         record = (requisition.record_type, requisition.id)
         tell(act, [act.user_id or ""], subject, key=f"unchosen:{act.id}", body=refusal.message, record=record)
@@ -117,10 +120,13 @@ def _settled(
         if choice.get("reference"):
             award["sourcing_ref_id"] = _quote(act, supplier, str(choice["reference"]), award["currency"]).id
     # Whoever passes the quotes over for a supplier without one has to say why, too.
-    is_short = valid < needed or (needed > 0 and award["quotation_id"] is None)
+    is_short = valid < needed or (needed > 0 and award.get("quotation_id") is None)
+    if _is_of_before(choice):
+        valid = int(choice.get("quotes") or 0)
+        is_short = valid < needed
     award |= _chosen(supplier) | {"single_source": is_short or award["single_source"]}
     choice |= {"buyer": act.user_id, "quotes": Decimal(valid), "needs_justification": is_short, "problem": None}
-    if not is_short:
+    if not is_short or _is_of_before(choice):
         return award, choice, None
     written = justify(
         act, requisition, supplier, cause=str(choice.get("cause") or "TOO_FEW_QUOTES"), reason=str(choice.get("note") or ""),
@@ -128,6 +134,11 @@ def _settled(
         price_reasonable=str(choice.get("price_reasonable") or ""),
     )  # fmt: skip
     return award, choice, {"id": written.id, "number": written.number, "hash": written.content_hash}
+
+
+def _is_of_before(choice: Mapping[str, Any]) -> bool:
+    """Whether a choice comes from a run that began before requests for quotation: there the buyer typed how many quotes came."""
+    return "ask_again" not in choice
 
 
 @registry.step("record_justification")

@@ -14,12 +14,14 @@ import pytest
 from sqlalchemy import select
 
 from engine.act import Act, Installation
+from engine.bpmn import BpmnError
 from engine.errors import Conflict, Forbidden, Invalid, Refused, RuleViolation
+from engine.registry import PlainVariables, Work
 from processes import quoting
 from processes.quote_comparison import compare
 from processes.quote_links import link_to, opens
 from processes.quoting import Offer
-from processes.sourcing import announce_approval
+from processes.sourcing import UNCHOSEN, announce_approval, settle_source
 from processes.withdrawal import withdraw_order
 from records.notice import Notice
 from records.purchase_order import PurchaseOrder
@@ -231,6 +233,25 @@ def test_an_award_that_is_given_up_while_quotes_are_there_withdraws_the_request(
     assert (story.ended_at, story.incidents) == ("nothing_ordered", [])
     assert request_in(story).status is RequestStatus.CANCELLED
     assert [one["To"] for one in mails(story) if "is withdrawn" in one["Subject"]] == ["orders@midland.example"]
+
+
+def test_a_run_that_began_before_requests_for_quotation_goes_on_as_it_was_drawn(story: Story) -> None:
+    approved(story)
+    midland = story.given(lambda act: _default_supplier(act).id)
+    names = dict(story.variables_of_task("request_quotes"))
+    award = {name: value for name, value in names["award"].items() if name not in UNCHOSEN} | {"sourcing_ref_id": None}
+
+    def settle(act: Act, **choice: Any) -> Any:
+        known = {"requisition": names["requisition"], "sourcing": names["sourcing"], "award": award, "choice": choice}
+        return settle_source(act, Work(None, "settle_source", "", PlainVariables(known)))
+
+    kept = story.given(lambda act: settle(act, supplier_id=midland, quotes=D(3), reference="Q-1", note="cheapest"))
+    assert (kept["choice"]["needs_justification"], kept["award"]["supplier_id"]) == (False, midland)
+    assert (
+        story.given(lambda act: settle(act, supplier_id=midland, quotes=D(1)))["choice"]["needs_justification"] is True
+    )
+    with pytest.raises(BpmnError, match="Expected a supplier to buy from"):
+        story.given(lambda act: settle(act, supplier_id=None, quotes=D(3)))
 
 
 def blanket(act: Act, **fields: Any) -> SourcingRef:
