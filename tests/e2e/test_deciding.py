@@ -105,6 +105,7 @@ def test_letters_are_only_letters_while_one_types(
     page.keyboard.press("?")
     expect(page.locator("dialog[open]")).to_contain_text("Claim or release")
     page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)  # while it is open, keys are the dialog's
     page.keyboard.press("x")
     expect(page.locator("[data-bulk-count]")).to_have_text("1 selected")
     page.keyboard.press("j")
