@@ -29,8 +29,10 @@ def move_along(
     record.status = to
     if reason:
         act.note(record.record_type, record.id, "MOVED", field="status", old=present, new=to, reason=reason)
-    said = f"{record.number} is {str(to).replace('_', ' ').lower()}"
-    tell_followers(act, record, said, key=f"{record.id}:{to}:{act.id}", body=reason or "")
+    # What the new status needs beside it is set by the caller, after this: nothing may be written before.
+    with act.session.no_autoflush:
+        said = f"{record.number} is {str(to).replace('_', ' ').lower()}"
+        tell_followers(act, record, said, key=f"{record.id}:{to}:{act.id}", body=reason or "")
 
 
 def following(present: Status, transitions: frozenset[tuple[Status, Status]]) -> list[Status]:
