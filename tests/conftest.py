@@ -143,6 +143,7 @@ def folders_under(path: Path) -> dict[str, str]:
         # A thousand tests ask from one address within a minute.
         "sign_in_rate": "off",
         "api_rate": "off",
+        "public_rate": "off",
     }
 
 

@@ -41,6 +41,15 @@ def test_a_key_that_asks_too_often_is_told_when_again(app: Flask, house: Install
     app.extensions["rates"].storage.reset()
 
 
+def test_a_link_without_an_account_is_not_tried_in_a_loop(app: Flask, house: Installation):
+    house.settings = {**house.settings, "public_rate": "2 per minute"}
+    app.extensions["rates"].storage.reset()
+    guessing = Browser(app)
+    address = f"/quotes/{'0' * 8}-0000-4000-8000-{'0' * 12}/guess"
+    assert [guessing.get(address).status_code for _ in range(3)] == [404, 404, 429]
+    app.extensions["rates"].storage.reset()
+
+
 def test_the_address_that_a_proxy_tells_counts_only_where_there_is_one(
     house: Installation, monkeypatch: pytest.MonkeyPatch
 ):

@@ -20,7 +20,7 @@ from engine.errors import NotFound, Refused
 from processes import quoting
 from processes.quote_links import opens
 from records.quotation import Invitation, QuoteChannel
-from webapp import filters, quote_form, typed
+from webapp import filters, quote_form, rates, typed
 from webapp.formats import Custom
 from webapp.gate import public
 from webapp.refusals import status_of
@@ -31,6 +31,12 @@ from webapp.visit import installation, now, read_anew, reading
 pages = Blueprint("supplier_quotes", __name__)
 
 Page = str | tuple[str, int] | Answer
+
+
+@pages.before_request
+def refuse_too_many() -> None:
+    """Let nobody try links, or send forms, in a loop."""
+    rates.refuse_too_many("public_rate", rates.address(), "requests without an account from one place")
 
 
 @pages.get("/quotes/<invitation_id>/<proof>")
