@@ -41,11 +41,16 @@ def _in_words(session: Session, meeting: Meeting, said: dict[str, Any]) -> dict[
         local = dt.datetime.fromisoformat(instant).astimezone(zone)
         return f"{local.day} {local:%B %Y, %H:%M %Z}"
 
+    def signed(instant: str) -> str:
+        """A vote is a signature, whose time every printout gives in UTC, too."""
+        return f"{at(instant)} ({dt.datetime.fromisoformat(instant).astimezone(dt.UTC):%H:%M} UTC)"
+
     return said | {
         "opened_at": at(said["opened_at"]), "closed_at": at(said["closed_at"]),
         "members": [[name, function, role_name(session, role)] for name, function, role in said["members"]],
         "present": [[name, at(joined), at(left)] for name, joined, left in said["present"]],
         "items": [
-            item | {"votes": [vote | {"signed_at": at(vote["signed_at"])} for vote in item["votes"]]} for item in said["items"]
+            item | {"votes": [vote | {"signed_at": signed(vote["signed_at"])} for vote in item["votes"]]}
+            for item in said["items"]
         ],
     }  # fmt: skip

@@ -104,7 +104,7 @@ def test_minutes_print_the_chair_and_every_voter(story: Story, browse: People) -
     [chair] = of(story, "board_meeting", meeting_id)
     is_shown(words, chair, meaning="Approved")
     for voter in of(story, "change_order", order_id):
-        is_shown(words, voter, meaning="Approved", at="2026-11-22 15:00 UTC")
+        is_shown(words, voter, meaning="Approved", at="22 November 2026, 09:00 CST (15:00 UTC)")
 
 
 @pytest.mark.part11("11.50(a)", "11.50(b)", "11.70")

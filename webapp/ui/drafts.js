@@ -10,7 +10,7 @@ function keepDraft(form) {
   let timer = null;
   let kept = "";
   let last = Promise.resolve();
-  const sent = new AbortController();
+  let sent = new AbortController();
   const body = () => {
     const data = new FormData(form);
     data.delete("password");
@@ -54,6 +54,13 @@ function keepDraft(form) {
   form.addEventListener("submit", (event) => {
     clearTimeout(timer);
     if (!event.defaultPrevented) sent.abort();
+  });
+  // A dialog sends itself without leaving the page; when that fails, what is typed is kept again.
+  form.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt === form) sent.abort();
+  });
+  form.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.elt === form && !event.detail.successful) sent = new AbortController();
   });
 }
 
