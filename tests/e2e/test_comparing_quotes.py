@@ -40,4 +40,5 @@ def test_a_supplier_quotes_without_an_account_and_the_buyer_awards_the_quote(
     desk.get_by_role("link", name="Award", exact=True).click()
     desk.locator("dialog").get_by_role("button", name="Award").click()
     told(desk, "ward")
+    story.settle()
     assert (story.steps, story.order.lines[0].unit_price) == (["complete_order"], Decimal("39.5"))
