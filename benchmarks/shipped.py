@@ -19,7 +19,7 @@ from engine.registry import Registry, Work
 from processes.bundle import bundle_files
 
 PROCESS = "requisition_to_po"
-MANAGERS = {"role": "PUR_MGR", "groups": ["PUR_MGR"], "users": [], "excludes": [], "why": "the amount", "rows": [1]}
+MANAGERS = {"role": "PUR_MGR", "groups": ["PUR_MGR"], "users": [], "excludes": [], "why": "the amount", "rows": [1], "seat": None}
 SEATS = [MANAGERS | {"position": number} for number in (1, 2)]
 REQUISITION = {
     "id": "r-1", "number": "REQ-1", "hash": "a" * 64, "requester": "rita", "cost_centre": "4711", "total": 1250, "currency": "EUR",
@@ -79,7 +79,7 @@ STEPS: Mapping[str, Mapping[str, Any]] = {
     "draft_order": {"order": ORDER},
     "check_consistency": {"findings": []},
     "gather_order_facts": {"facts": FACTS},
-    "build_order_plan": {"plan": {"stages": [{"number": 1, "name": "Order", "quorum": "all", "slots": SEATS}]}},
+    "build_order_plan": {"approval_record": RECORD, "plan": {"stages": [{"number": 1, "name": "Order", "quorum": "all", "slots": SEATS}]}},
     "mark_approved": {},
     "recheck_order": {"hold": None},
     "create_in_erp": {"erp": {"number": "45-1"}},
@@ -142,13 +142,13 @@ def shipped() -> Model:
         "build_order_plan": answers["build_order_plan"] + "\nstage_number = 0",
         "open_next_stage": "stage_number = stage_number + 1\nstage = plan['stages'][stage_number - 1]\nverdict = None",
     }
-    counts = {"make_order": str(len(AWARDS)), "sign_stage": "len(stage['slots'])", "decide_supplement": "2"}
+    counts = {"make_order": str(len(AWARDS)), "sign_stage": "len(stage['slots'])", "decide_supplement": "2", "send_request": "3"}
     calls = {
         "approve_requisition": "approval_round", "approve_order": "approval_round", "approve_amendment": "approval_round",
-        "amend_counter_offer": "amend_order",
+        "amend_counter_offer": "amend_order", "ask_for_quotes": "request_for_quotation",
     }  # fmt: skip
     stock = tuple(
         translate(by_name[name], scripts=scripts, counts=counts, calls=calls)
-        for name in ("requisition_to_po.bpmn", "approval_round.bpmn", "amend_order.bpmn")
+        for name in ("requisition_to_po.bpmn", "approval_round.bpmn", "amend_order.bpmn", "request_for_quotation.bpmn")
     )
     return Model(PROCESS, COMPLETIONS, files, stock, process_id=PROCESS, variables=VARIABLES, data=SETTLED)
