@@ -19,7 +19,15 @@ from engine.registry import Registry, Work
 from processes.bundle import bundle_files
 
 PROCESS = "requisition_to_po"
-MANAGERS = {"role": "PUR_MGR", "groups": ["PUR_MGR"], "users": [], "excludes": [], "why": "the amount", "rows": [1], "seat": None}
+MANAGERS = {
+    "role": "PUR_MGR",
+    "groups": ["PUR_MGR"],
+    "users": [],
+    "excludes": [],
+    "why": "the amount",
+    "rows": [1],
+    "seat": None,
+}
 SEATS = [MANAGERS | {"position": number} for number in (1, 2)]
 REQUISITION = {
     "id": "r-1", "number": "REQ-1", "hash": "a" * 64, "requester": "rita", "cost_centre": "4711", "total": 1250, "currency": "EUR",
@@ -142,7 +150,12 @@ def shipped() -> Model:
         "build_order_plan": answers["build_order_plan"] + "\nstage_number = 0",
         "open_next_stage": "stage_number = stage_number + 1\nstage = plan['stages'][stage_number - 1]\nverdict = None",
     }
-    counts = {"make_order": str(len(AWARDS)), "sign_stage": "len(stage['slots'])", "decide_supplement": "2", "send_request": "3"}
+    counts = {
+        "make_order": str(len(AWARDS)),
+        "sign_stage": "len(stage['slots'])",
+        "decide_supplement": "2",
+        "send_request": "3",
+    }
     calls = {
         "approve_requisition": "approval_round", "approve_order": "approval_round", "approve_amendment": "approval_round",
         "amend_counter_offer": "amend_order", "ask_for_quotes": "request_for_quotation",
