@@ -6,7 +6,7 @@ import re
 import zlib
 
 OBJECT = re.compile(rb"(\d+) 0 obj(.*?)endobj", re.DOTALL)
-STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+STREAM = re.compile(rb"stream\r?\n(.*)endstream", re.DOTALL)
 PAIR = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>")
 ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
@@ -32,7 +32,8 @@ def _unpacked(body: bytes) -> bytes:
     if found is None:
         return b""
     try:
-        return zlib.decompress(found[1])
+        # What follows the data, a line end, is left over by itself: its last byte may look like half of one.
+        return zlib.decompressobj().decompress(found[1])
     except zlib.error:
         return found[1]
 

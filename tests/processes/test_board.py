@@ -58,7 +58,7 @@ def outcome(plant: Installation, order_id: str) -> Outcome | None:
     return read(plant, order_id, lambda act, order: voting.outcome(act.session, order))
 
 
-def test_one_refusal_among_five_rejects_and_the_next_round_starts_without_signatures(plant: Installation) -> None:
+def test_d20_one_refusal_among_five_rejects_and_the_next_round_starts_without_signatures(plant: Installation) -> None:
     order_id = prepared(plant)
     for person in ("ella", "olga", "max", "fred"):
         by(plant, person, order_id, "approve")
