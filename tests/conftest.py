@@ -48,7 +48,8 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put what takes long last: the browser after everything, stories and scenarios before it.
 
-    With several workers what takes longest of all comes first, and first of the browser's.
+    With several workers what takes longest of all comes first, and the browser is what the last of them begins with: it waits
+    more than it computes, so that it costs next to nothing beside the others and much where nothing else is left to do.
     """
 
     def turn(item: pytest.Item) -> tuple[int, bool]:
@@ -57,6 +58,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return (0 if is_long and rank < len(SLOW) else rank, not is_long)
 
     items.sort(key=turn)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    browser = [item for item in items if SLOW[-1] in item.nodeid]
+    others = len(items) - len(browser)
+    # The last worker's share is what is left when each before it got its part of the rest, rounded down.
+    begin = min(others, len(items) - -(-len(items) // workers)) if workers > 1 else others
+    items[:] = [*items[:begin], *browser, *items[begin:others]]
 
 
 def pytest_collection_finish() -> None:
