@@ -88,6 +88,7 @@ def begin(
         large_variables=0,
         started_at=act.now,
         started_by=act.user_id or act.actor,
+        suspended_at=None,
         incidents=0,
         rounds={},
         audit_seq=0,
@@ -149,7 +150,7 @@ def cancel(act: Act, instance_id: str, reason: str) -> Instance:
     if not reason.strip():
         raise Invalid("Expected a reason for the cancellation, but there is none", {"reason": "missing"})
     instance = motion.running(motion.lock(act, instance_id))
-    with motion.moving(act, instance) as moved:
+    with motion.moving(act, instance, is_mended=True) as moved:
         moved.why = f"cancelled: {reason}"
         moved.flow.cancel()
     return instance

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from engine.database import is_id
 from engine.errors import Conflict, NotFound
 from engine.spiff.codec import decode, encode
+from engine.stored.instance import Instance
 from engine.stored.job import Job, JobState
 from engine.variables import accepted
 
@@ -88,7 +89,7 @@ def due(now: dt.datetime, types: Sequence[str]) -> Select[str]:
     )
     return (
         select(Job.id)
-        .where(_is_free(now), Job.type.in_(types), or_(Job.lock.is_(None), ~busy))
+        .where(_is_free(now), Job.type.in_(types), or_(Job.lock.is_(None), ~busy), ~_rests())
         .order_by(Job.due_at, Job.id)
     )
 
@@ -98,6 +99,11 @@ def _is_free(now: dt.datetime) -> Any:
         and_(Job.state == JobState.WAITING, Job.due_at <= now),
         and_(Job.state == JobState.RUNNING, Job.locked_until <= now),
     )
+
+
+def _rests() -> Any:
+    """Whether a job belongs to a token of an instance that is suspended."""
+    return exists().where(Job.token_id.is_not(None), Instance.id == Job.instance_id, Instance.suspended_at.is_not(None))
 
 
 def claim(
@@ -131,7 +137,7 @@ def take(
     )
     statement = (
         update(Job)
-        .where(Job.id == job_id, _is_free(act.now))
+        .where(Job.id == job_id, _is_free(act.now), ~_rests())
         .values(
             state=JobState.RUNNING,
             locked_until=act.now + lock_for,
@@ -161,6 +167,11 @@ def hold(act: Act, job: Job) -> Job:
 def finish(act: Act, job: Job) -> None:
     """Mark a held job done."""
     job.state, job.finished_at, job.locked_until, job.error = JobState.DONE, act.now, None, None
+
+
+def lay_down(act: Act, job: Job) -> None:
+    """Give a held job back untried, because its instance rests; it is taken up again when that goes on."""
+    job.state, job.locked_until, job.due_at = JobState.WAITING, None, act.now
 
 
 def put_back(act: Act, job: Job, error: str) -> bool:

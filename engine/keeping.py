@@ -235,7 +235,8 @@ def _keep_instance(moved: motion.Motion, waits: Sequence[Wait]) -> None:
     written, gone = flow.changed_variables()
     variables.save(act.session, instance, moved.stored, written, gone)
     instance.state = flow.state()
-    instance.wake_at = min((wait.due for wait in waits if wait.due is not None), default=None)
+    dues = [wait.due for wait in waits if wait.due is not None]
+    instance.wake_at = min(dues, default=None) if instance.suspended_at is None else None
     if flow.done:
         cancelled = flow.outcome == "cancelled"
         instance.status = InstanceStatus.CANCELLED if cancelled else InstanceStatus.COMPLETED

@@ -12,12 +12,12 @@ from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from engine import motion, starts
+from engine import motion, starts, suspending
 from engine.database import new_id
 from engine.errors import Invalid
 from engine.prepared import connection_of
 from engine.spiff.codec import decode, encode
-from engine.stored.instance import InstanceStatus
+from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.wait import Message, MessageState, MessageSubscription, SignalSubscription
 from engine.variables import accepted
 
@@ -133,6 +133,10 @@ def _correlate(act: Act, message: Message, why: str) -> Publication:
     reached = _reach(act, message, why)
     if reached is not None:
         return Publication(message.id, Reception.CORRELATED, reached)
+    if _is_awaited_by_one_that_rests(act, message):
+        # However short its time: who rests could not hear it, and hears it when it goes on.
+        message.expires_at = max(message.expires_at, act.now + TIME_TO_LIVE)
+        return Publication(message.id, Reception.STORED)
     started = starts.start_by_message(act, message.name, message.correlation_key, decode(message.variables))
     if started is not None:
         message.state, message.instance_id = MessageState.CORRELATED, started.id
@@ -156,9 +160,23 @@ def _reach(act: Act, message: Message, why: str = "") -> str | None:
     return None
 
 
+def _is_awaited_by_one_that_rests(act: Act, message: Message) -> bool:
+    wanted = (
+        select(Instance.id)
+        .join(MessageSubscription, MessageSubscription.instance_id == Instance.id)
+        .where(
+            MessageSubscription.name == message.name,
+            MessageSubscription.correlation_key == message.correlation_key,
+            Instance.status == InstanceStatus.RUNNING,
+            Instance.suspended_at.is_not(None),
+        )
+    )
+    return act.session.scalars(wanted.limit(1)).first() is not None
+
+
 def _deliver(act: Act, message: Message, instance_id: str, *, token_id: int, why: str) -> bool:
     instance = motion.lock(act, instance_id)
-    if instance.status != InstanceStatus.RUNNING:
+    if instance.status != InstanceStatus.RUNNING or instance.suspended_at is not None:
         return False
     with motion.moving(act, instance) as moved:
         moved.fired += moved.flow.tick(act.now)
@@ -189,6 +207,9 @@ def broadcast(act: Act, name: str, variables: Mapping[str, Any] | None = None, *
     for instance_id in hearing:
         instance = motion.lock(act, instance_id)
         if instance.status != InstanceStatus.RUNNING:
+            continue
+        if instance.suspended_at is not None:
+            suspending.keep_signal(act, instance, name, taken)
             continue
         with motion.moving(act, instance) as moved:
             moved.fired += moved.flow.tick(act.now)

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from engine import audit, definitions, keeping, variables
+from engine import audit, definitions, eligibility, keeping, variables, words
 from engine.bundle import Deployed
+from engine.clock import now_of
 from engine.database import is_id
 from engine.errors import Conflict, NotFound
 from engine.functions import lent
@@ -85,9 +87,31 @@ def running(instance: Instance) -> Instance:
     return instance
 
 
+def rests(session: Session, instance: Instance, wanted: str) -> str:
+    """Say in words that a suspended instance rests, since when, by whom and why. wanted: what was expected of it."""
+    by = instance.suspended_by or "somebody"
+    person = eligibility.directory_of(session).person(session, by)
+    at = words.clock_time(session, instance.suspended_at, now=now_of(session)) if instance.suspended_at else ""
+    return (
+        f"Expected {instance.business_key} {wanted}, but {person.name if person else by} suspended it at {at}:"
+        f" {instance.suspended_why}. It goes on when it is resumed"
+    )
+
+
+def refuse_suspended(session: Session, instance: Instance, wanted: str = "to go on") -> None:
+    """Refuse what would move an instance that rests. Raises: Conflict SUSPENDED."""
+    if instance.suspended_at is not None:
+        raise Conflict(rests(session, instance, wanted), code="SUSPENDED")
+
+
 @contextmanager
-def moving(act: Act, instance: Instance) -> Iterator[Motion]:
-    """Load the flow of a locked, running instance, let the block move it, then store what came of it."""
+def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator[Motion]:
+    """Load the flow of a locked, running instance, let the block move it, then store what came of it.
+
+    is_mended: an operator moves it, suspended or not. Raises: Conflict SUSPENDED for an instance that rests.
+    """
+    if not is_mended:
+        refuse_suspended(act.session, instance)
     with _alone(act, instance):
         deployed = definitions.parsed(act.session, instance.definition_id)
         host = ActHost(act, instance, deployed)

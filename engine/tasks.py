@@ -372,6 +372,7 @@ def may_end(act: Act, task: Task, typed: drafts.Typed, *, seen_version: int, on_
     user_id = _person(act)
     act.task_id = task.id
     _refuse_closed(act, task, typed)
+    _refuse_suspended(act, task, typed)
     mandate = _mandate(act, task, user_id, on_behalf_of=on_behalf_of, typed=typed)
     if task.version != seen_version:
         drafts.keep(act, typed, "the task changed")
@@ -407,6 +408,13 @@ def _refuse_closed(act: Act, task: Task, typed: drafts.Typed | None) -> None:
     if typed is not None:
         drafts.keep(act, typed, sentence)
     raise Conflict(f"Expected an open task, but it was {sentence}", code=task.closed_code or "TASK_CLOSED")
+
+
+def _refuse_suspended(act: Act, task: Task, typed: drafts.Typed) -> None:
+    instance = act.session.get_one(Instance, task.instance_id)
+    if instance.suspended_at is not None:
+        drafts.keep(act, typed, "it is suspended")
+        motion.refuse_suspended(act.session, instance, f'to go on so that "{task.name}" may end')
 
 
 def _mandate(

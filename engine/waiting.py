@@ -155,6 +155,10 @@ def wait_sentence(session: Session, instance: Instance) -> str:
     now = now_of(session)
     if instance.status != InstanceStatus.RUNNING:
         return _ended(session, instance, now)
+    if instance.suspended_at is not None:
+        by = eligibility.directory_of(session).person(session, instance.suspended_by or "")
+        name = by.name if by is not None else instance.suspended_by
+        return f"Suspended {words.span(now - instance.suspended_at)} ago by {name}: {instance.suspended_why}"
     for sentence in (_stuck, _people, _worker, _outside, _clock):
         found = sentence(session, instance, now)
         if found is not None:

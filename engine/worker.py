@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from engine import incidents, jobs, messages, motion, timers, waiting
 from engine.database import new_id
-from engine.errors import Refused
+from engine.errors import Conflict, Refused
 from engine.registry import PlainVariables, Work
 from engine.spiff import BpmnError, NotWaiting
 from engine.stored.instance import Instance, InstanceStatus
@@ -68,6 +68,10 @@ def run_job(installation: Installation, job_id: str, *, worker: str, now: dt.dat
         return _throw(installation, job, error, now=moment)
     except jobs.Lost:
         return Ran.NOT_TAKEN
+    except Conflict as error:
+        if error.code != "SUSPENDED":
+            return _fail(installation, job, error, now=moment)
+        return _lay_down(installation, job, now=moment)
     except Exception as error:  # noqa: BLE001  a handler may fail in any way; whatever it was is kept with the job
         _log.exception("job %s (%s) failed", job.id, job.type)
         return _fail(installation, job, error, now=moment)
@@ -151,6 +155,16 @@ def _throw(installation: Installation, job: Job, error: BpmnError, *, now: dt.da
         if moved is not None and job.token_id is not None:
             moved.flow.fail(job.token_id, error)
     return Ran.DONE
+
+
+def _lay_down(installation: Installation, job: Job, *, now: dt.datetime) -> Ran:
+    """Put a job back untried whose instance was suspended while it ran; what its handler wrote is gone with its act."""
+    with installation.acting(f"system:{job.type}", now=now) as act:
+        try:
+            jobs.lay_down(act, jobs.hold(act, job))
+        except jobs.Lost:
+            return Ran.NOT_TAKEN
+    return Ran.AGAIN
 
 
 def _fail(installation: Installation, job: Job, error: Exception, *, now: dt.datetime) -> Ran:

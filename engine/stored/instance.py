@@ -31,6 +31,7 @@ class Instance(Versioned, Base):
 
     state: the live tokens as bytes. variables: the small ones, packed; a large one has a row of its own. wake_at: the
     earliest timer. ended_at: the end event it ended at, last one first. rounds: per element, how often it was opened.
+    suspended_at: since when nothing moves it but operators; None while it goes on by itself.
     The heads of its audit chain and of its decision chain are kept here, so that no act has to look them up.
     """
 
@@ -66,6 +67,9 @@ class Instance(Versioned, Base):
     started_by: Mapped[str]
     closed_at: Mapped[Instant | None]
     closed_why: Mapped[str | None]
+    suspended_at: Mapped[Instant | None]
+    suspended_by: Mapped[str | None]
+    suspended_why: Mapped[str | None]
     incidents: Mapped[int] = mapped_column(default=0)
     rounds: Mapped[Document] = mapped_column(default=dict)
     audit_seq: Mapped[int] = mapped_column(default=0)
@@ -119,6 +123,69 @@ class InstanceRecord(Base):
     instance_id: Mapped[Id] = mapped_column(ForeignKey("instance.id"))
     record_type: Mapped[str]
     record_id: Mapped[str]
+
+
+class HeldSignal(Base):
+    """A signal that came while an instance was suspended; it is heard when the instance goes on."""
+
+    __tablename__ = "held_signal"
+    __table_args__ = (Index("ix_held_signal_instance_id", "instance_id"),)
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    instance_id: Mapped[Id] = mapped_column(ForeignKey("instance.id"))
+    name: Mapped[str]
+    variables: Mapped[bytes] = mapped_column(LargeBinary)
+    sent_at: Mapped[Instant]
+
+
+class Relocation(Base):
+    """Several instances that were moved together to another version of their process, by one signature.
+
+    mapping: element of their version to the element of the other one, where these differ. content_hash: what was signed.
+    """
+
+    __tablename__ = "relocation"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    process_id: Mapped[str]
+    definition_id: Mapped[Id] = mapped_column(ForeignKey("definition.id"))
+    mapping: Mapped[Document]
+    reason: Mapped[str]
+    content_hash: Mapped[str]
+    ordered_at: Mapped[Instant]
+    ordered_by: Mapped[str]
+
+
+class InstanceMove(Base):
+    """One instance that was moved to another version of its process, with what it was before: enough to take it back.
+
+    elements: every element that it could stand on, with where that is now. state, variables, tasks, rounds: as they were. after:
+    the hash of the state that the move made; an instance that has moved on since has another one.
+    """
+
+    __tablename__ = "instance_move"
+    __table_args__ = (
+        Index("ix_instance_move_instance_id_moved_at", "instance_id", "moved_at"),
+        Index("ix_instance_move_relocation_id", "relocation_id"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    instance_id: Mapped[Id] = mapped_column(ForeignKey("instance.id"))
+    relocation_id: Mapped[Id | None] = mapped_column(ForeignKey("relocation.id"))
+    from_definition_id: Mapped[Id] = mapped_column(ForeignKey("definition.id"))
+    to_definition_id: Mapped[Id] = mapped_column(ForeignKey("definition.id"))
+    elements: Mapped[Document]
+    state: Mapped[bytes] = mapped_column(LargeBinary)
+    variables: Mapped[bytes] = mapped_column(LargeBinary)
+    tasks: Mapped[Document]
+    rounds: Mapped[Document]
+    after: Mapped[str]
+    reason: Mapped[str]
+    moved_at: Mapped[Instant]
+    moved_by: Mapped[str]
+    reverted_at: Mapped[Instant | None]
+    reverted_by: Mapped[str | None]
+    reverted_why: Mapped[str | None]
 
 
 Values = dict[str, Any]
