@@ -6,7 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -29,11 +29,6 @@ TEMPLATE = Path(__file__).with_name("traveller.typ")
 MOST_ROWS = 20_000
 NUMBERS = frozenset({"quantity", "unit_cost", "value", "lower", "upper", "good", "scrap", "rework"})
 NEEDED = ("system", "event_id", "kind", "work_order")
-EXPORTED = (
-    "number", "system", "native_id", "type", "status", "item", "quantity", "uom", "planned_start", "planned_finish", "priority",
-    "project", "standard_cost", "currency",
-)  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,23 +215,6 @@ def _text(text: str) -> str:
     if len(text) > 4000:
         raise ValueError(f"Expected at most 4,000 characters, but found {len(text):,}")
     return text
-
-
-def export_orders(orders: Iterable[WorkOrder]) -> str:
-    """Return work orders as CSV with a heading. Text that a spreadsheet would take for a formula is marked as text."""
-    target = io.StringIO(newline="")
-    writer = csv.writer(target)
-    writer.writerow(EXPORTED)
-    for order in orders:
-        writer.writerow([_plain(getattr(order, name)) for name in EXPORTED])
-    return target.getvalue()
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ""
-    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 
 
 def traveller_pdf(session: Session, order: WorkOrder, *, printed_by: str, printed_at: str) -> bytes:

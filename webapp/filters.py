@@ -31,6 +31,7 @@ from webapp import (
     mentions,
     refusals,
     sayings,
+    sheet,
     signing_form,
     visit,
 )
@@ -241,7 +242,7 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         file_limits=file_words.limit_words,
         asset=asset, company_name=company_name, form_proof=form_proof, own_id=own_id, idle_minutes=idle_minutes,
-        navigation=navigation, signs_at=signs_at,
+        navigation=navigation, signs_at=signs_at, list_ways=sheet.ways,
         whole_histories={*KINDS, "instance"},
     )  # fmt: skip
     app.context_processor(_page_values)

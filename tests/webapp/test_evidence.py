@@ -47,11 +47,11 @@ def test_a_history_shows_the_document_its_lines_its_runs_and_the_signature(signe
 
 def test_a_history_is_narrowed_by_person_field_and_kind_and_comes_as_csv(signed: Story, browse: People) -> None:
     browser, path = browse(otto), f"/history/requisition/{signed.requisition.id}"
-    mine = rows(browser.get(f"{path}?format=csv&person=user:lena").text)
+    mine = rows(browser.get(f"{path}.csv?person=user:lena").text)
     assert {one["who"] for one in mine} == {"user:lena"}
-    [sign] = rows(browser.get(f"{path}?format=csv&kind=SIGNED").text)
+    [sign] = rows(browser.get(f"{path}.csv?kind=SIGNED").text)
     assert (sign["reason"], lena.name in sign["signature"]) == ("within budget", True)
-    statuses = rows(browser.get(f"{path}?format=csv&field=status").text)
+    statuses = rows(browser.get(f"{path}.csv?field=status").text)
     assert {one["field"] for one in statuses} == {"status"}
     assert "Nothing fits" in browser.get(f"{path}?person=user:nobody").text
     assert browser.get("/history/requisition/none").status_code == 404
@@ -72,10 +72,10 @@ def test_the_configuration_history_names_who_changed_what(story: Story, browse: 
     page = browser.get("/configuration-history").text
     for word in ("otto BUYER", "a new job", "two weeks of findings", pat.name):
         assert word in page
-    matrix = rows(browser.get("/configuration-history?format=csv&word=approval_matrix").text)
+    matrix = rows(browser.get("/configuration-history.csv?word=approval_matrix").text)
     assert {(one["record_type"], one["who"]) for one in matrix} >= {("rule_table", "user:pat")}
     assert {one["record_type"] for one in matrix} <= {"rule_table", "definition"}
-    roles = rows(browser.get("/configuration-history?format=csv&kind=Roles&person=user:adam").text)
+    roles = rows(browser.get("/configuration-history.csv?kind=Roles&person=user:adam").text)
     assert {one["record_type"] for one in roles} == {"role_grant"}
 
 
@@ -91,7 +91,7 @@ def test_a_changed_table_is_told_row_by_row(story: Story, browse: People, monkey
     browser = browse(rita)
     browser.get("/configuration-history?word=waivers")
     assert "max_days was 30, and is now 45" in browser.text
-    [newest, *_] = rows(browser.get("/configuration-history?format=csv&word=waivers").text)
+    [newest, *_] = rows(browser.get("/configuration-history.csv?word=waivers").text)
     assert (newest["who"], newest["reason"]) == ("user:pat", "a month is too short")
     assert "max_days was 30, and is now 45" in newest["in_words"]
 

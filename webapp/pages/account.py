@@ -19,7 +19,9 @@ from records.roles import user_called
 from records.session import SignInSession
 from records.signing_policy import policy_in
 from webapp import company, formats, gate, typed
+from webapp.listing import MOST_EXPORTED
 from webapp.refusals import status_of
+from webapp.sheet import Sheet, offered
 from webapp.typed import Unreadable
 from webapp.visit import acting, installation, now, reading, visitor
 
@@ -132,6 +134,14 @@ def choose_mail() -> Response:
 def notices() -> str:
     """Show what the house told this person."""
     return render_template("account/notices.html", notices=notice.notices_of(reading(), visitor().user_id))
+
+
+@offered(pages, "/notices")
+def export_notices() -> Sheet:
+    """Hand out what the house told this person."""
+    found = notice.notices_of(reading(), visitor().user_id, limit=MOST_EXPORTED)
+    rows = ((one.created_at, one.subject, one.body, one.read_at) for one in found)
+    return Sheet("notices", ("told_at", "subject", "text", "read_at"), rows)
 
 
 @pages.post("/notices/<notice_id>/read")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
@@ -20,8 +20,7 @@ from records.person import User
 from records.purchase_order import PurchaseOrder
 from records.sourcing import SourcingKind, SourcingRef
 from records.supplier import Supplier
-from webapp import formats, ledger, listing, typed
-from webapp.csv_file import csv_file
+from webapp import formats, ledger, listing, sheet, typed
 from webapp.pages import orders
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of
@@ -40,23 +39,18 @@ def index() -> str:
     return render_template("quotes/agreements.html", page=page, states=[], tab="agreements", may_write=may_write())
 
 
-@pages.get("/agreements.csv")
-def export() -> Response:
-    """Hand out the list as a file."""
-    query, state, _ = listing.search()
-    rows = (
-        (
-            one.number, one.kind.value, one.title, one.supplier.name if one.supplier else "", one.part.part_no if one.part else "",
-            one.valid_from, one.valid_to, one.currency, one.unit_price, one.agreed_value, one.remaining_value, one.agreed_quantity,
-            one.remaining_quantity, one.uom,
-        )
-        for one in look_up(query, state, "", limit=1000).items
-    )  # fmt: skip
-    names = (
-        "number", "kind", "title", "supplier", "part", "valid_from", "valid_to", "currency", "unit_price", "agreed_value",
-        "remaining_value", "agreed_quantity", "remaining_quantity", "unit",
-    )  # fmt: skip
-    return csv_file("agreements", names, rows)
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "kind": "kind", "title": "title", "supplier": "supplier.name", "part": "part.part_no",
+    "valid_from": "valid_from", "valid_to": "valid_to", "currency": "currency", "unit_price": "unit_price",
+    "agreed_value": "agreed_value", "remaining_value": "remaining_value", "agreed_quantity": "agreed_quantity",
+    "remaining_quantity": "remaining_quantity", "unit": "uom",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/agreements")
+def export() -> sheet.Sheet:
+    """Hand out the agreements that a search finds."""
+    return sheet.of_page("agreements", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

@@ -29,7 +29,7 @@ from records.vote import Verdict, conflicts_on, requirements_of, votes_on
 from rules.board_seats import may_vote
 from rules.board_votes import dissenting, tally_words
 from rules.policy import table_called
-from webapp import board_panel, change_page, formats
+from webapp import board_panel, change_page, formats, sheet
 from webapp.pages import changes
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_signature, signing_values
@@ -66,6 +66,18 @@ def index() -> str:
     ]
     may_set_up = any(holds(session, visitor().user_id, role, at=now()) for role in keeping.KEEPERS)
     return render_template("boards/index.html", rows=rows, may_set_up=may_set_up)
+
+
+@sheet.offered(pages, "/boards")
+def export() -> sheet.Sheet:
+    """Hand out the boards with what waits for them."""
+    session = reading()
+    rows = (
+        (board.code, board.name, ", ".join(board.classes), board.is_active, len(waiting), ", ".join(one.number for one in waiting))
+        for board in boards_of(session)
+        for waiting in [meetings.waiting_for(session, board)]
+    )  # fmt: skip
+    return sheet.Sheet("boards", ("code", "name", "classes", "active", "waiting", "what_waits"), rows)
 
 
 @pages.get("/boards/<record_id>")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
@@ -16,9 +16,8 @@ from records.certificate import Certificate, CertificateStatus, CertificateType,
 from records.purchase_order import PurchaseOrderLine
 from records.receipt import Receipt
 from records.signature import Meaning
-from webapp import formats, listing, signing_form
+from webapp import formats, listing, sheet, signing_form
 from webapp import typed_fields as fields
-from webapp.csv_file import csv_file
 from webapp.pages import goods
 from webapp.refusals import status_of
 from webapp.visit import acting, now, read_anew, reading
@@ -34,9 +33,10 @@ CERTIFICATES = {
 }  # fmt: skip
 
 
-@pages.get("/certificates.csv")
-def export() -> Response:
-    """Download the certificates that a search finds, the newest first."""
+@sheet.offered(pages, "/certificates")
+def export() -> sheet.Sheet:
+    """Hand out the certificates that a search finds, the newest first."""
+    found = sheet.whole(look_up)
     columns = (
         "number", "type", "order_line", "receipt", "issuer", "reference", "spec", "spec_rev", "lots", "process_date", "quantity", "status",
         "refusal", "verified_by", "document_hash",
@@ -45,9 +45,9 @@ def export() -> Response:
         (one.number, one.type, one.order_line.number, one.receipt.number if one.receipt is not None else "", one.issuer, one.reference,
          one.spec, one.spec_rev, "; ".join(one.lots), one.process_date, one.quantity, one.status, one.refusal, one.verified_by,
          one.document_hash)
-        for one in look_up(*listing.search(), limit=listing.MOST_EXPORTED).items
+        for one in found.items
     ]  # fmt: skip
-    return csv_file("certificates", columns, rows)
+    return sheet.Sheet("certificates", columns, rows, is_cut=bool(found.after))
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

@@ -17,7 +17,7 @@ from processes import change_requests as desk
 from processes.change_values import edit_of, read_value, record_called
 from records.change_order import ChangeOrder, ChangeOrderRequest
 from records.change_request import ChangeRequest, OrderClass, RequestSource, RequestStatus, Urgency
-from webapp import change_dossier, change_page, document_page, formats, listing
+from webapp import change_dossier, change_page, document_page, formats, listing, sheet
 from webapp.pages import orders
 from webapp.refusals import status_of
 from webapp.visit import acting, read_anew, reading, visitor
@@ -39,6 +39,18 @@ def index() -> str:
     return render_template(
         "changes/requests.html", page=look_up(*listing.search()), states=list(RequestStatus), tab="requests"
     )
+
+
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "title": "title", "state": "status", "urgency": "urgency", "source": "source", "originator": "originator",
+    "submitted_at": "submitted_at", "decided_by": "decided_by", "decided_at": "decided_at",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/change-requests")
+def export() -> sheet.Sheet:
+    """Hand out the change requests that a search finds, the newest first."""
+    return sheet.of_page("change-requests", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

@@ -30,7 +30,7 @@ from records.change_order import (
 )
 from records.change_request import OrderClass
 from records.part import DefinitionKind, PartRevision
-from webapp import change_dossier, change_page, document_page, formats, listing, typed
+from webapp import change_dossier, change_page, document_page, formats, listing, sheet, typed
 from webapp.pages import change_requests, orders
 from webapp.refusals import status_of
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -58,6 +58,18 @@ def index() -> str:
     """List change orders, newest first."""
     return render_template("changes/orders.html", page=look_up(*listing.search()), states=list(S), tab="orders",
                            may_open=visitor().holds(*change_requests.SPECIALISTS))  # fmt: skip
+
+
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "title": "title", "class": "change_class", "type": "type", "state": "status", "owner": "owner",
+    "expires_at": "expires_at", "approved_at": "approved_at", "effective_at": "effective_at", "closed_at": "closed_at",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/changes")
+def export() -> sheet.Sheet:
+    """Hand out the change orders that a search finds, the newest first."""
+    return sheet.of_page("change-orders", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
 from processes.data_quality import Defect, defects_of, take_stock
 from processes.findings import OVERSEERS
-from webapp.csv_file import csv_file
 from webapp.pages import orders
+from webapp.sheet import Sheet, offered
 from webapp.visit import acting, now, reading, visitor
 
 pages = Blueprint("data_quality", __name__)
@@ -31,14 +31,16 @@ def index() -> str:
     )  # fmt: skip
 
 
-@pages.get("/data-quality.csv")
-def download() -> Response:
-    """Download every defect."""
+@offered(pages, "/data-quality")
+def download() -> Sheet:
+    """Hand out every defect, or those of a kind."""
+    kind = request.args.get("kind", "").strip()[:60]
     rows = (
         (defect.kind, defect.severity, defect.record_type, defect.number, defect.sentence, defect.owner, defect.way_out)
         for defect in defects_of(reading(), now=now())
+        if not kind or defect.kind == kind
     )
-    return csv_file("data-quality", ("defect", "severity", "kind", "document", "sentence", "owner", "way_out"), rows)
+    return Sheet("data-quality", ("defect", "severity", "kind", "document", "sentence", "owner", "way_out"), rows)
 
 
 @pages.post("/data-quality/stock")

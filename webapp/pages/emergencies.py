@@ -8,6 +8,7 @@ from engine.waiting import wait_sentence
 from processes import change_control
 from processes.emergency_deviations import standing_emergencies
 from records.change_order import ChangeOrder
+from webapp.sheet import Sheet, offered
 from webapp.visit import now, reading
 
 pages = Blueprint("emergencies", __name__)
@@ -25,6 +26,18 @@ def index() -> str:
     return render_template(
         "changes/emergencies.html", found=found, late=late, tab="emergencies", turns={one.order.id: _turn(one.order) for one in found}
     )  # fmt: skip
+
+
+@offered(pages, "/emergencies")
+def export() -> Sheet:
+    """Hand out what stands, the one that ends first before the others."""
+    columns = ("number", "title", "state", "reason", "deviations", "to_be_decided_by", "decided", "now")
+    rows = (
+        (one.order.number, one.order.title, one.order.status, one.order.reason,
+         ", ".join(each.number for each in one.deviations), one.order.expires_at, one.is_decided, _turn(one.order))
+        for one in standing_emergencies(reading())
+    )  # fmt: skip
+    return Sheet("emergencies", columns, rows)
 
 
 def _turn(order: ChangeOrder) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from engine import checkpoints
@@ -19,10 +20,11 @@ from records.legal_hold import HoldStatus, LegalHold
 from records.signature import Meaning
 from records.signing import signatures_on
 from webapp import histories
-from webapp.csv_file import csv_file
 from webapp.dossiers import record_url
 from webapp.histories import CONFIGURATION, Wanted
+from webapp.listing import MOST_EXPORTED
 from webapp.refusals import status_of
+from webapp.sheet import Sheet, offered
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.visit import acting, now, read_anew, reading, visitor
 
@@ -37,36 +39,59 @@ NEWEST = 50
 
 @pages.get("/history/<record_type>/<record_id>")
 def history(record_type: str, record_id: str) -> Page:
-    """Show everything that happened to a document, its lines and its runs; as CSV with ``format=csv``."""
+    """Show everything that happened to a document, its lines and its runs."""
     session, wanted = reading(), _wanted()
+    found = _with_history(session, record_type, record_id)
+    return render_template(
+        "evidence/history.html", kind=record_type, name=histories.name_of(session, record_type, record_id),
+        url=record_url(record_type, record_id), wanted=wanted,
+        history=histories.page_of(session, _told(session, found), wanted), tab="",
+    )  # fmt: skip
+
+
+@offered(pages, "/history/<record_type>/<record_id>")
+def export_history(record_type: str, record_id: str) -> Sheet:
+    """Hand out everything that happened to a document, as it is narrowed."""
+    session = reading()
+    told = _told(session, _with_history(session, record_type, record_id))
+    name = histories.name_of(session, record_type, record_id)
+    return Sheet(f"history-{name}", histories.COLUMNS, histories.rows_of(session, told, _wanted()))
+
+
+def _with_history(session: Session, record_type: str, record_id: str) -> Any:
+    """Return a document or a run. Raises: NotFound."""
     mapped: Any = {**KINDS, "instance": Instance}.get(record_type)
     found = session.get(mapped, record_id) if mapped is not None and is_id(record_id) else None
     if found is None:
         raise NotFound("Expected a document with a history at this address, but there is none.")
-    is_run = isinstance(found, Instance)
-    told = histories.of_chains([(record_type, record_id)]) if is_run else histories.of_document(session, found)
-    name = histories.name_of(session, record_type, record_id)
-    if request.args.get("format") == "csv":
-        return csv_file(f"history-{name}", histories.COLUMNS, histories.rows_of(session, told, wanted))
-    return render_template(
-        "evidence/history.html", kind=record_type, name=name, url=record_url(record_type, record_id), wanted=wanted,
-        history=histories.page_of(session, told, wanted), tab="",
-    )  # fmt: skip
+    return found
+
+
+def _told(session: Session, found: Any) -> ColumnElement[bool]:
+    if isinstance(found, Instance):
+        return histories.of_chains([("instance", found.id)])
+    return histories.of_document(session, found)
 
 
 @pages.get("/configuration-history")
 def configuration() -> Page:
-    """Show who changed tables, processes, roles, modes, accounts and keys; as CSV with ``format=csv``."""
+    """Show who changed tables, processes, roles, modes, accounts and keys."""
     session, wanted = reading(), _wanted()
     told = histories.of_configuration(session, wanted)
-    if request.args.get("format") == "csv":
-        rows = histories.rows_of(session, told, wanted, by_action=False)
-        return csv_file("configuration-history", histories.COLUMNS, rows)
     kinds = sorted(set(CONFIGURATION.values()))
     return render_template(
         "evidence/configuration.html", wanted=wanted, history=histories.page_of(session, told, wanted, kinds=kinds),
         tab="configuration",
     )  # fmt: skip
+
+
+@offered(pages, "/configuration-history")
+def export_configuration() -> Sheet:
+    """Hand out who changed tables, processes, roles, modes, accounts and keys."""
+    session, wanted = reading(), _wanted()
+    told = histories.of_configuration(session, wanted)
+    rows = histories.rows_of(session, told, wanted, by_action=False)
+    return Sheet("configuration-history", histories.COLUMNS, rows)
 
 
 @pages.get("/checkpoints")
@@ -80,12 +105,42 @@ def sealed() -> Page:
     )  # fmt: skip
 
 
+@offered(pages, "/checkpoints")
+def export_checkpoints() -> Sheet:
+    """Hand out every checkpoint, the newest first."""
+    made = reading().scalars(select(Checkpoint).order_by(Checkpoint.number.desc()).limit(MOST_EXPORTED))
+    rows = ((one.number, one.made_at, one.leaves, one.root, one.key_id) for one in made)
+    return Sheet("checkpoints", ("number", "made_at", "chains", "root", "signed_by_key"), rows)
+
+
 @pages.get("/retention")
 def kept() -> Page:
     """Show how long each kind of record is kept, and which are past that."""
     session = reading()
     past = list(retention.past_their_time(session, now=now()))
     return render_template("evidence/retention.html", classes=retention.classes(), past=past, tab="retention")
+
+
+@offered(pages, "/retention")
+def export_retention() -> Sheet:
+    """Hand out the records that are past their time."""
+    columns = ("record", "kind", "state", "last_entry_at", "kept_until", "hold")
+    rows = (
+        (one.number, one.record_type, one.status, one.last_entry_at, one.kept_until, one.hold)
+        for one in retention.past_their_time(reading(), now=now())
+    )
+    return Sheet("retention", columns, rows)
+
+
+@offered(pages, "/legal-holds")
+def export_holds() -> Sheet:
+    """Hand out the legal holds."""
+    columns = ("number", "record", "kind", "state", "placed_by", "placed_at", "reason")
+    rows = (
+        (one.number, one.record_name, one.about_type, one.status, one.placed_by, one.placed_at, one.reason)
+        for one in legal_holding.holds_of(reading())
+    )
+    return Sheet("legal-holds", columns, rows)
 
 
 @pages.route("/legal-holds", methods=["GET", "POST"])

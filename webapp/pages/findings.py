@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
@@ -14,8 +14,7 @@ from processes.waiving import state_of, target_of
 from records.waiver import waivers_of
 from rules.finding import KeptFinding
 from rules.waiver import standing_waivers, terms_of, today_of
-from webapp import listing
-from webapp.csv_file import csv_file
+from webapp import listing, sheet
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_reason
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -25,8 +24,6 @@ pages = Blueprint("findings", __name__)
 Page = str | tuple[str, int] | Answer
 FILTERS = ("q", "rule", "effect", "owner", "kind", "age")
 AGES = (("0", "Today"), ("1", "1 to 3 days"), ("3", "3 to 7 days"), ("7", "Over 7 days"))
-MOST = 10_000
-"""Rows of a CSV file at most."""
 
 
 @pages.get("/findings")
@@ -43,23 +40,23 @@ def index() -> str:
     )  # fmt: skip
 
 
-@pages.get("/findings.csv")
-def download() -> Response:
-    """Download the open findings that fit the filters."""
+@sheet.offered(pages, "/findings")
+def download() -> sheet.Sheet:
+    """Hand out the open findings that fit the filters."""
     session = reading()
-    wanted = desk.wanted(chosen(), now=now()).order_by(KeptFinding.id.desc()).limit(MOST)
+    found = look_up(chosen(), "", limit=listing.MOST_EXPORTED)
     rows = (
         (
             one.rule, one.effect, one.mode, one.record_type, number_of(session, one), one.field, one.old_text, one.new_text,
-            one.sentence, one.owner, one.way_out, one.at.isoformat(), one.judged_by, one.judged_row,
+            one.sentence, one.owner, one.way_out, one.at, one.judged_by, one.judged_row,
         )
-        for one in session.scalars(wanted)
+        for one in found.items
     )  # fmt: skip
     columns = (
         "rule", "effect", "mode", "kind", "document", "field", "old", "new", "sentence", "owner", "way_out", "found_at",
         "table_hash", "table_row",
     )  # fmt: skip
-    return csv_file("findings", columns, rows)
+    return sheet.Sheet("findings", columns, rows, is_cut=bool(found.after))
 
 
 @pages.route("/findings/<record_id>", methods=["GET", "POST"])

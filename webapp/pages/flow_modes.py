@@ -14,6 +14,7 @@ from records.signature import Meaning
 from rules.flow_mode import Mode, ModeSwitch, SwitchStatus, switches_of
 from webapp import formats
 from webapp.refusals import status_of
+from webapp.sheet import Sheet, offered
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.visit import acting, now, read_anew, reading, visitor
 
@@ -35,6 +36,16 @@ def index() -> Page:
         return _show_all(refusal), status_of(refusal)
     flash("Proposed. The mode changes with the last signature.", "good")
     return redirect(url_for("flow_modes.show", record_id=switch_id), 303)
+
+
+@offered(pages, "/flow-modes")
+def export() -> Sheet:
+    """Hand out every flow with its mode and who signs a switch."""
+    rows = (
+        (flow, row.mode, ", ".join(flow_modes.signers_of(flow)), row.changed_at)
+        for flow, row in flow_modes.modes(reading()).items()
+    )
+    return Sheet("flow-modes", ("flow", "mode", "signed_by", "since"), rows)
 
 
 @pages.route("/flow-modes/<record_id>", methods=["GET", "POST"])

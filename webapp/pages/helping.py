@@ -17,6 +17,7 @@ from processes.leaving import heirs
 from webapp import reviews
 from webapp.pages.account import own_path
 from webapp.refusals import status_of
+from webapp.sheet import Sheet, offered
 from webapp.visit import acting, is_partial, read_anew, reading, visitor
 
 pages = Blueprint("helping", __name__)
@@ -100,6 +101,16 @@ def take_back(help_id: str) -> Answer:
 def index() -> str:
     """List what the visitor is asked, and what they asked and still wait for is on each task."""
     return render_template("review/questions.html", questions=lending.open_for(reading(), visitor().user_id))
+
+
+@offered(pages, "/questions")
+def export() -> Sheet:
+    """Hand out what the visitor is asked."""
+    rows = (
+        (task.title, made.asked_by, made.question, made.asked_at)
+        for made, task in lending.open_for(reading(), visitor().user_id)
+    )
+    return Sheet("questions", ("task", "from", "question", "asked_at"), rows)
 
 
 def _dialog(task_id: str, way: str, refusal: Refused | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, render_template, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,7 +15,7 @@ from records.external import Discrepancy, DiscrepancyStatus
 from records.invoice import HoldStatus, MatchHold
 from records.receipt import Receipt, ReceiptStatus
 from webapp import dossiers
-from webapp.csv_file import csv_file
+from webapp.sheet import Sheet, offered
 from webapp.visit import now, reading, visitor
 
 pages = Blueprint("holds", __name__)
@@ -55,15 +55,14 @@ def index() -> str:
     )
 
 
-@pages.get("/holds.csv")
-def export() -> Response:
-    """Download what does not fit, the oldest first."""
+@offered(pages, "/holds")
+def export() -> Sheet:
+    """Hand out what does not fit, the oldest first."""
     columns = ("kind", "document", "what", "expected", "found", "owner", "since")
     rows = [
-        (one.kind, one.number, one.what, one.expected, one.found, one.owner, one.since.isoformat())
-        for one in mismatches(reading())
+        (one.kind, one.number, one.what, one.expected, one.found, one.owner, one.since) for one in mismatches(reading())
     ]
-    return csv_file("holds", columns, rows)
+    return Sheet("holds", columns, rows)
 
 
 def mismatches(session: Session) -> list[Mismatch]:

@@ -23,9 +23,9 @@ from records.change_order import ChangeOrder
 from records.change_task import ChangeTask, TaskStatus
 from records.impact import AffectedOrder, newest_snapshot, rows_of
 from webapp import filters, formats, impact_panel, typed
-from webapp.csv_file import csv_file
 from webapp.pages import changes, orders
 from webapp.refusals import status_of
+from webapp.sheet import Sheet, offered
 from webapp.visit import acting, read_anew, reading, visitor
 
 pages = Blueprint("impacts", __name__)
@@ -118,13 +118,13 @@ def carry_out(record_id: str, task_id: str) -> Page:
     return _write(record_id, work, tab="summary", anybody=True)
 
 
-@pages.get("/changes/<record_id>/impact.csv")
-def download(record_id: str) -> Answer:
-    """Download the grid."""
+@offered(pages, "/changes/<record_id>/impact")
+def download(record_id: str) -> Sheet:
+    """Hand out the grid."""
     order = changes.find(reading(), record_id)
     snapshot = newest_snapshot(reading(), order)
     rows = rows_of(reading(), snapshot) if snapshot is not None else []
-    return csv_file(f"{order.number}-impact", COLUMNS, [line for row in rows for line in _lines(row)])
+    return Sheet(f"{order.number}-impact", COLUMNS, [line for row in rows for line in _lines(row)])
 
 
 def find_row(session: Session, order: ChangeOrder, row_id: str) -> AffectedOrder:

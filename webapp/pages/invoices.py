@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
@@ -33,8 +33,7 @@ from records.signature import Meaning
 from records.supplier import Supplier
 from rules.goods import barred_releasers
 from rules.matching import NEVER_WAIVED
-from webapp import ledger, listing, signing_form, typed
-from webapp.csv_file import csv_file
+from webapp import ledger, listing, sheet, signing_form, typed
 from webapp.pages import orders
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
@@ -52,27 +51,16 @@ def index() -> str:
     return render_template("invoices/index.html", page=page, states=list(InvoiceStatus))
 
 
-@pages.get("/invoices.csv")
-def export() -> Response:
-    """Download the invoices that a search finds, the newest first."""
-    found = look_up(*listing.search(), limit=listing.MOST_EXPORTED).items
-    columns = (
-        "number",
-        "supplier_no",
-        "supplier_invoice_no",
-        "kind",
-        "currency",
-        "total",
-        "invoiced_on",
-        "due_on",
-        "status",
-    )
-    rows = [
-        (one.number, one.supplier.supplier_no, one.supplier_invoice_no, one.kind, one.currency, one.total, one.invoiced_on,
-         one.due_on, one.status)
-        for one in found
-    ]  # fmt: skip
-    return csv_file("invoices", columns, rows)
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "supplier_no": "supplier.supplier_no", "supplier_invoice_no": "supplier_invoice_no", "kind": "kind",
+    "currency": "currency", "total": "total", "invoiced_on": "invoiced_on", "due_on": "due_on", "status": "status",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/invoices")
+def export() -> sheet.Sheet:
+    """Hand out the invoices that a search finds, the newest first."""
+    return sheet.of_page("invoices", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

@@ -19,7 +19,7 @@ from records.receipt import Receipt
 from records.roles import meanings_of
 from records.work_order import WorkOrder, WorkOrderOperation
 from rules.shipping import must_stay
-from webapp import dossiers, formats, ledger, listing
+from webapp import dossiers, formats, ledger, listing, sheet
 from webapp.document_page import marks_on
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
@@ -36,6 +36,19 @@ def index() -> str:
     """List lots, newest first."""
     page = look_up(*listing.search())
     return render_template("lots/index.html", page=page, states=list(LotStatus))
+
+
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "part_revision": "part_revision.number", "name": "part_revision.part.name", "heat": "heat",
+    "source": "source", "state": "status", "quantity": "quantity", "left": "quantity_left", "unit": "uom",
+    "expires_on": "expires_on", "why_held": "hold_reason",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/lots")
+def export() -> sheet.Sheet:
+    """Hand out the lots that a search finds, the newest first."""
+    return sheet.of_page("lots", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

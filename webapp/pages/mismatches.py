@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
 from engine.errors import Invalid, Refused
 from processes import mismatches as desk
 from records.external import Discrepancy, DiscrepancyKind, DiscrepancyStatus, Severity
-from webapp import dossiers, ledger, listing, typed
-from webapp.csv_file import csv_file
+from webapp import dossiers, ledger, listing, sheet, typed
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -22,8 +21,6 @@ KINDS = {
     "QTY": "Quantity", "PRICE": "Price", "REV": "Revision", "SUPPLIER": "Supplier", "DATE": "Date", "STATUS": "Status",
     "LOT": "Lot", "TERMS": "Terms", "TEXT": "Text", "MISSING": "Missing there", "EXTRA": "Missing here",
 }  # fmt: skip
-MOST = 10_000
-"""Rows of a CSV file at most."""
 
 
 @pages.get("/mismatches")
@@ -38,22 +35,22 @@ def index() -> str:
     )  # fmt: skip
 
 
-@pages.get("/mismatches.csv")
-def download() -> Response:
-    """Download what fits the filters."""
-    wanted = desk.wanted(chosen(), now=now()).order_by(Discrepancy.id.desc()).limit(MOST)
+@sheet.offered(pages, "/mismatches")
+def download() -> sheet.Sheet:
+    """Hand out what fits the filters."""
+    found = look_up(chosen(), "", limit=listing.MOST_EXPORTED)
     rows = (
         (
             one.severity, one.kind, one.document_type, one.document_number, one.field, one.ours, one.theirs, one.system,
-            one.owner, one.opened_at.isoformat(), one.status, one.resolution,
+            one.owner, one.opened_at, one.status, one.resolution,
         )
-        for one in reading().scalars(wanted)
+        for one in found.items
     )  # fmt: skip
     columns = (
         "severity", "kind", "document_kind", "document", "field", "ours", "theirs", "system", "owner", "opened_at", "state",
         "resolution",
     )  # fmt: skip
-    return csv_file("mismatches", columns, rows)
+    return sheet.Sheet("mismatches", columns, rows, is_cut=bool(found.after))
 
 
 @pages.route("/mismatches/<record_id>", methods=["GET", "POST"])

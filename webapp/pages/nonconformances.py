@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
@@ -22,8 +22,7 @@ from records.nonconformance import (
 )
 from records.signature import Meaning
 from records.work_order import WorkOrder
-from webapp import change_wish, dossiers, formats, ledger, listing, typed
-from webapp.csv_file import csv_file
+from webapp import change_wish, dossiers, formats, ledger, listing, sheet, typed
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.typed import Unreadable
@@ -43,16 +42,21 @@ def index() -> str:
     )  # fmt: skip
 
 
-@pages.get("/nonconformances.csv")
-def export() -> Response:
-    """Download the nonconformances that a search finds, the newest first."""
-    columns = ("number", "title", "about", "status", "disposition", "quantity", "uom", "quantity_limit", "raised_at")
-    rows = [
-        (one.number, one.title, one.about_number, one.status, one.disposition, one.quantity, one.uom, one.quantity_limit,
-         one.raised_at.isoformat())
-        for one in look_up(*listing.search(), limit=listing.MOST_EXPORTED).items
-    ]  # fmt: skip
-    return csv_file("nonconformances", columns, rows)
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "title": "title", "about": "about_number", "status": "status", "disposition": "disposition",
+    "quantity": "quantity", "uom": "uom", "quantity_limit": "quantity_limit", "raised_at": "raised_at",
+}  # fmt: skip
+DEVIATION_COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "title": "title", "part_revision": "part_revision.number", "quantity": "quantity", "uom": "uom",
+    "expires_on": "expires_on", "status": "status", "approved_by": "approved_by_id", "approved_at": "approved_at",
+    "customer_reference": "customer_reference",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/nonconformances")
+def export() -> sheet.Sheet:
+    """Hand out the nonconformances that a search finds, the newest first."""
+    return sheet.of_page("nonconformances", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
@@ -88,17 +92,28 @@ def show(record_id: str) -> Page:
 @pages.get("/deviations")
 def deviations() -> str:
     """List deviation authorities, newest first."""
-    query, state, after = listing.search()
+    return render_template(
+        "nonconformances/deviations.html", page=look_up_deviations(*listing.search()), states=list(DeviationStatus),
+        tab="deviations", may_permit=_may_decide(),
+    )  # fmt: skip
+
+
+@sheet.offered(pages, "/deviations")
+def export_deviations() -> sheet.Sheet:
+    """Hand out the deviation authorities that a search finds, the newest first."""
+    return sheet.of_page("deviations", sheet.whole(look_up_deviations), DEVIATION_COLUMNS)
+
+
+def look_up_deviations(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
+    """Return a page of deviation authorities by number or title, newest first."""
     wanted = select(DeviationAuthority)
     if query:
         wanted = wanted.where(listing.contains(query, DeviationAuthority.number, DeviationAuthority.title))
     if state:
         wanted = wanted.where(DeviationAuthority.status == state)
-    page = listing.newest_first(reading(), wanted, DeviationAuthority, query=query, state=state, after=after)
-    return render_template(
-        "nonconformances/deviations.html", page=page, states=list(DeviationStatus), tab="deviations",
-        may_permit=_may_decide(),
-    )  # fmt: skip
+    return listing.newest_first(
+        reading(), wanted, DeviationAuthority, query=query, state=state, after=after, limit=limit
+    )
 
 
 @pages.route("/deviations/new", methods=["GET", "POST"])

@@ -17,7 +17,7 @@ from engine.stored.definition import Definition, DefinitionFile
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.job import Job
 from engine.stored.wait import Incident, IncidentState
-from webapp import diagrams, dossiers, filters, formats, ledger, listing
+from webapp import diagrams, dossiers, filters, formats, ledger, listing, sheet
 from webapp.task_forms import value_words
 from webapp.visit import acting, installation, reading, visitor
 
@@ -37,6 +37,18 @@ def index() -> str:
         flows=flows, may_help=visitor().holds(*HELPERS), waits=_waits(session, page.items),
         process_names={definition.process_id: definition.name for definition, _runs in flows},
     )  # fmt: skip
+
+
+COLUMNS: dict[str, sheet.Column] = {
+    "key": "business_key", "process": "process_id", "state": "status", "incidents": "incidents", "started_at": "started_at",
+    "started_by": "started_by", "wakes_at": "wake_at", "closed_at": "closed_at", "ended_at": "ended_at", "why": "closed_why",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/operations")
+def export() -> sheet.Sheet:
+    """Hand out the runs that a search finds, the newest first."""
+    return sheet.of_page("runs", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

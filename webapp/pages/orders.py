@@ -46,6 +46,7 @@ from webapp import (
     typed,
 )
 from webapp.refusals import status_of
+from webapp.sheet import Column, Sheet, of_page, offered, whole
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
 
@@ -73,6 +74,19 @@ def index() -> str:
 def _today() -> dt.date:
     """Return the visitor's day; an order date after it is one that the ERP plans."""
     return now().astimezone(visitor().how.zone).date()
+
+
+COLUMNS: dict[str, Column] = {
+    "number": "number", "revision": "revision", "supplier": "supplier.name", "state": "status", "buyer": "buyer_id",
+    "lines": lambda one: len(one.lines), "total": "total", "currency": "currency", "order_date": "order_date",
+    "transmitted_at": "transmitted_at",
+}  # fmt: skip
+
+
+@offered(pages, "/orders")
+def export() -> Sheet:
+    """Hand out the orders that a search finds, the newest first."""
+    return of_page("orders", whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

@@ -38,8 +38,8 @@ from records.part import LotControl
 from records.purchase_order import PurchaseOrderLine
 from records.work_order import WorkOrderOperation
 from webapp import document_page, filters, outside_form
-from webapp.csv_file import csv_file
 from webapp.refusals import status_of
+from webapp.sheet import Sheet, offered
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.visit import acting, now, read_anew, reading, visitor
 
@@ -69,11 +69,11 @@ def board() -> Page:
     )  # fmt: skip
 
 
-@pages.get("/outside.csv")
-def export() -> Response:
-    """Hand the board out as CSV, as it is filtered."""
+@offered(pages, "/outside")
+def export() -> Sheet:
+    """Hand the board out, as it is filtered."""
     lines = _lines(request.args.get("q", "").strip()[:100])
-    return csv_file("outside-work", HEADINGS, (_row(line) for line in lines))
+    return Sheet("outside-work", HEADINGS, (_row(line) for line in lines))
 
 
 @pages.get("/outside/<record_id>")
@@ -252,9 +252,9 @@ def _row(line: outside_board.Line) -> list[Any]:
     link = line.link
     return [
         link.number, link.operation.work_order.number, link.operation.op_no, link.operation.work_order.item,
-        link.order.supplier.name, link.order_line.number, link.order.revision, link.status.value,
-        *(filters.bare(value) for value in (link.allocated_quantity,)), link.uom,
-        *(filters.bare(value) for value in (link.shipped, link.good, link.scrap, link.lost, link.recalled, link.at_supplier)),
+        link.order.supplier.name, link.order_line.number, link.order.revision, link.status, link.allocated_quantity.normalize(), link.uom,
+        link.shipped.normalize(), link.good.normalize(), link.scrap.normalize(), link.lost.normalize(),
+        link.recalled.normalize(), link.at_supplier.normalize(),
         link.return_by or "", "" if line.days_away is None else line.days_away, line.late_days or "", line.certificates,
         line.next.words, line.next.owner,
     ]  # fmt: skip

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session, selectinload
 from engine.database import is_id
 from engine.errors import NotFound
 from records.change_order import AffectedItem
-from records.part import Part, PartRevision, PartType
+from records.part import Part, PartRevision, PartType, RevisionStatus
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.supplier import ApprovalSubject, CataloguePrice, SupplierApproval
-from webapp import document_page, listing
+from webapp import document_page, listing, sheet
 from webapp.visit import reading
 
 pages = Blueprint("parts", __name__)
@@ -25,6 +25,20 @@ def index() -> str:
     """List parts by number."""
     page = look_up(*listing.search())
     return render_template("documents/parts.html", page=page, states=list(PartType))
+
+
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "part_no", "name": "name", "type": "type", "criticality": "criticality", "unit": "base_uom", "commodity": "commodity",
+    "revisions": lambda one: ", ".join(each.rev for each in one.revisions),
+    "released": lambda one: ", ".join(each.rev for each in one.revisions if each.status == RevisionStatus.RELEASED),
+    "active": "is_active",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/parts")
+def export() -> sheet.Sheet:
+    """Hand out the parts that a search finds."""
+    return sheet.of_page("parts", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

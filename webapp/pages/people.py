@@ -14,7 +14,7 @@ from processes import leaving
 from records.coverage import coverage
 from records.person import User, UserStatus
 from records.roles import grants_of, user_called
-from webapp import listing
+from webapp import listing, sheet
 from webapp.refusals import status_of
 from webapp.signing_form import read_reason
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -29,16 +29,33 @@ WEEKS = 6
 @pages.get("/people")
 def index() -> str:
     """List people with their roles, and who covers whom in the weeks ahead."""
-    session, query = reading(), request.args.get("q", "").strip()[:200]
-    wanted = select(User).order_by(User.status, User.name)
-    if query:
-        wanted = wanted.where(or_(listing.contains(query, User.name, User.id, User.title)))
-    people = list(session.scalars(wanted.limit(listing.LIMIT * 4)))
+    session = reading()
+    query, people = _found(listing.LIMIT * 4)
     return render_template(
         "people/index.html", people=people, query=query, weeks=WEEKS,
         roles={one.id: [grant.principal for grant in grants_of(session, one.id, at=now())] for one in people},
         covers=coverage(session, now(), now() + dt.timedelta(weeks=WEEKS)), may_disable=visitor().holds("ADMIN"),
     )  # fmt: skip
+
+
+@sheet.offered(pages, "/people")
+def export() -> sheet.Sheet:
+    """Hand out people with the roles they hold now."""
+    session = reading()
+    rows = (
+        (one.id, one.name, one.title, one.status, ", ".join(grant.principal for grant in grants_of(session, one.id, at=now())))
+        for one in _found(listing.MOST_EXPORTED)[1]
+    )  # fmt: skip
+    return sheet.Sheet("people", ("user_name", "name", "title", "state", "roles"), rows)
+
+
+def _found(limit: int) -> tuple[str, list[User]]:
+    """Return what is searched for, and whom it finds."""
+    query = request.args.get("q", "").strip()[:200]
+    wanted = select(User).order_by(User.status, User.name)
+    if query:
+        wanted = wanted.where(or_(listing.contains(query, User.name, User.id, User.title)))
+    return query, list(reading().scalars(wanted.limit(limit)))
 
 
 @pages.route("/people/<user_id>/leave", methods=["GET", "POST"])

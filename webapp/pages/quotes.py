@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
@@ -17,8 +17,7 @@ from engine.stored.task import Task, TaskState
 from processes import quoting
 from records.quotation import Invitation, QuoteChannel, RequestForQuotation, RequestStatus
 from records.sole_source import SoleSourceJustification
-from webapp import ledger, listing, quote_form, typed
-from webapp.csv_file import csv_file
+from webapp import ledger, listing, quote_form, sheet, typed
 from webapp.pages import orders
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of
@@ -40,20 +39,17 @@ def index() -> str:
     )
 
 
-@pages.get("/requests-for-quotation.csv")
-def export() -> Response:
-    """Hand out the list as a file."""
-    query, state, _ = listing.search()
-    rows = (
-        (
-            one.number, one.requisition.number, one.title, one.status.value, len(one.invitations),
-            sum(each.is_answered for each in one.invitations), one.due_at.isoformat() if one.due_at else "",
-        )
-        for one in look_up(query, state, "", limit=1000).items
-    )  # fmt: skip
-    return csv_file(
-        "requests-for-quotation", ("number", "requisition", "what", "state", "asked", "answered", "due"), rows
-    )
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "requisition": "requisition.number", "what": "title", "state": "status",
+    "asked": lambda one: len(one.invitations), "answered": lambda one: sum(each.is_answered for each in one.invitations),
+    "due": "due_at",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/requests-for-quotation")
+def export() -> sheet.Sheet:
+    """Hand out the requests that a search finds."""
+    return sheet.of_page("requests-for-quotation", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
@@ -74,9 +70,9 @@ def show(record_id: str) -> str:
     return _show(find(reading(), record_id))
 
 
-@pages.get("/requests-for-quotation/<record_id>/comparison.csv")
-def sheet(record_id: str) -> Response:
-    """Hand out the comparison as a file, a row for each supplier and line."""
+@sheet.offered(pages, "/requests-for-quotation/<record_id>/comparison")
+def comparison(record_id: str) -> sheet.Sheet:
+    """Hand out the comparison, a row for each supplier and line."""
     found = find(reading(), record_id)
     compared = comparison_of(reading(), found)
     rows = (
@@ -88,7 +84,7 @@ def sheet(record_id: str) -> Response:
         )
         for column in compared.columns if column.quotation is not None for price in column.prices
     )  # fmt: skip
-    return csv_file(
+    return sheet.Sheet(
         f"{found.number}-comparison",
         (
             "supplier", "name", "line", "item", "quantity", "unit", "price", "currency", "price_company", "charges", "rate", "landed",

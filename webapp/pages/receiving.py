@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
@@ -19,9 +19,8 @@ from records.receipt import (
     Receipt,
     ReceiptStatus,
 )
-from webapp import formats, listing, scanning, signing_form
+from webapp import formats, listing, scanning, sheet, signing_form
 from webapp import typed_fields as fields
-from webapp.csv_file import csv_file
 from webapp.pages import orders
 from webapp.refusals import status_of
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -55,6 +54,19 @@ def index() -> Page:
     )
 
 
+EXPECTED_COLUMNS: dict[str, sheet.Column] = {
+    "order_line": "number", "item": "item", "supplier": "order.supplier.name", "quantity": "quantity", "open": "open_quantity",
+    "unit": "uom", "need_by": "need_by", "promised_on": "promised_on", "order_state": "order.status",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/receiving")
+def export_expected() -> sheet.Sheet:
+    """Hand out the lines that are still to come, the one needed first before the others."""
+    found = _expected(reading(), limit=listing.MOST_EXPORTED)
+    return sheet.Sheet("expected", list(EXPECTED_COLUMNS), sheet.rows_of(found, EXPECTED_COLUMNS))
+
+
 @pages.get("/receipts")
 def receipts() -> str:
     """List receipts, newest first."""
@@ -62,29 +74,17 @@ def receipts() -> str:
     return render_template("receiving/receipts.html", page=page, states=list(ReceiptStatus))
 
 
-@pages.get("/receipts.csv")
-def export() -> Response:
-    """Download the receipts that a search finds, the newest first."""
-    found = look_up(*listing.search(), limit=listing.MOST_EXPORTED).items
-    columns = (
-        "number",
-        "order_line",
-        "item",
-        "quantity",
-        "uom",
-        "status",
-        "received_on",
-        "packing_slip",
-        "lot",
-        "heat",
-        "received_by",
-    )
-    rows = [
-        (one.number, one.order_line.number, one.order_line.item, one.quantity, one.uom, one.status, one.received_on,
-         one.packing_slip, one.lot_label, one.heat, one.received_by)
-        for one in found
-    ]  # fmt: skip
-    return csv_file("receipts", columns, rows)
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "order_line": "order_line.number", "item": "order_line.item", "quantity": "quantity", "uom": "uom",
+    "status": "status", "received_on": "received_on", "packing_slip": "packing_slip", "lot": "lot_label", "heat": "heat",
+    "received_by": "received_by",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/receipts")
+def export() -> sheet.Sheet:
+    """Hand out the receipts that a search finds, the newest first."""
+    return sheet.of_page("receipts", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
@@ -129,7 +129,7 @@ def receive(record_id: str) -> Page:
     return redirect(url_for("goods.show", record_id=first.id), 303)
 
 
-def _expected(session: Session) -> list[PurchaseOrderLine]:
+def _expected(session: Session, *, limit: int = 40) -> list[PurchaseOrderLine]:
     wanted = (
         select(PurchaseOrderLine)
         .join(PurchaseOrder)
@@ -138,7 +138,7 @@ def _expected(session: Session) -> list[PurchaseOrderLine]:
         )
         .options(selectinload(PurchaseOrderLine.order).selectinload(PurchaseOrder.supplier))
     )
-    return list(session.scalars(wanted.order_by(PurchaseOrderLine.need_by, PurchaseOrderLine.id).limit(40)))
+    return list(session.scalars(wanted.order_by(PurchaseOrderLine.need_by, PurchaseOrderLine.id).limit(limit)))
 
 
 def _link_away(session: Session, order: PurchaseOrder, line_no: str) -> OutsideLink | None:

@@ -23,7 +23,7 @@ from records.requisition import Priority, Requisition, RequisitionLine, Requisit
 from records.sourcing import ExchangeRate
 from records.supplier import CataloguePrice, Supplier
 from records.units import UNITS
-from webapp import approval_preview, both_sides, document_page, filters, formats, listing, requisition_form
+from webapp import approval_preview, both_sides, document_page, filters, formats, listing, requisition_form, sheet
 from webapp.refusals import status_of
 from webapp.requisition_form import Typed
 from webapp.visit import acting, read_anew, reading, visitor
@@ -41,6 +41,19 @@ def index() -> str:
     """List requisitions, newest first."""
     page = look_up(*listing.search())
     return render_template("documents/requisitions.html", page=page, states=list(RequisitionStatus), may_ask=may_ask())
+
+
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "title": "title", "requester": "requester.name", "state": "status", "priority": "priority",
+    "cost_centre": "cost_centre.code", "project": "project", "lines": lambda one: len(one.lines), "total": "total",
+    "currency": "currency", "need_by": "need_by", "submitted_at": "submitted_at",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/requisitions")
+def export() -> sheet.Sheet:
+    """Hand out the requisitions that a search finds, the newest first."""
+    return sheet.of_page("requisitions", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

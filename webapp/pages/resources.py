@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
@@ -15,8 +15,8 @@ from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from processes import resources
 from records.resource import Qualification, Resource, ResourceKind, WorkCentre
 from webapp import document_page, filters, formats, typed
-from webapp.csv_file import csv_file
 from webapp.refusals import status_of
+from webapp.sheet import Sheet, offered
 from webapp.signing_form import errors_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -55,9 +55,9 @@ def _today() -> dt.date:
     return now().astimezone(visitor().how.zone).date()
 
 
-@pages.get("/resources.csv")
-def export() -> Response:
-    """Hand out machines, gauges and people as CSV; several qualifications of a person are several rows."""
+@offered(pages, "/resources")
+def export() -> Sheet:
+    """Hand out machines, gauges and people; several qualifications of a person are several rows."""
     columns = (
         "code",
         "name",
@@ -71,14 +71,14 @@ def export() -> Response:
     )
     rows = [
         (
-            one.code, one.name, one.kind.value, one.work_centre.code if one.work_centre else "", "yes" if one.is_active else "no",
+            one.code, one.name, one.kind, one.work_centre.code if one.work_centre else "", one.is_active,
             one.calibration_due or "", one.last_good_on or "", each.process_code if each else "",
             (each.expires_on or "") if each else "",
         )
         for one in _all()
         for each in (*one.qualifications, *([] if one.qualifications else [None]))
     ]  # fmt: skip
-    return csv_file("resources", columns, rows)
+    return Sheet("resources", columns, rows)
 
 
 def due_tone(day: dt.date | None, today: dt.date) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -10,8 +10,7 @@ from engine.database import is_id
 from engine.errors import NotFound
 from records.sole_source import JustificationStatus, SoleSourceJustification
 from records.supplier import Supplier
-from webapp import ledger, listing
-from webapp.csv_file import csv_file
+from webapp import ledger, listing, sheet
 from webapp.visit import reading
 
 pages = Blueprint("sole_sources", __name__)
@@ -24,31 +23,17 @@ def index() -> str:
     return render_template("quotes/sole_sources.html", page=page, states=list(JustificationStatus), tab="sole_sources")
 
 
-@pages.get("/sole-sources.csv")
-def export() -> Response:
-    """Hand out the list as a file."""
-    query, state, _ = listing.search()
-    rows = (
-        (
-            one.number, one.requisition.number, one.supplier.name, one.amount, one.currency, one.cause.value, one.quotes_valid,
-            one.quotes_needed, one.status.value, one.writer.name, one.reason,
-        )
-        for one in look_up(query, state, "", limit=1000).items
-    )  # fmt: skip
-    names = (
-        "number",
-        "requisition",
-        "supplier",
-        "amount",
-        "currency",
-        "cause",
-        "quotes",
-        "needed",
-        "state",
-        "buyer",
-        "reason",
-    )
-    return csv_file("sole-sources", names, rows)
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "requisition": "requisition.number", "supplier": "supplier.name", "amount": "amount",
+    "currency": "currency", "cause": "cause", "quotes": "quotes_valid", "needed": "quotes_needed", "state": "status",
+    "buyer": "writer.name", "reason": "reason",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/sole-sources")
+def export() -> sheet.Sheet:
+    """Hand out the justifications that a search finds."""
+    return sheet.of_page("sole-sources", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

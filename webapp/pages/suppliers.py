@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
@@ -12,8 +12,7 @@ from processes import approved_suppliers
 from processes.approval_expiry import notice_days
 from records.purchase_order import PurchaseOrder
 from records.supplier import CataloguePrice, Supplier, SupplierStatus
-from webapp import document_page, listing
-from webapp.csv_file import csv_file
+from webapp import document_page, listing, sheet
 from webapp.supplier_known import known_of
 from webapp.visit import now, reading, visitor
 
@@ -29,10 +28,10 @@ def index() -> str:
     return render_template("documents/suppliers.html", page=page, states=list(SupplierStatus))
 
 
-@pages.get("/suppliers.csv")
-def export() -> Response:
-    """Download the suppliers that a search finds, with what each is approved for today."""
-    found, today = look_up(*listing.search(), limit=listing.MOST_EXPORTED).items, now().date()
+@sheet.offered(pages, "/suppliers")
+def export() -> sheet.Sheet:
+    """Hand out the suppliers that a search finds, with what each is approved for today."""
+    found, today = sheet.whole(look_up), now().date()
     columns = (
         "number",
         "name",
@@ -48,9 +47,9 @@ def export() -> Response:
     rows = [
         (one.supplier_no, one.name, one.status, one.currency, one.payment_term, one.lead_time_days, one.qms_certificate,
          one.qms_expires_on, "; ".join(sorted(row.subject_code for row in one.approvals if row.is_valid_on(today))), one.is_active)
-        for one in found
+        for one in found.items
     ]  # fmt: skip
-    return csv_file("suppliers", columns, rows)
+    return sheet.Sheet("suppliers", columns, rows, is_cut=bool(found.after))
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

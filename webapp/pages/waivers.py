@@ -16,7 +16,7 @@ from processes.seats import roles_of_user, seat_for, seats_on
 from records.signature import Meaning
 from records.waiver import Waiver, WaiverStatus
 from rules.waiver import terms_of, today_of
-from webapp import listing
+from webapp import listing, sheet
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -37,6 +37,18 @@ def index() -> str:
     rows = [(row, waiving.state_of(row, on=today), waiving.uses_of(session, row)) for row in page.items]
     states = list(WaiverStatus)
     return render_template("findings/waivers.html", page=page, rows=rows, states=states, tab="waivers")
+
+
+COLUMNS: dict[str, sheet.Column] = {
+    "number": "number", "rule": "rule", "document": "record_name", "state": "status", "starts_on": "starts_on",
+    "expires_on": "expires_on", "quantity_limit": "quantity_limit", "requested_by": "requested_by", "reason": "reason",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/waivers")
+def export() -> sheet.Sheet:
+    """Hand out the waivers that a search finds, the newest first."""
+    return sheet.of_page("waivers", sheet.whole(look_up), COLUMNS)
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:

@@ -22,7 +22,7 @@ from records.work_order import (
     WorkOrderStatus,
     WorkOrderType,
 )
-from webapp import filters, formats, listing, typed, work_order_doors, work_order_form
+from webapp import filters, formats, listing, sheet, typed, work_order_doors, work_order_form
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -72,17 +72,19 @@ def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -
     )
 
 
-@pages.get("/work-orders.csv")
-def export() -> Response:
-    """Hand out the list as CSV, filtered as on the page."""
-    query, state, _ = listing.search()
-    orders = (
-        reading().scalars(_wanted(query, state).order_by(WorkOrder.id.desc()).limit(listing.MOST_EXPORTED)).unique()
+COLUMNS: dict[str, sheet.Column] = {
+    name: name
+    for name in (
+        "number", "system", "native_id", "type", "status", "item", "quantity", "uom", "planned_start", "planned_finish",
+        "priority", "project", "standard_cost", "currency",
     )
-    content = work_order_files.export_orders(orders)
-    return Response(
-        content, mimetype="text/csv", headers={"Content-Disposition": 'attachment; filename="work-orders.csv"'}
-    )
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/work-orders")
+def export() -> sheet.Sheet:
+    """Hand out the work orders that a search finds, the newest first."""
+    return sheet.of_page("work-orders", sheet.whole(look_up), COLUMNS)
 
 
 @pages.route("/work-orders/new", methods=["GET", "POST"])

@@ -11,6 +11,7 @@ import { bindMentions } from "./mentions.js";
 import { bindMenus } from "./menus.js";
 import { bindNews } from "./news.js";
 import { bindPane, bindSeen } from "./pane.js";
+import { bindPrint } from "./print.js";
 import { bindRedline } from "./redline.js";
 import { bindSubmits } from "./submits.js";
 import { bindSuggestions } from "./suggestions.js";
@@ -20,7 +21,7 @@ import { bindTraces } from "./trace.js";
 
 const bind = (root) => {
   root.querySelector('[aria-invalid="true"]')?.focus();
-  for (const behaviour of [bindBulk, bindCopy, bindDrafts, bindLines, bindMentions, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
+  for (const behaviour of [bindBulk, bindCopy, bindDrafts, bindLines, bindMentions, bindPrint, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
 };
 
 bindDialogs();
