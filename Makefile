@@ -9,7 +9,7 @@ WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check bench format lock clean prepare-test browser
+.PHONY: help run setup test check bench soak format lock clean prepare-test browser
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: prepare-test ## format, lint, types, import law, templates, security, dia
 bench: prepare-test ## measure completions against the naive way and the raw commit floor, and the inbox at 10,000 tasks
 	@$(BIN)/python -m benchmarks.complete_task $(ARGS)
 	@$(BIN)/python -m benchmarks.inbox $(ARGS)
+
+soak: prepare-test ## 2,000 runs on two web nodes and three workers that are killed all the while (ARGS='--times 10')
+	@$(BIN)/python -m tests.machines.under_fire $(ARGS)
 
 format: prepare-test ## bring the code into the house format
 	$(BIN)/ruff check --fix .

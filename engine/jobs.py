@@ -15,7 +15,7 @@ from sqlalchemy import Select, and_, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from engine.database import is_id
-from engine.errors import Conflict, NotFound
+from engine.errors import Conflict, Invalid, NotFound
 from engine.spiff.codec import decode, encode
 from engine.stored.instance import Instance
 from engine.stored.job import Job, JobState
@@ -28,7 +28,7 @@ BACK_OFF = (1, 5, 15, 60)
 """Minutes before each further try."""
 
 LOCKED_FOR = dt.timedelta(minutes=5)
-"""A running job that is not finished after this long is taken up by the next worker."""
+"""A running job that is not finished after this long is taken up by the next worker, unless the setting ``job_lock`` says otherwise."""
 
 
 class Lost(Conflict):
@@ -81,22 +81,42 @@ def arguments(job: Job) -> dict[str, Any]:
     return values
 
 
-def due(now: dt.datetime, types: Sequence[str]) -> Select[str]:
-    """Select the ids of jobs that a worker serving these types may take up now, the oldest due first."""
+def lock_time(installation: Installation) -> dt.timedelta:
+    """Return how long a worker here may keep a job before another one takes it for dead. Raises: Invalid for what is no time."""
+    given = installation.settings.get("job_lock")
+    if given in (None, ""):
+        return LOCKED_FOR
+    try:
+        seconds = float(given)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 1 <= seconds <= 86_400:
+        raise Invalid(
+            f"Expected the setting job_lock to be 1 to 86400 seconds, but found {given}",
+            {"job_lock": "is no such time"},
+        )
+    return dt.timedelta(seconds=seconds)
+
+
+def due(now: dt.datetime, types: Sequence[str], *, overdue_by: dt.timedelta = dt.timedelta(0)) -> Select[str]:
+    """Select the ids of jobs that a worker serving these types may take up now, the oldest due first.
+
+    overdue_by: how long a job must have waited; one whose worker died has waited for its lock already.
+    """
     other = aliased(Job)
     busy = exists().where(
         other.lock == Job.lock, other.id != Job.id, other.state == JobState.RUNNING, other.locked_until > now
     )
     return (
         select(Job.id)
-        .where(_is_free(now), Job.type.in_(types), or_(Job.lock.is_(None), ~busy), ~_rests())
+        .where(_is_free(now, overdue_by), Job.type.in_(types), or_(Job.lock.is_(None), ~busy), ~_rests())
         .order_by(Job.due_at, Job.id)
     )
 
 
-def _is_free(now: dt.datetime) -> Any:
+def _is_free(now: dt.datetime, overdue_by: dt.timedelta = dt.timedelta(0)) -> Any:
     return or_(
-        and_(Job.state == JobState.WAITING, Job.due_at <= now),
+        and_(Job.state == JobState.WAITING, Job.due_at <= now - overdue_by),
         and_(Job.state == JobState.RUNNING, Job.locked_until <= now),
     )
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine import incidents, jobs, messages, motion, timers, waiting
@@ -39,6 +40,10 @@ OVERLOOKED = dt.timedelta(seconds=30)
 """A job that is due for so long although workers are told of jobs is taken by whoever looks at the table."""
 
 
+CHORES = 0x10C_57E9
+"""The number of the lock that whoever does chores holds: any that nobody else takes."""
+
+
 class Ran(StrEnum):
     """What came of one job."""
 
@@ -59,7 +64,8 @@ def run_job(installation: Installation, job_id: str, *, worker: str, now: dt.dat
     A failure is kept and put back; only a bug in the engine itself raises.
     """
     moment = now or installation.clock()
-    job = jobs.claim(installation, job_id, worker=worker, now=moment, types=installation.registry.job_types)
+    lock_for, types = jobs.lock_time(installation), installation.registry.job_types
+    job = jobs.claim(installation, job_id, worker=worker, now=moment, lock_for=lock_for, types=types)
     if job is None:
         return Ran.NOT_TAKEN
     try:
@@ -210,7 +216,8 @@ def run_due(
     """Run the jobs that have been due for ``overdue_by``, one after the other, and return how many were taken."""
     moment = now or installation.clock()
     with installation.reading() as session:
-        due = list(session.scalars(jobs.due(moment - overdue_by, installation.registry.job_types).limit(limit)))
+        found = jobs.due(moment, installation.registry.job_types, overdue_by=overdue_by)
+        due = list(session.scalars(found.limit(limit)))
     return sum(run_job(installation, job_id, worker=worker, now=moment) is not Ran.NOT_TAKEN for job_id in due)
 
 
@@ -277,19 +284,40 @@ class Runner:
             sweep(self.installation)
             self._swept = time.monotonic()
         fired = timers.fire_due(self.installation)
-        told = OVERLOOKED if self.installation.carrier is not None else dt.timedelta(0)
+        told = min(OVERLOOKED, jobs.lock_time(self.installation)) if self.installation.carrier else dt.timedelta(0)
         ran = run_due(self.installation, worker=self.worker, overdue_by=told)
-        return (
-            fired.timers + ran + sum(chore(self.installation) for chore in self.installation.registry.chores.values())
-        )
+        with _alone(self.installation) as alone:
+            chores = self.installation.registry.chores.values() if alone else ()
+            done = sum(chore(self.installation) for chore in chores)
+        return fired.timers + ran + done
+
+
+@contextmanager
+def _alone(installation: Installation) -> Iterator[bool]:
+    """Yield whether no other runner does chores while the block runs: two that do one at once would write the same rows.
+
+    The lock belongs to a connection, so that it ends with the process that held it. SQLite has one file on one machine, where an
+    act waits for the other and each chore looks anew in its own.
+    """
+    if installation.database.dialect.name != "postgresql":
+        yield True
+        return
+    with installation.database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        alone = bool(connection.scalar(select(func.pg_try_advisory_lock(CHORES))))
+        try:
+            yield alone
+        finally:
+            if alone:
+                connection.execute(select(func.pg_advisory_unlock(CHORES)))
 
 
 @contextmanager
 def at_work(installation: Installation, *, poll: float = 1.0) -> Iterator[Runner]:
     """Fire timers and run jobs while the block runs: a runner everywhere, and who is told of jobs where they are carried.
 
-    poll: seconds between two looks of the runner at an idle table.
+    poll: seconds between two looks of the runner at an idle table. Raises: Invalid for a setting that no work can go by.
     """
+    jobs.lock_time(installation)
     runner = Runner(installation, poll=poll)
     runner.start()
     try:

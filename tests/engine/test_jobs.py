@@ -15,7 +15,7 @@ from engine import incidents, instances, jobs, messages, queue, retrying, worker
 from engine.act import Act, Installation
 from engine.bpmn import BpmnError
 from engine.database import connect
-from engine.errors import Conflict
+from engine.errors import Conflict, Invalid
 from engine.registry import Work
 from engine.stored.instance import InstanceRecord, InstanceStatus
 from engine.stored.job import Job, JobState
@@ -365,6 +365,43 @@ def test_a_carried_job_commits_and_rolls_back_with_its_act(told: Plant) -> None:
     assert carried(told) == 0
     promise(told)
     assert carried(told) == 1
+
+
+def test_chores_are_done_by_one_runner_at_a_time_and_the_next_goes_on_when_it_is_gone(told: Plant) -> None:
+    done: list[str] = []
+    told.registry.chore("look")(lambda installation: done.append("looked") or 0)
+    first, second = worker.Runner(told.installation, worker="first"), worker.Runner(told.installation, worker="second")
+
+    @told.registry.chore("meet")
+    def meet(_installation: Installation) -> int:
+        if done.count("looked") == 1:
+            second._round()
+        return 0
+
+    first._round()
+    assert done == ["looked"]
+    second._round()
+    assert done == ["looked", "looked"]
+
+
+def test_the_setting_says_how_long_a_dead_workers_job_waits(told: Plant) -> None:
+    told.installation.settings = {"job_lock": "20"}
+    told.registry.job("note")(lambda act, work: None)
+    job_id = promise(told)
+    assert jobs.claim(
+        told.installation, job_id, worker="dies", now=told.clock(), lock_for=jobs.lock_time(told.installation)
+    )
+    runner = worker.Runner(told.installation, worker="lives")
+    told.clock.advance(seconds=19)
+    runner._round()
+    assert job_of(told, job_id).state == JobState.RUNNING
+    told.clock.advance(seconds=1)
+    runner._round()
+    assert (job_of(told, job_id).state, job_of(told, job_id).worker) == (JobState.DONE, "lives")
+    for nonsense in ("soon", "0", "-4", "1e9"):
+        told.installation.settings = {"job_lock": nonsense}
+        with pytest.raises(Invalid, match="job_lock"):
+            jobs.lock_time(told.installation)
 
 
 def test_a_runner_takes_what_no_listening_worker_took(told: Plant) -> None:
