@@ -112,7 +112,7 @@ def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator
     """
     if not is_mended:
         refuse_suspended(act.session, instance)
-    with _alone(act, instance):
+    with alone(act, instance):
         deployed = definitions.parsed(act.session, instance.definition_id)
         host = ActHost(act, instance, deployed)
         stored = variables.load(act.session, instance)
@@ -129,7 +129,7 @@ def starting(
     act: Act, instance: Instance, values: Mapping[str, Any], *, start_element: str | None = None
 ) -> Iterator[Motion]:
     """Start the flow of a new instance and store what came of it."""
-    with _alone(act, instance):
+    with alone(act, instance):
         deployed = definitions.parsed(act.session, instance.definition_id)
         host = ActHost(act, instance, deployed)
         flow = Flow.start(deployed.bundle, instance.process_id, values, host, start_element=start_element)
@@ -145,7 +145,7 @@ def key_of(wait: Wait) -> tuple[int, str]:
 
 
 @contextmanager
-def _alone(act: Act, instance: Instance) -> Iterator[None]:
+def alone(act: Act, instance: Instance) -> Iterator[None]:
     """Let one instance move once at a time within an act, and let the chain know which one it is."""
     moved: set[str] = act.session.info.setdefault("moving", set())
     if instance.id in moved:

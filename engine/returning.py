@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import closing, decisions, dialect, drafts, motion, tasks, voting, waiting
+from engine import closing, decisions, dialect, drafts, migrating, motion, tasks, voting, waiting
 from engine.decisions import Decision, DecisionKind
 from engine.errors import Conflict, Invalid
 from engine.ports import SignatureRequest
@@ -22,7 +22,7 @@ from engine.spiff import Flow, Left
 from engine.spiff.elements import ElementInfo
 from engine.spiff.host import Arrival
 from engine.spiff.returning import Lineage, Place, earlier_steps, leaves_traces, return_to
-from engine.stored.instance import Activity, Instance, InstanceStatus
+from engine.stored.instance import Activity, Instance, InstanceMove, InstanceStatus
 from engine.stored.task import Task, TaskState
 
 if TYPE_CHECKING:
@@ -178,14 +178,18 @@ def _target(
         tuple(dict.fromkeys(one.closed_by for one in touched.values() if one.token_id in inner and one.closed_by)),
         voids, tuple(one for one in touched.values() if one.state == TaskState.OPEN and one.id != task.id), tuple(again),
         None if undone_by == NOTHING else undone_by,
-        _why_not(flow, between, task, void, is_undone=undone_by is not None),
+        _why_not(flow, between, task, void, lineage, is_undone=undone_by is not None),
     )  # fmt: skip
 
 
-def _why_not(flow: Flow, between: Iterable[Place], task: Task, void: set[int], *, is_undone: bool) -> str:
+def _why_not(
+    flow: Flow, between: Iterable[Place], task: Task, void: set[int], lineage: Lineage, *, is_undone: bool
+) -> str:
     """Return why nobody returns past what happened since, or nothing."""
     if task.quorum_scope in void and _element_of(flow, task).properties.get(dialect.RETURNS) != "yes":
         return "this is one vote of several, and the verdict Return counts in the vote."
+    if gone := _joined_before(flow, void, lineage):
+        return f'"{gone}" was joined before the run was moved to this version, which does not have it.'
     for place in between:
         element = _element(flow, place)
         reason = element.properties.get(dialect.NO_RETURN, "").strip() if element is not None else ""
@@ -196,6 +200,16 @@ def _why_not(flow: Flow, between: Iterable[Place], task: Task, void: set[int], *
             name = (element.name if element is not None else None) or place.element_id
             return f'"{name}" was done since, and nothing says how it is undone.'
     return ""
+
+
+def _joined_before(flow: Flow, void: set[int], lineage: Lineage) -> str | None:
+    """Return a join that is void now and whose arrivals cannot be put back: this version has not got it, or not this way into it."""
+    for place in lineage.places.values():
+        if place.token_id in void and place.arrivals and place.token_id not in lineage.dead:
+            element = _element(flow, place)
+            if element is None or any(one.via not in element.incoming for one in place.arrivals):
+                return place.element_id
+    return None
 
 
 def _element(flow: Flow, place: Place) -> ElementInfo | None:
@@ -215,13 +229,23 @@ def _element_of(flow: Flow, task: Task) -> ElementInfo:
 
 def _history(session: Session, instance_id: str) -> list[Left]:
     rows = session.scalars(select(Activity).where(Activity.instance_id == instance_id).order_by(Activity.token_id))
+    moves = migrating.moves_of(session, instance_id)
     return [
         Left(
-            row.token_id, row.element_id, row.process_id, row.kind, row.outcome, tuple(row.parents),
+            row.token_id, _now_called(row, moves), row.process_id, row.kind, row.outcome, tuple(row.parents),
             tuple(Arrival(token, via, tuple(parents)) for token, via, parents in row.arrivals), row.scope_id, row.instance,
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _now_called(row: Activity, moves: Iterable[InstanceMove]) -> str:
+    """Return what the element of a past step is called in the version that its instance was moved to since."""
+    called = row.element_id
+    for move in moves:
+        if row.left_at <= move.moved_at:
+            called = move.elements.get(f"{row.process_id}:{called}", called)
+    return called
 
 
 def _void(act: Act, instance: Instance, voids: Iterable[Decision], why: str) -> None:

@@ -160,7 +160,8 @@ def _is_beside(lineage: Lineage, place: Place, top: Token) -> bool:
     here = lineage.places[top.id].owner
     is_one_of_several = place.instance is not None and place.kind != MULTI_INSTANCE
     steps = {*PEOPLE, *CONTAINERS, "callActivity", MULTI_INSTANCE}
-    return place.owner == here and place.kind in steps and not is_one_of_several
+    is_drawn = place.element_id in top.workflow.spec.task_specs
+    return place.owner == here and place.kind in steps and is_drawn and not is_one_of_several
 
 
 def return_to(flow: Flow, lineage: Lineage, token_id: int) -> set[int]:
