@@ -80,6 +80,13 @@ def resolve_of_tokens(act: Act, instance: Instance, tokens: Sequence[int], resol
             resolve(act, instance, incident, resolution)
 
 
+def resolve_watchdog(act: Act, instance: Instance) -> None:
+    """Close what says that nothing can wake an instance, now that something can."""
+    if instance.incidents:
+        for incident in act.session.scalars(_of_token(instance.id, 0).where(Incident.cause == "watchdog")):
+            resolve(act, instance, incident, "something can wake it now")
+
+
 def resolve_all(act: Act, instance: Instance) -> None:
     """Close every incident of an instance that has ended."""
     if instance.incidents:

@@ -246,7 +246,9 @@ def _keep_instance(moved: motion.Motion, waits: Sequence[Wait]) -> None:
         incidents.resolve_all(act, instance)
         act.note("instance", instance.id, f"INSTANCE_{instance.status}", field=instance.ended_at, new=moved.why or None)
         return
-    if not any(wait.kind in SUFFICIENT for wait in waits):
+    if any(wait.kind in SUFFICIENT for wait in waits):
+        incidents.resolve_watchdog(act, instance)
+    else:
         incidents.report(
             act,
             instance,

@@ -20,6 +20,7 @@ from engine.bundle import Deployed
 from engine.canonical import canonical_json
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
+from engine.functions import lent
 from engine.host import ActHost
 from engine.spiff import Flow
 from engine.spiff.host import Incident
@@ -254,7 +255,8 @@ def _why_it_fails(
     """Return why new events beside its activities could not begin to wait."""
     stored = variables.load(session, instance)
     try:
-        relocate(flow, target.bundle, found, waiting.Onlooker(session), mapping=mapping, stored=stored)
+        with lent(session):
+            relocate(flow, target.bundle, found, waiting.Onlooker(session), mapping=mapping, stored=stored)
     except Incident as reason:
         return [f"A new event could not begin to wait: {reason.message}"]
     return []

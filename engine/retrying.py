@@ -6,17 +6,18 @@ A step, a job, the question whose task it is, an instance that nothing could wak
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from engine import incidents, jobs, keeping, motion, opening
+from engine import incidents, jobs, keeping, motion, opening, watchdog, worker
 from engine.database import is_id
 from engine.errors import Conflict, NotFound, Refused
 from engine.spiff.host import NotWaiting
 from engine.stored.instance import Instance
+from engine.stored.job import Job
 from engine.stored.task import Task, TaskState
 from engine.stored.wait import Incident, IncidentState
 
@@ -25,11 +26,16 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What came of a retry. QUEUED: a worker tries again after the commit."""
+    """What came of a retry. QUEUED: a worker tries again after the commit. NOTHING_TO_DO: it was not stuck any more."""
 
     ADVANCED = "ADVANCED"
     FAILED_AGAIN = "FAILED_AGAIN"
     QUEUED = "QUEUED"
+    NOTHING_TO_DO = "NOTHING_TO_DO"
+
+
+GONE_ON = frozenset({"NOT_STUCK", "NOT_RUNNING"})
+"""Codes of refusals that say that there is nothing to try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +62,48 @@ def retry(act: Act, incident_id: str) -> Retry:
 
 
 def retry_all(installation: Installation, actor: str, incident_ids: Sequence[str]) -> list[Retry]:
-    """Retry several incidents, each in an act of its own, so that one that fails does not undo the others."""
+    """Retry several incidents, each in an act of its own, so that one that fails does not undo the others.
+
+    A job that is served here runs at once, so that the answer says what came of it and not that somebody will try.
+    """
     return [_answered(installation, actor, incident_id) for incident_id in incident_ids]
 
 
 def _answered(installation: Installation, actor: str, incident_id: str) -> Retry:
     try:
         with installation.acting(actor) as act:
-            return retry(act, incident_id)
+            came = retry(act, incident_id)
     except Refused as refusal:
-        return Retry(incident_id, "", Outcome.FAILED_AGAIN, refusal.message)
+        outcome = Outcome.NOTHING_TO_DO if refusal.code in GONE_ON else Outcome.FAILED_AGAIN
+        return Retry(incident_id, _key_of(installation, incident_id), outcome, refusal.message)
+    return _worked(installation, came) if came.outcome is Outcome.QUEUED else came
+
+
+def _worked(installation: Installation, queued: Retry) -> Retry:
+    """Run the job of a retry now, if it is served here and nobody was faster, and say what came of it."""
+    with installation.reading() as session:
+        incident = session.get_one(Incident, queued.incident_id)
+    ran = worker.run_job(installation, incident.job_id or "", worker=worker.worker_name())
+    if ran is worker.Ran.DONE:
+        return replace(queued, outcome=Outcome.ADVANCED, message=f"{queued.business_key} moved on.")
+    if ran is worker.Ran.NOT_TAKEN:
+        return queued
+    with installation.reading() as session:
+        job = session.get_one(Job, incident.job_id)
+        return replace(queued, outcome=Outcome.FAILED_AGAIN, message=job.error or "The job failed again.")
+
+
+def _key_of(installation: Installation, incident_id: str) -> str:
+    with installation.reading() as session:
+        incident = session.get(Incident, incident_id) if is_id(incident_id) else None
+        return session.get_one(Instance, incident.instance_id).business_key if incident is not None else ""
 
 
 def _retry(act: Act, instance: Instance, incident: Incident) -> Retry:
     """Try again; the instance is locked. Raises: Conflict when the incident is closed or the instance has ended."""
     motion.running(instance)
     if incident.state != IncidentState.OPEN:
-        raise Conflict(f"Expected an open incident, but it was resolved: {incident.resolution}")
+        raise Conflict(f"Expected an open incident, but it was resolved: {incident.resolution}", code="NOT_STUCK")
     act.note("instance", instance.id, "RETRIED", field=incident.element_id, old=incident.message)
     if incident.job_id is not None:
         jobs.revive(act, incident.job_id)
@@ -140,6 +171,7 @@ def _ask_again(act: Act, instance: Instance, incident: Incident) -> Retry:
 
 def _wake(act: Act, instance: Instance, incident: Incident) -> Retry:
     with motion.moving(act, instance) as moved:
+        watchdog.put_right(moved)
         moved.fired += moved.flow.tick(act.now)
         stuck = not any(wait.kind in keeping.SUFFICIENT for wait in moved.flow.waits()) and not moved.flow.done
     if stuck:

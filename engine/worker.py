@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from engine import incidents, jobs, messages, motion, timers, waiting
+from engine import incidents, jobs, messages, motion, timers, waiting, watchdog
 from engine.database import new_id
 from engine.errors import Conflict, Refused
 from engine.registry import PlainVariables, Work
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 SWEEP = 60.0
-"""Seconds between two looks for messages whose time is over."""
+"""Seconds between two looks for messages whose time is over, and for instances that are not whole."""
 
 OVERLOOKED = dt.timedelta(seconds=30)
 """A job that is due for so long although workers are told of jobs is taken by whoever looks at the table."""
@@ -247,6 +247,7 @@ class Runner:
         self.worker = worker or worker_name()
         self._poll = poll
         self._swept = -SWEEP
+        self._watched = ""
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -282,6 +283,7 @@ class Runner:
     def _round(self) -> int:
         if time.monotonic() - self._swept >= SWEEP:
             sweep(self.installation)
+            self._watched, _ = watchdog.scan(self.installation, after=self._watched)
             self._swept = time.monotonic()
         fired = timers.fire_due(self.installation)
         told = min(OVERLOOKED, jobs.lock_time(self.installation)) if self.installation.carrier else dt.timedelta(0)

@@ -61,6 +61,20 @@ def a_decision_finds_its_inputs(process: ProcessInfo, material: Material) -> Ite
             )
 
 
+def wanted_at(process: ProcessInfo, element_id: str) -> dict[str, str]:
+    """Return the names that an element reads before it begins or while it is open, each with where; not what it makes itself."""
+    element = process.elements[element_id]
+    own = {mapping.target[0] for mapping in element.inputs} | OF_THE_ENGINE | OF_A_VOTE
+    if element.loop is not None:
+        own |= {element.loop.input_element or "", element.loop.output_collection or ""}
+    wanted: dict[str, str] = {}
+    for read in _reads(process):
+        is_later = read.what.startswith("the output") or read.what == "the completion condition"
+        if read.about.id == element_id and not isinstance(read.about, FlowInfo) and not is_later:
+            wanted |= {name: read.what for name in sorted(read.expression.reads - own) if name not in wanted}
+    return wanted
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """One expression: where it stands, what it is, and from which scope it looks."""

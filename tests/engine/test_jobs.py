@@ -231,7 +231,7 @@ def test_a_job_without_tries_left_is_an_incident_and_a_retry_is_the_same_job(pla
     assert kinds == ["incident"]
     working.append(True)
     [answer] = retrying.retry_all(plant.installation, "user:adam", [found.id])
-    assert answer.outcome == "QUEUED"
+    assert answer.outcome == "ADVANCED"
     worker.run_until_idle(plant.installation)
     assert plant.task(instance_id).element_id == "a"
     assert len(seen) == 1

@@ -1,0 +1,205 @@
+"""Put tokens where an operator wants them: end one, begin one, move one. What is not legal is refused before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from engine.spiff.elements import ElementInfo
+from engine.spiff.gateways import EventGateway, Join
+from engine.spiff.token import Token, spawn
+
+if TYPE_CHECKING:
+    from engine.spiff.flow import Flow
+
+
+class EditKind(StrEnum):
+    """What an operator does with a token."""
+
+    MOVE = "MOVE"
+    ADD = "ADD"
+    CANCEL = "CANCEL"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEdit:
+    """One wish. token_id: of the token to move or cancel. element_id: where it goes, or where a new one begins."""
+
+    kind: EditKind
+    token_id: int | None = None
+    element_id: str | None = None
+
+
+class NotLegal(Exception):
+    """A token cannot be put there, or cannot go. The message says why, and what to do instead."""
+
+
+def places(flow: Flow) -> list[ElementInfo]:
+    """Return the elements of the process where a token could begin now, in the order of the diagram."""
+    found = []
+    for element in flow.bundle.processes[flow.process_id].elements.values():
+        try:
+            _where(flow, element.id)
+        except NotLegal:
+            continue
+        found.append(element)
+    return found
+
+
+def modify(flow: Flow, edits: Sequence[TokenEdit]) -> None:
+    """Carry out some edits in their order, then let the flow run until it rests. Raises: NotLegal, and the flow is then to be thrown away.
+
+    A move ends its token and begins one at the other place, which comes from it. Where several edits belong together, such as
+    to end both branches and go on behind their join, the flow rests in between.
+    """
+    if not edits:
+        raise NotLegal("Expected at least one edit, but there is none.")
+    for workflow, spec, source in [_prepared(flow, edit) for edit in edits]:
+        if spec is not None:
+            _begin(workflow, spec, source)
+    _refuse_emptied(flow)
+    flow.run()
+
+
+def _prepared(flow: Flow, edit: TokenEdit) -> tuple[Any, Any, int | None]:
+    """End the token of an edit, and return where one begins: process or sub-process, spec, the token it comes from."""
+    place = _where(flow, edit.element_id or "") if edit.kind is not EditKind.CANCEL else None
+    token = _goes(flow, edit.token_id) if edit.kind is not EditKind.ADD else None
+    if place is not None and token is not None and token.workflow is not place[0]:
+        _refuse_last(token, f'move the token of "{_named(token)}" itself')
+    if token is not None:
+        token.cancel()
+    workflow, spec = place if place is not None else (None, None)
+    return workflow, spec, token.id if token is not None else None
+
+
+def _begin(workflow: Any, spec: Any, source: int | None) -> None:
+    began = spawn(workflow, spec, came_from=(source,) if source is not None else ())
+    if isinstance(spec, Join):
+        began.internal_data["arrivals"] = []  # It goes on behind the gateway, and waits for nobody.
+    spec._update(began)
+
+
+def _where(flow: Flow, element_id: str) -> tuple[Any, Any]:
+    process = flow.bundle.processes[flow.process_id]
+    element = process.elements.get(element_id)
+    if element is None:
+        raise NotLegal(f'Expected an element of "{process.name or process.id}", but {element_id or "nothing"} is none.')
+    _refuse_kind(element, process.handlers.values())
+    workflow = flow if element.parent_id == process.id else _open_inside(flow, element)
+    if workflow.is_interrupted:
+        raise NotLegal(
+            f'Expected "{_words(element)}" to be able to begin, but an event sub-process runs instead of everything around it.'
+        )
+    spec = workflow.spec.task_specs.get(element_id)
+    if spec is None:
+        raise NotLegal(f'Expected "{_words(element)}" to be on a way, but no sequence flow leads there.')
+    return workflow, spec
+
+
+def _refuse_kind(element: ElementInfo, handlers: Any) -> None:
+    name = _words(element)
+    if element.kind == "startEvent":
+        raise NotLegal(f'Expected a step, but "{name}" is where a run begins; choose the step behind it.')
+    if element.attached_to is not None:
+        raise NotLegal(
+            f'Expected a step, but "{name}" waits beside {element.attached_to}, and happens by itself; choose the step behind it.'
+        )
+    if element.is_event_subprocess:
+        raise NotLegal(f'Expected a step, but "{name}" begins by its event; choose a step outside.')
+    if element.id in handlers or element.is_for_compensation:
+        raise NotLegal(f'Expected a step, but "{name}" undoes another one and runs only when that is undone.')
+
+
+def _open_inside(flow: Flow, element: ElementInfo) -> Any:
+    """Return the running sub-process that an element stands in, if it is just one and not one of several."""
+    box = flow.bundle.processes[flow.process_id].elements[element.parent_id]
+    inside = [
+        sub
+        for sub in flow.subprocesses.values()
+        if sub.key is None and sub.bundle is flow.bundle and sub.owner.element is box and not _is_of_a_call(flow, sub)
+    ]
+    name, around = _words(element), _words(box)
+    if not inside:
+        how = (
+            "by its event" if box.is_event_subprocess else f'by a token at "{around}" itself, which begins at its start'
+        )
+        raise NotLegal(f'Expected "{around}" to be open, in which "{name}" stands, but it is not; it is opened {how}.')
+    if len(inside) > 1 or inside[0].owner.body is not None:
+        raise NotLegal(
+            f'Expected one place for "{name}", but "{around}" is done several times (multi-instance); move a token that is'
+            " inside one of them by returning its task, or put a token at the whole."
+        )
+    return inside[0]
+
+
+def _is_of_a_call(flow: Flow, sub: Any) -> bool:
+    while getattr(sub, "owner", None) is not None:
+        if sub.key is not None:
+            return True
+        sub = sub.owner.workflow
+    return False
+
+
+def _goes(flow: Flow, token_id: int | None) -> Token:
+    token = flow.live.get(token_id) if token_id is not None else None
+    if token is None:
+        raise NotLegal(f"Expected a token that is there, but {token_id} is not; reload the page.")
+    name = _words(token.element)
+    if token.body is not None:
+        raise NotLegal(
+            f'Expected a whole step, but this is one of several of "{name}" (multi-instance); choose token {token.body.id},'
+            " which is the whole."
+        )
+    if token.id in token.workflow.listeners or isinstance(getattr(token.parent, "task_spec", None), EventGateway):
+        raise NotLegal(f'Expected a step, but "{name}" only waits beside others; it ends with what it belongs to.')
+    if token.parent is not token.workflow.task_tree:
+        raise NotLegal(
+            f'Expected a step, but "{name}" only waits beside "{_words(token.parent.element)}"; it ends with it.'
+        )
+    if {"todo", "undoes"} & token.internal_data.keys():
+        raise NotLegal(
+            f'Expected a step that may end, but "{name}" is undoing what was done; let that come to its end.'
+        )
+    return token
+
+
+def _refuse_last(token: Token, instead: str) -> None:
+    workflow = token.workflow
+    if workflow is not token.flow and _stays(workflow) <= 1:
+        raise NotLegal(
+            f'Expected something to stay in "{_named(token)}", but "{_words(token.element)}" is the last in it; {instead}.'
+        )
+
+
+def _refuse_emptied(flow: Flow) -> None:
+    for workflow in _running(flow):
+        if _stays(workflow) == 0:
+            if workflow is flow:
+                raise NotLegal(
+                    "Expected something to stay, but this was the last token; cancel the run, or move the token."
+                )
+            raise NotLegal(
+                f'Expected something to stay in "{_words(workflow.owner.element)}", but this was the last token in it; end'
+                f" token {workflow.owner.id}, which is the whole, or move the token."
+            )
+
+
+def _running(flow: Flow) -> Iterator[Any]:
+    yield flow
+    yield from flow.subprocesses.values()
+
+
+def _stays(workflow: Any) -> int:
+    """Count what keeps a process or sub-process alive."""
+    return len(workflow.tasks) - 1 - len(workflow.listeners)
+
+
+def _named(token: Token) -> str:
+    return _words(token.workflow.owner.element)
+
+
+def _words(element: ElementInfo) -> str:
+    return element.name or element.id

@@ -1,0 +1,71 @@
+"""The watchdog: what somebody changed in the database directly is found, said, and made whole by trying again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, text, update
+
+from engine import incidents, retrying, timers, watchdog
+from engine.stored.instance import Instance
+from engine.stored.job import Job
+from engine.stored.task import Task, TaskCandidate
+from engine.stored.wait import MessageSubscription, Timer
+from tests.engine.plant import Plant, work
+from tests.engine.spiff.diagrams import boundary, end, message, node, process, service, start, timer
+
+ALL = process(
+    start(), node("parallelGateway", "fork"), work("a"), boundary("late", "a", timer("duration", "PT1H")), service("send"),
+    node("receiveTask", "hear", messageRef="goods"), end("x"), end(),
+    flows="s > fork > a > e\nfork > send > e\nfork > hear > e\nlate > x",
+)  # fmt: skip
+BROKEN: dict[str, tuple[Any, ...]] = {
+    "the task at a is missing": (delete(TaskCandidate), update(Task).values(state="CANCELLED")),
+    "the timer at late is missing": (delete(Timer),),
+    "the wait for a message at hear is missing": (delete(MessageSubscription),),
+    "the job at send is missing": (update(Job).values(state="CANCELLED"),),
+    "it is to be woken at no time": (update(Instance).values(wake_at=None),),
+}
+
+
+def broken(plant: Plant, *statements: Any) -> str:
+    @plant.registry.job("send")
+    def send(*_: Any) -> None:
+        """Send nothing."""
+
+    plant.deploy(ALL, definitions_xml=message("goods", "goods", '="PO-1"'))
+    instance_id = plant.start()
+    assert watchdog.scan(plant.installation) == ("", 0)
+    with plant.installation.database.begin() as connection:
+        for statement in statements:
+            connection.execute(statement)
+    return instance_id
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_missing_is_found_said_and_made_anew(small_plant: Plant, what: str) -> None:
+    instance_id = broken(small_plant, *BROKEN[what])
+    assert watchdog.scan(small_plant.installation) == ("", 1)
+    assert watchdog.scan(small_plant.installation) == ("", 0)
+    with small_plant.reading() as session:
+        [found] = incidents.of_instance(session, instance_id)
+    assert what in found.message
+    [answer] = retrying.retry_all(small_plant.installation, "user:adam", [found.id])
+    assert answer.outcome == "ADVANCED"
+    assert watchdog.scan(small_plant.installation) == ("", 0)
+    assert small_plant.instance(instance_id).incidents == 0
+    assert [task.element_id for task in small_plant.open(instance_id)] == ["a"]
+    small_plant.clock.advance(hours=2)
+    assert timers.fire_due(small_plant.installation).timers == 1
+
+
+def test_a_state_that_cannot_be_read_is_an_incident_and_looks_go_round(plant: Plant) -> None:
+    first = broken(plant, text("SELECT 1"))
+    second = plant.start("K-2")
+    with plant.installation.database.begin() as connection:
+        connection.execute(update(Instance).where(Instance.id == second).values(state=b"broken"))
+    after, opened = watchdog.scan(plant.installation, limit=1)
+    assert (after, opened) == (first, 0)
+    assert watchdog.scan(plant.installation, after=after, limit=1) == (second, 1)
+    assert watchdog.scan(plant.installation, after=second, limit=1) == ("", 0)
