@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -27,6 +27,7 @@ from records.snooze import TaskSnooze
 from records.viewing import seen_versions
 from webapp import dossiers, filters, formats, inbox_asked, visit
 from webapp.inbox_asked import Asked
+from webapp.subjects import subjects
 
 LIMIT = 50
 LIMITS = {"requests": 20, "watching": 20}
@@ -83,6 +84,7 @@ class _Beside:
     currencies: dict[str, str]
     titles: dict[str, str]
     changed: set[str]
+    subjects: Mapping[str, str]
 
 
 def rows(session: Session, found: inbox.Page, asked: Asked) -> list[Row]:
@@ -136,7 +138,7 @@ def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str], a
     at = formats.moment(task.closed_at, visit.now(), visit.visitor().how) if closed else ""
     put_aside = asked.hidden.get(task.id) if asked.box == "snoozed" else None
     return Row(
-        task.record_number or task.business_key, beside.titles.get(about) or short_title(task), _line(task, beside, asked.columns),
+        task.record_number or task.business_key, _title(task, beside), _line(task, beside, asked.columns),
         url(task), task.id, task.amount if "amount" in asked.columns else None,
         beside.currencies.get(about, ""), None if closed else task.due_at, f"{closed} {at}".strip(),
         draft=task.id in beside.drafts, comments=beside.comments.get(about, 0), files=beside.files.get(about, 0),
@@ -144,6 +146,13 @@ def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str], a
         is_high=task.priority >= HIGH, is_low=task.priority <= LOW, is_changed=about in beside.changed, version=task.version,
         group=_group(task, asked.grouping) if asked.is_open else "", asleep=asleep_words(put_aside) if put_aside else "",
     )  # fmt: skip
+
+
+def _title(task: Task, beside: _Beside) -> str:
+    """Return what a row is about: the document's own title; else its first thing, where the task's title only says what to do."""
+    about = task.record_id or task.id
+    subject = beside.subjects.get(about, "") if _says_only_what_to_do(task) else ""
+    return beside.titles.get(about) or subject or short_title(task)
 
 
 def _line(task: Task, beside: _Beside, columns: Sequence[str]) -> str:
@@ -208,11 +217,18 @@ def asleep_words(put_aside: TaskSnooze) -> str:
 
 
 def short_title(task: Task) -> str:
-    """Return a task's title without the key, which stands before it on the row."""
+    """Return a task's title without the key, which stands before it on the row; whole where the key stands within the sentence."""
     before, key, after = task.title.partition(task.record_number or task.business_key)
-    if not key:
+    if not key or (before.strip() and after.strip() and not after.lstrip().startswith(":")):
         return task.title
-    return after.lstrip(" :") or DANGLING.sub("", before).strip() or task.title
+    return after.lstrip(" :") or DANGLING.sub("", before).strip(" ,:") or task.title
+
+
+def _says_only_what_to_do(task: Task) -> bool:
+    """Whether a title is a verb and a key, ``Build PF-000004``: it says nothing of what is built."""
+    key = next((one for one in (task.record_number, task.business_key) if one and one in task.title), "")
+    before, _, after = task.title.partition(key) if key else ("", "", "")
+    return bool(before.strip()) and not after.lstrip().startswith(":") and not before.rstrip().endswith((",", ":"))
 
 
 def closed_words(task: Task) -> str:
@@ -248,6 +264,7 @@ def _beside(session: Session, tasks: Sequence[Task]) -> _Beside:
         _counted(session, Comment.about_id, about),
         _counted(session, Attachment.owner_id, about),
         *_documents(session, tasks),
+        _subjects(session, tasks),
     )
 
 
@@ -274,6 +291,15 @@ def _documents(session: Session, tasks: Sequence[Task]) -> tuple[dict[str, str],
             if key in seen and version and version > seen[key]:
                 changed.add(key)
     return currencies, titles, changed
+
+
+def _subjects(session: Session, tasks: Sequence[Task]) -> dict[str, str]:
+    """Return what the documents are about whose tasks' titles do not say it, by id."""
+    wanted: dict[str, set[str]] = {}
+    for task in tasks:
+        if task.record_type and task.record_id and _says_only_what_to_do(task):
+            wanted.setdefault(task.record_type, set()).add(task.record_id)
+    return {key: words for kind, ids in wanted.items() for key, words in subjects(session, kind, ids).items()}
 
 
 def empty(session: Session, asked: Asked) -> Empty:

@@ -10,13 +10,14 @@ from sqlalchemy import select
 
 from engine import words
 from engine.act import Act
+from engine.stored.task import Task
 from records.part import Part, PartRevision
 from records.supplier import Supplier
 from tests.makers import make_cost_centre, make_price
 from tests.people import bea, fred, lena, pat, rita
 from tests.story import Story
 from tests.webapp.conftest import People
-from webapp import form_texts, formats
+from webapp import form_texts, formats, inboxes
 from webapp.task_forms import value_words
 
 
@@ -27,13 +28,29 @@ def test_a_row_of_the_inbox_says_what_the_requisition_is_for(browse: People, sto
     assert f"{story.requisition.number} Brackets for lot 7001" in page.text
 
 
-def test_a_row_never_ends_in_the_middle_of_its_title(browse: People, story: Story):
+def test_a_row_of_an_order_says_what_is_bought_and_never_a_bare_verb(browse: People, story: Story):
     story.as_(rita).start("requisition_to_po", lines=[("P-100", 5, "42.50")])
     story.as_(bea).decide("complete_order", "submit").decide("issue_order", "issue")
     page = browse(bea)
     page.get("/inbox?box=mine")
-    assert f"{story.order.number} Acknowledgement " in page.text
-    assert "Acknowledgement of Rita" not in page.text
+    assert f"{story.order.number} 5 EA × P-100/B" in page.text
+    assert "Record the supplier's answer" in page.text
+
+
+ROWS = (
+    # the title of a task, its key, and what stands beside the key where the document says nothing of itself
+    ("Approve PO-1: brackets", "PO-1", "brackets"),
+    ("CO-1 Train whoever works by it", "CO-1", "Train whoever works by it"),
+    ("Too much came: RCV-1, PO-1", "PO-1", "Too much came: RCV-1"),
+    ("Answer a question about REQ-1", "REQ-1", "Answer a question"),
+    ("Reschedule WO-1: LNK-1 is late", "LNK-1", "Reschedule WO-1: LNK-1 is late"),
+    ("Key PO-1 in the ERP", "PO-1", "Key PO-1 in the ERP"),
+)
+
+
+def test_what_is_left_of_a_title_without_its_key_is_a_sentence():
+    for title, key, left in ROWS:
+        assert inboxes.short_title(Task(title=title, record_number=key, business_key="")) == left
 
 
 def test_a_row_is_found_by_the_key_that_it_shows(browse: People, story: Story):

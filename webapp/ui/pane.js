@@ -24,6 +24,23 @@ function onSwap(event) {
   if (matchMedia("(max-width: 60rem)").matches) scrollTo(0, 0);
 }
 
+// The row whose review stands beside it: loading that again would lose what is being typed there. On a phone the pane is not shown
+// beside the list, so the row opens it.
+function openRow(event) {
+  const row = event.target.closest?.("[data-item]");
+  const pane = row?.closest("[data-inbox]")?.querySelector("[data-pane]");
+  return pane?.offsetParent && pane.querySelector("[data-review]")?.dataset.task === row.dataset.item;
+}
+
+function keepOpen(event) {
+  if (openRow(event)) event.preventDefault();
+}
+
+// A press on the row would take the focus out of the field that is being typed in; the keys still give it to the row.
+function keepFocus(event) {
+  if (event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && openRow(event)) event.preventDefault();
+}
+
 const hiddenPanes = () => (localStorage.getItem("hidden-panes") ?? "").split(" ").filter(Boolean);
 
 function showPanes() {
@@ -40,6 +57,8 @@ export function togglePane(name) {
 
 export function bindPane() {
   document.addEventListener("htmx:afterSwap", onSwap);
+  document.addEventListener("htmx:beforeRequest", keepOpen);
+  document.addEventListener("mousedown", keepFocus);
   showPanes();
 }
 
