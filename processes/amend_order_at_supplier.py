@@ -16,7 +16,8 @@ from processes.amendment_applying import restored
 from processes.amendment_notice import amendment_of, record_of, tell_buyer
 from processes.change_waking import wake_for
 from processes.documents import order_of, order_variable, plain
-from processes.notices import tell, tell_role
+from processes.notices import tell_role
+from processes.snoozes import remind, waiting
 from processes.transmission import mail_supplier
 from processes.work_order_cost import reprice_outside
 from records.amendment import (
@@ -67,7 +68,8 @@ def remind_amendment(act: Act, work: Work) -> None:
     if who:
         tell_role(act, who, subject, key=key, record=record_of(amendment))
     elif order.buyer_id is not None:
-        tell(act, [order.buyer_id], subject, key=key, record=record_of(amendment))
+        task = waiting(act, work, "record_amendment_answer", same="amendment")
+        remind(act, task, [order.buyer_id], subject, key=key, record=record_of(amendment))
 
 
 @registry.step("take_amendment_answer")

@@ -28,7 +28,8 @@ from processes.change_requests import open_request, submit
 from processes.change_splitting import merge, parts_of, split_off
 from processes.documents import existing, plain
 from processes.emergencies import hold_all
-from processes.notices import tell, tell_role
+from processes.notices import tell
+from processes.snoozes import remind, remind_role, waiting
 from records.change_order import ChangeOrder, ChangeOrderStatus, move
 from records.change_request import OrderClass, RequestSource
 from records.impact import AssessmentAnswer, AssessmentArea, ImpactAssessment, assessments_of, newest_snapshot, rows_of
@@ -76,9 +77,15 @@ def remind_assessor(act: Act, work: Work) -> None:
     """C05: an area has not answered in time."""
     order, area = order_of(act, work), work["area"]
     subject = f"{order.number} waits for {area['name']}"
+    task = waiting(act, work, "assess_area", same="area")
     for role in area["groups"]:
-        tell_role(
-            act, role, subject, key=f"{order.id}:{area['area']}:{order.round}", record=(order.record_type, order.id)
+        remind_role(
+            act,
+            task,
+            role,
+            subject,
+            key=f"{order.id}:{area['area']}:{order.round}",
+            record=(order.record_type, order.id),
         )
     tell(
         act,
@@ -159,10 +166,10 @@ def remind_voter(act: Act, work: Work) -> None:
         f"{order.number} waits for the vote of {of}",
         f"vote:{slot.get('seat') or slot['role']}:{order.round}",
     )
-    about = (order.record_type, order.id)
-    tell(act, slot["users"], subject, key=f"{order.id}:{key}", record=about)
+    about, task = (order.record_type, order.id), waiting(act, work, "vote_on_change", same="slot")
+    remind(act, task, slot["users"], subject, key=f"{order.id}:{key}", record=about)
     for role in slot["groups"]:
-        tell_role(act, role, subject, key=f"{order.id}:{key}", record=about)
+        remind_role(act, task, role, subject, key=f"{order.id}:{key}", record=about)
     tell_management(act, order, subject, key=f"late:{key}")
 
 

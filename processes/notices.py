@@ -36,6 +36,11 @@ def tell_role(
     act: Act, role: str, subject: str, *, key: str, body: str = "", record: tuple[str, str] | None = None
 ) -> None:
     """Tell everybody who holds a role. role: a code such as ``PUR_LEAD``."""
+    tell(act, holders(act, role), subject, key=key, body=body, record=record)
+
+
+def holders(act: Act, role: str) -> list[str]:
+    """Return who holds a role now, by user id."""
     directory = act.installation.directory
-    holders = directory.holders(act.session, f"role:{role}", at=act.now) if directory is not None else []
-    tell(act, [person.id for person in holders], subject, key=key, body=body, record=record)
+    found = directory.holders(act.session, f"role:{role}", at=act.now) if directory is not None else []
+    return [person.id for person in found]

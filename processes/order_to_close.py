@@ -28,6 +28,7 @@ from processes.documents import existing, order_variable
 from processes.goods_route import certificate_variable, goods_variable
 from processes.notices import tell, tell_role
 from processes.order_progress import order_key, settle_statuses
+from processes.snoozes import remind, remind_role, waiting
 from records.attachment import attach
 from records.calendar import is_open
 from records.certificate import Certificate, missing_certificates
@@ -158,9 +159,10 @@ def remind_of_certificate(act: Act, work: Work) -> None:
     order, missing = receipt.order_line.order, ", ".join(missing_certificates(act.session, receipt))
     subject = f"{order.supplier.name} owes {missing or 'a certificate'} for {receipt.number} ({order.number})"
     record = (order.record_type, order.id)
-    tell_role(act, "SQ", subject, key=f"{receipt.id}:cert:sq", record=record)
+    task = waiting(act, work, "obtain_certificate", same="receipt")
+    remind_role(act, task, "SQ", subject, key=f"{receipt.id}:cert:sq", record=record)
     if order.buyer_id is not None:
-        tell(act, [order.buyer_id], subject, key=f"{receipt.id}:cert:buyer", record=record)
+        remind(act, task, [order.buyer_id], subject, key=f"{receipt.id}:cert:buyer", record=record)
 
 
 @registry.step("hold_supplier")
@@ -187,9 +189,9 @@ def chase_nonconformance(act: Act, work: Work) -> None:
     """A35: nobody decided what becomes of rejected goods."""
     receipt = _receipt(act, work)
     record = ("purchase_order", receipt.order_line.order_id)
-    tell_role(
-        act, "QA_ENG", f"{receipt.number} still waits for its disposition", key=f"{receipt.id}:ncr", record=record
-    )
+    task = waiting(act, work, "decide_nonconformance", same="receipt")
+    subject = f"{receipt.number} still waits for its disposition"
+    remind_role(act, task, "QA_ENG", subject, key=f"{receipt.id}:ncr", record=record)
 
 
 @registry.step("dispose_of_goods")

@@ -25,6 +25,7 @@ from processes.outside_documents import (
 from processes.outside_losses import declare_lost
 from processes.outside_messages import mail_supplier
 from processes.outside_moving import NOT_KEPT
+from processes.snoozes import remind_role, waiting
 from records import outside
 from records.outside import AWAY, LinkStatus, OutsideLink
 from records.part import process_words
@@ -118,7 +119,8 @@ def remind_late(act: Act, work: Work) -> None:
     subject = f"{link.number}: {_away(link)} due back from {link.order.supplier.name}"
     if link.order.buyer_id is not None:
         tell(act, [link.order.buyer_id], subject, key=f"{link.id}:late", record=(link.record_type, link.id))
-    tell_role(act, "RECEIVING", subject, key=f"{link.id}:late", record=(link.record_type, link.id))
+    task = waiting(act, work, "receive_parts", same="link")
+    remind_role(act, task, "RECEIVING", subject, key=f"{link.id}:late", record=(link.record_type, link.id))
     mail_supplier(
         act, link, f"{link.order.number}: please send our parts back",
         f"{_away(link)} of {link.operation.work_order.item} were due back on {link.return_by}. Please tell us when they come.",

@@ -1,15 +1,25 @@
-"""Snoozed tasks and reminders: a reminder waits until the task is back, the deadline waits for nobody."""
+"""Snoozed tasks and reminders: a reminder waits until the task is back, the deadline waits for nobody.
+
+The rule, for every timer on a task: a *reminder* says again to those a task waits for that it does, so whoever put the task aside
+hears of it when it is back (``remind``, ``remind_role``). An *escalation* tells or asks somebody else (the lead, the next level, the
+owner, the supplier), and a *deadline* changes something (a hold, an end, an expiry): these come when they always would have
+(``notices.tell``). Steps of diagrams choose between the two by what they call; no timer itself moves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
 
 from engine import eligibility
 from engine.act import Act, Installation
 from engine.clock import now_of
-from engine.registry import Registry
+from engine.registry import Registry, Work
 from engine.stored.task import Task, TaskState
-from processes.notices import tell
+from engine.task_variables import variables_of
+from processes.notices import holders, tell
 from records import snooze
 from records.snooze import TaskSnooze
 
@@ -19,10 +29,51 @@ AT_ONCE = 200
 registry = Registry()
 
 
-def remind(
-    act: Act, task: Task, people: Sequence[str], subject: str, *, key: str, record: tuple[str, str] | None = None
+def waiting(act: Act, work: Work, element_id: str, *, same: str) -> Task | None:
+    """Return the open task of a step that a reminder is about; None when it was just decided.
+
+    same: the variable by which tasks of the step are told apart where several are open: the one that sees what the reminder sees.
+    """
+    assert work.instance is not None
+    found = act.session.scalars(
+        select(Task).where(
+            Task.instance_id == work.instance.id, Task.element_id == element_id, Task.state == TaskState.OPEN
+        )
+    ).all()
+    if len(found) > 1:
+        wanted = _mark(work.get(same))
+        found = [task for task in found if _mark(variables_of(act.session, task).get(same)) == wanted]
+    return found[0] if found else None
+
+
+def _mark(value: Any) -> Any:
+    """Return what tells a document or a seat from another: its id where it has one."""
+    return value.get("id", value) if isinstance(value, Mapping) else value
+
+
+def remind_role(
+    act: Act, task: Task | None, role: str, subject: str, *, key: str, record: tuple[str, str] | None = None
 ) -> None:
-    """Remind people of a task at once; whoever put it aside is reminded when it is back, and nothing else moves."""
+    """Remind everybody who holds a role of a task, as ``remind`` does."""
+    remind(act, task, holders(act, role), subject, key=key, record=record)
+
+
+def remind(
+    act: Act,
+    task: Task | None,
+    people: Sequence[str],
+    subject: str,
+    *,
+    key: str,
+    record: tuple[str, str] | None = None,
+) -> None:
+    """Remind people of a task at once; whoever put it aside is reminded when it is back, and nothing else moves.
+
+    task: None where no task stands behind what waits: then nobody put it aside.
+    """
+    if task is None:
+        tell(act, people, subject, key=key, record=record)
+        return
     sleeping = snooze.sleepers(act.session, task.id, people, now=act.now)
     for one in sleeping:
         one.owed = subject[:200]

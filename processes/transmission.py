@@ -22,6 +22,7 @@ from processes.erp_adapters import erp_of
 from processes.erp_manual import ManualErp
 from processes.notices import tell, tell_role
 from processes.order_progress import settle_statuses, watch
+from processes.snoozes import remind, waiting
 from records.amendment import AmendmentStatus, open_amendment_of
 from records.purchase_order import OrderStatus, PurchaseOrder, hold, lift_hold, move
 
@@ -128,7 +129,10 @@ def remind_buyer(act: Act, work: Work) -> None:
     order = order_of(act, work)
     if order.buyer_id is not None:
         subject = f"{order.supplier.name} has not acknowledged {order.number}"
-        tell(act, [order.buyer_id], subject, key=_clock_key(order, "remind"), record=(order.record_type, order.id))
+        task = waiting(act, work, "record_acknowledgement", same="order")
+        remind(
+            act, task, [order.buyer_id], subject, key=_clock_key(order, "remind"), record=(order.record_type, order.id)
+        )
 
 
 @registry.step("tell_lead")
