@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from engine.act import Act
 from engine.jobs import defer
+from processes.local_times import in_zone, zone_of
 from records.notice import notify
 from records.person import MailWish, User
 
@@ -26,10 +27,12 @@ def tell(
 
 
 def mail_to(act: Act, user_id: str, subject: str, *, text: str) -> None:
-    """Mail a person who has an address and wishes mail."""
+    """Mail a person who has an address and wishes mail; instants in it are of the person's zone."""
     user = act.session.get(User, user_id)
     if user is not None and user.email and user.mail_wish is MailWish.AT_ONCE:
-        defer(act, "mail", {"to": [user.email], "subject": subject, "text": text})
+        zone = zone_of(act.session, user)
+        mail = {"to": [user.email], "subject": in_zone(subject, zone), "text": in_zone(text, zone)}
+        defer(act, "mail", mail)
 
 
 def tell_role(

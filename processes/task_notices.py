@@ -17,6 +17,7 @@ from engine.opening import claimable
 from engine.ports import Person
 from engine.registry import Registry
 from engine.stored.task import Task
+from processes.local_times import zone_of
 from processes.notices import mail_to
 from records.directory import absent_deputy
 from records.notice import claim_announcements, notify, unannounced
@@ -78,26 +79,26 @@ def _by_person(reached: Mapping[str, Iterable[str]], claimed: Sequence[str]) -> 
 
 def _tell(act: Act, user_id: str, tasks: Sequence[Task]) -> None:
     """Leave a notice for each task, or one for all of them, and at most one mail."""
+    user = act.session.get(User, user_id)
+    zone = zone_of(act.session, user) if user is not None else dt.UTC
     if len(tasks) <= SINGLY:
         for task in tasks:
-            notify(act, user_id, task.title, key=f"task:{task.id}", body=_facts(act, task), record=("task", task.id))
+            notify(act, user_id, task.title, key=f"task:{task.id}", body=_facts(task, zone), record=("task", task.id))
     else:
         lines = "\n".join(task.title for task in tasks)
         notify(act, user_id, f"{len(tasks)} new tasks wait in your inbox", key=f"tasks:{act.id}", body=lines)
     subject = f"New task: {tasks[0].title}" if len(tasks) == 1 else f"{len(tasks)} new tasks"
-    mail_to(act, user_id, subject, text="\n\n".join(_entry(act, task) for task in tasks))
+    mail_to(act, user_id, subject, text="\n\n".join(_entry(act, task, zone) for task in tasks))
 
 
-def _entry(act: Act, task: Task) -> str:
+def _entry(act: Act, task: Task, zone: dt.tzinfo) -> str:
     address = str(act.installation.settings.get("public_url") or "").rstrip("/")
     where = f"{address}/tasks/{task.id}" if address else "Open your inbox to see it."
-    return "\n".join(filter(None, [task.title, _facts(act, task), where]))
+    return "\n".join(filter(None, [task.title, _facts(task, zone), where]))
 
 
-def _facts(act: Act, task: Task) -> str:
-    """Return the step, with whom it has to do and until when at the plant, on one line."""
-    calendar = act.installation.calendar
-    zone = calendar.zone(act.session) if calendar is not None else dt.UTC
+def _facts(task: Task, zone: dt.tzinfo) -> str:
+    """Return the step, with whom it has to do and until when where the reader is, on one line."""
     at = task.due_at.astimezone(zone) if task.due_at else None
     due = f"due {at:%a} {at.day} {at:%b %Y, %H:%M %Z}" if at else ""
     return " · ".join(filter(None, [task.name, task.party or "", due]))

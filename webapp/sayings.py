@@ -13,10 +13,10 @@ from functools import cache
 from sqlalchemy import Enum
 
 from engine.database import Base
+from processes.local_times import INSTANT
 from webapp import formats
 from webapp.formats import Custom
 
-INSTANT = re.compile(r"(?<![\w/.:=&-])(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::\d\d(?:\.\d+)?)? ?(?:UTC|Z|\+00:00)(?![\w-])")
 DAY = re.compile(r"(?<![\w/.:=&+-])\d{4}-\d\d-\d\d(?![\w/:-]|\.\d)")
 PRINCIPAL = re.compile(r"(?<![\w/.:=&-])(?:user|role|system|adapter):[A-Za-z0-9_.@-]*[A-Za-z0-9_]")
 CODE = re.compile(r"(?<![\w/.:=&-])[A-Z]+(?:_[A-Z]+)*(?![\w/-]|[.:]\w)")

@@ -7,11 +7,14 @@ from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
 from engine.act import Act
 from engine.worker import at_work
+from processes.local_times import in_zone
+from processes.notices import tell
 from processes.task_notices import SINGLY, announce_tasks
 from records.notice import Notice, TaskAnnouncement
 from records.person import MailWish, User, UserStatus, move, wish_mail
@@ -56,6 +59,19 @@ def test_a_mail_leads_to_the_task_where_the_address_of_the_house_is_known(story:
     announce_tasks(asked(story).installation)
     (task,) = story.tasks()
     assert f"https://buy.plant.example/tasks/{task.id}" in mails(story, "lena")[0].get_payload()
+    with story.acting() as act:
+        tell(act, ["lena"], "A task was not done before 2026-11-24 18:00 UTC", key="late")
+    assert mails(story, "lena")[1]["Subject"] == "A task was not done before 2026-11-24 12:00 CST"
+
+
+def test_only_what_is_an_instant_is_put_into_the_zone_of_the_reader() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert (
+        in_zone("held since 2026-07-01T08:30:00Z, due 2026-12-01", berlin)
+        == "held since 2026-07-01 10:30 CEST, due 2026-12-01"
+    )
+    for kept in ("lot 2026-02-31 10:00 UTC", "2026-11-24 18:00", "/x/2026-11-24 18:00 UTC"):
+        assert in_zone(kept, berlin) == kept
 
 
 def test_whoever_wishes_no_mail_finds_the_notice_alone(story: Story) -> None:
