@@ -101,7 +101,9 @@ def test_letters_are_only_letters_while_one_types(
     expect(page.get_by_role("searchbox")).to_have_value("a r b j")
     expect(page.locator("dialog[open]")).to_have_count(0)
     page.locator("[data-review]").evaluate("(review) => (review.dataset.same = 'yes')")
-    page.locator("[data-item][aria-current]").click()  # it is open: nothing is loaded, and what is typed in keeps the focus
+    page.locator(
+        "[data-item][aria-current]"
+    ).click()  # it is open: nothing is loaded, and what is typed in keeps the focus
     page.wait_for_load_state("networkidle")
     expect(page.locator("[data-review][data-same]")).to_be_visible()
     expect(page.get_by_role("searchbox")).to_be_focused()
