@@ -57,6 +57,7 @@ class Act:
     rescues: list[Callable[[Act], object]] = field(default_factory=list)
     last: list[Callable[[], object]] = field(default_factory=list)
     followed: list[Edit] = field(default_factory=list)
+    told: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def user_id(self) -> str | None:
@@ -103,7 +104,7 @@ class Act:
         # What waits to be written may be written within the savepoint, and is then gone with it: it waits again.
         kept["audit"], kept["bulk"] = audit.waiting(self), bulk.waiting(self.session)
         last = list(self.last)
-        findings, afterwards = len(self.findings), len(self.afterwards)
+        findings, afterwards, told = len(self.findings), len(self.afterwards), len(self.told)
         savepoint = self.session.begin_nested()
         try:
             with _translated(self.installation.guard):
@@ -117,7 +118,7 @@ class Act:
             self.last[:] = last
             self.chain_heads.clear()
             self.chain_heads.update(heads)
-            del self.findings[findings:], self.afterwards[afterwards:]
+            del self.findings[findings:], self.afterwards[afterwards:], self.told[told:]
             raise
         savepoint.commit()
 
@@ -286,6 +287,8 @@ def _write_notes(session: Session) -> None:
     _settle(act)
     bulk.write(session)
     audit.write(act)
+    if act.told:
+        _tell_listeners(act)
 
 
 def _tell_followers(act: Act) -> None:
@@ -297,6 +300,17 @@ def _tell_followers(act: Act) -> None:
             told.setdefault(follower, []).append(edit)
     for follower, mine in told.items():
         follower(act, mine)
+
+
+def _tell_listeners(act: Act) -> None:
+    """Tell whoever listens what the act wrote into the chain; what they write is written, and nobody is told of it again."""
+    events, act.told = act.told, []
+    for listener in act.installation.registry.listeners:
+        listener(act, events)
+    _settle(act)
+    bulk.write(act.session)
+    audit.write(act)
+    act.told = []
 
 
 def _settle(act: Act) -> None:

@@ -104,8 +104,12 @@ def append(
     old: Any = None,
     new: Any = None,
     reason: str | None = None,
+    subject: str | None = None,
 ) -> None:
-    """Queue one event of a record's chain; it is written with the act."""
+    """Queue one event of a record's chain; it is written with the act.
+
+    subject: what it is about within its record; told to listeners, and no part of the chain.
+    """
     act.session.info.setdefault("audit", []).append(
         {
             "id": new_id(),
@@ -123,6 +127,7 @@ def append(
             "instance_id": act.instance_id,
             "task_id": act.task_id,
             "at": act.now,
+            "subject": subject,
         }
     )
 
@@ -192,6 +197,8 @@ def write(act: Act) -> None:
     rows: list[dict[str, Any]] = act.session.info.pop("audit", [])
     if rows:
         _INSERT.run(act.session, rows)
+        if act.installation.registry.listeners:
+            act.told += rows
 
 
 def is_taken(error: IntegrityError) -> bool:

@@ -74,7 +74,9 @@ def record(
         if signer is None:
             raise RuntimeError("Expected a signer to be wired before anybody signs, but there is none")
         signer.sign(act, decision, signature)
-    act.note("instance", instance.id, "DECISION", field=task.element_id, new=verdict, reason=reason or None)
+    act.note(
+        "instance", instance.id, "DECISION", field=task.element_id, new=verdict, reason=reason or None, subject=task.id
+    )
     return decision
 
 
@@ -84,7 +86,7 @@ def end(act: Act, task: Task, *, verdict: str | None) -> None:
     task.state, task.closed_at, task.closed_by = TaskState.COMPLETED, act.now, act.user_id
     task.verdict = verdict
     if verdict is None:
-        act.note("instance", task.instance_id, "TASK_COMPLETED", field=task.element_id, new=task.title)
+        act.note("instance", task.instance_id, "TASK_COMPLETED", field=task.element_id, new=task.title, subject=task.id)
 
 
 def complete_token(moved: Motion, task: Task, variables: Mapping[str, Any]) -> None:

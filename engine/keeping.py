@@ -73,7 +73,7 @@ def _close_tasks(moved: motion.Motion, tokens: Sequence[int]) -> None:
         task.state, task.closed_at = TaskState.CANCELLED, act.now
         task.closed_why = moved.why or f"{instance.business_key} went another way"
         task.closed_code = moved.code
-        act.note("instance", instance.id, "TASK_CANCELLED", field=task.element_id, new=task.closed_why)
+        act.note("instance", instance.id, "TASK_CANCELLED", field=task.element_id, new=task.closed_why, subject=task.id)
     incidents.resolve_of_tokens(act, instance, [task.token_id for task in tasks], "the task is gone")
 
 

@@ -91,7 +91,7 @@ def open_task(act: Act, instance: Instance, flow: Flow, wait: Wait, element: Ele
     act.session.add(task)
     write_candidates(act, task)
     counters.add(act, task.set_id, task.flow, 1)
-    act.note("instance", instance.id, "TASK_OPENED", field=element.id, new=task.title)
+    act.note("instance", instance.id, "TASK_OPENED", field=element.id, new=task.title, subject=task.id)
     return task
 
 

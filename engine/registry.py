@@ -62,6 +62,7 @@ Step = Callable[["Act", Work], Mapping[str, Any] | None]
 Errand = Callable[["Installation", Work], Mapping[str, Any] | None]
 Chore = Callable[["Installation"], int]
 Follower = Callable[["Act", Sequence["Edit"]], object]
+Listener = Callable[["Act", Sequence[Mapping[str, Any]]], object]
 
 
 class Registry:
@@ -73,6 +74,7 @@ class Registry:
         self.errands: dict[str, Errand] = {}
         self.chores: dict[str, Chore] = {}
         self.followers: dict[str, list[Follower]] = {}
+        self.listeners: list[Listener] = []
 
     def step(self, job_type: str) -> Callable[[Step], Step]:
         """Register a service task that runs inside the act of whoever moved the flow there."""
@@ -110,6 +112,16 @@ class Registry:
 
         return keep
 
+    def listener(self, function: Listener) -> Listener:
+        """Register what hears of every event that an act writes into the audit chain.
+
+        It is called once, right before the commit, in the same transaction, with the rows of ``audit_event`` in the order in which they
+        were written; ``subject`` of a row says what it is about within its record (the id of a task), or None. What it writes commits with
+        the act or not at all, and is not told again. It must be cheap.
+        """
+        self.listeners.append(function)
+        return function
+
     def merge(self, *others: Registry) -> Registry:
         """Take over the handlers of others. Raises: ValueError when a type is served twice."""
         for other in others:
@@ -122,6 +134,7 @@ class Registry:
             for job_type, errand in other.errands.items():
                 self._keep(self.errands, job_type, errand)
             self.chores |= other.chores
+            self.listeners += [one for one in other.listeners if one not in self.listeners]
             for table, following in other.followers.items():
                 known = self.followers.setdefault(table, [])
                 known += [function for function in following if function not in known]
