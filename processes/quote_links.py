@@ -43,17 +43,18 @@ def _key(installation: Installation) -> bytes:
     given = installation.settings.get("secret_key")
     if given:
         return hashlib.sha256(f"quote links:{given}".encode()).digest()
-    return _key_in(key_folder(installation))
+    return key_in(key_folder(installation), KEY_FILE)
 
 
-def _key_in(folder: Path) -> bytes:
-    path = folder / KEY_FILE
+def key_in(folder: Path, name: str) -> bytes:
+    """Return the key in a file that only this user can read; it is made when it is not there."""
+    path = folder / name
     try:
         return bytes.fromhex(path.read_text("ascii").strip())
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Written whole beside it and then linked to its name: of two who make it at once, both read the same key.
-    partial = folder / f"{KEY_FILE}.{secrets.token_hex(8)}"
+    partial = folder / f"{name}.{secrets.token_hex(8)}"
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_hex(32))
     try:

@@ -124,5 +124,8 @@ from records import (
     waiver as waiver,
 )
 from records import (
+    webhook as webhook,
+)
+from records import (
     work_order as work_order,
 )

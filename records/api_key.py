@@ -53,6 +53,8 @@ SCOPES = {
     "suppliers:read": "see suppliers and what they are approved for",
     "suppliers:write": "bring in screenings, sub-tiers, changes and stock at suppliers' places",
     "suppliers:approve": "propose, sign and suspend what suppliers are approved for; never for an adapter",
+    "webhooks:read": "see who outside is told what, and the log of it",
+    "webhooks:write": "keep webhooks and replay what they missed; never for an adapter",
     "reviews:read": "see what changed on documents and what was said about them",
     "reviews:write": "comment on documents and tick what one viewed; never for an adapter",
     "people:read": "see who covers whom; for administrators, what waits for somebody",
@@ -67,7 +69,7 @@ SCOPES = {
 PERSONAL = frozenset(
     {
         "tasks:read", "tasks:decide", "definitions:deploy", "requisitions:write", "reviews:write", "rules:write",
-        "suppliers:approve", "evidence:hold", "people:write",
+        "suppliers:approve", "evidence:hold", "people:write", "webhooks:write",
     }
 )  # fmt: skip
 """What only a person's key may do: an adapter decides nothing and asks for nothing."""
