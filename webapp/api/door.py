@@ -48,6 +48,7 @@ from webapp.api import (
     suppliers,
     task_returns,
     tasks,
+    webhooks,
     work_order_changes,
     work_order_events,
     work_orders,
@@ -100,6 +101,7 @@ FAMILIES = (
     redlines,
     files,
     people,
+    webhooks,
 )
 """Imported for the endpoints that they register."""
 

@@ -39,7 +39,11 @@ View = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation. media: of an answer that is no JSON; match: whether If-Match is needed; person: whether only people may."""
+    """One operation.
+
+    media: of an answer that is no JSON; match: whether If-Match is needed; person: whether only people may; is_kept: whether the
+    answer is kept for a request that comes again. One that shows a secret is not: it is made again without it.
+    """
 
     name: str
     method: str
@@ -55,6 +59,7 @@ class Endpoint:
     render: Callable[..., Any] | None = None
     match: bool = False
     person: bool = False
+    is_kept: bool = True
     media: Sequence[str] = ("application/json",)
     largest: int = LARGEST_BODY
 
@@ -120,7 +125,9 @@ def _writing(endpoint: Endpoint) -> Callable[..., Response]:
                 subject = endpoint.view(act, given, **path)
             return _rendered(endpoint, subject)
         return repeat.answered(
-            lambda act: endpoint.view(act, given, **path), lambda subject: _rendered(endpoint, subject)
+            lambda act: endpoint.view(act, given, **path),
+            lambda subject: _rendered(endpoint, subject),
+            is_kept=endpoint.is_kept,
         )
 
     return handle

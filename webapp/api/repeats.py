@@ -34,9 +34,12 @@ class Repeat:
     key: str
     request_hash: str
 
-    def answered(self, work: Callable[[Act], Any], render: Callable[[Any], Response]) -> Response:
+    def answered(
+        self, work: Callable[[Act], Any], render: Callable[[Any], Response], *, is_kept: bool = True
+    ) -> Response:
         """Do the work and keep its answer, or answer what was done before.
 
+        is_kept: False makes the answer again from what was done, for one that must not be written down.
         Raises: Invalid IDEMPOTENCY_KEY_REUSED when the key came with another request.
         """
         before = answer_to(visit.reading(), self.owner, self.key)
@@ -52,7 +55,8 @@ class Repeat:
                 raise
             return self._replayed(before, render)
         response = render(subject)
-        self._complete(response)
+        if is_kept:
+            self._complete(response)
         return response
 
     def _keep(self, act: Act, subject: Any) -> None:

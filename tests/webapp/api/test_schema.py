@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from processes import webhooks
 from records.api_key import SCOPES, make_key
 from records.part import Part, PartRevision
 from records.supplier import Supplier
@@ -135,5 +136,10 @@ def _arranged(story: Story) -> dict[str, str]:
     return found | {
         "/orders/": order, "/work-orders/": work_order, "/requisitions/": draft, "/tasks/": task.id,
         "/lots/": lot, "/instances/": story.instance_id,
-        "/definitions/": story.instance.definition_id,
+        "/definitions/": story.instance.definition_id, "/webhooks/": _webhook(story),
     }  # fmt: skip
+
+
+def _webhook(story: Story) -> str:
+    with story.as_(adam).acting() as act:
+        return webhooks.create(act, name="ERP", url="https://erp.example/hooks", event_types=["*"])[1].id
