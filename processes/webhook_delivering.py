@@ -32,7 +32,7 @@ from records.webhook import RECORD_TYPE, DeliveryState, Webhook, WebhookAttempt,
 KEEPERS = frozenset({"INTEGRATION", "ADMIN"})
 """Roles that may keep webhooks, and in whose name something is told."""
 
-JOB = "webhook.deliver"
+JOB = "deliver_to_webhook"
 REMEMBERED = 2.0
 """Seconds for which a node remembers who wants what: a new webhook hears of what happens on other nodes that much later."""
 AT_A_TIME = 5.0
