@@ -144,9 +144,15 @@ def claim(
 
 
 def take(
-    act: Act, job_id: str, *, worker: str, lock_for: dt.timedelta, types: Sequence[str] | None = None
+    act: Act,
+    job_id: str,
+    *,
+    worker: str,
+    lock_for: dt.timedelta,
+    types: Sequence[str] | None = None,
+    holder: str | None = None,
 ) -> Job | None:
-    """Do what ``claim`` does within an open act."""
+    """Do what ``claim`` does within an open act. holder: the principal of an outside worker."""
     lock = act.session.execute(select(Job.lock).where(Job.id == job_id)).scalar_one_or_none()
     if lock is not None and act.session.get_bind().dialect.name == "postgresql":
         # Two workers that claim two jobs of one lock at the same moment would not see each other's claim.
@@ -162,6 +168,7 @@ def take(
             state=JobState.RUNNING,
             locked_until=act.now + lock_for,
             worker=worker,
+            holder=holder,
             attempts=Job.attempts + 1,
             version=Job.version + 1,
         )
@@ -194,19 +201,32 @@ def lay_down(act: Act, job: Job) -> None:
     job.state, job.locked_until, job.due_at = JobState.WAITING, None, act.now
 
 
-def put_back(act: Act, job: Job, error: str) -> bool:
-    """Note that a try failed. Return whether there is a further one; when there is none the job waits for help."""
+def put_back(
+    act: Act, job: Job, error: str, *, retries_left: int | None = None, wait: dt.timedelta | None = None
+) -> bool:
+    """Note that a try failed. Return whether there is a further one; when there is none the job waits for help.
+
+    retries_left: how many further tries there shall be, wait: until the next one, where whoever tried knows better than the
+    diagram.
+    """
     job.error, job.locked_until = error[:2000], None
-    if job.retries_left <= 0:
-        job.state = JobState.FAILED
+    further = job.retries_left if retries_left is None else retries_left
+    if further <= 0:
+        job.state, job.retries_left = JobState.FAILED, 0
         act.note("job", job.id, "JOB_FAILED", field=job.type, new=job.error)
         return False
-    minutes = job.back_off[min(len(job.back_off) - job.retries_left, len(job.back_off) - 1)]
-    job.retries_left -= 1
-    job.state, job.due_at = JobState.WAITING, act.now + dt.timedelta(minutes=float(minutes))
+    job.state, job.due_at = JobState.WAITING, act.now + (_back_off(job) if wait is None else wait)
+    job.retries_left = further - 1 if retries_left is None else further
     if act.installation.carrier is not None:
         act.installation.carrier.carry(act, job)
     return True
+
+
+def _back_off(job: Job) -> dt.timedelta:
+    if not job.back_off:
+        return dt.timedelta(minutes=BACK_OFF[0])
+    done = max(len(job.back_off) - job.retries_left, 0)
+    return dt.timedelta(minutes=float(job.back_off[min(done, len(job.back_off) - 1)]))
 
 
 def revive(act: Act, job_id: str) -> Job:
@@ -234,6 +254,15 @@ def cancel_of_token(act: Act, instance_id: str, tokens: Sequence[int]) -> None:
     act.session.connection().execute(
         statement.values(state=JobState.CANCELLED, finished_at=act.now, locked_until=None, version=Job.version + 1)
     )
+
+
+IS_OPEN = text("job.state IN ('WAITING', 'RUNNING', 'FAILED')")
+"""Written out, so that both databases use the index of open jobs by type."""
+
+
+def offered(now: dt.datetime, job_type: str) -> Select[str]:
+    """Select the ids of jobs of one type that an outside worker may take up now, the oldest due first."""
+    return due(now, [job_type]).where(IS_OPEN)
 
 
 def unserved(session: Session, installation: Installation) -> list[tuple[str, int]]:

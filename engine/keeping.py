@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, or_, select
 
-from engine import bulk, dialect, escalation, incidents, jobs, messages, motion, opening, variables, words
+from engine import bulk, dialect, escalation, incidents, jobs, messages, motion, opening, signals, variables, words
 from engine.database import new_id
 from engine.prepared import Prepared
 from engine.spiff import ElementInfo, FiredTimer, Incident, Left, Thrown, Wait
@@ -274,6 +274,6 @@ def _send(moved: motion.Motion, thrown: Thrown) -> None:
             ),
         )
     elif thrown.kind == "signal":
-        motion.later(act, lambda: messages.broadcast(act, thrown.name, thrown.variables, besides=moved.instance.id))
+        motion.later(act, lambda: signals.broadcast(act, thrown.name, thrown.variables, besides=moved.instance.id))
     else:
         act.note("instance", moved.instance.id, "ESCALATED", field=thrown.element_id, new=thrown.name)

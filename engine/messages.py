@@ -1,32 +1,50 @@
-"""Messages and signals: something from outside reaches the instances that wait for it, or is kept until one does."""
+"""Messages: something from outside reaches the one instance that waits for it, once, or is kept until one does.
+
+A message that is written while somebody begins to wait for it may be seen by neither of the two transactions. Each looks
+again once it is committed (``meeting``), and the sweep of the runners looks for what a crash in between left.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from engine import motion, starts, suspending
-from engine.database import new_id
-from engine.errors import Invalid
+from engine import motion, starts
+from engine.database import is_id, new_id
+from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.prepared import connection_of
 from engine.spiff.codec import decode, encode
 from engine.stored.instance import Instance, InstanceStatus
-from engine.stored.wait import Message, MessageState, MessageSubscription, SignalSubscription
+from engine.stored.wait import Message, MessageState, MessageSubscription
 from engine.variables import accepted
 
 if TYPE_CHECKING:
-    from engine.act import Act
+    from engine.act import Act, Installation
 
 TIME_TO_LIVE = dt.timedelta(days=30)
 """How long a message that nobody waits for yet is kept, unless its sender says otherwise."""
 
+AMBIGUOUS = "AMBIGUOUS_MESSAGE"
+
+TRIED = 20
+"""How many kept messages of one name and key are looked at when somebody begins to wait; the others wait for the sweep."""
+
+SWEPT = 1000
+"""How many kept messages one sweep looks at."""
+
+_log = logging.getLogger(__name__)
+
+IS_STORED = text("message.state = 'STORED'")
+"""Written out, so that both databases use the index of what is kept."""
 
 _KEPT = (
     select(Message.id)
@@ -37,7 +55,7 @@ _KEPT = (
         Message.expires_at > bindparam("now"),
     )
     .order_by(Message.published_at, Message.id)
-    .limit(1)
+    .limit(TRIED)
 )
 """Built once: most waits for a message find none."""
 
@@ -48,17 +66,16 @@ class Reception(StrEnum):
     CORRELATED = "CORRELATED"
     STARTED = "STARTED"
     STORED = "STORED"
+    NOT_KEPT = "NOT_KEPT"
     QUEUED = "QUEUED"
     ALREADY_HANDLED = "ALREADY_HANDLED"
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """The answer to a publication. QUEUED.
+    """The answer to a publication. QUEUED: it is delivered in this act, when the instance that moves now has come to rest.
 
-    It is delivered in this act, when the instance that moves now has come to rest.
-
-    instance_id: whom it reached or started.
+    NOT_KEPT: nobody waits for it, and its time to live is over. instance_id: whom it reached or started.
     """
 
     id: str
@@ -83,13 +100,12 @@ def publish(
 ) -> Publication:
     """Deliver a message to the instance that waits for its name and key.
 
-    Where none waits, start one that begins with it, else keep it. A message reaches one instance, the one that has
-    waited longest. message_id: given by the sender; the second delivery of an id is answered and moves nothing.
-    ttl: how long it is kept when nobody waits. why: read by those whose tasks it closes when it is delivered in this
-    act, such as "withdrawn by Rita Okafor". Raises: Invalid.
+    Where none waits, start one that begins with it, else keep it. message_id: given by the sender; the second delivery of an
+    id is answered and moves nothing. ttl: how long it is kept when nobody waits. why: read by those whose tasks it closes when
+    it is delivered in this act, such as "withdrawn by Rita Okafor". Raises: Invalid; Conflict AMBIGUOUS_MESSAGE with both keys
+    when two instances wait for it or two processes begin with it. One that is published while an instance moves is kept then.
     """
-    if not name.strip() or len(name) > 200 or len(correlation_key) > 500:
-        raise Invalid("Expected a message name of 1 to 200 and a key of at most 500 characters", {"name": "missing"})
+    _refuse_shape(name, correlation_key)
     taken = accepted(variables)
     stored_id = new_id()
     row = {
@@ -112,66 +128,127 @@ def publish(
     act.session.info["wrote"] = True
     act.note("message", stored_id, "MESSAGE", field=name, new=correlation_key)
     if motion.is_moving(act):
-        motion.later(act, lambda: _correlate(act, act.session.get_one(Message, stored_id), why))
+        motion.later(act, lambda: _correlate(act, act.session.get_one(Message, stored_id), why, is_aside=True))
         return Publication(stored_id, Reception.QUEUED)
     return _correlate(act, act.session.get_one(Message, stored_id), why)
 
 
+def _refuse_shape(name: str, correlation_key: str) -> None:
+    fields = {}
+    if not name.strip() or len(name) > 200:
+        fields["name"] = f"Expected 1 to 200 characters, but it has {len(name.strip())}"
+    if len(correlation_key) > 500:
+        fields["correlation_key"] = f"Expected at most 500 characters, but it has {len(correlation_key)}"
+    if fields:
+        raise Invalid("Expected a message name of 1 to 200 and a key of at most 500 characters", fields)
+
+
 def deliver_stored(act: Act, name: str, correlation_key: str) -> None:
-    """Deliver the oldest kept message with this name and key to whoever waits for it now."""
+    """Deliver the oldest kept message with this name and key to whoever waits for it now.
+
+    One that somebody else is delivering at this moment is left to them.
+    """
     if any(type(row) is Message for row in act.session.dirty):
         act.session.flush()
     wanted = {"name": name, "key": correlation_key, "now": act.now}
-    found = connection_of(act.session).execute(_KEPT, wanted).scalar()
-    if found is not None:
-        _reach(act, act.session.get_one(Message, found))
+    for found in connection_of(act.session).execute(_KEPT, wanted).scalars().all():
+        message = _taken(act, found, skip_locked=True)
+        if message is not None:
+            _reach(act, message, is_aside=True)
+            break
+    meeting(act, name, correlation_key)
 
 
-def _correlate(act: Act, message: Message, why: str) -> Publication:
+def _taken(act: Act, message_id: str, *, skip_locked: bool = False) -> Message | None:
+    """Lock a message that is still kept, so that it reaches one instance; None when it is not, or somebody has it."""
+    wanted = select(Message).where(Message.id == message_id, Message.state == MessageState.STORED)
+    locked = wanted.with_for_update(skip_locked=skip_locked).execution_options(populate_existing=True)
+    return act.session.execute(locked).scalar_one_or_none()
+
+
+def _correlate(act: Act, message: Message, why: str = "", *, is_aside: bool = False) -> Publication:
+    """Bring a kept message to whoever waits, else start whoever begins with it. is_aside: nobody asks for the answer."""
     if message.state != MessageState.STORED:
         return Publication(message.id, Reception.CORRELATED, message.instance_id)
-    reached = _reach(act, message, why)
+    reached = _reach(act, message, why, is_aside=is_aside)
     if reached is not None:
         return Publication(message.id, Reception.CORRELATED, reached)
     if _is_awaited_by_one_that_rests(act, message):
         # However short its time: who rests could not hear it, and hears it when it goes on.
         message.expires_at = max(message.expires_at, act.now + TIME_TO_LIVE)
         return Publication(message.id, Reception.STORED)
-    started = starts.start_by_message(act, message.name, message.correlation_key, decode(message.variables))
+    started = _begin(act, message, is_aside=is_aside)
     if started is not None:
-        message.state, message.instance_id = MessageState.CORRELATED, started.id
-        return Publication(message.id, Reception.STARTED, started.id)
+        return Publication(message.id, Reception.STARTED, started)
     if message.expires_at <= act.now:
         message.state = MessageState.EXPIRED
+        return Publication(message.id, Reception.NOT_KEPT)
+    meeting(act, message.name, message.correlation_key)
     return Publication(message.id, Reception.STORED)
 
 
-def _reach(act: Act, message: Message, why: str = "") -> str | None:
-    query = select(MessageSubscription).where(
-        MessageSubscription.name == message.name,
-        MessageSubscription.correlation_key == message.correlation_key,
-        MessageSubscription.instance_id.is_not(None),
-    )
-    for waiting in list(act.session.scalars(query.order_by(MessageSubscription.id))):
-        if waiting.instance_id is not None and _deliver(
-            act, message, waiting.instance_id, token_id=waiting.token_id, why=why
-        ):
-            return waiting.instance_id
+def _begin(act: Act, message: Message, *, is_aside: bool) -> str | None:
+    """Start the process that begins with a message. Where nobody asks, one that cannot start now is kept."""
+    try:
+        started = starts.start_by_message(act, message.name, message.correlation_key, decode(message.variables))
+    except Conflict as refusal:
+        if not is_aside or refusal.code not in (AMBIGUOUS, "ALREADY_RUNNING"):
+            raise
+        _note_wait(act, message, refusal.message)
+        return None
+    if started is None:
+        return None
+    message.state, message.instance_id = MessageState.CORRELATED, started.id
+    return started.id
+
+
+def _note_wait(act: Act, message: Message, why: str) -> None:
+    """Keep once, in the act that published it, why a message is not delivered although somebody waits."""
+    if message.published_at == act.now:
+        act.note("message", message.id, "MESSAGE_WAITS", field=message.name, new=why)
+
+
+def _reach(act: Act, message: Message, why: str = "", *, is_aside: bool = False) -> str | None:
+    """Deliver to the one instance that waits. Raises: Conflict when several do, unless nobody asks: then it stays kept."""
+    waiting = list(act.session.execute(_waiting_for(message.name, message.correlation_key)))
+    keys = {found.instance_id: f"{found.business_key} ({found.process_id})" for found in waiting}
+    if len(keys) > 1:
+        sentence = (
+            f"Expected one run to wait for {message.name} {message.correlation_key}".rstrip()
+            + f", but {len(keys)} do: {' and '.join(sorted(keys.values())[:5])}"
+        )
+        if not is_aside:
+            raise Conflict(sentence, code=AMBIGUOUS)
+        _note_wait(act, message, sentence)
+        return None
+    for instance_id, token_id, _key, _process in waiting:
+        if instance_id is not None and _deliver(act, message, instance_id, token_id=token_id, why=why):
+            return instance_id
     return None
 
 
 def _is_awaited_by_one_that_rests(act: Act, message: Message) -> bool:
-    wanted = (
-        select(Instance.id)
-        .join(MessageSubscription, MessageSubscription.instance_id == Instance.id)
-        .where(
-            MessageSubscription.name == message.name,
-            MessageSubscription.correlation_key == message.correlation_key,
-            Instance.status == InstanceStatus.RUNNING,
-            Instance.suspended_at.is_not(None),
+    wanted = _waiting_for(message.name, message.correlation_key).where(Instance.suspended_at.is_not(None))
+    return act.session.execute(wanted.limit(1)).first() is not None
+
+
+def _waiting_for(name: str, correlation_key: str) -> Select[str | None, int, str, str]:
+    """Select the tokens of running instances that wait for a message, suspended or not, whoever has waited longest first."""
+    return (
+        select(
+            MessageSubscription.instance_id,
+            MessageSubscription.token_id,
+            Instance.business_key,
+            Instance.process_id,
         )
+        .join(Instance, Instance.id == MessageSubscription.instance_id)
+        .where(
+            MessageSubscription.name == name,
+            MessageSubscription.correlation_key == correlation_key,
+            Instance.status == InstanceStatus.RUNNING,
+        )
+        .order_by(MessageSubscription.id)
     )
-    return act.session.scalars(wanted.limit(1)).first() is not None
 
 
 def _deliver(act: Act, message: Message, instance_id: str, *, token_id: int, why: str) -> bool:
@@ -190,33 +267,137 @@ def _deliver(act: Act, message: Message, instance_id: str, *, token_id: int, why
     return True
 
 
-def broadcast(act: Act, name: str, variables: Mapping[str, Any] | None = None, *, besides: str | None = None) -> int:
-    """Send a signal to every instance that waits for it, and start those that begin with it; return how many heard it.
+# Messages and waits that were written at the same moment
 
-    besides: an instance that has heard it already.
+
+def meeting(act: Act, name: str, correlation_key: str) -> None:
+    """Look once more, after the commit, whether a kept message and somebody who waits for it have met.
+
+    On SQLite one act writes at a time: there they cannot miss each other.
     """
-    taken = accepted(variables)
-    if motion.is_moving(act):
-        motion.later(act, lambda: broadcast(act, name, taken, besides=besides))
-        return 0
-    query = select(SignalSubscription.instance_id).where(
-        SignalSubscription.name == name, SignalSubscription.instance_id.is_not(None)
+    if act.session.get_bind().dialect.name == "sqlite":
+        return
+    planned = next((work for work in act.afterwards if isinstance(work, Meeting)), None)
+    if planned is None:
+        planned = Meeting(act.installation)
+        act.afterwards.append(planned)
+    planned.pairs.add((name, correlation_key))
+
+
+@dataclass(eq=False)
+class Meeting:
+    """Names and keys to look at once more when an act is committed."""
+
+    installation: Installation
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+
+    def __call__(self) -> None:
+        """Deliver what is kept for somebody who waits. What fails here is logged and left to the sweep: the act is committed."""
+        try:
+            with self.installation.reading() as session:
+                found = [one for name, key in sorted(self.pairs) for one in _met(session, name, key)]
+            for message_id in found:
+                deliver(self.installation, message_id)
+        except (Refused, SQLAlchemyError):
+            _log.exception("messages that somebody waits for are left to the next sweep")
+
+
+def _met(session: Session, name: str, correlation_key: str) -> Sequence[str]:
+    now = session.info["installation"].clock()
+    kept = session.execute(_KEPT, {"name": name, "key": correlation_key, "now": now}).scalars().all()
+    awake = _waiting_for(name, correlation_key).where(Instance.suspended_at.is_(None))
+    if not kept or session.execute(awake.limit(1)).first() is None:
+        return []
+    return list(kept)
+
+
+def deliver(installation: Installation, message_id: str) -> Publication | None:
+    """Bring a kept message to whoever waits for it by now, in an act of its own; None when it is not kept any more."""
+    with installation.acting("system:messages") as act:
+        message = _taken(act, message_id)
+        return _correlate(act, message, is_aside=True) if message is not None and message.expires_at > act.now else None
+
+
+def overlooked(session: Session, now: dt.datetime) -> list[str]:
+    """Return the kept messages that exactly one instance waits for, or exactly one process begins with: what a crash left."""
+    query = (
+        select(Message.id, MessageSubscription.instance_id, MessageSubscription.definition_id, Instance.suspended_at)
+        .join(
+            MessageSubscription,
+            and_(
+                MessageSubscription.name == Message.name,
+                or_(
+                    MessageSubscription.correlation_key == Message.correlation_key,
+                    MessageSubscription.definition_id.is_not(None),
+                ),
+            ),
+        )
+        .outerjoin(Instance, Instance.id == MessageSubscription.instance_id)
+        .where(
+            IS_STORED,
+            Message.expires_at > now,
+            or_(Instance.status == InstanceStatus.RUNNING, MessageSubscription.definition_id.is_not(None)),
+        )
+        .order_by(Message.id)
+        .limit(SWEPT)
     )
-    hearing = sorted({found for found in act.session.scalars(query) if found and found != besides})
-    heard = 0
-    for instance_id in hearing:
-        instance = motion.lock(act, instance_id)
-        if instance.status != InstanceStatus.RUNNING:
-            continue
-        if instance.suspended_at is not None:
-            suspending.keep_signal(act, instance, name, taken)
-            continue
-        with motion.moving(act, instance) as moved:
-            moved.fired += moved.flow.tick(act.now)
-            moved.why = f"the signal {name} came"
-            heard += moved.flow.signal(name, taken) and 1
-            act.note("instance", instance_id, "SIGNAL", field=name)
-    return heard + starts.start_by_signal(act, name, taken)
+    waiting: dict[str, set[str]] = {}
+    starting: dict[str, set[str]] = {}
+    resting: set[str] = set()
+    for message_id, instance_id, definition_id, suspended_at in session.execute(query):
+        known = waiting if instance_id is not None else starting
+        known.setdefault(message_id, set()).add(str(instance_id or definition_id))
+        if suspended_at is not None:
+            resting.add(message_id)
+    known_to = {**starting, **waiting}
+    return [one for one, whom in known_to.items() if len(whom) == 1 and one not in resting]
+
+
+# What is kept
+
+
+def find(session: Session, message_id: str) -> Message:
+    """Return a message. Raises: NotFound."""
+    found = session.get(Message, message_id) if is_id(message_id) else None
+    if found is None:
+        raise NotFound(f"Expected a message {message_id[:40]}, but there is none")
+    return found
+
+
+def delete(act: Act, message_id: str, reason: str) -> Message:
+    """Throw a kept message away for a reason; its id stays known. Raises: NotFound; Conflict when it is not kept; Invalid."""
+    if not reason.strip():
+        raise Invalid("Expected a reason to delete the message, but there is none", {"reason": "missing"})
+    find(act.session, message_id)
+    message = _taken(act, message_id)
+    if message is None:
+        known = find(act.session, message_id)
+        raise Conflict(
+            f"Expected a message that is still kept, but {known.name} is {known.state.lower()}", code="NOT_KEPT"
+        )
+    message.state = MessageState.DELETED
+    act.note("message", message.id, "MESSAGE_DELETED", field=message.name, new=message.correlation_key, reason=reason)
+    return message
+
+
+def hearers_of(session: Session, kept: Sequence[Message]) -> dict[str, list[Instance]]:
+    """Return for each message the running instances that wait for its name and key; more than one keep it from being delivered."""
+    if not kept:
+        return {}
+    query = (
+        select(MessageSubscription.name, MessageSubscription.correlation_key, Instance)
+        .join(Instance, Instance.id == MessageSubscription.instance_id)
+        .where(
+            MessageSubscription.name.in_({one.name for one in kept}),
+            MessageSubscription.correlation_key.in_({one.correlation_key for one in kept}),
+            Instance.status == InstanceStatus.RUNNING,
+        )
+        .order_by(Instance.id)
+    )
+    found: dict[tuple[str, str], dict[str, Instance]] = {}
+    for name, key, instance in session.execute(query):
+        found.setdefault((name, key), {})[instance.id] = instance
+    return {one.id: list(found.get((one.name, one.correlation_key), {}).values()) for one in kept}
 
 
 def any_expired(session: Session, now: dt.datetime) -> bool:
@@ -231,4 +412,4 @@ def expire(act: Act) -> int:
 
 
 def _is_over(now: dt.datetime) -> ColumnElement[bool]:
-    return and_(Message.state == MessageState.STORED, Message.expires_at <= now)
+    return and_(IS_STORED, Message.expires_at <= now)

@@ -65,6 +65,15 @@ Follower = Callable[["Act", Sequence["Edit"]], object]
 Listener = Callable[["Act", Sequence[Mapping[str, Any]]], object]
 
 
+OWN_JOBS: dict[str, Step] = {}
+"""What the engine itself does after a commit, by type; every worker of every installation serves it."""
+
+
+def own_job(job_type: str) -> Callable[[Step], Step]:
+    """Register a job of the engine's own."""
+    return lambda function: OWN_JOBS.setdefault(job_type, function)
+
+
 class Registry:
     """Handlers by type. A type is served once: as a step, as a job, or as an errand."""
 
@@ -142,12 +151,16 @@ class Registry:
 
     def serves(self, job_type: str) -> bool:
         """Say whether anybody here handles this type."""
-        return job_type in self.steps or job_type in self.jobs or job_type in self.errands
+        return any(job_type in handlers for handlers in (self.steps, self.jobs, self.errands, OWN_JOBS))
 
     @property
     def job_types(self) -> tuple[str, ...]:
         """The types that a worker of this installation runs."""
-        return (*self.jobs, *self.errands)
+        return (*OWN_JOBS, *self.jobs, *self.errands)
+
+    def handler_of(self, job_type: str) -> Step:
+        """Return what does a job within an act. Raises: KeyError for a type that nobody here serves so."""
+        return OWN_JOBS[job_type] if job_type in OWN_JOBS else self.jobs[job_type]
 
     def _keep(self, handlers: dict[str, F], job_type: str, function: F) -> F:
         if self.serves(job_type) and handlers.get(job_type) is not function:

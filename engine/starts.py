@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 
 from dmn.errors import DmnError
 from engine import instances
-from engine.errors import Invalid
+from engine.errors import Conflict, Invalid
 from engine.functions import HOUSE, lent
 from engine.spiff import ProcessSpec, StartInfo
 from engine.spiff.extensions import Expr
@@ -62,34 +62,30 @@ def _value(act: Act, expression: Expr) -> Any:
 def start_by_message(act: Act, name: str, correlation_key: str, values: Mapping[str, Any]) -> Instance | None:
     """Start the process that begins with a message; None when there is none.
 
-    The business key is the variable ``business_key``, else the correlation key, else made up. Raises: Conflict when an
-    instance with that key runs.
+    The business key is the variable ``business_key``, else the correlation key, else made up. Raises: Conflict ALREADY_RUNNING
+    when an instance with that key runs, AMBIGUOUS_MESSAGE when two start events begin with it.
     """
-    query = select(MessageSubscription).where(
-        MessageSubscription.name == name, MessageSubscription.definition_id.is_not(None)
+    query = (
+        select(MessageSubscription.element_id, Definition.id, Definition.process_id)
+        .join(Definition, Definition.id == MessageSubscription.definition_id)
+        .where(MessageSubscription.name == name)
     )
-    found = act.session.scalars(query.order_by(MessageSubscription.id).limit(1)).first()
-    if found is None or found.definition_id is None:
+    found = list(act.session.execute(query.order_by(MessageSubscription.id)))
+    if not found:
         return None
-    return _start(act, found.definition_id, found.element_id, values, key=correlation_key)
-
-
-def start_by_signal(act: Act, name: str, values: Mapping[str, Any]) -> int:
-    """Start every process that begins with a signal; return how many."""
-    query = select(SignalSubscription).where(
-        SignalSubscription.name == name, SignalSubscription.definition_id.is_not(None)
-    )
-    found = list(act.session.scalars(query.order_by(SignalSubscription.id)))
-    for waiting in found:
-        if waiting.definition_id is not None:
-            _start(act, waiting.definition_id, waiting.element_id, values, key="")
-    return len(found)
+    if len(found) > 1:
+        names = " and ".join(f"{one.element_id} of {one.process_id}" for one in found[:5])
+        raise Conflict(
+            f"Expected one process to begin with {name}, but {len(found)} start events do: {names}",
+            code="AMBIGUOUS_MESSAGE",
+        )
+    return start(act, found[0].id, found[0].element_id, values, key=correlation_key)
 
 
 def start_by_timer(act: Act, timer: Timer, now: dt.datetime) -> Instance:
     """Start the process of a start timer that is due, and let the timer wait for its next turn."""
     assert timer.definition_id is not None
-    started = _start(act, timer.definition_id, timer.element_id, {}, key="")
+    started = start(act, timer.definition_id, timer.element_id, {}, key="")
     following = Schedule(timer.due_at, timer.left, timer.every).after(now)
     if following is None:
         act.session.delete(timer)
@@ -98,7 +94,8 @@ def start_by_timer(act: Act, timer: Timer, now: dt.datetime) -> Instance:
     return started
 
 
-def _start(act: Act, definition_id: str, element_id: str, values: Mapping[str, Any], *, key: str) -> Instance:
+def start(act: Act, definition_id: str, element_id: str, values: Mapping[str, Any], *, key: str) -> Instance:
+    """Start a process by one of its start events. Raises: as ``instances.begin``."""
     definition = act.session.get_one(Definition, definition_id)
     given = values.get("business_key")
     business_key = str(given) if given else key or f"{definition.process_id}-{act.id}"

@@ -63,9 +63,9 @@ def reason_for(reason: str, what: str) -> str:
     return words
 
 
-def keep_signal(act: Act, instance: Instance, name: str, variables: dict[str, Any]) -> None:
+def keep_signal(act: Act, instance: Instance, name: str, variables: dict[str, Any], *, sent_at: dt.datetime) -> None:
     """Keep a signal for an instance that rests."""
-    act.session.add(HeldSignal(instance_id=instance.id, name=name, variables=encode(variables), sent_at=act.now))
+    act.session.add(HeldSignal(instance_id=instance.id, name=name, variables=encode(variables), sent_at=sent_at))
     act.note("instance", instance.id, "SIGNAL_HELD", field=name)
 
 
@@ -123,7 +123,9 @@ def _earliest(act: Act, moved: motion.Motion) -> Message | HeldSignal | None:
                 Message.state == MessageState.STORED,
                 Message.expires_at > act.now,
             )
-            found += list(act.session.scalars(kept.order_by(Message.published_at, Message.id).limit(1)))
+            # Locked, so that nobody else delivers it at the same moment.
+            oldest = kept.order_by(Message.published_at, Message.id).limit(1).with_for_update(skip_locked=True)
+            found += list(act.session.scalars(oldest))
     return min(found, key=_sent_at, default=None)
 
 

@@ -91,7 +91,7 @@ def _do(installation: Installation, job: Job, *, now: dt.datetime) -> Ran:
         answer = errand(installation, work)
         with installation.acting(f"system:{job.type}", now=now) as act:
             return _finish(act, job, answer)
-    handler = installation.registry.jobs[job.type]
+    handler = installation.registry.handler_of(job.type)
     with installation.acting(f"system:{job.type}", now=now) as act:
         if job.token_id is not None:
             motion.lock(act, job.instance_id or "")
@@ -124,7 +124,7 @@ def _finish(act: Act, job: Job, answer: Mapping[str, Any] | None) -> Ran:
 
 
 def complete(act: Act, job: Job, variables: Mapping[str, Any] | None = None) -> None:
-    """Finish a job that this worker holds; an outside worker calls this for one it claimed.
+    """Finish a job that this worker holds.
 
     Raises: jobs.Lost when the job is not this worker's any more; Invalid for variables FEEL does not know.
     """
@@ -141,8 +141,17 @@ def _held(act: Act, job: Job) -> Iterator[motion.Motion | None]:
     The instance is locked before the job.
     """
     instance = motion.lock(act, job.instance_id) if job.instance_id and job.token_id is not None else None
-    held = jobs.hold(act, job)
-    jobs.finish(act, held)
+    with finishing(act, jobs.hold(act, job), instance) as moved:
+        yield moved
+
+
+@contextmanager
+def finishing(act: Act, job: Job, instance: Instance | None) -> Iterator[motion.Motion | None]:
+    """Mark a held job done and open the move of its locked instance, None for a job that no token waits for.
+
+    Raises: jobs.Lost when the token waits for the job no more.
+    """
+    jobs.finish(act, job)
     act.session.flush()
     if instance is None or instance.status != InstanceStatus.RUNNING:
         yield None
@@ -181,16 +190,26 @@ def _fail(installation: Installation, job: Job, error: Exception, *, now: dt.dat
 
 
 def fail(act: Act, job: Job, why: str) -> Ran:
-    """Put a held job back with what went wrong; when no try is left, open an incident.
-
-    Outside workers call this too.
-    """
+    """Put a held job back with what went wrong; when no try is left, open an incident."""
     instance = motion.lock(act, job.instance_id) if job.instance_id else None
     try:
         held = jobs.hold(act, job)
     except jobs.Lost:
         return Ran.NOT_TAKEN
-    if jobs.put_back(act, held, why):
+    return give_back(act, held, instance, why)
+
+
+def give_back(
+    act: Act,
+    job: Job,
+    instance: Instance | None,
+    why: str,
+    *,
+    retries_left: int | None = None,
+    wait: dt.timedelta | None = None,
+) -> Ran:
+    """Put a held job of a locked instance back, as ``jobs.put_back`` does; when no try is left, open an incident."""
+    if jobs.put_back(act, job, why, retries_left=retries_left, wait=wait):
         return Ran.AGAIN
     if instance is not None and instance.status == InstanceStatus.RUNNING:
         incidents.report(
@@ -330,9 +349,16 @@ def at_work(installation: Installation, *, poll: float = 1.0) -> Iterator[Runner
 
 
 def sweep(installation: Installation) -> int:
-    """Mark messages whose time is over; return how many."""
+    """Deliver kept messages that somebody waits for, and mark those whose time is over; return how many were moved or marked."""
+    now = installation.clock()
     with installation.reading() as session:
-        if not messages.any_expired(session, installation.clock()):
-            return 0
+        overlooked, is_any_over = messages.overlooked(session, now), messages.any_expired(session, now)
+    moved = sum(_is_moved(messages.deliver(installation, message_id)) for message_id in overlooked)
+    if not is_any_over:
+        return moved
     with installation.acting("system:sweep") as act:
-        return messages.expire(act)
+        return moved + messages.expire(act)
+
+
+def _is_moved(publication: messages.Publication | None) -> bool:
+    return publication is not None and publication.instance_id is not None

@@ -14,8 +14,8 @@ from engine.bpmn import BpmnError
 from engine.canonical import content_hash
 from engine.decisions import Decision
 from engine.errors import Forbidden, Invalid
-from engine.messages import broadcast
 from engine.registry import Registry, Work
+from engine.signals import broadcast
 from processes.agreements import agreement_for
 from processes.documents import existing, requisition_of
 from processes.notices import tell

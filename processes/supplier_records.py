@@ -16,8 +16,8 @@ from engine.act import Act
 from engine.canonical import content_hash
 from engine.database import new_id
 from engine.errors import Conflict, Invalid
-from engine.messages import broadcast
 from engine.ports import SignatureRequest
+from engine.signals import broadcast
 from processes.goods_signature import role_for, sign
 from processes.notices import tell_role
 from processes.supplier_tasks import say_reviewed

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.errors import Conflict, Forbidden, Invalid
-from engine.messages import broadcast
 from engine.ports import SignatureRequest
+from engine.signals import broadcast
 from processes import identity
 from processes.goods_signature import role_for, sign
 from processes.notices import tell_role

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from engine.act import Act
 from engine.database import Base, is_id
 from engine.errors import Forbidden, Invalid, NotFound
-from engine.messages import broadcast
 from engine.ports import SignatureRequest
 from engine.record import Record
+from engine.signals import broadcast
 from processes.notices import tell, tell_role
 from processes.seats import fill_seat, open_seat_of, roles_held, seats_of, set_seats
 from records.calendar import MAIN, site_called

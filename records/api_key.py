@@ -31,6 +31,8 @@ SCOPES = {
     "tasks:read": "see one's own inbox and its tasks",
     "tasks:decide": "claim, release, decide and complete tasks; never for an adapter",
     "messages:publish": "tell runs about something that happened outside",
+    "messages:read": "see messages that are kept for somebody, and what they say",
+    "jobs:work": "serve job types from outside: take jobs up, finish and fail them",
     "requisitions:read": "see requisitions",
     "requisitions:write": "write, submit and cancel requisitions",
     "orders:read": "see purchase orders and what suppliers answered",

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from engine.act import Installation
 from rules.tables_in_force import require_tables
 from rules.triggers import require_guard
-from webapp import assets, delivery, filters, gate, rates, refusals, security, visit
+from webapp import assets, delivery, filters, gate, long_poll, rates, refusals, security, visit
 from webapp import company as identity
 from webapp.api import door
 from webapp.pages import (
@@ -42,8 +42,10 @@ from webapp.pages import (
     inbox_list,
     inbox_views,
     invoices,
+    jobs,
     lending,
     lots,
+    messages,
     mismatches,
     nonconformances,
     operations,
@@ -113,6 +115,8 @@ SCREENS = (
     lots,
     traces,
     operations,
+    jobs,
+    messages,
     data_quality,
     definitions,
     evidence,
@@ -165,6 +169,7 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     delivery.install(app)
     rates.install(app)
+    long_poll.install(app)
     visit.install(app)
     security.protect(app)
     gate.install(app)

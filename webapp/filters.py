@@ -140,6 +140,8 @@ PART_OF = {
     "agreements": "quotes",
     "sole_sources": "quotes",
     "definitions": "operations",
+    "jobs": "operations",
+    "messages": "operations",
     "traces": "lots",
     "inbox_bulk": "inbox",
     "inbox_views": "inbox",

@@ -39,6 +39,8 @@ VERBS = {
     "RETURNED": "returned it to", "DECISION": "decided", "TASK_OPENED": "opened the task", "TASK_COMPLETED": "completed",
     "TASK_CANCELLED": "closed the task", "MESSAGE": "heard the message", "TIMER_FIRED": "reached the time of",
     "INSTANCE_COMPLETED": "ended the process at", "COVERED": "approved ahead", "EMERGENCY": "declared the emergency",
+    "JOB_COMPLETED": "finished the work of", "JOB_THREW": "threw an error from", "SIGNAL": "heard the signal",
+    "MESSAGE_DELETED": "deleted the message", "MESSAGE_WAITS": "cannot be delivered yet:",
     "APPROVAL_STANDS": "an earlier approval stands:", "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip
 

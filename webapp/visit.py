@@ -74,6 +74,12 @@ def read_anew() -> Session:
     return reading()
 
 
+def begin_anew() -> None:
+    """Let go of the database and of the instant: whoever waited goes on as of now."""
+    _close_reading()
+    g.pop("now", None)
+
+
 @contextmanager
 def acting(*, reason: str | None = None, on_behalf_of: str | None = None) -> Iterator[Act]:
     """Open the visitor's act. A form that was carried over a sign-in is shown again instead of being sent.

@@ -24,7 +24,8 @@ class Job(Versioned, Base):
     """One promise. token_id: the service task it completes, or None for one that was deferred.
 
     args: encoded values. back_off: minutes to wait before each further try. lock: jobs with the same one never run
-    together. locked_until: a running job whose time is over is taken up again by the next worker.
+    together. locked_until: a running job whose time is over is taken up again by the next worker. holder: the principal of
+    the outside worker that took it up, None for a worker of the house.
     """
 
     __tablename__ = "job"
@@ -34,6 +35,13 @@ class Job(Versioned, Base):
             "due_at",
             sqlite_where=text("state IN ('WAITING', 'RUNNING')"),
             postgresql_where=text("state IN ('WAITING', 'RUNNING')"),
+        ),
+        Index(
+            "ix_job_type_due_at_open",
+            "type",
+            "due_at",
+            sqlite_where=text("state IN ('WAITING', 'RUNNING', 'FAILED')"),
+            postgresql_where=text("state IN ('WAITING', 'RUNNING', 'FAILED')"),
         ),
         Index("ix_job_instance_id_token_id", "instance_id", "token_id"),
         Index("ix_job_lock", "lock"),
@@ -52,6 +60,7 @@ class Job(Versioned, Base):
     due_at: Mapped[Instant]
     locked_until: Mapped[Instant | None]
     worker: Mapped[str | None]
+    holder: Mapped[str | None]
     lock: Mapped[str | None]
     error: Mapped[str | None]
     created_at: Mapped[Instant]

@@ -30,11 +30,15 @@ class Timer(Base):
 
 
 class MessageState(StrEnum):
-    """What became of a published message."""
+    """What became of a published message. STORED waits for somebody who waits for it; DELETED was thrown away for a reason."""
 
     STORED = "STORED"
     CORRELATED = "CORRELATED"
     EXPIRED = "EXPIRED"
+    DELETED = "DELETED"
+
+
+_STORED = text("state = 'STORED'")
 
 
 class Message(Base):
@@ -44,6 +48,8 @@ class Message(Base):
     __table_args__ = (
         UniqueConstraint("name", "message_id"),
         Index("ix_message_name_correlation_key_state", "name", "correlation_key", "state"),
+        Index("ix_message_id_stored", "id", sqlite_where=_STORED, postgresql_where=_STORED),
+        Index("ix_message_expires_at_stored", "expires_at", sqlite_where=_STORED, postgresql_where=_STORED),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
@@ -88,6 +94,19 @@ class SignalSubscription(Base):
     token_id: Mapped[int]
     element_id: Mapped[str]
     name: Mapped[str] = mapped_column(index=True)
+
+
+class Signal(Base):
+    """A signal that was sent, kept once however many hear it. hearers: how many were waiting for it or begin with it."""
+
+    __tablename__ = "signal"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    variables: Mapped[bytes] = mapped_column(LargeBinary)
+    sent_at: Mapped[Instant]
+    sent_by: Mapped[str]
+    hearers: Mapped[int]
 
 
 class IncidentState(StrEnum):

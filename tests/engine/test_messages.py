@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from sqlalchemy import select
 
-from engine import messages, timers, worker
+from engine import messages, signals, timers, worker
 from engine.errors import Invalid
 from engine.messages import Publication, Reception
 from engine.stored.instance import Instance, InstanceStatus
@@ -134,7 +134,8 @@ def test_a_signal_reaches_everybody_who_waits_for_it(plant: Plant) -> None:
     plant.deploy(process(start(), catch, end(), flows="s > hear > e"), definitions_xml=SIGNAL)
     found = [plant.start(f"K-{number}") for number in range(3)]
     with plant.acting("olga") as act:
-        assert messages.broadcast(act, "stop-all") == 3
+        assert signals.broadcast(act, "stop-all").hearers == 3
+    assert worker.run_until_idle(plant.installation) == 3
     assert {plant.instance(instance_id).status for instance_id in found} == {InstanceStatus.COMPLETED}
 
 

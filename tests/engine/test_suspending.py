@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from engine import drafts, instances, messages, suspending, tasks, timers, worker
+from engine import drafts, instances, messages, signals, suspending, tasks, timers, worker
 from engine.errors import Conflict, Invalid
 from engine.messages import Reception
 from engine.registry import Work
@@ -48,7 +48,8 @@ def test_what_came_while_an_instance_rested_happens_when_it_goes_on(plant: Plant
         sent = messages.publish(act, "goods", correlation_key="PO-1", ttl=dt.timedelta(0))
     plant.clock.advance(minutes=10)
     with plant.acting("bea") as act:
-        assert messages.broadcast(act, "fire") == 0
+        assert signals.broadcast(act, "fire").hearers == 1
+    worker.run_until_idle(plant.installation)
     assert sent.reception is Reception.STORED
     plant.clock.advance(hours=1)
     assert timers.fire_due(plant.installation).timers == 0

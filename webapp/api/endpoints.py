@@ -19,6 +19,7 @@ from marshmallow import Schema
 from engine.canonical import canonical
 from webapp import visit
 from webapp.api import bodies, callers, problems, repeats
+from webapp.long_poll import Patience
 
 LARGEST_BODY = 1_000_000
 LARGEST_BUNDLE = 8_000_000
@@ -42,7 +43,8 @@ class Endpoint:
     """One operation.
 
     media: of an answer that is no JSON; match: whether If-Match is needed; person: whether only people may; is_kept: whether the
-    answer is kept for a request that comes again. One that shows a secret is not: it is made again without it.
+    answer is kept for a request that comes again. One that shows a secret is not: it is made again without it. patience: for what
+    may wait until there is something to do, how; without it the work is done at once.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Endpoint:
     is_kept: bool = True
     media: Sequence[str] = ("application/json",)
     largest: int = LARGEST_BODY
+    patience: Callable[[dict[str, Any]], Patience] | None = None
 
     @property
     def refusals(self) -> list[int]:
@@ -120,10 +123,11 @@ def _writing(endpoint: Endpoint) -> Callable[..., Response]:
         caller = _let_in(endpoint)
         given = bodies.body(endpoint.body) if endpoint.body is not None else {}
         repeat = repeats.of_request(caller.principal) if endpoint.method == "POST" else None
+        patience = endpoint.patience(given) if endpoint.patience is not None else None
         if repeat is None:
-            with callers.acting() as act:
-                subject = endpoint.view(act, given, **path)
-            return _rendered(endpoint, subject)
+            return _rendered(endpoint, _subject(endpoint, given, path, patience))
+        if patience is not None:
+            patience.wait()
         return repeat.answered(
             lambda act: endpoint.view(act, given, **path),
             lambda subject: _rendered(endpoint, subject),
@@ -131,6 +135,17 @@ def _writing(endpoint: Endpoint) -> Callable[..., Response]:
         )
 
     return handle
+
+
+def _subject(endpoint: Endpoint, given: dict[str, Any], path: dict[str, str], patience: Patience | None) -> Any:
+    """Do the work; where something was there and somebody else was faster, wait on while there is time."""
+    while True:
+        if patience is not None and not patience.wait():
+            return []
+        with callers.acting() as act:
+            subject = endpoint.view(act, given, **path)
+        if patience is None or subject:
+            return subject
 
 
 def _let_in(endpoint: Endpoint) -> callers.Caller:

@@ -1,4 +1,4 @@
-"""Messages: something outside happened, and the runs that wait for it hear of it once."""
+"""Messages and signals: something outside happened, and the runs that wait for it hear of it once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from engine import messages, signals
 from engine.act import Act
 from engine.messages import Publication, Reception, publish
+from engine.registry import PlainVariables
+from engine.spiff.codec import decode
+from engine.stored.wait import Message as Kept
+from engine.stored.wait import MessageState, Signal
 from processes import planned_order
 from webapp.api import callers
-from webapp.api.endpoints import writes
-from webapp.api.shapes import Answer, Request, Values, Whole, text, word
-from webapp.pages import orders
+from webapp.api.endpoints import reads, writes
+from webapp.api.shapes import Answer, Instant, Listed, Request, Values, Whole, as_page, maybe, page_of, text, word
+from webapp.pages import messages as pages
+from webapp.pages import operations, orders
+from webapp.visit import reading
 
 LONGEST_TTL = 366 * 86_400
 
@@ -31,6 +38,55 @@ class Message(Request):
     )  # fmt: skip
 
 
+class SignalRequest(Request):
+    """A signal: everybody who waits for it hears it."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 200, error="Expected {min} to {max} characters"))
+    variables = Values(load_default=dict)
+
+
+class SignalAnswer(Answer):
+    """A signal that was sent. hearers: how many runs will hear it or begin with it, each in a step of its own."""
+
+    id = fields.UUID()
+    name = fields.String()
+    hearers = fields.Integer()
+    sent_at = Instant()
+
+
+class MessageSummary(Answer):
+    """A message. state: STORED while it is kept for somebody; hearers: the keys of the runs that wait for it, two keep it back."""
+
+    id = fields.UUID()
+    name = fields.String()
+    correlation_key = fields.String()
+    message_id = maybe()
+    state = word(MessageState)
+    published_at = Instant()
+    published_by = fields.String()
+    expires_at = Instant()
+    instance_id = fields.UUID(allow_none=True)
+    hearers = fields.List(fields.String())
+
+
+class MessageDetail(MessageSummary):
+    """A message with what it says."""
+
+    variables = fields.Raw(metadata={"type": "object", "additionalProperties": True})
+
+
+class MessageQuery(Listed):
+    """What messages may be listed by. ``q``: part of a name, a key or an id of the sender's."""
+
+    state = word(MessageState, load_default=str(MessageState.STORED))
+
+
+class MessageDeletion(Request):
+    """Why a kept message is thrown away."""
+
+    reason = text(2000, required=True)
+
+
 class PublicationAnswer(Answer):
     """What became of a message. instance_id: whom it reached or started."""
 
@@ -45,6 +101,7 @@ SENTENCES = {
     Reception.CORRELATED: "It reached the run that waits for it.",
     Reception.STARTED: "It started a run.",
     Reception.STORED: "Nobody waits for it yet; it is kept.",
+    Reception.NOT_KEPT: "Nobody waits for it, and it was not to be kept.",
     Reception.QUEUED: "It is delivered when the run that moves now has come to rest.",
     Reception.ALREADY_HANDLED: "already handled",
 }
@@ -68,7 +125,7 @@ def as_it_was(subject: dict[str, Any]) -> dict[str, Any]:
     render=as_it_was,
 )  # fmt: skip
 def publish_message(act: Act, body: dict[str, Any]) -> dict[str, Any]:
-    """Deliver it to the run that has waited longest, else start one, else keep it.
+    """Deliver it to the run that waits for it, else start one, else keep it. When two wait, it is refused with both keys.
 
     A person must keep the interfaces: a message can withdraw an order or answer for a supplier.
     """
@@ -84,3 +141,66 @@ def publish_message(act: Act, body: dict[str, Any]) -> dict[str, Any]:
             message_id=body["message_id"], ttl=ttl,
         )
     )  # fmt: skip
+
+
+MessagePage = page_of(MessageSummary, "MessagePage")
+
+
+def _need_keeper() -> None:
+    if not callers.is_adapter():
+        operations.need_helper()
+
+
+def _summary(kept: Kept, hearers: dict[str, list[Any]]) -> dict[str, Any]:
+    found = {name: getattr(kept, name) for name in MessageSummary().fields if name != "hearers"}
+    return found | {"hearers": [one.business_key for one in hearers.get(kept.id, ())]}
+
+
+@reads(
+    "/messages", scope="messages:read", summary="List messages, newest first; those that are kept unless asked otherwise",
+    query=MessageQuery, answer=MessagePage,
+)  # fmt: skip
+def list_messages(*, q: str, state: str, after: str, limit: int) -> Any:
+    """Tell for each kept one who waits for it."""
+    _need_keeper()
+    page = pages.look_up(q, state, after, limit=limit)
+    hearers = messages.hearers_of(reading(), page.items) if state == MessageState.STORED else {}
+    return as_page(page) | {"items": [_summary(kept, hearers) for kept in page.items]}
+
+
+def _shown(subject: dict[str, Any]) -> dict[str, Any]:
+    session = reading()
+    kept = messages.find(session, subject["id"])
+    hearers = messages.hearers_of(session, [kept]) if kept.state == MessageState.STORED else {}
+    return _summary(kept, hearers) | {"variables": dict(PlainVariables(decode(kept.variables)))}
+
+
+@reads("/messages/<message_id>", scope="messages:read", summary="Get a message and what it says", answer=MessageDetail)
+def get_message(message_id: str) -> dict[str, Any]:
+    """Find it by our id, as the publication answered it."""
+    _need_keeper()
+    return _shown({"id": message_id})
+
+
+@writes(
+    "POST", "/messages/<message_id>/deletion", scope="messages:publish", summary="Throw a kept message away", body=MessageDeletion,
+    answer=MessageDetail, render=_shown, person=True,
+)  # fmt: skip
+def delete_message(act: Act, body: dict[str, Any], message_id: str) -> dict[str, Any]:
+    """It reaches nobody any more; its id stays known, so that a second delivery is answered and moves nothing."""
+    operations.need_helper()
+    return {"id": messages.delete(act, message_id, body["reason"]).id}
+
+
+def _sent(subject: dict[str, Any]) -> Signal:
+    return reading().get_one(Signal, subject["id"])
+
+
+@writes(
+    "POST", "/signals", scope="messages:publish", summary="Send a signal", body=SignalRequest, answer=SignalAnswer, render=_sent
+)  # fmt: skip
+def send_signal(act: Act, body: dict[str, Any]) -> dict[str, Any]:
+    """Let every run hear it that waits for it now, and start what begins with it; each in a step of its own, a moment later."""
+    if not callers.is_adapter():
+        orders.need("INTEGRATION", "ADMIN")
+    return {"id": signals.broadcast(act, body["name"], body["variables"]).id}

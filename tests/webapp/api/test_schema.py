@@ -21,6 +21,8 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.jobs import defer
+from engine.messages import publish
 from processes import webhooks
 from records.api_key import SCOPES, make_key
 from records.part import Part, PartRevision
@@ -131,11 +133,13 @@ def _arranged(story: Story) -> dict[str, str]:
         kinds = {"/parts/": Part, "/suppliers/": Supplier, "/part_revisions/": PartRevision}
         return {word: session.scalars(select(kind.id)).first() or "" for word, kind in kinds.items()}
 
+    job = story.given(lambda act: defer(act, "robot.weld").id)
+    kept = story.given(lambda act: publish(act, "supplier.ack", correlation_key="PO-1").id)
     lot = story.given(lambda act: make_stock(act, "HEAT-7781").id)
     found: dict[str, str] = story.read(ids)
     return found | {
         "/orders/": order, "/work-orders/": work_order, "/requisitions/": draft, "/tasks/": task.id,
-        "/lots/": lot, "/instances/": story.instance_id,
+        "/lots/": lot, "/instances/": story.instance_id, "/jobs/": job, "/messages/": kept,
         "/definitions/": story.instance.definition_id, "/webhooks/": _webhook(story),
     }  # fmt: skip
 
