@@ -271,6 +271,7 @@ def _send(moved: motion.Motion, thrown: Thrown) -> None:
                 correlation_key=thrown.correlation_key or "",
                 variables=thrown.variables,
                 message_id=f"{moved.instance.id}:{thrown.token_id}",
+                is_aside=True,
             ),
         )
     elif thrown.kind == "signal":

@@ -97,13 +97,15 @@ def publish(
     message_id: str | None = None,
     ttl: dt.timedelta | None = None,
     why: str = "",
+    is_aside: bool = False,
 ) -> Publication:
     """Deliver a message to the instance that waits for its name and key.
 
     Where none waits, start one that begins with it, else keep it. message_id: given by the sender; the second delivery of an
     id is answered and moves nothing. ttl: how long it is kept when nobody waits. why: read by those whose tasks it closes when
-    it is delivered in this act, such as "withdrawn by Rita Okafor". Raises: Invalid; Conflict AMBIGUOUS_MESSAGE with both keys
-    when two instances wait for it or two processes begin with it. One that is published while an instance moves is kept then.
+    it is delivered in this act, such as "withdrawn by Rita Okafor". is_aside: nobody asks for the answer, as when a diagram
+    throws it. Raises: Invalid; Conflict AMBIGUOUS_MESSAGE with both keys when two instances wait for it or two processes begin
+    with it, unless it is aside or an instance moves: then it is kept until only one does.
     """
     _refuse_shape(name, correlation_key)
     taken = accepted(variables)
@@ -128,9 +130,18 @@ def publish(
     act.session.info["wrote"] = True
     act.note("message", stored_id, "MESSAGE", field=name, new=correlation_key)
     if motion.is_moving(act):
-        motion.later(act, lambda: _correlate(act, act.session.get_one(Message, stored_id), why, is_aside=True))
+        motion.later(act, lambda: _take_in(act, stored_id, why, is_aside=True))
         return Publication(stored_id, Reception.QUEUED)
-    return _correlate(act, act.session.get_one(Message, stored_id), why)
+    return _take_in(act, stored_id, why, is_aside=is_aside)
+
+
+def _take_in(act: Act, stored_id: str, why: str, *, is_aside: bool) -> Publication:
+    """Deliver a message that was just written; one that is kept is looked at once more after the commit."""
+    message = act.session.get_one(Message, stored_id)
+    publication = _correlate(act, message, why, is_aside=is_aside)
+    if publication.reception is Reception.STORED:
+        meeting(act, message.name, message.correlation_key)
+    return publication
 
 
 def _refuse_shape(name: str, correlation_key: str) -> None:
@@ -183,7 +194,6 @@ def _correlate(act: Act, message: Message, why: str = "", *, is_aside: bool = Fa
     if message.expires_at <= act.now:
         message.state = MessageState.EXPIRED
         return Publication(message.id, Reception.NOT_KEPT)
-    meeting(act, message.name, message.correlation_key)
     return Publication(message.id, Reception.STORED)
 
 

@@ -110,7 +110,7 @@ def refuse_type(session: Session, installation: Installation, job_type: str) -> 
 def named_types(session: Session) -> tuple[set[str], bool]:
     """Return the job types that released diagrams name, and whether these are all: an expression may name any."""
     query = select(Definition.process_id, Definition.id).where(Definition.status == DefinitionStatus.RELEASED)
-    newest = dict(session.execute(query.order_by(Definition.version)))
+    newest = dict(session.execute(query.order_by(Definition.version)).all())
     kinds = [
         element.task_type
         for definition_id in newest.values()

@@ -17,7 +17,7 @@ from engine.database import new_id
 from engine.errors import Invalid
 from engine.registry import Work, own_job
 from engine.spiff.codec import decode, encode
-from engine.stored.definition import Definition, DefinitionStatus
+from engine.stored.definition import Definition
 from engine.stored.instance import InstanceStatus
 from engine.stored.wait import Signal, SignalSubscription
 from engine.variables import accepted
@@ -80,8 +80,7 @@ def begin(act: Act, work: Work) -> None:
     """Start the process that begins with a signal, by its version that is released now."""
     signal = act.session.get_one(Signal, work["signal"])
     definition = act.session.get_one(Definition, work["definition"])
-    if definition.status != DefinitionStatus.RELEASED:
-        definition = definitions.released(act.session, definition.process_id)
+    definition = definitions.released(act.session, definition.process_id)
     query = select(SignalSubscription).where(
         SignalSubscription.definition_id == definition.id, SignalSubscription.name == signal.name
     )

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
-from engine import messages, signals, timers, worker
-from engine.errors import Invalid
+from engine import definitions, instances, messages, signals, timers, worker
+from engine.act import Act
+from engine.errors import Conflict, Invalid
 from engine.messages import Publication, Reception
+from engine.registry import Work
 from engine.stored.instance import Instance, InstanceStatus
+from engine.stored.job import Job
 from engine.stored.wait import Message, MessageSubscription
+from tests.clock import SettableClock
 from tests.engine.plant import Plant, work
-from tests.engine.spiff.diagrams import boundary, end, message, node, on, process, start, timer
+from tests.engine.spiff.diagrams import boundary, diagram, end, message, node, on, process, service, start, timer
 
 RECEIPT = message("m", "goods-receipt", "=po")
 WAITS = process(start(), node("receiveTask", "wait", messageRef="m"), work("a"), end(), flows="s > wait > a > e")
@@ -117,9 +124,6 @@ def test_a_message_thrown_by_one_instance_reaches_another_in_the_same_act(plant:
         id="q",
         flows="ts > tell > te",
     )
-    from engine import definitions, instances
-    from tests.engine.spiff.diagrams import diagram
-
     plant.deploy(WAITS, definitions_xml=RECEIPT)
     waiting = plant.start(po="PO-1")
     with plant.acting("pat") as act:
@@ -144,3 +148,156 @@ def test_a_message_without_a_name_is_refused(plant: Plant) -> None:
         messages.publish(act, "  ")
     with plant.reading() as session:
         assert list(session.scalars(select(Message))) == []
+
+
+def test_a_message_that_two_runs_wait_for_is_refused_with_both_keys(plant: Plant) -> None:
+    plant.deploy(WAITS, definitions_xml=RECEIPT)
+    one, two = plant.start("A", po="PO-1"), plant.start("B", po="PO-1")
+    with pytest.raises(Conflict, match=r"A \(p\) and B \(p\)") as refused:
+        publish(plant, message_id="m-1")
+    assert refused.value.code == "AMBIGUOUS_MESSAGE"
+    with plant.acting("pat") as act:
+        instances.cancel(act, one, "the wrong one")
+    # Nothing of the refused one was kept: the same id counts now.
+    assert publish(plant, message_id="m-1").instance_id == two
+
+
+def test_a_message_that_two_processes_begin_with_is_refused(plant: Plant) -> None:
+    plant.deploy(BY_MESSAGE, definitions_xml=RECEIPT)
+    other = BY_MESSAGE.replace('id="p"', 'id="q"', 1)
+    with plant.acting("pat") as act:
+        definitions.deploy(act, {"q.bpmn": diagram(other, definitions=RECEIPT)})
+    with pytest.raises(Conflict, match="s of p and s of q"):
+        publish(plant)
+
+
+def test_an_ambiguous_message_of_a_diagram_is_kept_until_one_run_waits(plant: Plant) -> None:
+    plant.deploy(WAITS, definitions_xml=RECEIPT)
+    one, two = plant.start("A", po="PO-1"), plant.start("B", po="PO-1")
+    throws = node("intermediateThrowEvent", "tell", '<bpmn:messageEventDefinition messageRef="m" />')
+    sender = process(start("ts"), throws, end("te"), id="q", flows="ts > tell > te")
+    with plant.acting("pat") as act:
+        definitions.deploy(act, {"q.bpmn": diagram(sender, definitions=RECEIPT)})
+    with plant.acting("bea") as act:
+        instances.start(act, "q", business_key="Q", variables={"po": "PO-1"})
+    with plant.reading() as session:
+        [kept] = session.scalars(select(Message))
+        assert [found.business_key for found in messages.hearers_of(session, [kept])[kept.id]] == ["A", "B"]
+    assert worker.sweep(plant.installation) == 0
+    with plant.acting("pat") as act:
+        instances.cancel(act, one, "the wrong one")
+    assert worker.sweep(plant.installation) == 1
+    assert plant.task(two).element_id == "a"
+
+
+def test_a_kept_message_is_deleted_for_a_reason_and_its_id_stays_known(plant: Plant) -> None:
+    plant.deploy(WAITS, definitions_xml=RECEIPT)
+    kept = publish(plant, message_id="m-1")
+    with plant.acting("pat") as act:
+        with pytest.raises(Invalid):
+            messages.delete(act, kept.id, " ")
+        messages.delete(act, kept.id, "sent for the wrong order")
+        with pytest.raises(Conflict, match="deleted"):
+            messages.delete(act, kept.id, "again")
+    assert plant.open(plant.start(po="PO-1")) == []
+    assert publish(plant, message_id="m-1").is_duplicate
+
+
+def test_a_message_that_was_not_to_be_kept_says_so(plant: Plant) -> None:
+    assert publish(plant, message_id="m-1", ttl=dt.timedelta(0)).reception is Reception.NOT_KEPT
+    assert publish(plant, message_id="m-1").is_duplicate
+
+
+def test_a_message_with_too_much_in_it_is_refused_and_nothing_is_kept(small_plant: Plant) -> None:
+    with pytest.raises(Invalid, match="2,000,000 bytes"):
+        publish(small_plant, variables={"scan": "x" * 10_000_000})
+    with small_plant.reading() as session:
+        assert list(session.scalars(select(Message))) == []
+
+
+def test_one_id_that_comes_twice_at_once_counts_once(plant: Plant) -> None:
+    plant.deploy(WAITS, definitions_xml=RECEIPT)
+    plant.start(po="PO-1")
+    answers = at_once(lambda: publish(plant, message_id="m-1"), lambda: publish(plant, message_id="m-1"))
+    assert sorted(answer.is_duplicate for answer in answers) == [False, True]
+
+
+def test_a_message_and_a_wait_that_are_written_at_once_meet(postgresql_database: Engine, clock: SettableClock) -> None:
+    plant = Plant(postgresql_database, clock)
+    plant.deploy(WAITS, definitions_xml=RECEIPT)
+    both = threading.Barrier(2, timeout=10)
+
+    def publishing() -> None:
+        with plant.installation.acting("adapter:erp") as act:
+            assert messages.publish(act, "goods-receipt", correlation_key="PO-1").reception is Reception.STORED
+            both.wait()  # Neither sees what the other has written: both have looked before either commits.
+
+    def starting() -> str:
+        with plant.acting("rita") as act:
+            found = instances.start(act, "p", business_key="K", variables={"po": "PO-1"}).id
+            both.wait()
+        return found
+
+    _published, instance_id = at_once(publishing, starting)
+    assert plant.task(instance_id).element_id == "a"
+
+
+def test_a_message_that_a_crash_left_beside_its_wait_is_delivered_by_the_sweep(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant.deploy(WAITS, definitions_xml=RECEIPT)
+    monkeypatch.setattr(messages, "deliver_stored", lambda *_: None)
+    publish(plant, message_id="m-1")
+    instance_id = plant.start(po="PO-1")
+    assert plant.open(instance_id) == []
+    assert worker.sweep(plant.installation) == 1
+    assert plant.task(instance_id).element_id == "a"
+    assert worker.sweep(plant.installation) == 0
+
+
+def test_a_signal_that_one_run_cannot_hear_reaches_the_others(plant: Plant) -> None:
+    hear = node("intermediateCatchEvent", "hear", on("signal", "g"))
+    catch = process(start(), hear, service("next", type="next"), end(), flows="s > hear > next > e")
+    plant.deploy(catch, definitions_xml=SIGNAL)
+
+    @plant.registry.step("next")
+    def go_on(act: Act, work: Work) -> None:
+        if work["fails"]:
+            raise ZeroDivisionError
+
+    failing, other = plant.start("A", fails=True), plant.start("B", fails=False)
+    with plant.acting("olga") as act:
+        assert signals.broadcast(act, "stop-all", {"why": "audit"}).hearers == 2
+    worker.run_until_idle(plant.installation)
+    assert plant.instance(other).status == InstanceStatus.COMPLETED
+    assert plant.variables(other)["why"] == "audit"
+    assert plant.instance(failing).status == InstanceStatus.RUNNING
+    with plant.reading() as session:
+        states = {job.instance_id: job.state for job in session.scalars(select(Job))}
+    assert states == {failing: "WAITING", other: "DONE"}
+
+
+def test_a_signal_starts_what_begins_with_it_in_its_present_version(plant: Plant) -> None:
+    begins = process(start("s", on("signal", "g")), work("a"), end(), flows="s > a > e")
+    plant.deploy(begins, definitions_xml=SIGNAL)
+    with plant.acting("olga") as act:
+        assert signals.broadcast(act, "stop-all").hearers == 1
+    newest = plant.deploy(begins.replace('name="a"', 'name="Stop"', 1), definitions_xml=SIGNAL)
+    worker.run_until_idle(plant.installation)
+    with plant.reading() as session:
+        assert [found.definition_id for found in session.scalars(select(Instance))] == [newest]
+
+
+def at_once(*doings: Callable[[], Any]) -> list[Any]:
+    """Do several things in threads of their own, and return what each came to."""
+    found: list[Any] = [None] * len(doings)
+
+    def do(place: int) -> None:
+        found[place] = doings[place]()
+
+    threads = [threading.Thread(target=do, args=(place,)) for place in range(len(doings))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
