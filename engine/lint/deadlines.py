@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from engine.lint.advice import Material, Remark, Severity
 from engine.spiff.elements import ElementInfo, ProcessInfo
@@ -12,9 +12,10 @@ _WAITS_FOR_A_MESSAGE = ("intermediateCatchEvent", "receiveTask")
 
 def a_task_has_a_deadline(process: ProcessInfo, material: Material) -> Iterator[Remark]:
     """Ask for a due date, or a timer around it, on every task that waits for a person."""
+    timed = _timed(process)
     for element in process.elements.values():
         task = element.user_task
-        if task is not None and task.due_date is None and not _is_timed(process, element):
+        if task is not None and task.due_date is None and not _is_timed(process, element, timed):
             yield Remark(
                 element,
                 "Expected a deadline, but this task has no due date and no timer runs over it.",
@@ -25,9 +26,10 @@ def a_task_has_a_deadline(process: ProcessInfo, material: Material) -> Iterator[
 
 def a_message_wait_has_a_way_out(process: ProcessInfo, material: Material) -> Iterator[Remark]:
     """Ask for a timer beside every wait for a message: the message may never come."""
+    timed = _timed(process)
     for element in process.elements.values():
         waits = element.event is not None and element.event.kind == "message" and element.kind in _WAITS_FOR_A_MESSAGE
-        if waits and not _is_timed(process, element) and not _races_a_timer(process, element):
+        if waits and not _is_timed(process, element, timed) and not _races_a_timer(process, element):
             yield Remark(
                 element,
                 "Expected a way out when the message never comes, but no timer runs beside this wait.",
@@ -36,26 +38,24 @@ def a_message_wait_has_a_way_out(process: ProcessInfo, material: Material) -> It
             )
 
 
-def _is_timed(process: ProcessInfo, element: ElementInfo) -> bool:
+def _is_timed(process: ProcessInfo, element: ElementInfo, timed: Collection[str]) -> bool:
     """Say whether a timer runs over the element or over anything around it."""
     around: ElementInfo | None = element
     while around is not None:
-        if any(_is_timer(other) and other.attached_to == around.id for other in process.elements.values()):
-            return True
-        if _has_timer_subprocess(process, around.parent_id):
+        if around.id in timed or around.parent_id in timed:
             return True
         around = process.elements.get(around.parent_id)
     return False
 
 
-def _has_timer_subprocess(process: ProcessInfo, container_id: str) -> bool:
-    own = {
-        other.id for other in process.elements.values() if other.is_event_subprocess and other.parent_id == container_id
-    }
-    return any(
-        other.kind == "startEvent" and other.parent_id in own and _is_timer(other)
-        for other in process.elements.values()
-    )
+def _timed(process: ProcessInfo) -> set[str]:
+    """Return what a timer runs over: activities with one attached, processes and sub-processes with one in an event sub-process."""
+    found = {other.attached_to for other in process.elements.values() if _is_timer(other) and other.attached_to}
+    for start in process.elements.values():
+        around = process.elements.get(start.parent_id)
+        if start.kind == "startEvent" and _is_timer(start) and around is not None and around.is_event_subprocess:
+            found.add(around.parent_id)
+    return found
 
 
 def _races_a_timer(process: ProcessInfo, element: ElementInfo) -> bool:

@@ -26,17 +26,38 @@ class Graph:
 
     def __init__(self, process: ProcessInfo) -> None:
         self.process = process
+        self.followed = 0
+        """How many sequence flows were followed so far: what the laws on paths have cost."""
         self._boundaries: dict[str, list[ElementInfo]] = {}
         for element in process.elements.values():
             if element.attached_to is not None:
                 self._boundaries.setdefault(element.attached_to, []).append(element)
+        self._leaving = {element.id: list(element.outgoing) for element in process.elements.values()}
+        for flow in process.flows.values():
+            known = self._leaving.setdefault(flow.source, [])
+            if flow.source not in process.elements or flow.id not in process.elements[flow.source].outgoing:
+                known.append(flow.id)
+        for attached_to, events in self._boundaries.items():
+            self._leaving.setdefault(attached_to, []).extend(flow for event in events for flow in event.outgoing)
 
-    def leaving(self, element_id: str) -> list[str]:
+    def leaving(self, element_id: str) -> Sequence[str]:
         """Return the flows that may be taken from an element, those behind its boundary events included."""
-        element = self.process.elements.get(element_id)
-        own = [] if element is None else list(element.outgoing)
-        links = [flow.id for flow in self.process.flows.values() if flow.source == element_id and flow.id not in own]
-        return own + links + [flow for event in self.boundaries(element_id) for flow in event.outgoing]
+        return self._leaving.get(element_id, ())
+
+    def leading_to_an_end(self) -> set[str]:
+        """Return the elements from which a way leads to an element where it ends."""
+        before: dict[str, list[str]] = {}
+        for element_id, flows in self._leaving.items():
+            for flow in flows:
+                before.setdefault(self.process.flows[flow].target, []).append(element_id)
+        found: set[str] = set()
+        waiting = [target for target in before if not self.leaving(target)]
+        while waiting:
+            for earlier in before.get(waiting.pop(), ()):
+                if earlier not in found:
+                    found.add(earlier)
+                    waiting.append(earlier)
+        return found
 
     def boundaries(self, element_id: str) -> Sequence[ElementInfo]:
         """Return the boundary events of an activity."""
@@ -59,6 +80,7 @@ class Graph:
                 if following not in before:
                     before[following] = flow
                     waiting.append(following)
+        self.followed += len(before)
         return before
 
     def path(self, flows: Collection[str], goal: str, *, without: Collection[str] = ()) -> list[str]:

@@ -21,6 +21,9 @@ from engine.spiff.extensions import Expr, NotFeel
 DECLARED: Final = "variables"
 """The process's zeebe:property that lists, by comma, what a start or a message brings."""
 
+MANY: Final = 100
+"""So many unknown names of one process are told with the nearest known one; looking for it takes a while."""
+
 OF_THE_ENGINE: Final = frozenset({"decision", "loopCounter"})
 OF_A_VOTE: Final = frozenset({"tally", "verdict"})
 
@@ -33,12 +36,12 @@ def a_name_that_is_read_is_given(process: ProcessInfo, material: Material) -> It
         unknown = read.expression.reads - names.visible_at(read.scope) - set(material.functions)
         for name in unknown:
             places.setdefault((read.about.id, name), []).append(read)
-    for (_, name), reads in places.items():
+    for place, ((_, name), reads) in enumerate(places.items()):
         where = ", ".join(dict.fromkeys(read.what for read in reads))
+        nearest = _nearest(name, names.visible_at(reads[0].scope)) if place < MANY else ""
         yield Remark(
             reads[0].about,
-            f'Expected {where} to read names that something gives, but nothing gives "{name}"'
-            f"{_nearest(name, names.visible_at(reads[0].scope))}.",
+            f'Expected {where} to read names that something gives, but nothing gives "{name}"{nearest}.',
             f"Correct the name, or list it in the process's property {DECLARED}.",
             names.severity,
         )
@@ -92,11 +95,12 @@ class Names:
     process: ProcessInfo
     material: Material
     callers: frozenset[str] = field(default_factory=frozenset)
+    _given: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, process: ProcessInfo, material: Material) -> Names:
         """Return the names of a process, with what its callers hand down."""
-        return cls(process, material, frozenset(_from_callers(process, material, {process.id})))
+        return cls(process, material, frozenset(_from_callers(process, material)))
 
     @cached_property
     def severity(self) -> Severity:
@@ -124,7 +128,12 @@ class Names:
         return frozenset(names - {""})
 
     def left_behind(self, element: ElementInfo) -> set[str]:
-        """Return what an element writes outside itself; with output mappings, only their targets leave it."""
+        """Return what an element writes outside itself, with what a process that it calls gives back."""
+        given = set() if element.outputs else self._called(element)
+        return self.written_by(element) | given
+
+    def written_by(self, element: ElementInfo) -> set[str]:
+        """Return what an element itself writes outside; with output mappings, only their targets leave it."""
         names = {element.loop.output_collection} if element.loop and element.loop.output_collection else set()
         if element.outputs:
             return names | {mapping.target[0] for mapping in element.outputs}
@@ -140,12 +149,18 @@ class Names:
             names |= set(self.material.form_fields.get(element.form_id.text, ()))
         if element.task_type is not None:
             names |= set(self.material.handlers.get(element.task_type.text) or ())
-        if element.called is not None and element.called.gives_all:
-            names |= _given_back(element.called.process_id.text, self.material, {self.process.id})
         return names
 
+    def _called(self, element: ElementInfo) -> frozenset[str]:
+        process_id = _gives_all(element)
+        if process_id is None or process_id == self.process.id:
+            return frozenset()
+        if process_id not in self._given:
+            self._given[process_id] = _given_back(process_id, self.material)
+        return self._given[process_id]
+
     def _local(self, element: ElementInfo) -> set[str]:
-        names = {mapping.target[0] for mapping in element.inputs} | self._results(element)
+        names = {mapping.target[0] for mapping in element.inputs} | self._results(element) | self._called(element)
         if element.loop is not None:
             names |= {element.loop.input_element or "", element.loop.output_collection or ""} | OF_A_VOTE
         if "quorum" in element.properties:
@@ -153,29 +168,47 @@ class Names:
         return names
 
 
-def _from_callers(process: ProcessInfo, material: Material, seen: set[str]) -> Iterator[str]:
-    """Yield what the call activities that call this process hand down to it."""
-    for caller in material.processes:
-        for element in caller.elements.values():
-            if element.called is None or element.called.process_id.text != process.id:
-                continue
-            yield from (mapping.target[0] for mapping in element.inputs)
-            if element.called.takes_all and caller.id not in seen:
-                above = frozenset(_from_callers(caller, material, seen | {caller.id}))
-                yield from Names(caller, material, above).visible_at(element.id)
+def _from_callers(process: ProcessInfo, material: Material) -> Iterator[str]:
+    """Yield what the call activities that call this process hand down to it, with what their own callers handed to them."""
+    seen, waiting = {process.id}, [process.id]
+    given: dict[str, frozenset[str]] = {}
+    callers = {caller.id: Names(caller, material, _given=given) for caller in material.processes}
+    while waiting:
+        called_id = waiting.pop()
+        for caller in material.processes:
+            for element in caller.elements.values():
+                if element.called is None or element.called.process_id.text != called_id:
+                    continue
+                yield from (mapping.target[0] for mapping in element.inputs)
+                if element.called.takes_all:
+                    yield from callers[caller.id].visible_at(element.id)
+                    if caller.id not in seen:
+                        seen.add(caller.id)
+                        waiting.append(caller.id)
 
 
-def _given_back(process_id: str, material: Material, seen: set[str]) -> set[str]:
-    if process_id in seen:
-        return set()
-    called = next((process for process in material.processes if process.id == process_id), None)
-    if called is None:
-        return set()
+def _given_back(process_id: str, material: Material) -> frozenset[str]:
+    """Return what a called process leaves behind, with what those leave behind that it calls; calls may go in circles."""
+    processes = {process.id: process for process in material.processes}
     names: set[str] = set()
-    inner = Names(called, material)
-    for element in called.elements.values():
-        names |= inner.left_behind(element)
-    return names
+    seen, waiting = {process_id}, [process_id]
+    while waiting:
+        called = processes.get(waiting.pop())
+        if called is None:
+            continue
+        inner = Names(called, material)
+        for element in called.elements.values():
+            names |= inner.written_by(element)
+            further = _gives_all(element) if not element.outputs else None
+            if further is not None and further not in seen:
+                seen.add(further)
+                waiting.append(further)
+    return frozenset(names)
+
+
+def _gives_all(element: ElementInfo) -> str | None:
+    """Return the process that an element calls and whose variables it all takes over."""
+    return element.called.process_id.text if element.called is not None and element.called.gives_all else None
 
 
 def _reads(process: ProcessInfo) -> Iterator[_Read]:

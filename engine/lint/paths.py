@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from engine.lint.advice import Material, Remark, Severity
 from engine.lint.graph import STOPPING, Branch, Graph
 from engine.spiff.elements import ElementInfo, ProcessInfo
 
+MOST: Final = 2_000_000
+"""So many sequence flows are followed at most: a second or two. Only thousands of joins behind thousands of choices need more."""
+
+_SPLITTING: Final = frozenset({"parallelGateway", "inclusiveGateway"})
+
 
 def a_join_gets_all_it_waits_for(process: ProcessInfo, material: Material) -> Iterator[Remark]:
     """Refuse a parallel join that waits for a way which a choice before it leaves out."""
     graph = Graph(process)
-    for join in process.elements.values():
-        if join.kind != "parallelGateway" or len(join.incoming) < 2:
-            continue
+    joins = [join for join in process.elements.values() if join.kind == "parallelGateway" and len(join.incoming) > 1]
+    for place, join in enumerate(joins):
+        if graph.followed > MOST:
+            yield Remark(
+                join,
+                f"Expected a diagram whose ways can all be followed, but it has so many that {len(joins) - place} parallel "
+                "joins were not looked at.",
+                "Call parts of it as processes of their own.",
+                Severity.WARNING,
+            )
+            return
         hangs = next((remark for remark in _hangs(graph, join)), None)
         if hangs is not None:
             yield hangs
@@ -22,6 +36,8 @@ def a_join_gets_all_it_waits_for(process: ProcessInfo, material: Material) -> It
 
 def _hangs(graph: Graph, join: ElementInfo) -> Iterator[Remark]:
     for split, branches in graph.choices(join.parent_id):
+        if graph.followed > MOST:
+            return
         if split.id == join.id:
             continue
         stops = (join.id, split.id)
@@ -74,16 +90,19 @@ def _remark(
 def a_path_runs_once(process: ProcessInfo, material: Material) -> Iterator[Remark]:
     """Warn of two parallel ways that meet without a join: everything behind runs once for each."""
     graph = Graph(process)
-    for split in process.elements.values():
-        if split.kind not in ("parallelGateway", "inclusiveGateway") or len(split.outgoing) < 2:
+    joins = frozenset(
+        element.id for element in process.elements.values() if element.kind in _SPLITTING and len(element.incoming) > 1
+    )
+    meetings = [
+        element
+        for element in process.elements.values()
+        if element.kind not in _SPLITTING and element.kind != "endEvent" and len(element.incoming) > 1
+    ]
+    for split in process.elements.values() if meetings else ():
+        if split.kind not in _SPLITTING or len(split.outgoing) < 2:
             continue
-        joins = [
-            element.id
-            for element in process.elements.values()
-            if element.kind in ("parallelGateway", "inclusiveGateway") and len(element.incoming) > 1
-        ]
         reached = [graph.reach([flow], without=joins) for flow in split.outgoing]
-        meeting = _first_meeting(graph, reached)
+        meeting = _first_meeting(meetings, reached)
         if meeting is not None:
             yield Remark(
                 meeting,
@@ -94,10 +113,10 @@ def a_path_runs_once(process: ProcessInfo, material: Material) -> Iterator[Remar
             )
 
 
-def _first_meeting(graph: Graph, reached: list[set[str]]) -> ElementInfo | None:
-    for element in graph.process.elements.values():
-        is_join = element.kind in ("parallelGateway", "inclusiveGateway")
-        if is_join or element.kind == "endEvent" or len(element.incoming) < 2:
+def _first_meeting(meetings: Sequence[ElementInfo], reached: Sequence[set[str]]) -> ElementInfo | None:
+    seen = set().union(*reached)
+    for element in meetings:
+        if seen.isdisjoint(element.incoming):
             continue
         if sum(any(flow in found for flow in element.incoming) for found in reached) > 1:
             return element
@@ -122,24 +141,18 @@ def a_path_ends_at_an_end(process: ProcessInfo, material: Material) -> Iterator[
 def an_end_can_be_reached(process: ProcessInfo, material: Material) -> Iterator[Remark]:
     """Refuse a loop without a way out."""
     graph = Graph(process)
-    for container in graph.containers():
-        if _is_ended_from_outside(graph, container):
-            continue
-        for element in process.elements.values():
-            if element.parent_id != container or element.attached_to or not graph.leaving(element.id):
-                continue
-            if not _finds_an_end(graph, element):
-                yield Remark(
-                    element,
-                    "Expected a way from here to an end, but every way leads round in a circle.",
-                    "Draw a way out of the circle.",
-                )
-                break
-
-
-def _finds_an_end(graph: Graph, element: ElementInfo) -> bool:
-    flows = graph.reach(graph.leaving(element.id))
-    return any(not graph.leaving(graph.process.flows[flow].target) for flow in flows)
+    leading = graph.leading_to_an_end()
+    blamed: set[str] = set()
+    for element in process.elements.values():
+        container = element.parent_id
+        circles = not element.attached_to and graph.leaving(element.id) and element.id not in leading
+        if circles and container not in blamed and not _is_ended_from_outside(graph, container):
+            blamed.add(container)
+            yield Remark(
+                element,
+                "Expected a way from here to an end, but every way leads round in a circle.",
+                "Draw a way out of the circle.",
+            )
 
 
 def _is_ended_from_outside(graph: Graph, container: str) -> bool:

@@ -130,6 +130,7 @@ def _conditions(process: ProcessSpec) -> Iterator[Finding]:
 
 
 def _event_gateways(process: ProcessSpec) -> Iterator[Finding]:
+    hosts = {info.attached_to for info in process.elements.values()}
     for info in process.elements.values():
         if info.kind != "eventBasedGateway":
             continue
@@ -144,7 +145,7 @@ def _event_gateways(process: ProcessSpec) -> Iterator[Finding]:
             if target is not None and (
                 target.kind not in ("intermediateCatchEvent", "receiveTask")
                 or len(target.incoming) > 1
-                or any(other.attached_to == target.id for other in process.elements.values())
+                or target.id in hosts
             ):
                 message = f"Expected catch events of its own behind an event-based gateway, but {target.id} is not."
                 yield info, message, "Put an intermediate catch event between them."

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from SpiffWorkflow.bpmn.specs import defaults
@@ -11,6 +11,7 @@ from SpiffWorkflow.util.task import TaskState
 
 from engine.spiff.arming import arm
 from engine.spiff.host import Incident
+from engine.spiff.reach import Reach
 from engine.spiff.token import COMPLETED, Live, Path, Token, spawn, spawn_armed
 
 
@@ -77,12 +78,9 @@ class Parallel(Join, defaults.ParallelGateway):
 
 
 class Inclusive(Join, defaults.InclusiveGateway):
-    """Takes every sequence flow whose condition is true; joins when no other token can still reach an empty flow.
+    """Takes every sequence flow whose condition is true; joins when no other token can still reach an empty flow."""
 
-    reach: for each incoming flow the specs from which it can be reached without passing this gateway.
-    """
-
-    reach_of: Mapping[str, frozenset[str]] = {}
+    ways: Reach
 
     def act(self, token: Token) -> bool:
         taken = [path for path in self.paths if not path.is_default and _is_open(path, token)]
@@ -96,12 +94,12 @@ class Inclusive(Join, defaults.InclusiveGateway):
         """Go on if nothing more can arrive (BPMN 2.0.2, 13.4.3); asked only when nothing else can move."""
         full = self.oldest_of_each(workflow)
         empty = [flow for flow in self.incoming if flow not in full]
-        for token in workflow.task_tree.children:
+        for token in workflow.task_tree.children if empty else ():
             place = token.task_spec.name
             if token.task_spec is self and "arrivals" not in token.internal_data:
                 continue
-            could_fill = any(place in self.reach_of[flow] for flow in empty)
-            if could_fill and not any(place in self.reach_of[flow] for flow in full):
+            could_fill = any(self.ways.leads(place, self.name, flow) for flow in empty)
+            if could_fill and not any(self.ways.leads(place, self.name, flow) for flow in full):
                 return False
         self.join(workflow, list(full.values()))
         return True

@@ -20,6 +20,7 @@ from SpiffWorkflow.bpmn.specs.control import BpmnStartTask
 
 from engine.spiff import containers, events, gateways, tasks
 from engine.spiff.elements import CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
+from engine.spiff.reach import Reach
 from engine.spiff.token import Path
 
 _CLASSES: dict[str, Any] = {
@@ -151,9 +152,10 @@ class Proc(ProcessParser):
                 self.spec.event_subprocesses.append(specs[info.id])
             if info.id in self.process.handlers:
                 self.spec.handlers[info.id] = self.process.handlers[info.id]
-        for spec in list(specs.values()):
-            if isinstance(spec, gateways.Inclusive) and spec.joins:
-                spec.reach_of = _reach(spec, specs)
+        joins = [spec for spec in specs.values() if isinstance(spec, gateways.Inclusive) and spec.joins]
+        ways = Reach(specs) if joins else None
+        for spec in joins:
+            spec.ways = ways
 
     def _name_starts(self, mine: list[ElementInfo]) -> None:
         starts = [info for info in mine if info.kind == "startEvent"]
@@ -201,24 +203,3 @@ def _path(flow: FlowInfo, siblings: int) -> Path:
     is_only = siblings == 1 and flow.condition is None
     return Path(flow.id, flow.target, None if flow.is_default else flow.condition, flow.is_default or is_only)
 
-
-def _reach(join: Any, specs: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return for each incoming flow of an inclusive join the specs from which a token can get to it, not through the join."""
-    before: dict[str, set[str]] = {}
-    sources: dict[str, str] = {}
-    for name, spec in specs.items():
-        for path in getattr(spec, "paths", ()):
-            before.setdefault(path.target, set()).add(name)
-            sources[path.id] = name
-        for boundary in getattr(spec, "boundaries", ()):
-            before.setdefault(boundary.name, set()).add(name)
-    reach: dict[str, frozenset[str]] = {}
-    for flow in join.incoming:
-        found, frontier = set(), [sources[flow]]
-        while frontier:
-            name = frontier.pop()
-            if name != join.name and name not in found:
-                found.add(name)
-                frontier.extend(before.get(name, ()))
-        reach[flow] = frozenset(found)
-    return reach

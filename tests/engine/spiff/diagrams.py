@@ -35,14 +35,12 @@ def sequence(text: str) -> str:
         else:
             nodes = [node.strip() for node in line.split(">")]
             flows += [(first, second, None) for first, second in pairwise(nodes)]
-    drawn = []
+    drawn: list[str] = []
+    known: set[tuple[str, str]] = set()
     for number, (source, target, condition) in enumerate(flows):
         inner = f"<bpmn:conditionExpression>{escape(condition)}</bpmn:conditionExpression>" if condition else ""
-        name = (
-            f"{source}_{target}"
-            if (source, target) not in [flow[:2] for flow in flows[:number]]
-            else f"{source}_{target}_{number}"
-        )
+        name = f"{source}_{target}" if (source, target) not in known else f"{source}_{target}_{number}"
+        known.add((source, target))
         drawn.append(
             f'<bpmn:sequenceFlow id="{name}" sourceRef="{source}" targetRef="{target}">{inner}</bpmn:sequenceFlow>'
         )
