@@ -32,6 +32,12 @@ def lent(session: Session) -> Iterator[None]:
         _asking.reset(before)
 
 
+def zone_of(session: Session) -> dt.tzinfo:
+    """Return the zone of the plant's calendar; UTC without a calendar."""
+    calendar = session.info["installation"].calendar
+    return dt.UTC if calendar is None else calendar.zone(session)
+
+
 def _add_business_days(start: Any, days: Any) -> dt.datetime:
     session = _asking.get()
     calendar = session.info["installation"].calendar if session is not None else None

@@ -14,7 +14,7 @@ from engine.bundle import Deployed, Table
 from engine.database import new_id
 from engine.decisions import DecisionEvaluation
 from engine.errors import NotFound, Refused
-from engine.functions import HOUSE
+from engine.functions import HOUSE, zone_of
 from engine.registry import PlainVariables, Step, Work
 from engine.spiff import Bundle
 from engine.spiff.host import PENDING, BpmnError, WorkFailed, WorkItem, _Pending
@@ -40,6 +40,11 @@ class ActHost:
     def now(self) -> dt.datetime:
         """The instant of the act."""
         return self._act.now
+
+    @property
+    def zone(self) -> dt.tzinfo:
+        """The plant's zone."""
+        return zone_of(self._act.session)
 
     @property
     def functions(self) -> Mapping[str, HostFunction]:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from dmn.errors import DmnError
 from engine import instances
 from engine.errors import Conflict, Invalid
-from engine.functions import HOUSE, lent
+from engine.functions import HOUSE, lent, zone_of
 from engine.spiff import ProcessSpec, StartInfo
 from engine.spiff.extensions import Expr
 from engine.spiff.timers import NoTime, Schedule, schedule
@@ -39,7 +39,7 @@ def _waiting(act: Act, definition: Definition, start: StartInfo) -> Timer | Mess
     place = {"definition_id": definition.id, "token_id": 0, "element_id": start.element_id}
     if event.timer is not None and event.when is not None:
         try:
-            planned = schedule(event.timer, _value(act, event.when), act.now)
+            planned = schedule(event.timer, _value(act, event.when), act.now, zone_of(act.session))
         except NoTime as error:
             raise Invalid(f"Expected the start timer {start.element_id} to name a time, but: {error}") from error
         return Timer(**place, due_at=planned.due, left=planned.left, every=planned.every)

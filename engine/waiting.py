@@ -14,7 +14,7 @@ from dmn import HostFunction
 from engine import definitions, dialect, eligibility, variables, words
 from engine.bundle import Deployed
 from engine.clock import now_of
-from engine.functions import HOUSE
+from engine.functions import HOUSE, zone_of
 from engine.spiff import Bundle, Flow
 from engine.spiff.flow import Around
 from engine.spiff.host import WorkItem
@@ -135,6 +135,10 @@ class Onlooker:
     @property
     def now(self) -> dt.datetime:
         return now_of(self._session)
+
+    @property
+    def zone(self) -> dt.tzinfo:
+        return zone_of(self._session)
 
     @property
     def functions(self) -> Mapping[str, HostFunction]:

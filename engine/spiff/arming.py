@@ -22,7 +22,7 @@ def arm(event: EventInfo, view: View, host: Host) -> dict[str, Any]:
     if event.timer is not None and event.when is not None:
         value, why = event.when.explained(view, host)
         try:
-            return timer_data(schedule(event.timer, value, host.now))
+            return timer_data(schedule(event.timer, value, host.now, host.zone))
         except NoTime as error:
             raise Incident(f"{error}{f' ({why})' if why else ''}", "timer") from error
     data: dict[str, Any] = {}

@@ -224,6 +224,10 @@ def _timer(
         try:
             schedule(timer, when.text, _NOON)
         except NoTime as error:
-            reader.refuse(node, f"{error}.", "Write it as ISO 8601 (PT1H, R3/PT10M, 2026-11-22T10:00:00Z) or as FEEL.")
+            reader.refuse(
+                node,
+                f"{error}.",
+                "Write it as ISO 8601 (PT1H, R3/PT10M, 2026-11-22T10:00:00Z), as cron (0 0 9 * * MON-FRI) or as FEEL.",
+            )
             return None
     return replace(event, timer=timer, when=when)

@@ -82,6 +82,10 @@ class Host(Protocol):
         """The instant of the act, aware UTC; the same at every call within one act."""
 
     @property
+    def zone(self) -> dt.tzinfo:
+        """The zone whose clock a cron expression means."""
+
+    @property
     def functions(self) -> Mapping[str, HostFunction]:
         """What the house lends to FEEL expressions, by name."""
 

@@ -153,9 +153,10 @@ class Proc(ProcessParser):
             if info.id in self.process.handlers:
                 self.spec.handlers[info.id] = self.process.handlers[info.id]
         joins = [spec for spec in specs.values() if isinstance(spec, gateways.Inclusive) and spec.joins]
-        ways = Reach(specs) if joins else None
-        for spec in joins:
-            spec.ways = ways
+        if joins:
+            ways = Reach(specs)
+            for spec in joins:
+                spec.ways = ways
 
     def _name_starts(self, mine: list[ElementInfo]) -> None:
         starts = [info for info in mine if info.kind == "startEvent"]
@@ -202,4 +203,3 @@ def _class_of(info: ElementInfo) -> Any:
 def _path(flow: FlowInfo, siblings: int) -> Path:
     is_only = siblings == 1 and flow.condition is None
     return Path(flow.id, flow.target, None if flow.is_default else flow.condition, flow.is_default or is_only)
-

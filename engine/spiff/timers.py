@@ -1,4 +1,4 @@
-"""When a timer is due: ISO 8601 text or FEEL values, instants in UTC, cycles that repeat."""
+"""When a timer is due: ISO 8601 text, cron or FEEL values, instants in UTC, cycles that repeat."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from dmn.temporal import Date, DateTime, DaysTimeDuration, YearsMonthsDuration
+from engine.spiff.cron import NotCron, read_cron
 
 _REPEAT = re.compile(r"R(\d{0,9})/(.+)\Z", re.DOTALL)
 _INTERVAL = re.compile(
     r"(-)?P(?=[\dT])(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})W)?((?:\d{1,9}D)?(?:T[\dHMS.]+)?)\Z", re.ASCII
 )
 _FOREVER = -1
+_CRON = "cron "
 
 
 class NoTime(ValueError):
@@ -72,7 +74,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a timer goes off next. left: how often it goes off, this one included, -1 without end. every: the interval's text."""
+    """When a timer goes off next. left: how often it goes off, this one included, -1 without end.
+
+    every: the interval's text, or ``cron <zone> <expression>``.
+    """
 
     due: dt.datetime
     left: int = 1
@@ -86,22 +91,24 @@ class Schedule:
         """
         if self.every is None or self.left == 1:
             return None
+        if self.every.startswith(_CRON):
+            return _by_cron(self.every, max(now, self.due))
         interval = Interval.of(self.every)
         if self.left != _FOREVER:
             return Schedule(interval.after(self.due), self.left - 1, self.every)
         return Schedule(_first_after(interval.after(self.due), interval, now), _FOREVER, self.every)
 
 
-def schedule(kind: str, value: Any, now: dt.datetime) -> Schedule:
-    """Compute when a timer goes off. kind: ``date``, ``duration`` or ``cycle``; value: ISO text or a FEEL value.
+def schedule(kind: str, value: Any, now: dt.datetime, zone: dt.tzinfo = dt.UTC) -> Schedule:
+    """Compute when a timer goes off. kind: ``date``, ``duration`` or ``cycle``; value: ISO text, cron or a FEEL value.
 
-    An instant without a zone is UTC. Raises: NoTime.
+    zone: whose clock cron means. An instant without a zone is UTC. Raises: NoTime.
     """
     if kind == "date":
         return Schedule(_instant(value))
     if kind == "duration":
         return Schedule(Interval.of(value).after(now))
-    return _cycle(value, now)
+    return _cycle(value, now, zone)
 
 
 def _instant(value: Any) -> dt.datetime:
@@ -117,17 +124,27 @@ def _instant(value: Any) -> dt.datetime:
         raise NoTime(f"Expected a date and time such as 2026-11-22T10:30:00Z, but got {_shown(value)}") from error
 
 
-def _cycle(value: Any, now: dt.datetime) -> Schedule:
+def _cycle(value: Any, now: dt.datetime, zone: dt.tzinfo) -> Schedule:
     if not isinstance(value, str):
         return _repeating(Interval.of(value), _FOREVER, None, now)
     match = _REPEAT.match(value.strip())
+    if match is None and (value.strip().startswith("@") or len(value.split()) > 1):
+        return _by_cron(f"{_CRON}{'UTC' if zone is dt.UTC else zone} {value.strip()}", now)
     if match is None:
-        raise NoTime(f"Expected a cycle such as R3/PT10M or R/P1D, but got {_shown(value)} (cron is not supported)")
+        raise NoTime(f"Expected a cycle such as R3/PT10M, R/P1D or cron, but got {_shown(value)}")
     left = int(match[1]) if match[1] else _FOREVER
     if left == 0:
         raise NoTime("Expected a cycle that repeats at least once, but it repeats 0 times")
     start, _, interval = match[2].rpartition("/")
     return _repeating(Interval.of(interval), left, _instant(start) if start else None, now)
+
+
+def _by_cron(every: str, now: dt.datetime) -> Schedule:
+    zone, _, text = every.removeprefix(_CRON).partition(" ")
+    try:
+        return Schedule(read_cron(text, zone).after(now), _FOREVER, every)
+    except (NotCron, OverflowError) as error:
+        raise NoTime(str(error)) from error
 
 
 def _repeating(interval: Interval, left: int, start: dt.datetime | None, now: dt.datetime) -> Schedule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 from sqlalchemy import select
 
 from engine import incidents, timers
@@ -73,8 +74,9 @@ def test_business_days_come_from_the_calendar_of_the_plant(plant: Plant) -> None
     assert plant.instance(instance_id).wake_at == plant.clock() + dt.timedelta(days=3)
 
 
-def test_a_start_timer_starts_instances_again_and_again(plant: Plant) -> None:
-    plant.deploy(process(start("s", timer("cycle", "R/P1D")), work("a"), end(), flows="s > a > e"))
+@pytest.mark.parametrize("cycle", ["R/P1D", "0 0 15 * * *"])
+def test_a_start_timer_starts_instances_again_and_again(plant: Plant, cycle: str) -> None:
+    plant.deploy(process(start("s", timer("cycle", cycle)), work("a"), end(), flows="s > a > e"))
     for _ in range(3):
         plant.clock.advance(days=1)
         assert timers.fire_due(plant.installation).timers == 1

@@ -19,6 +19,7 @@ class House:
 
     def __init__(self, **workers: Worker | Any) -> None:
         self.now = NOON
+        self.zone: dt.tzinfo = dt.UTC
         self.workers = workers
         self.items: list[WorkItem] = []
         self.others: dict[str, Bundle] = {}

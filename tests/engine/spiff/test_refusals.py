@@ -214,8 +214,8 @@ def test_what_cannot_run_is_refused_with_a_remedy(element: str, remedy: str) -> 
     assert all(problem.message.startswith("Expected ") and ", but " in problem.message for problem in found)
 
 
-@pytest.mark.parametrize("text", ["0 0 9 * * MON-FRI", "@daily", "R0/PT1H", "R3/PT0S"])
-def test_a_cycle_that_is_cron_or_never_ends_at_once_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["0 0 9 * * MO-FR", "@reboot", "0 0 0 30 2 *", "R0/PT1H", "R3/PT0S"])
+def test_a_cycle_that_never_comes_round_or_never_ends_at_once_is_refused(text: str) -> None:
     parts = (start(), user("a"), boundary("b", "a", timer("cycle", text), interrupting=False), end())
     assert only(*parts, flows="s > a > e\nb > e").element_id == "b"
 

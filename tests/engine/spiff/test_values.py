@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -175,3 +176,84 @@ def test_a_cycle_may_begin_at_an_instant() -> None:
 
 def test_a_feel_duration_may_repeat_without_end() -> None:
     assert schedule("cycle", DaysTimeDuration.parse("PT2H"), NOON) == Schedule(NOON + dt.timedelta(hours=2), -1, "PT2H")
+
+
+SUNDAY = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("0 0 9 * * MON-FRI", ["2026-11-23 09:00:00", "2026-11-24 09:00:00"]),
+        ("*/20 * * * * *", ["2026-11-22 12:00:20", "2026-11-22 12:00:40", "2026-11-22 12:01:00"]),
+        (
+            "0 5/25 8-9 * * ?",
+            ["2026-11-23 08:05:00", "2026-11-23 08:30:00", "2026-11-23 08:55:00", "2026-11-23 09:05:00"],
+        ),
+        ("0 0 0 25 DEC ?", ["2026-12-25 00:00:00", "2027-12-25 00:00:00"]),
+        ("0 0 0 29 2 *", ["2028-02-29 00:00:00", "2032-02-29 00:00:00"]),
+        ("0 0 6 L * *", ["2026-11-30 06:00:00", "2026-12-31 06:00:00", "2027-01-31 06:00:00", "2027-02-28 06:00:00"]),
+        ("0 0 6 L-2 * *", ["2026-11-28 06:00:00", "2026-12-29 06:00:00"]),
+        ("0 0 6 LW 1,5 *", ["2027-01-29 06:00:00", "2027-05-31 06:00:00"]),
+        ("0 0 6 1W * *", ["2026-12-01 06:00:00", "2027-01-01 06:00:00", "2027-02-01 06:00:00"]),
+        ("0 0 6 1W 5 *", ["2027-05-03 06:00:00"]),
+        ("0 0 6 15W 8 *", ["2027-08-16 06:00:00"]),
+        ("0 0 6 ? * 5L", ["2026-11-27 06:00:00", "2026-12-25 06:00:00"]),
+        ("0 0 6 ? * MON#2", ["2026-12-14 06:00:00", "2027-01-11 06:00:00"]),
+        ("0 0 6 ? * SAT-SUN", ["2026-11-28 06:00:00", "2026-11-29 06:00:00", "2026-12-05 06:00:00"]),
+        ("@hourly", ["2026-11-22 13:00:00", "2026-11-22 14:00:00"]),
+        ("@daily", ["2026-11-23 00:00:00"]),
+        ("@weekly", ["2026-11-29 00:00:00"]),
+        ("@monthly", ["2026-12-01 00:00:00"]),
+        ("@yearly", ["2027-01-01 00:00:00"]),
+    ],
+)
+def test_a_cron_cycle_comes_round_when_its_fields_say(text: str, times: list[str]) -> None:
+    planned: Schedule | None = schedule("cycle", text, SUNDAY)
+    found = []
+    for _ in times:
+        assert planned is not None
+        found.append(f"{planned.due:%Y-%m-%d %H:%M:%S}")
+        planned = planned.after(planned.due)
+    assert found == times
+
+
+def test_a_cron_cycle_skips_what_it_missed_and_never_ends() -> None:
+    planned = schedule("cycle", "0 0 * * * *", SUNDAY)
+    later = planned.after(SUNDAY + dt.timedelta(days=9, minutes=5))
+    assert later is not None
+    assert (later.due, later.left) == (SUNDAY + dt.timedelta(days=9, hours=1), -1)
+
+
+def test_cron_means_the_clock_of_the_plant_through_summer_time() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    saturday = dt.datetime(2027, 3, 27, 12, tzinfo=dt.UTC)
+    nine = schedule("cycle", "0 0 9 * * *", saturday, berlin)
+    assert nine.due == dt.datetime(2027, 3, 28, 7, tzinfo=dt.UTC)
+    skipped = schedule("cycle", "0 30 2 * * *", saturday, berlin)
+    assert skipped.due == dt.datetime(2027, 3, 28, 1, 30, tzinfo=dt.UTC)
+    repeated = schedule("cycle", "0 30 2 * * *", dt.datetime(2027, 10, 30, 12, tzinfo=dt.UTC), berlin)
+    following = repeated.after(repeated.due)
+    assert (repeated.due, following and following.due) == (
+        dt.datetime(2027, 10, 31, 0, 30, tzinfo=dt.UTC),
+        dt.datetime(2027, 11, 1, 1, 30, tzinfo=dt.UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0 0 9 * *", "has 5"),
+        ("@reboot", "has 1"),
+        ("60 * * * * *", "second from 0 to 59"),
+        ("0 0 0 30 2 *", "does not within"),
+        ("0 0 17-9 * * *", "rises"),
+        ("0 0/0 * * * *", "step above zero"),
+        ("0 0 9 * * MOO", "day of week"),
+        ("0 0 9 32 * *", "day of month from 1 to 31"),
+        ("0 0 ² * * *", "hour from 0 to 23"),
+    ],
+)
+def test_what_is_no_cron_is_refused_with_the_part_that_is_wrong(text: str, why: str) -> None:
+    with pytest.raises(NoTime, match=why):
+        schedule("cycle", text, SUNDAY)
