@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from lxml import etree
+
 from dmn import Model, parse
 from dmn.errors import DmnError
 from engine.cache import Cache
@@ -20,18 +22,22 @@ from engine.functions import HOUSE
 from engine.spiff import Bundle, ProcessSpec, Unreadable, read_bundle
 from engine.spiff.elements import ElementInfo
 from engine.spiff.problems import Problem
+from engine.spiff.xml import ZEEBE
 
 KINDS = {".bpmn": "process", ".form": "form", ".dmn": "decision"}
 MAX_FILE = 5_000_000
+EMBEDDED = "camunda-forms:bpmn:"
+"""What the key of a form begins with that stands in the diagram itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file of decisions. hash: of its bytes, LF-normalised."""
+    """A file of decisions. hash: of its bytes, LF-normalised. tags: its decisions' version tags, by decision."""
 
     file: str
     model: Model
     hash: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,22 @@ def _read_table(path: str, content: bytes, tables: dict[str, Table], problems: l
         return
     for decision_id in (decision.id for decision in model.decisions):
         if _is_new(decision_id, path, {key: known.file for key, known in tables.items()}, problems):
-            tables[decision_id] = Table(path, model, file_hash(content))
+            tables[decision_id] = Table(path, model, file_hash(content), tags_of(content))
+
+
+def tags_of(content: bytes) -> dict[str, str]:
+    """Return the version tags (zeebe:versionTag) that the decisions of a readable DMN file bear, by decision id."""
+    if b"versionTag" not in content:
+        return {}
+    root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    return {
+        str(holder.get("id")): str(tag.get("value"))
+        for tag in root.iter(f"{{{ZEEBE}}}versionTag")
+        if (group := tag.getparent()) is not None
+        and (holder := group.getparent()) is not None
+        and holder.get("id")
+        and tag.get("value")
+    }
 
 
 def _read_processes(files: Mapping[str, bytes], problems: list[Problem]) -> Mapping[str, ProcessSpec]:
@@ -166,7 +187,7 @@ def parts_of(library: Library, process_id: str) -> Parts:
 def _forms(
     library: Library, process: ProcessSpec, element: ElementInfo, problems: list[Problem]
 ) -> Iterator[tuple[str, str, str]]:
-    if element.form_id is None:
+    if element.form_id is None or (element.user_task is not None and element.user_task.form_binding != "deployment"):
         return
     if not element.form_id.is_static:
         yield from (("form", form.id, form.file) for form in library.forms.values())
@@ -175,19 +196,19 @@ def _forms(
     else:
         wanted = element.form_id.text
         message = f"Expected the form {wanted} in the bundle, but no file has that id."
-        problems.append(_missing(process, element, message, f"Add {process.id}.{wanted}.form, or correct the form id."))
+        remedy = f"Add {process.id}.{wanted}.form, or correct the form id."
+        if wanted.startswith(EMBEDDED):
+            remedy = "Save the form that stands in the diagram as a .form file, and set formId to its id."
+        problems.append(_missing(process, element, message, remedy))
 
 
 def _tables(
     library: Library, process: ProcessSpec, element: ElementInfo, problems: list[Problem]
 ) -> Iterator[tuple[str, str, str]]:
     called = element.decision
-    if called is None or called.binding == "latest":
+    if called is None or called.binding != "deployment":
         return
-    if called.binding != "deployment":
-        message = f"Expected a decision bound to deployment or latest, but it is bound to {called.binding}."
-        problems.append(_missing(process, element, message, "Choose deployment or latest."))
-    elif not called.decision_id.is_static:
+    if not called.decision_id.is_static:
         yield from {("decision", PurePosixPath(table.file).stem, table.file) for table in library.tables.values()}
     elif (table := library.tables.get(called.decision_id.text)) is not None:
         yield "decision", PurePosixPath(table.file).stem, table.file

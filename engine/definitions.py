@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from engine.cache import Cache
 from engine.clock import now_of
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound
+from engine.forms import Form
 from engine.functions import HOUSE, lent
 from engine.spiff.problems import Problem
 from engine.stored.definition import Definition, DefinitionFile, DefinitionStatus
@@ -34,6 +35,7 @@ __all__ = [
     "deploy_all",
     "draft",
     "evaluate",
+    "latest_form",
     "latest_table",
     "of_version",
     "parsed",
@@ -224,24 +226,44 @@ def _files(session: Session, definition_id: str) -> list[DefinitionFile]:
     return list(session.scalars(select(DefinitionFile).where(DefinitionFile.definition_id == definition_id)))
 
 
-def latest_table(session: Session, decision_id: str) -> Table:
-    """Return the newest deployed table with a decision, whichever bundle brought it. Raises: NotFound."""
-    wanted = (
-        select(Definition.id)
+def latest_table(session: Session, decision_id: str, version_tag: str | None = None) -> Table:
+    """Return the newest deployed table with a decision, whichever bundle brought it. Raises: NotFound.
+
+    version_tag: that the decision bears; None takes any.
+    """
+    for definition_id in _holding(session, "decision", decision_id, tagged=version_tag is not None):
+        table = parsed(session, definition_id).tables.get(decision_id)
+        if table is not None and version_tag in (None, table.tags.get(decision_id)):
+            return table
+    tag = f" with the tag {version_tag}" if version_tag is not None else ""
+    raise NotFound(f"Expected a deployed table {decision_id}{tag}, but there is none")
+
+
+def latest_form(session: Session, form_id: str, version_tag: str | None = None) -> Form | None:
+    """Return the newest deployed form with an id, whichever bundle brought it; None when there is none.
+
+    version_tag: the form's own ``versionTag``; None takes any.
+    """
+    for definition_id in _holding(session, "form", form_id, tagged=version_tag is not None):
+        form = parsed(session, definition_id).forms.get(form_id)
+        if form is not None and version_tag in (None, form.schema.get("versionTag")):
+            return form
+    return None
+
+
+def _holding(session: Session, kind: str, key: str, *, tagged: bool) -> Iterator[str]:
+    """Yield the released definitions that hold a file, newest first: one for each content it ever had, or only the newest."""
+    query = (
+        select(Definition.id, DefinitionFile.hash)
         .join(DefinitionFile, DefinitionFile.definition_id == Definition.id)
-        .where(
-            DefinitionFile.kind == "decision",
-            DefinitionFile.key == decision_id,
-            Definition.status == DefinitionStatus.RELEASED,
-        )
+        .where(DefinitionFile.kind == kind, DefinitionFile.key == key, Definition.status == DefinitionStatus.RELEASED)
         .order_by(Definition.released_at.desc(), Definition.id.desc())
-        .limit(1)
     )
-    found = session.scalars(wanted).first()
-    table = parsed(session, found).tables.get(decision_id) if found is not None else None
-    if table is None:
-        raise NotFound(f"Expected a deployed table {decision_id}, but there is none")
-    return table
+    seen: set[str] = set()
+    for definition_id, content_hash in session.execute(query if tagged else query.limit(1)):
+        if content_hash not in seen:
+            seen.add(content_hash)
+            yield definition_id
 
 
 def evaluate(session: Session, definition: Definition, decision_id: str, inputs: Mapping[str, Any]) -> Result:

@@ -18,6 +18,7 @@ from engine.functions import HOUSE, zone_of
 from engine.registry import PlainVariables, Step, Work
 from engine.spiff import Bundle
 from engine.spiff.host import PENDING, BpmnError, WorkFailed, WorkItem, _Pending
+from engine.spiff.timers import Interval, NoTime
 from engine.stored.instance import Instance
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 BACK_OFF_HEADER = "backOff"
 """Task header: minutes before each further try of a job, such as ``1, 5, 15, 60``."""
+RETRY_BACK_OFF_HEADER = "retryBackoff"
+"""Task header, as Camunda's connectors know it: the time before each further try, such as ``PT10S``."""
 
 
 class ActHost:
@@ -102,12 +105,7 @@ class ActHost:
         return {name: to_feel(value) for name, value in (answer or {}).items()}
 
     def _promise(self, item: WorkItem) -> None:
-        tries = max(item.retries, 1) - 1
-        listed = [
-            int(part) for part in item.headers.get(BACK_OFF_HEADER, "").replace(",", " ").split() if part.isdigit()
-        ]
-        waits = listed or list(jobs.BACK_OFF)
-        back_off = listed or (waits + waits[-1:] * tries)[:tries]
+        back_off = back_off_of(item)
         jobs.defer(
             self._act,
             item.type or item.element.id,
@@ -132,13 +130,13 @@ class ActHost:
 
     def _table(self, item: WorkItem) -> Table:
         wanted = item.decision_id or ""
-        if item.binding != "latest":
+        if item.binding == "deployment":
             table = self.deployed_of(item.process_id).tables.get(wanted)
             if table is None:
                 raise WorkFailed(f"Expected the decision {wanted} in the bundle, but no table of it has that id")
             return table
         try:
-            return definitions.latest_table(self._act.session, wanted)
+            return definitions.latest_table(self._act.session, wanted, item.version_tag)
         except NotFound as error:
             raise WorkFailed(error.message) from error
 
@@ -155,6 +153,28 @@ class ActHost:
             "output": [_json(result.value)],
             "evaluated_at": self.now,
         }
+
+
+def back_off_of(item: WorkItem) -> list[float]:
+    """Return the minutes before each further try of a job.
+
+    The header ``backOff`` lists them, and then says how many there are; ``retryBackoff`` is one duration before each; without
+    either the house's own list is taken, as far as the retries of the task go. Raises: WorkFailed for what is no duration.
+    """
+    listed = [float(part) for part in item.headers.get(BACK_OFF_HEADER, "").replace(",", " ").split() if part.isdigit()]
+    if listed:
+        return listed
+    tries = max(item.retries, 1) - 1
+    each = item.headers.get(RETRY_BACK_OFF_HEADER, "").strip()
+    if not each:
+        return ([float(minutes) for minutes in jobs.BACK_OFF] + [float(jobs.BACK_OFF[-1])] * tries)[:tries]
+    try:
+        minutes = Interval.of(each).exact.total_seconds() / 60
+    except NoTime as error:
+        raise WorkFailed(f"Expected the header {RETRY_BACK_OFF_HEADER} to be a duration: {error}") from error
+    if minutes < 0:
+        raise WorkFailed(f"Expected the header {RETRY_BACK_OFF_HEADER} to lie ahead, but got {each}")
+    return [minutes] * tries
 
 
 def _json(value: Any) -> Any:

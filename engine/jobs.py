@@ -44,7 +44,7 @@ def defer(
     *,
     lock: str | None = None,
     run_at: dt.datetime | None = None,
-    back_off: Sequence[int] = BACK_OFF,
+    back_off: Sequence[float] = BACK_OFF,
     instance_id: str | None = None,
     token_id: int | None = None,
     element_id: str | None = None,

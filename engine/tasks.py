@@ -323,10 +323,16 @@ def form_of(session: Session, task: Task) -> Form | None:
         return None
     instance = session.get_one(Instance, task.instance_id)
     own = definitions.parsed(session, instance.definition_id)
-    if task.process_id in own.bundle.processes:
-        return own.forms.get(task.form_id)
-    called = waiting.called_definitions(session, instance).get(task.process_id)
-    return definitions.parsed(session, called).forms.get(task.form_id) if called is not None else None
+    if task.process_id not in own.bundle.processes:
+        called = waiting.called_definitions(session, instance).get(task.process_id)
+        if called is None:
+            return None
+        own = definitions.parsed(session, called)
+    element = own.bundle.processes[task.process_id].elements.get(task.element_id)
+    spec = element.user_task if element is not None else None
+    if spec is not None and spec.form_binding != "deployment":
+        return definitions.latest_form(session, task.form_id, spec.form_version_tag)
+    return own.forms.get(task.form_id)
 
 
 def of_instance(session: Session, instance_id: str) -> list[Task]:

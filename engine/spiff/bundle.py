@@ -13,7 +13,7 @@ from engine.spiff.checks import check_process
 from engine.spiff.elements import ProcessSpec
 from engine.spiff.parser import build_specs
 from engine.spiff.problems import Problem, Unreadable
-from engine.spiff.reading import read_process
+from engine.spiff.reading import read_process, refuse_unknown_extensions
 from engine.spiff.xml import Reader, children, is_bpmn, kind_of, line_of, open_diagram
 
 
@@ -65,15 +65,22 @@ def _read(reader: Reader, data: bytes) -> _Reading:
     if reading.root is None:
         return reading
     _refuse_choreographies(reader, reading.root)
+    _refuse_musts(reader, reading.root)
+    for node in children(reading.root):
+        if kind_of(node) not in ("process", "BPMNDiagram"):
+            refuse_unknown_extensions(reader, node)
     if not _refuse_double_ids(reader, reading.root):
         definitions = {node.get("id") or "": node for node in children(reading.root)}
         for node in children(reading.root, "process"):
             if not node.get("id"):
                 reader.refuse(node, "Expected every process to have an id, but this one has none.", "Give it an id.")
                 continue
+            known = len(reader.problems)
             process = read_process(reader, node, definitions=definitions)
             reading.processes.append(process)
-            if process.is_executable:
+            if not process.is_executable:
+                del reader.problems[known:]  # It is only drawn, so nothing in it has to run.
+            else:
                 refused = {problem.element_id for problem in reader.problems}
                 reader.problems.extend(check_process(process, refused))
     return reading
@@ -84,6 +91,13 @@ def _refuse_choreographies(reader: Reader, root: etree._Element) -> None:
         if kind_of(node) in ("choreography", "globalChoreographyTask", "globalConversation"):
             message = f"Expected processes, but bpmn:{kind_of(node)} cannot run."
             reader.refuse(node, message, "Draw each participant as a process.")
+
+
+def _refuse_musts(reader: Reader, root: etree._Element) -> None:
+    for node in children(root, "extension"):
+        if node.get("mustUnderstand") in ("true", "1"):
+            message = f'Expected extensions that may be read over, but "{node.get("definition")}" must be understood.'
+            reader.refuse(node, message, "Remove the extension, or mustUnderstand.")
 
 
 def _refuse_double_ids(reader: Reader, root: etree._Element) -> bool:

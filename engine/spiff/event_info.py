@@ -120,6 +120,9 @@ def _details(
             reader.refuse(node, "Expected a link with a name, but it has none.", "Name the link.")
         return replace(event, name=Expr(link or "", None))
     if event.kind == "compensation":
+        if definition.get("waitForCompletion") == "false":
+            message = "Expected the event to wait until everything is compensated, but waitForCompletion is false."
+            reader.refuse(node, message, "Remove waitForCompletion, or compensate beside a parallel gateway.")
         return replace(event, activity=definition.get("activityRef"))
     return event
 

@@ -88,7 +88,10 @@ class IoMapping:
 
 @dataclass(frozen=True, slots=True)
 class UserTaskSpec:
-    """What a diagram says about a human task; each expression is None where the diagram says nothing."""
+    """What a diagram says about a human task; each expression is None where the diagram says nothing.
+
+    form_binding: ``deployment``, ``latest`` or ``versionTag``.
+    """
 
     assignee: Expr | None = None
     candidate_users: Expr | None = None
@@ -97,6 +100,8 @@ class UserTaskSpec:
     follow_up_date: Expr | None = None
     priority: Expr | None = None
     form_id: Expr | None = None
+    form_binding: str = "deployment"
+    form_version_tag: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 

@@ -21,7 +21,7 @@ from engine.spiff.extensions import (
     TaskDefinition,
     UserTaskSpec,
 )
-from engine.spiff.xml import Reader, child, children, is_bpmn, kind_of, line_of, text_of, zeebe, zeebe_all
+from engine.spiff.xml import BPMN, ZEEBE, Reader, child, children, is_bpmn, kind_of, line_of, text_of, zeebe
 
 _MAX_NESTING: Final = 40
 _PASSIVE: Final = frozenset(
@@ -63,7 +63,7 @@ _PASSIVE: Final = frozenset(
         "cancelEventDefinition",
     }
 )
-_INSTEAD: Final = {
+INSTEAD: Final = {
     "complexGateway": "Use an inclusive gateway, or several gateways with conditions.",
     "adHocSubProcess": "Use a sub-process, or a multi-instance activity.",
     "standardLoopCharacteristics": "Draw the loop with an exclusive gateway, or use multi-instance.",
@@ -74,27 +74,39 @@ _INSTEAD: Final = {
     "choreographyTask": "Use a send task or a receive task.",
     "subChoreography": "Use a sub-process.",
 }
-_ZEEBE_KNOWN: Final = frozenset(
-    {
-        "userTask",
-        "assignmentDefinition",
-        "taskSchedule",
-        "priorityDefinition",
-        "formDefinition",
-        "userTaskForm",
-        "taskDefinition",
-        "taskHeaders",
-        "ioMapping",
-        "script",
-        "calledDecision",
-        "calledElement",
-        "subscription",
-        "loopCharacteristics",
-        "properties",
-        "versionTag",
-        "modelerTemplate",
-    }
-)
+BINDINGS: Final = ("deployment", "latest", "versionTag")
+"""Which version a called process, an asked decision or a form is taken from."""
+EXTENSIONS: Final = {
+    "userTask": "a task of people",
+    "assignmentDefinition": "assignee, candidateUsers, candidateGroups",
+    "taskSchedule": "dueDate, followUpDate",
+    "priorityDefinition": "priority",
+    "formDefinition": "formId, with bindingType deployment, latest or versionTag",
+    "userTaskForm": "read over: forms are .form files",
+    "taskDefinition": "type, retries",
+    "taskHeaders": "given to the worker; backOff and retryBackoff say when a job is tried again",
+    "ioMapping": "inputs and outputs, also of events, sub-processes and calls",
+    "script": "FEEL expression, resultVariable",
+    "calledDecision": "decisionId, resultVariable, bindingType deployment, latest or versionTag",
+    "calledElement": "processId, bindingType deployment, latest or versionTag, propagateAllParentVariables, propagateAllChildVariables",
+    "subscription": "correlationKey of a message",
+    "loopCharacteristics": "inputCollection, inputElement, outputCollection, outputElement",
+    "properties": "the properties below, and any of yours",
+    "versionTag": "what a binding versionTag looks for",
+    "modelerTemplate": "read over: it belongs to the modeler",
+}
+"""The zeebe: elements that are read, and what of them."""
+INSTEAD_OF_EXTENSION: Final = {
+    "executionListeners": "Draw a service task before or after the element.",
+    "taskListeners": "Draw a service task before or after the task, or an event at it.",
+    "adHoc": "Use a sub-process, or a multi-instance activity.",
+    "linkedResources": "Name the resource in a task header.",
+    "linkedResource": "Name the resource in a task header.",
+    "conditionalFilter": "Say in the FEEL condition what has to be true; it is asked whenever a variable changes.",
+    "jobPriorityDefinition": "Remove it: jobs run in the order in which they are due.",
+    "publishMessage": "Choose a message with a correlation key, or set zeebe:taskDefinition type.",
+}
+"""What to use instead of the zeebe: elements that are not."""
 
 
 @dataclass(slots=True)
@@ -122,6 +134,7 @@ def read_process(reader: Reader, node: etree._Element, *, definitions: Mapping[s
         for lane in _all(node, "lane")
         for ref in children(lane, "flowNodeRef")
     }
+    refuse_unknown_extensions(reader, node)
     _read_container(reading, node, lanes)
     tag = zeebe(node, "versionTag")
     return ProcessSpec(
@@ -164,7 +177,7 @@ def _read_container(
         kind = kind_of(found)
         if kind not in FLOW_NODES:
             if kind not in _PASSIVE:
-                remedy = _INSTEAD.get(kind, "Remove it, or draw it with elements that can run.")
+                remedy = INSTEAD.get(kind, "Remove it, or draw it with elements that can run.")
                 reading.reader.refuse(
                     found, f"Expected an element that can run, but bpmn:{kind} is not supported.", remedy
                 )
@@ -189,12 +202,21 @@ def _refuse_unknown_parts(reader: Reader, node: etree._Element) -> None:
         if kind not in _PASSIVE and not (
             kind_of(node) in CONTAINERS and kind in FLOW_NODES | {"complexGateway", "adHocSubProcess"}
         ):
-            remedy = _INSTEAD.get(kind, "Remove it.")
+            remedy = INSTEAD.get(kind, "Remove it.")
             reader.refuse(part, f"Expected parts that can run, but bpmn:{kind} is not supported.", remedy)
-    for extension in zeebe_all(node):
-        name = str(etree.QName(extension).localname)
-        if name not in _ZEEBE_KNOWN:
-            reader.refuse(node, f"Expected extensions that can run, but zeebe:{name} is not supported.", "Remove it.")
+
+
+def refuse_unknown_extensions(reader: Reader, node: etree._Element) -> None:
+    """Refuse what ``zeebe:`` elements say that nobody here reads, at the element, in it, and in what belongs to it."""
+    for group in node.iter(f"{{{BPMN}}}extensionElements"):
+        for extension in group:
+            if not str(extension.tag).startswith(f"{{{ZEEBE}}}"):
+                continue
+            name = kind_of(extension)
+            if name not in EXTENSIONS:
+                remedy = INSTEAD_OF_EXTENSION.get(name, "Remove it.")
+                message = f"Expected extensions that can run, but zeebe:{name} is not supported."
+                reader.refuse(group.getparent(), message, remedy)
 
 
 def _element(reading: _Reading, node: etree._Element, lane: str | None) -> ElementInfo:
@@ -244,6 +266,11 @@ def _user_task(reader: Reader, node: etree._Element) -> UserTaskSpec:
         found = zeebe(node, element)
         return reader.expression(node, found.get(attribute), attribute) if found is not None else None
 
+    form = zeebe(node, "formDefinition")
+    if form is not None and form.get("externalReference"):
+        message = "Expected a form of the bundle, but the task refers to one elsewhere."
+        reader.refuse(node, message, "Use zeebe:formDefinition formId and a .form file with that id.")
+    binding, version_tag = _binding(reader, node, form) if form is not None else ("deployment", None)
     return UserTaskSpec(
         assignee=read("assignmentDefinition", "assignee"),
         candidate_users=read("assignmentDefinition", "candidateUsers"),
@@ -252,6 +279,8 @@ def _user_task(reader: Reader, node: etree._Element) -> UserTaskSpec:
         follow_up_date=read("taskSchedule", "followUpDate"),
         priority=read("priorityDefinition", "priority"),
         form_id=read("formDefinition", "formId") or read("formDefinition", "formKey"),
+        form_binding=binding,
+        form_version_tag=version_tag,
         properties=_pairs(node, "properties", "name"),
         headers=_pairs(node, "taskHeaders", "key"),
     )
@@ -279,11 +308,18 @@ def _decision(reader: Reader, node: etree._Element) -> CalledDecision | None:
             node, "Expected a decision id and a result variable, but one is missing.", "Fill in zeebe:calledDecision."
         )
         return None
-    return CalledDecision(decision, result, *_binding(found))
+    return CalledDecision(decision, result, *_binding(reader, node, found))
 
 
-def _binding(node: etree._Element) -> tuple[str, str | None]:
-    return node.get("bindingType") or "deployment", node.get("versionTag")
+def _binding(reader: Reader, node: etree._Element, found: etree._Element) -> tuple[str, str | None]:
+    binding, tag = found.get("bindingType") or "deployment", found.get("versionTag")
+    if binding not in BINDINGS:
+        message = f'Expected a binding type of {", ".join(BINDINGS)}, but it is "{binding}".'
+        reader.refuse(node, message, "Choose one of them.")
+    elif binding == "versionTag" and not tag:
+        message = "Expected the version tag that the binding looks for, but there is none."
+        reader.refuse(node, message, "Fill in the version tag, or bind to latest.")
+    return binding, tag
 
 
 def _called(reader: Reader, node: etree._Element) -> CalledElement | None:
@@ -295,7 +331,7 @@ def _called(reader: Reader, node: etree._Element) -> CalledElement | None:
         )
         return None
     takes, gives = (found.get(f"propagateAll{which}Variables") != "false" for which in ("Parent", "Child"))
-    return CalledElement(process, *_binding(found), takes, gives)
+    return CalledElement(process, *_binding(reader, node, found), takes, gives)
 
 
 def _script(reader: Reader, node: etree._Element) -> Script | None:

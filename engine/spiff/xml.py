@@ -7,49 +7,15 @@ from typing import Any, Final
 
 from lxml import etree
 
+from engine.spiff.camunda_7 import NAMESPACES, in_feel, remedy_of
 from engine.spiff.extensions import Expr, NotFeel
 from engine.spiff.problems import Problem
 
 MAX_BYTES: Final = 5_000_000
 BPMN: Final = "http://www.omg.org/spec/BPMN/20100524/MODEL"
 ZEEBE: Final = "http://camunda.org/schema/zeebe/1.0"
-CAMUNDA_7: Final = "http://camunda.org/schema/1.0/bpmn"
 
 _FEEL_NAMES: Final = ("feel", "")
-_IN_CAMUNDA_8: Final = {
-    "assignee": "zeebe:assignmentDefinition assignee",
-    "candidateUsers": "zeebe:assignmentDefinition candidateUsers",
-    "candidateGroups": "zeebe:assignmentDefinition candidateGroups",
-    "dueDate": "zeebe:taskSchedule dueDate",
-    "followUpDate": "zeebe:taskSchedule followUpDate",
-    "priority": "zeebe:priorityDefinition",
-    "formKey": "zeebe:formDefinition formId",
-    "formRef": "zeebe:formDefinition formId",
-    "formData": "zeebe:formDefinition formId",
-    "class": "zeebe:taskDefinition type",
-    "delegateExpression": "zeebe:taskDefinition type",
-    "expression": "zeebe:taskDefinition type, or zeebe:script with FEEL",
-    "type": "zeebe:taskDefinition type",
-    "topic": "zeebe:taskDefinition type",
-    "resultVariable": "zeebe:script or zeebe:calledDecision resultVariable",
-    "decisionRef": "zeebe:calledDecision decisionId",
-    "decisionRefBinding": "zeebe:calledDecision bindingType",
-    "calledElementBinding": "zeebe:calledElement bindingType",
-    "in": "zeebe:ioMapping input",
-    "out": "zeebe:ioMapping output",
-    "inputOutput": "zeebe:ioMapping",
-    "inputParameter": "zeebe:ioMapping input",
-    "outputParameter": "zeebe:ioMapping output",
-    "properties": "zeebe:properties",
-    "property": "zeebe:property",
-    "collection": "zeebe:loopCharacteristics inputCollection",
-    "elementVariable": "zeebe:loopCharacteristics inputElement",
-    "versionTag": "zeebe:versionTag",
-    "script": "zeebe:script with FEEL",
-    "executionListener": "a service task beside the element",
-    "taskListener": "a service task beside the element",
-    "failedJobRetryTimeCycle": "zeebe:taskDefinition retries",
-}
 
 
 class Reader:
@@ -83,10 +49,11 @@ class Reader:
         found = self.expression(node, text, what)
         if found is not None and found.is_static:
             short = found.text if len(found.text) <= 80 else found.text[:77] + "…"
+            told = in_feel(found.text)
             self.refuse(
                 node,
                 f'Expected {what} to begin with "=", but it is the text "{short}".',
-                'Write "=" and a FEEL expression.',
+                f"Write it in FEEL: {told}" if told is not None else 'Write "=" and a FEEL expression.',
             )
             return None
         return found
@@ -127,23 +94,33 @@ def open_diagram(reader: Reader, data: bytes) -> etree._Element | None:
         )
         return None
     if root.tag != f"{{{BPMN}}}definitions":
-        reader.refuse(
-            None,
-            f"Expected bpmn:definitions, but the file begins with {root.tag}.",
-            "Save it as BPMN 2.0 from a modeler.",
-        )
+        message = f"Expected bpmn:definitions, but the file begins with {_shortened(str(root.tag))}."
+        reader.refuse(None, message, _other_kind(str(root.tag)))
         return None
     _refuse_foreign_languages(reader, root)
     return root
 
 
+def _other_kind(tag: str) -> str:
+    """Say what to do with a file that is something else."""
+    if "/DMN/" in tag:
+        return "It is a DMN file: give it the ending .dmn."
+    if "/CMMN/" in tag:
+        return "Cases (CMMN) do not run: draw the work as a process."
+    if "XPDL" in tag:
+        return "It is XPDL: export it as BPMN 2.0."
+    return "Save it as BPMN 2.0 from a modeler."
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 100 else text[:97] + "…"
+
+
 def _refuse_foreign_languages(reader: Reader, root: etree._Element) -> None:
     for node in root.iter():
-        if str(node.tag).startswith(f"{{{CAMUNDA_7}}}"):
-            _refuse_camunda_7(reader, node, str(node.tag))
+        _refuse_older_engines(reader, node, str(node.tag), is_attribute=False)
         for name in node.attrib:
-            if str(name).startswith(f"{{{CAMUNDA_7}}}"):
-                _refuse_camunda_7(reader, node, str(name))
+            _refuse_older_engines(reader, node, str(name), is_attribute=True)
         for name in ("expressionLanguage", "scriptFormat", "language"):
             language = node.get(name) if is_bpmn(node) else None
             if language is not None and language.strip().lower() not in _FEEL_NAMES and "/FEEL" not in language:
@@ -151,14 +128,14 @@ def _refuse_foreign_languages(reader: Reader, root: etree._Element) -> None:
                 reader.refuse(node, message, f"Remove {name} and write the expression in FEEL.")
 
 
-def _refuse_camunda_7(reader: Reader, node: etree._Element, tag: str) -> None:
-    name = etree.QName(tag).localname
-    remedy = (
-        f"Use {_IN_CAMUNDA_8[name]}."
-        if name in _IN_CAMUNDA_8
-        else "Remove it, or model it with the zeebe: elements of Camunda 8."
-    )
-    reader.refuse(node, f"Expected Camunda 8 (zeebe:) extensions, but camunda:{name} belongs to Camunda 7.", remedy)
+def _refuse_older_engines(reader: Reader, node: etree._Element, tag: str, *, is_attribute: bool) -> None:
+    namespace, _, name = tag.removeprefix("{").rpartition("}")
+    prefix = NAMESPACES.get(namespace)
+    if prefix is None:
+        return
+    engine = "Camunda 7" if prefix == "camunda" else prefix.capitalize()
+    message = f"Expected Camunda 8 (zeebe:) extensions, but {prefix}:{name} belongs to {engine}."
+    reader.refuse(node, message, remedy_of(name, is_attribute=is_attribute))
 
 
 def is_bpmn(node: etree._Element) -> bool:
@@ -197,11 +174,3 @@ def child(node: etree._Element, kind: str) -> etree._Element | None:
 def zeebe(node: etree._Element, name: str) -> etree._Element | None:
     """Return the zeebe: extension element of that name."""
     return node.find(f"{{{BPMN}}}extensionElements/{{{ZEEBE}}}{name}")
-
-
-def zeebe_all(node: etree._Element) -> Iterator[etree._Element]:
-    """Yield all zeebe: extension elements."""
-    extensions = child(node, "extensionElements")
-    for found in extensions if extensions is not None else ():
-        if str(found.tag).startswith(f"{{{ZEEBE}}}"):
-            yield found

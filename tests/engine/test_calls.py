@@ -101,3 +101,57 @@ def test_a_called_decision_that_is_bound_to_latest_follows_the_newest_table(plan
         newer = TABLE.replace(b'"manager"', b'"director"')
         definitions.deploy(act, {"q.bpmn": diagram(CALLED), "q.sheet.form": FORM, "plan.dmn": newer})
     assert plant.variables(plant.start("B", total=5000))["plan"] == "director"
+
+
+def tagged(tag: str, answer: str) -> dict[str, bytes]:
+    """The files of the called process with one version tag on the process, its table and its form."""
+    mark = f'<zeebe:versionTag xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" value="{tag}"/>'
+    model = CALLED.replace(
+        'isExecutable="true">', f'isExecutable="true"><bpmn:extensionElements>{mark}</bpmn:extensionElements>'
+    )
+    table = TABLE.replace(
+        b'name="plan"><variable', f'name="plan"><extensionElements>{mark}</extensionElements><variable'.encode()
+    )
+    return {
+        "q.bpmn": diagram(model),
+        "q.sheet.form": json.dumps(json.loads(FORM) | {"versionTag": tag, "title": answer}).encode(),
+        "plan.dmn": table.replace(b'"manager"', f'"{answer}"'.encode()),
+    }
+
+
+def test_a_binding_to_a_version_tag_takes_the_newest_process_table_and_form_with_that_tag(plant: Plant) -> None:
+    bound = 'bindingType="versionTag" versionTag="1.0"'
+    ask = RULE.replace("resultVariable", f"{bound} resultVariable")
+    sheet = user("fill", extensions=for_role("BUYER") + f'<zeebe:formDefinition formId="sheet" {bound} />')
+    newest = user("sign", extensions=for_role("BUYER") + '<zeebe:formDefinition formId="sheet" bindingType="latest" />')
+    go = call("go", "q", bindingType="versionTag", versionTag="1.0")
+    model = process(start(), ask, sheet, newest, go, end(), flows="s > ask > fill > sign > go > e")
+    for tag, answer in (("1.0", "first"), ("1.0", "second"), ("2.0", "third")):
+        with plant.acting("pat") as act:
+            definitions.deploy(act, tagged(tag, answer))
+        plant.clock.advance(minutes=1)
+    with plant.acting("pat") as act:
+        definitions.deploy(act, {"p.bpmn": diagram(model)})
+    instance_id = plant.start(total=5000)
+    titles = []
+    for _ in range(3):
+        task = plant.task(instance_id)
+        with plant.reading() as session:
+            form = tasks.form_of(session, task)
+        titles.append((task.element_id, form and form.schema["title"], plant.variables(instance_id)["plan"]))
+        plant.complete(task, by="bea")
+    assert titles == [("fill", "second", "second"), ("sign", "third", "second"), ("inner", "second", "second")]
+
+
+@pytest.mark.parametrize("what", ["call", "decision"])
+def test_a_version_tag_that_nothing_bears_is_an_incident_with_the_tag(plant: Plant, what: str) -> None:
+    bound = {"bindingType": "versionTag", "versionTag": "9.9"}
+    ask = RULE.replace("resultVariable", 'bindingType="versionTag" versionTag="9.9" resultVariable')
+    step = call("ask", "q", **bound) if what == "call" else ask
+    with plant.acting("pat") as act:
+        definitions.deploy(act, tagged("1.0", "first"))
+        definitions.deploy(act, {"p.bpmn": diagram(process(start(), step, work("a"), end(), flows="s > ask > a > e"))})
+    instance_id = plant.start(total=5000)
+    with plant.reading() as session:
+        sentence = instances.wait_sentence(session, instances.find(session, instance_id))
+    assert "with the tag 9.9, but there is none" in sentence

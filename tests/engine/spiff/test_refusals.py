@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
 from engine.spiff import Problem, Unreadable, read_bundle
+from engine.spiff.camunda_7 import ATTRIBUTES, ELEMENTS
+from engine.spiff.reading import EXTENSIONS, INSTEAD, INSTEAD_OF_EXTENSION
 from engine.spiff.xml import MAX_BYTES
 from tests.engine.spiff.diagrams import (
     association,
@@ -132,25 +135,53 @@ def test_other_languages_than_feel_are_refused(language: str) -> None:
         read_bundle({"p.bpmn": whole})
 
 
+def test_each_camunda_7_attribute_and_element_is_listed_with_its_camunda_8_equivalent() -> None:
+    attributes = {f"camunda:{name}": "max" for name in ATTRIBUTES}
+    elements = "".join(f"<camunda:{name} />" for name in ELEMENTS)
+    found = problems_of(start(), service("a", extensions=elements, **attributes), end(), flows="s > a > e")
+    assert all(problem.element_id == "a" and "belongs to Camunda 7" in problem.message for problem in found)
+    told = [(problem.message.split("camunda:")[1].split()[0], problem.remedy) for problem in found]
+    assert sorted(told) == sorted([*ATTRIBUTES.items(), *ELEMENTS.items()])
+
+
+def test_a_remedy_names_only_extensions_that_are_read() -> None:
+    remedies = [*ATTRIBUTES.values(), *ELEMENTS.values(), *INSTEAD.values(), *INSTEAD_OF_EXTENSION.values()]
+    named = {name for remedy in remedies for name in re.findall(r"zeebe:(\w+)", remedy)}
+    assert named - EXTENSIONS.keys() == {"property", "input", "output"}
+
+
+def test_what_camunda_7_never_had_is_refused_too() -> None:
+    problem = beside(user("a", **{"camunda:colour": "red"}))
+    assert problem.remedy == "Remove it, or model it with the zeebe: elements of Camunda 8."
+
+
+@pytest.mark.parametrize("engine", ["activiti", "flowable"])
+def test_the_engines_that_camunda_7_came_from_are_answered_alike(engine: str) -> None:
+    whole = diagram(process(start(), user("a"), end(), flows="s > a > e")).replace(
+        b'<bpmn:userTask id="a"',
+        f'<bpmn:userTask xmlns:old="http://{engine}.org/bpmn" old:assignee="max" id="a"'.encode(),
+    )
+    with pytest.raises(Unreadable) as caught:
+        read_bundle({"p.bpmn": whole})
+    assert [problem.remedy for problem in caught.value.problems] == ["Use zeebe:assignmentDefinition assignee."]
+    assert f"{engine}:assignee belongs to {engine.capitalize()}" in str(caught.value)
+
+
 @pytest.mark.parametrize(
-    ("attribute", "remedy"),
+    ("juel", "feel"),
     [
-        ("camunda:assignee", "zeebe:assignmentDefinition assignee"),
-        ("camunda:candidateGroups", "zeebe:assignmentDefinition candidateGroups"),
-        ("camunda:formKey", "zeebe:formDefinition formId"),
-        ("camunda:dueDate", "zeebe:taskSchedule dueDate"),
-        ("camunda:asyncBefore", "model it with the zeebe: elements"),
+        ("${amount > 5}", "=amount > 5"),
+        ("#{ok == true && !late}", "=ok = true and not(late)"),
+        ("${verdict == 'approved' || empty reason}", '=verdict = "approved" or (reason = null)'),
+        ("${order.total() > 5}", None),
+        ("${a} and ${b}", None),
+        ("done", None),
     ],
 )
-def test_camunda_7_attributes_name_their_camunda_8_equivalent(attribute: str, remedy: str) -> None:
-    problem = beside(user("a", **{attribute: "max"}))
-    assert problem.message == f"Expected Camunda 8 (zeebe:) extensions, but {attribute} belongs to Camunda 7."
-    assert remedy in problem.remedy
-
-
-def test_camunda_7_elements_are_refused() -> None:
-    problem = beside(service("a", extensions="<camunda:inputOutput />"))
-    assert (problem.element_id, problem.remedy) == ("a", "Use zeebe:ioMapping.")
+def test_a_condition_of_camunda_7_is_told_in_feel(juel: str, feel: str | None) -> None:
+    parts = (start(), node("exclusiveGateway", "g", default="g_b"), user("a"), user("b"), end())
+    problem = only(*parts, flows=f"s > g\ng -[{juel}]-> a\ng > b > e\na > e")
+    assert problem.remedy == (f"Write it in FEEL: {feel}" if feel else 'Write "=" and a FEEL expression.')
 
 
 def test_unknown_zeebe_extensions_are_refused_and_not_ignored() -> None:
@@ -158,6 +189,45 @@ def test_unknown_zeebe_extensions_are_refused_and_not_ignored() -> None:
         "zeebe:executionListeners is not supported"
         in beside(service("a", extensions="<zeebe:executionListeners />")).message
     )
+
+
+LISTENERS = "<bpmn:extensionElements><zeebe:executionListeners /></bpmn:extensionElements>"
+
+
+@pytest.mark.parametrize(
+    ("text", "element"),
+    [
+        (process(LISTENERS, start(), end(), flows="s > e"), "p"),
+        (
+            process(start(), end(), flows="s > e").replace("</bpmn:sequenceFlow>", LISTENERS + "</bpmn:sequenceFlow>"),
+            "s_e",
+        ),
+        (
+            process(
+                start(),
+                user("a", each("=[1]").replace("<zeebe:loop", "<zeebe:listeners /><zeebe:loop")),
+                end(),
+                flows="s > a > e",
+            ),
+            "a",
+        ),
+        (process(start(), end(), flows="s > e") + f'<bpmn:message id="m" name="paid">{LISTENERS}</bpmn:message>', "m"),
+    ],
+    ids=["process", "flow", "loop", "message"],
+)
+def test_unknown_zeebe_extensions_are_refused_wherever_they_stand(text: str, element: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_bundle({"p.bpmn": diagram(text)})
+    assert [problem.element_id for problem in caught.value.problems] == [element]
+
+
+def test_an_extension_that_must_be_understood_is_refused() -> None:
+    whole = diagram(
+        '<bpmn:extension mustUnderstand="true" definition="x:paint" />', process(start(), end(), flows="s > e")
+    )
+    with pytest.raises(Unreadable, match="must be understood"):
+        read_bundle({"p.bpmn": whole})
+    assert read_bundle({"p.bpmn": whole.replace(b'"true" def', b'"false" def')}).specs
 
 
 @pytest.mark.parametrize(
@@ -173,6 +243,11 @@ def test_unknown_zeebe_extensions_are_refused_and_not_ignored() -> None:
         (node("scriptTask", "a"), "zeebe:script"),
         (node("scriptTask", "a", "<bpmn:script>print(1)</bpmn:script>"), "zeebe:script"),
         (node("callActivity", "a", calledElement="q"), "zeebe:calledElement"),
+        (call("a", "q", bindingType="newest"), "Choose one of them"),
+        (call("a", "q", bindingType="versionTag"), "version tag"),
+        (user("a", extensions='<zeebe:formDefinition externalReference="https://forms.example" />'), ".form file"),
+        (node("intermediateThrowEvent", "a", on("compensate", waitForCompletion="false")), "waitForCompletion"),
+        (node("intermediateThrowEvent", "a", on("link", name="nowhere")), "pair of links"),
         (node("receiveTask", "a"), "Choose a message"),
         (
             user(
