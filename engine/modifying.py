@@ -183,6 +183,10 @@ class _Rehearsing:
         return self._onlooker.now
 
     @property
+    def zone(self) -> dt.tzinfo:
+        return self._onlooker.zone
+
+    @property
     def functions(self) -> Mapping[str, HostFunction]:
         return HOUSE
 
