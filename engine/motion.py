@@ -148,15 +148,17 @@ def key_of(wait: Wait) -> tuple[int, str]:
 def alone(act: Act, instance: Instance) -> Iterator[None]:
     """Let one instance move once at a time within an act, and let the chain know which one it is."""
     moved: set[str] = act.session.info.setdefault("moving", set())
-    if instance.id in moved:
+    # A flush that failed forgets what rows say: asked again at the end, the id would hide what went wrong.
+    instance_id = instance.id
+    if instance_id in moved:
         raise Conflict(f"Expected {instance.business_key} to rest, but this very act is moving it; defer a job instead")
-    moved.add(instance.id)
-    before, act.instance_id = act.instance_id, instance.id
+    moved.add(instance_id)
+    before, act.instance_id = act.instance_id, instance_id
     try:
         with lent(act.session):
             yield
     finally:
-        moved.discard(instance.id)
+        moved.discard(instance_id)
         act.instance_id = before
 
 

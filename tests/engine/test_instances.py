@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
-from engine import definitions, incidents, instances, retrying, tasks
+from engine import definitions, incidents, instances, motion, retrying, tasks
 from engine.act import Act
 from engine.audit import chain_of
 from engine.bpmn import BpmnError
@@ -315,3 +316,17 @@ def test_a_timer_row_stands_for_every_waiting_timer_and_goes_with_it(plant: Plan
     assert plant.instance(instance_id).status == InstanceStatus.COMPLETED
     with plant.reading() as session:
         assert tasks.of_instance(session, instance_id)[0].state == TaskState.COMPLETED
+
+
+def test_what_goes_wrong_in_a_flush_of_a_moving_instance_is_not_hidden(plant: Plant) -> None:
+    plant.deploy(process(start(), user("a"), end(), flows="s > a > e"))
+    instance_id = plant.start()
+
+    def link_twice() -> None:
+        with plant.acting("bea") as act, motion.moving(act, motion.lock(act, instance_id)):
+            twice = {"instance_id": instance_id, "record_type": "try", "record_id": "1"}
+            act.session.add_all([InstanceRecord(**twice), InstanceRecord(**twice)])
+            act.session.flush()
+
+    with pytest.raises(IntegrityError, match=r"(?i)unique"):
+        link_twice()

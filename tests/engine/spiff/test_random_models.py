@@ -5,6 +5,7 @@ The machine below knows no tokens, gateways or scopes; it walks the blocks that 
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from collections.abc import Callable, Iterator
 from itertools import count, pairwise
@@ -58,6 +59,10 @@ class Runner:
         """Do one waiting task; say whether it was mine."""
         raise AssertionError
 
+    def dues(self) -> dict[Place, dt.datetime]:
+        """When timers beside what waits go off; doing such a place is what the timer does."""
+        return {}
+
     @property
     def done(self) -> bool:
         return not self.waiting()
@@ -86,6 +91,9 @@ class All(Runner):
     def do(self, place: Place) -> bool:
         return any(part.do(place) for part in self.parts)
 
+    def dues(self) -> dict[Place, dt.datetime]:
+        return {place: due for part in self.parts for place, due in part.dues().items()}
+
 
 class Chain(Runner):
     def __init__(self, parts: list[Callable[[], Runner]]) -> None:
@@ -105,12 +113,15 @@ class Chain(Runner):
         self.skip()
         return mine
 
+    def dues(self) -> dict[Place, dt.datetime]:
+        return self.now.dues()
+
 
 class Maker:
     """Draws random blocks. All choices depend on the variable ``v``, which is fixed for a run."""
 
-    def __init__(self, seed: int) -> None:
-        self.dice = random.Random(seed)
+    def __init__(self, seed: int | random.Random) -> None:
+        self.dice = seed if isinstance(seed, random.Random) else random.Random(seed)
         self.numbers = count(1)
         self.v = self.dice.randrange(4)
 
@@ -140,6 +151,10 @@ class Maker:
             drawn += [boundary(late, name, timer("duration", "P9D"), interrupting=self.dice.random() < 0.5), end(out)]
             flows.append(f"{late} > {out}")
         return Block(name, name, drawn, flows, lambda at: One((name, at)))
+
+    def person(self, name: str) -> str:
+        """Draw a task of its own that follows a loop."""
+        return user(name)
 
     def chain(self, depth: int) -> Block:
         parts = [self.block(depth) for _ in range(self.dice.randrange(2, 4))]
@@ -199,7 +214,7 @@ class Maker:
             script(zero, "=0", n),
             node("exclusiveGateway", merge),
             script(plus, f"={n} + 1", n),
-            user(out),
+            self.person(out),
         ]
         drawn.append(node("exclusiveGateway", more, default=f"{more}_{out}"))
         flows = [
