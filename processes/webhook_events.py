@@ -97,12 +97,12 @@ def checked_types(given: Sequence[str]) -> tuple[str, ...]:
     if not chosen or len(chosen) > MOST_TYPES:
         raise Invalid(
             f"Expected 1 to {MOST_TYPES} event types, such as purchase_order.* or task.opened, but there are {len(chosen)}",
-            {"event_types": f"needs 1 to {MOST_TYPES}"},
+            {"event_types": f"Expected 1 to {MOST_TYPES}, but there are {len(chosen)}"},
         )
     if unknown:
         raise Invalid(
             f"Expected event types such as purchase_order.approved, receipt.* or *, but nothing is called {unknown[0]:.60}",
-            {"event_types": f"nothing is called {', '.join(unknown)[:200]}"},
+            {"event_types": f"Expected events that there are, but nothing is called {', '.join(unknown)[:200]}"},
         )
     return chosen
 

@@ -54,7 +54,8 @@ def checked_url(url: str, *, takes_http: bool) -> str:
     given = url.strip()
     why = _why_not(given, takes_http)
     if why:
-        raise Invalid(f"Expected the address of a receiver such as https://erp.example/hooks, but {why}", {"url": why})
+        fields = {"url": f"Expected an address, but {why}"}
+        raise Invalid(f"Expected the address of a receiver such as https://erp.example/hooks, but {why}", fields)
     return given
 
 

@@ -17,7 +17,7 @@ from processes import webhook_delivering, webhook_secrets
 from processes.webhook_events import TEST, Event, checked_types
 from processes.webhook_sending import checked_url
 from processes.webhook_terms import terms_of
-from records.person import User
+from records.person import RoleGrant, User
 from records.roles import holds
 from records.webhook import RECORD_TYPE, DeliveryState, Webhook, WebhookDelivery, WebhookState
 
@@ -78,16 +78,28 @@ def deliveries_of(
     return wanted if before is None else wanted.where(WebhookDelivery.created_at < before)
 
 
-def create(act: Act, *, name: str, url: str, event_types: Sequence[str]) -> tuple[str, Webhook]:
+def keepers(session: Session, *, at: dt.datetime) -> list[str]:
+    """Return the ids of those who may keep webhooks."""
+    held = select(RoleGrant.user_id).where(RoleGrant.role.in_(sorted(webhook_delivering.KEEPERS)))
+    return sorted(one for one in set(session.scalars(held)) if webhook_delivering.may_keep(session, one, at=at))
+
+
+def create(act: Act, *, name: str, url: str, event_types: Sequence[str], key: str = "") -> tuple[str, Webhook]:
     """Make a webhook of whoever acts and return (its secret, which is never shown again; its row).
 
-    Raises: Forbidden without the role; Invalid for an address that nothing goes to, an event that there is not, or no name.
+    key: its id, given with the form, so that a form sent twice makes one. Raises: Forbidden without the role; Invalid for an address
+    that nothing goes to, an event that there is not, or no name; Conflict MADE_ALREADY.
     """
     owner = need_keeper(act.session, act.user_id, at=act.now)
     values = _checked(act, {"name": name, "url": url, "event_types": event_types})
-    secret, key = webhook_secrets.make(), new_id()
+    secret, made_id = webhook_secrets.make(), key if is_id(key) else new_id()
+    if act.session.get(Webhook, made_id) is not None:
+        raise Conflict(
+            "Expected a new form, but the webhook of this one is made; its secret was shown, and can be rotated",
+            code="MADE_ALREADY",
+        )
     made = Webhook(
-        id=key, owner=f"user:{owner}", state=WebhookState.ACTIVE, secret=webhook_secrets.seal(act.installation, key, secret),
+        id=made_id, owner=f"user:{owner}", state=WebhookState.ACTIVE, secret=webhook_secrets.seal(act.installation, made_id, secret),
         created_at=act.now, created_by=act.actor, changed_at=act.now, **values,
     )  # fmt: skip
     act.session.add(made)
@@ -197,7 +209,9 @@ def replay_failed(act: Act, webhook: Webhook, since: dt.datetime) -> int:
     """
     _need_open(act, webhook)
     if since > act.now:
-        raise Invalid("Expected an instant that is over, but it is to come", {"since": "is to come"})
+        raise Invalid(
+            "Expected an instant that is over, but it is to come", {"since": "Expected an instant that is over"}
+        )
     failed = select(WebhookDelivery.id).where(
         WebhookDelivery.webhook_id == webhook.id,
         WebhookDelivery.state == DeliveryState.FAILED,
@@ -241,7 +255,8 @@ def _checked(act: Act, values: Mapping[str, Any]) -> dict[str, Any]:
         checked["name"] = checked["name"].strip()
         if not checked["name"]:
             raise Invalid(
-                "Expected a name that says what the webhook is for, but there is none", {"name": "is required"}
+                "Expected a name that says what the webhook is for, but there is none",
+                {"name": "Expected a name, but there is none"},
             )
     if "url" in checked:
         checked["url"] = checked_url(checked["url"], takes_http=terms_of(act.installation.settings).takes_http)
@@ -259,7 +274,7 @@ def _refuse_owner(act: Act, owner: str) -> None:
     if user is None or not webhook_delivering.may_keep(act.session, user_id, at=act.now):
         raise Invalid(
             f"Expected an integration owner or an administrator as owner, but {user_id:.60} is neither; name somebody else",
-            {"owner": "may not keep webhooks"},
+            {"owner": "Expected an integration owner or an administrator"},
         )
 
 

@@ -258,4 +258,5 @@ PAGES: Mapping[str, str] = {
     "request_for_quotation": "quotes.show",
     "sourcing_ref": "agreements.show",
     "sole_source_justification": "sole_sources.show",
+    "webhook": "webhooks.show",
 }

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from engine.database import instant_text
 from processes import mismatches
 from processes.evidence import KINDS
+from processes.webhook_delivering import KEEPERS
 from records import notice
 from records.comment import threads
 from records.company_sign_in import METHOD
@@ -176,8 +177,12 @@ NAVIGATION = (
     ("flow_modes.index", "Modes", "Oversight"),
     ("evidence.configuration", "Evidence", "Oversight"),
     ("operations.index", "Operations", "Oversight"),
+    ("webhooks.index", "Webhooks", "Oversight"),
     ("people.index", "People", "Oversight"),
 )
+
+ONLY = {"webhooks.index": KEEPERS}
+"""Pages that only holders of some roles reach; nobody else is shown the way."""
 
 
 @dataclass(frozen=True)
@@ -280,10 +285,12 @@ def customs() -> formats.Custom:
 
 
 def navigation() -> list[Group]:
-    """Return where one can go, by group; a page that this application does not have is left out."""
+    """Return where the visitor can go, by group; a page that this application does not have is left out."""
     groups: dict[str, list[Entry]] = {}
+    visitor: visit.Visitor | None = g.get("visitor")
     for endpoint, label, group in NAVIGATION:
-        if endpoint in current_app.view_functions:
+        is_theirs = endpoint not in ONLY or (visitor is not None and visitor.holds(*ONLY[endpoint]))
+        if is_theirs and endpoint in current_app.view_functions:
             here = request.blueprint or ""
             is_here = PART_OF.get(here, here) == endpoint.partition(".")[0]
             groups.setdefault(group, []).append(Entry(url_for(endpoint), label, is_here))
