@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from flask import Flask, current_app
 from sqlalchemy.orm import Session
@@ -27,12 +28,36 @@ COME_BACK = 5
 """Seconds after which somebody for whom there is no place may try again."""
 
 
+@dataclass(eq=False)
+class Places:
+    """Where requests wait on a node. ended: nobody waits any more, since the node stops."""
+
+    count: int
+    free: threading.Semaphore = field(init=False)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.free = threading.Semaphore(self.count)
+
+    def end(self, timeout: float = 5) -> None:
+        """Send everybody away who waits, and return when they have left."""
+        self.ended.set()
+        for _ in range(self.count):
+            self.free.acquire(timeout=timeout)
+
+
 def install(app: Flask) -> None:
     """Count the places of this node. Raises: ValueError for a setting that is no number."""
     given = str(app.extensions["lockstep"].settings.get("waiting_workers", PLACES))
     if not given.isdecimal():
         raise ValueError(f"Expected waiting_workers as a number of places, 0 for none, but found {given!r:.40}")
-    app.extensions["places"] = threading.BoundedSemaphore(int(given)) if int(given) else None
+    app.extensions["places"] = Places(int(given))
+
+
+def places_of(app: Flask) -> Places:
+    """Return the places of an application."""
+    places: Places = app.extensions["places"]
+    return places
 
 
 class Patience:
@@ -48,21 +73,22 @@ class Patience:
             return True
         if self._left() <= 0:
             return False
-        places: threading.BoundedSemaphore | None = current_app.extensions["places"]
-        if places is None or not places.acquire(blocking=False):
+        places = places_of(current_app)
+        if not places.free.acquire(blocking=False):
             raise TooMany(
                 "Expected a free place to wait in, but as many workers wait here as may;"
                 f" try again in {COME_BACK} s, or ask without timeout_seconds",
                 COME_BACK,
             )
         try:
-            return self._wait()
+            return self._wait(places.ended)
         finally:
-            places.release()
+            places.free.release()
 
-    def _wait(self) -> bool:
+    def _wait(self, ended: threading.Event) -> bool:
         while (left := self._left()) > 0:
-            time.sleep(min(PAUSE, left))
+            if ended.wait(min(PAUSE, left)):
+                return False
             if self._look():
                 return True
         return False

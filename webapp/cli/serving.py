@@ -10,6 +10,7 @@ import secrets
 import signal
 import threading
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,6 +24,7 @@ from records.demo_people import PASSWORD
 from webapp.app import create_app
 from webapp.cli.house import House, refusals_told
 from webapp.cli.plant import demo_logins, migrate_if_behind, settle_if_empty
+from webapp.long_poll import Places, places_of
 
 FIRST_PORT, LAST_PORT = 8000, 8099
 THREADS = 8
@@ -49,9 +51,10 @@ def serve_command(house: House, host: str, port: int | None, demo: bool, no_work
     with house.open() as installation:
         if demo:
             settle_if_empty(house, installation)
-        server = _listen(create_app(installation, secret_key=_secret_key(installation)), host, port)
+        app = create_app(installation, secret_key=_secret_key(installation))
+        server = _listen(app, host, port)
         _greet(house, installation, f"http://{_shown(host)}:{server.effective_port}")
-        signal.signal(signal.SIGTERM, _end)
+        signal.signal(signal.SIGTERM, partial(_end, places_of(app)))
         spare_what_stays()
         with nullcontext() if no_worker else at_work(installation):
             server.run()
@@ -135,5 +138,6 @@ def _greet(house: House, installation: Installation, url: str) -> None:
     house.shows.print(f"\n  Everybody's password is [bold]{PASSWORD}[/bold]. Stop with Ctrl+C.\n")
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
+def _end(places: Places, _signal: int, _frame: FrameType | None) -> None:
+    places.ended.set()
     raise SystemExit(0)
