@@ -40,9 +40,12 @@ VERBS = {
     "TASK_CANCELLED": "closed the task", "MESSAGE": "heard the message", "TIMER_FIRED": "reached the time of",
     "INSTANCE_COMPLETED": "ended the process at", "COVERED": "approved ahead", "EMERGENCY": "declared the emergency",
     "JOB_COMPLETED": "finished the work of", "JOB_THREW": "threw an error from", "SIGNAL": "heard the signal",
-    "MESSAGE_DELETED": "deleted the message", "MESSAGE_WAITS": "cannot be delivered yet:",
+    "MESSAGE_DELETED": "deleted the message",
     "APPROVAL_STANDS": "an earlier approval stands:", "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip
+
+OF_RECORD = {("message", "MESSAGE"): "published", ("message", "MESSAGE_WAITS"): "left it waiting:"}
+"""What an action is in the history of its own record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ def _deed_words(rows: Sequence[Event]) -> str:
 
 def event_of(session: Session, row: AuditEvent) -> Event:
     """Return one row of a chain in words."""
-    verb = VERBS.get(row.action, words(row.action).lower())
+    verb = OF_RECORD.get((row.record_type, row.action)) or VERBS.get(row.action, words(row.action).lower())
     field = row.field or ""
     label = LABELS.get(field) or words(field.removesuffix("_id").removeprefix("is_")).lower()
     old, new = (_short(session, row, text) for text in (row.old, row.new))

@@ -16,7 +16,7 @@ from engine.database import is_id
 from engine.stored.instance import Instance
 from engine.stored.job import Job, JobState
 from engine.stored.wait import Incident, IncidentState
-from webapp import listing
+from webapp import listing, sheet
 from webapp.pages.operations import HELPERS, need_helper
 from webapp.visit import acting, installation, reading, visitor
 
@@ -46,13 +46,26 @@ def index() -> str:
     )  # fmt: skip
 
 
-def look_up(query: str, state: str, after: str) -> listing.Listing:
+COLUMNS: dict[str, sheet.Column] = {
+    "type": "type", "element": "element_id", "state": "state", "worker": "worker", "holder": "holder", "tries": "attempts",
+    "retries_left": "retries_left", "due_at": "due_at", "locked_until": "locked_until", "error": "error",
+    "promised_at": "created_at", "finished_at": "finished_at",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/operations/jobs")
+def export() -> sheet.Sheet:
+    """Offer the list, filtered as on the page."""
+    return sheet.of_page("jobs", sheet.whole(look_up), COLUMNS)
+
+
+def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
     """Return a page of jobs, newest first: of a type, in a state; those that are open unless asked otherwise."""
     wanted = select(Job)
     if query:
         wanted = wanted.where(listing.contains(query, Job.type))
     wanted = wanted.where(Job.state == state) if state else wanted.where(jobs.IS_OPEN)
-    return listing.newest_first(reading(), wanted, Job, query=query, state=state, after=after)
+    return listing.newest_first(reading(), wanted, Job, query=query, state=state, after=after, limit=limit)
 
 
 def kinds(session: Session) -> list[TypeOfJob]:

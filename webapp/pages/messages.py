@@ -10,7 +10,7 @@ from engine import messages
 from engine.registry import PlainVariables
 from engine.spiff.codec import decode
 from engine.stored.wait import Message, MessageState
-from webapp import ledger, listing
+from webapp import ledger, listing, sheet
 from webapp.pages.operations import HELPERS, need_helper
 from webapp.task_forms import value_words
 from webapp.visit import acting, reading, visitor
@@ -23,20 +23,32 @@ def index() -> str:
     """Show messages, those that are kept unless asked otherwise."""
     session = reading()
     query, state, after = listing.search()
-    page = look_up(query, state or MessageState.STORED, after)
-    is_kept = page.state == MessageState.STORED
+    page = look_up(query, state, after)
     return render_template(
-        "operations/messages.html", page=page, states=list(MessageState),
-        hearers=messages.hearers_of(session, page.items) if is_kept else {},
+        "operations/messages.html", page=page, states=[one for one in MessageState if one is not MessageState.STORED],
+        hearers={} if state else messages.hearers_of(session, page.items),
     )  # fmt: skip
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
-    """Return a page of messages in a state, newest first. query: part of a name, a key or an id of the sender's."""
-    wanted = select(Message).where(messages.IS_STORED if state == MessageState.STORED else Message.state == state)
+    """Return a page of messages in a state, those that are kept without one, newest first. query: part of a name, a key or an id."""
+    is_kept = state in ("", MessageState.STORED)
+    wanted = select(Message).where(messages.IS_STORED if is_kept else Message.state == state)
     if query:
         wanted = wanted.where(listing.contains(query, Message.name, Message.correlation_key, Message.message_id))
     return listing.newest_first(reading(), wanted, Message, query=query, state=state, after=after, limit=limit)
+
+
+COLUMNS: dict[str, sheet.Column] = {
+    "name": "name", "correlation_key": "correlation_key", "message_id": "message_id", "state": "state",
+    "published_at": "published_at", "published_by": "published_by", "expires_at": "expires_at",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/operations/messages")
+def export() -> sheet.Sheet:
+    """Offer the list, filtered as on the page."""
+    return sheet.of_page("messages", sheet.whole(look_up), COLUMNS)
 
 
 @pages.get("/operations/messages/<message_id>")
