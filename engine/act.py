@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
-from engine import audit, bulk, rows
+from engine import answers, audit, bulk, rows, together
 from engine.cache import Cache
 from engine.clock import Clock, wall_clock
 from engine.database import new_id
@@ -179,6 +179,7 @@ class Installation:
                 on_behalf_of=on_behalf_of,
             )
             session.info.update(act=act, installation=self)
+            answers.begin(session)
             try:
                 with _translated(self.guard):
                     yield act
@@ -196,6 +197,7 @@ class Installation:
         """Open a session that reads; writing in it raises RuntimeError."""
         with self._reads() as session:
             session.info["installation"] = self
+            answers.begin(session)
             yield session
 
     def _keep_attempt(self, act: Act, error: BaseException) -> None:
@@ -241,6 +243,11 @@ class _ActSession(Session):
 
 class _ReadSession(Session):
     """A session that may not write."""
+
+
+for _kind in (_ActSession, _ReadSession):
+    answers.install(_kind)
+    together.install(_kind, is_read_only=_kind is _ReadSession)
 
 
 @event.listens_for(_ActSession, "before_flush")

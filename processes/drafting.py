@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from engine.act import Act
+from engine.answers import of_each, once
 from processes.documents import existing
 from records.numbering import next_number
 from records.part import Criticality, PartRevision
@@ -122,8 +124,9 @@ def _line(
     flow_down = _flow_down(act, line, order)
     is_inspected = part is not None and part.criticality in INSPECTED
     return PurchaseOrderLine(
-        line_no=number, part_revision=revision, part_revision_id=revision.id if revision is not None else None, service=line.service,
-        service_code=line.service_code, process_code=line.process_code, spec=line.spec, spec_rev=line.spec_rev,
+        line_no=number, part_revision=revision, part_revision_id=revision.id if revision is not None else None,
+        service=part if line.service_code is not None else None, service_code=line.service_code,
+        process_code=line.process_code, spec=line.spec, spec_rev=line.spec_rev,
         cost_object=line.cost_object, description=line.description, quantity=line.open_quantity, uom=line.uom,
         unit_price=_price(act, line, order=order, reference=reference), need_by=line.need_by or line.requisition.need_by,
         ship_to=line.ship_to, match_level=4 if is_inspected or line.process_code else 3 if line.part_revision_id else 2,
@@ -138,31 +141,41 @@ def _price(act: Act, line: RequisitionLine, *, order: PurchaseOrder, reference: 
     """Return the price of the contract or quote, else the supplier's catalogue price, else the estimate."""
     if reference is not None and reference.unit_price is not None and reference.currency in (None, order.currency):
         return reference.unit_price
-    wanted = select(CataloguePrice.unit_price).where(
+    asked = ("listed_price", order.supplier_id, order.currency, order.order_date)
+    listed = of_each(act.session, line, asked, lambda lines: _listed_prices(act, lines, order), otherwise=None)
+    return listed if listed is not None else line.estimated_price or Decimal(0)
+
+
+def _listed_prices(act: Act, lines: Sequence[RequisitionLine], order: PurchaseOrder) -> dict[str, Decimal]:
+    """Return the catalogue price of each line at its quantity, where the supplier has one in the order's currency."""
+    revisions = sorted({line.part_revision_id for line in lines if line.part_revision_id})
+    services = sorted({line.service_code for line in lines if line.service_code})
+    wanted = select(CataloguePrice).where(
         CataloguePrice.supplier_id == order.supplier_id,
         CataloguePrice.is_active,
         CataloguePrice.currency == order.currency,
-        CataloguePrice.uom == line.uom,
-        CataloguePrice.min_quantity <= line.quantity,
         or_(CataloguePrice.valid_from.is_(None), CataloguePrice.valid_from <= order.order_date),
         or_(CataloguePrice.valid_to.is_(None), CataloguePrice.valid_to >= order.order_date),
+        or_(CataloguePrice.part_revision_id.in_(revisions), CataloguePrice.service_code.in_(services)),
     )
-    wanted = wanted.where(
-        CataloguePrice.part_revision_id == line.part_revision_id
-        if line.part_revision_id
-        else CataloguePrice.service_code == line.service_code
-    )
-    listed = act.session.scalars(wanted.order_by(CataloguePrice.min_quantity.desc()).limit(1)).first()
-    return listed if listed is not None else line.estimated_price or Decimal(0)
+    prices: dict[tuple[str | None, str | None, str], list[CataloguePrice]] = defaultdict(list)
+    for price in act.session.scalars(wanted.order_by(CataloguePrice.min_quantity)):
+        prices[price.part_revision_id, price.service_code, price.uom].append(price)
+    found = {}
+    for line in lines:
+        known = prices.get((line.part_revision_id, None if line.part_revision_id else line.service_code, line.uom), ())
+        fitting = [price.unit_price for price in known if price.min_quantity <= line.quantity]
+        if fitting:
+            found[line.id] = fitting[-1]
+    return found
 
 
 def _flow_down(act: Act, line: RequisitionLine, order: PurchaseOrder) -> FlowDown:
     supplier, today = order.supplier, order.site.local_day(act.now)
     wanted = wanted_clauses(act.session, line, supplier=supplier)
-    codes = {clause.code for clause in wanted if clause.code}
-    known = act.session.scalars(
-        select(QualityClause).where(QualityClause.code.in_(codes), QualityClause.is_active).order_by(QualityClause.rev)
-    )
+    codes = frozenset(clause.code for clause in wanted if clause.code)
+    active = select(QualityClause).where(QualityClause.code.in_(codes), QualityClause.is_active)
+    known = once(act.session, ("clauses", codes), lambda: act.session.scalars(active.order_by(QualityClause.rev)).all())
     asked = {clause.certificate for clause in wanted if clause.certificate}
     report = first_article_report(act.session, line, supplier, on=today, site=order.supplier_site)
     return FlowDown(

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import inspect as columns_of
 from sqlalchemy.orm import Session
 
 from engine.act import Act
+from engine.answers import of_each
 from engine.canonical import canonical
 from engine.database import Scaled
 from engine.errors import Conflict, Invalid, RuleViolation
@@ -39,7 +41,15 @@ from records.invoice import (
 )
 from records.outside import LinkStatus, links_of_line
 from records.purchase_order import LINE_TRANSITIONS, LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine, move
-from records.receipt import SHORT_CLOSE_TRANSITIONS, WAITING, Receipt, ReceiptStatus, ShortClose, ShortCloseStatus
+from records.receipt import (
+    SHORT_CLOSE_TRANSITIONS,
+    WAITING,
+    Receipt,
+    ReceiptStatus,
+    ShortClose,
+    ShortCloseStatus,
+    receipts_of,
+)
 from records.transition import move_along
 from rules.law import block
 
@@ -133,8 +143,15 @@ def why_not_short_close(session: Session, line: PurchaseOrderLine) -> str:
 
 def short_closes_of(session: Session, line: PurchaseOrderLine) -> list[ShortClose]:
     """Return the proposals to give up the rest of a line, oldest first."""
-    wanted = select(ShortClose).where(ShortClose.order_line_id == line.id)
-    return list(session.scalars(wanted.order_by(ShortClose.created_at)))
+    return of_each(session, line, "short_closes_of", lambda lines: _short_closes_of(session, lines), otherwise=[])
+
+
+def _short_closes_of(session: Session, lines: Sequence[PurchaseOrderLine]) -> dict[str, list[ShortClose]]:
+    wanted = select(ShortClose).where(ShortClose.order_line_id.in_([line.id for line in lines]))
+    found: dict[str, list[ShortClose]] = defaultdict(list)
+    for proposal in session.scalars(wanted.order_by(ShortClose.created_at)):
+        found[proposal.order_line_id].append(proposal)
+    return found
 
 
 def what_keeps_open(session: Session, order: PurchaseOrder) -> list[str]:
@@ -186,7 +203,7 @@ def _goods_open(session: Session, order: PurchaseOrder) -> Iterator[str]:
             continue
         if line.status not in (LineStatus.RCVD, LineStatus.CLOSED):
             yield f"{plain(line.quantity - line.quantity_received)} {line.uom} of line {line.line_no} are to come"
-        for receipt in _receipts(session, line):
+        for receipt in sorted(receipts_of(session, line), key=lambda each: each.number):
             if receipt.status in WAITING:
                 yield f"{receipt.number} is in {receipt.status.lower()}"
             elif receipt.status is ReceiptStatus.REJECTED:
@@ -197,26 +214,37 @@ def _goods_open(session: Session, order: PurchaseOrder) -> Iterator[str]:
 
 
 def _bills_open(session: Session, order: PurchaseOrder) -> Iterator[str]:
+    waiting = _bills_waiting(session, order)
     for line in order.lines:
         due = line.quantity_accepted
         if line.status is not LineStatus.CANCELLED and line.quantity_invoiced < due:
             yield f"{plain(due - line.quantity_invoiced)} {line.uom} of line {line.line_no} are not invoiced"
         elif line.quantity_invoiced > due and line.match_level == 4:
             yield f"{plain(line.quantity_invoiced - due)} {line.uom} of line {line.line_no} are paid but not accepted"
-        open_ = (
-            select(MatchHold.code, Invoice.number)
-            .join(InvoiceLine, InvoiceLine.id == MatchHold.invoice_line_id)
-            .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
-            .where(InvoiceLine.order_line_id == line.id, MatchHold.status == HoldStatus.OPEN)
-        )
-        for code, number in session.execute(open_.order_by(Invoice.number, MatchHold.code)):
-            yield f"{number} is held ({code})"
-        waiting = (
-            select(Invoice.number)
-            .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
-            .where(InvoiceLine.order_line_id == line.id, Invoice.status == InvoiceStatus.CAPTURED)
-        )
-        yield from (f"{number} is not matched" for number in session.scalars(waiting.order_by(Invoice.number)))
+        yield from waiting.get(line.id, ())
+
+
+def _bills_waiting(session: Session, order: PurchaseOrder) -> dict[str, list[str]]:
+    """Return what waits on the invoices of an order's lines, by the lines' ids: holds first, then what is not matched."""
+    held = (
+        select(InvoiceLine.order_line_id, MatchHold.code, Invoice.number)
+        .join_from(MatchHold, InvoiceLine, InvoiceLine.id == MatchHold.invoice_line_id)
+        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+        .join(PurchaseOrderLine, PurchaseOrderLine.id == InvoiceLine.order_line_id)
+        .where(PurchaseOrderLine.order_id == order.id, MatchHold.status == HoldStatus.OPEN)
+    )
+    unmatched = (
+        select(InvoiceLine.order_line_id, Invoice.number)
+        .join_from(InvoiceLine, Invoice, InvoiceLine.invoice_id == Invoice.id)
+        .join(PurchaseOrderLine, PurchaseOrderLine.id == InvoiceLine.order_line_id)
+        .where(PurchaseOrderLine.order_id == order.id, Invoice.status == InvoiceStatus.CAPTURED)
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for line_id, code, number in session.execute(held.order_by(Invoice.number, MatchHold.code)):
+        found[line_id].append(f"{number} is held ({code})")
+    for line_id, number in session.execute(unmatched.order_by(Invoice.number)):
+        found[line_id].append(f"{number} is not matched")
+    return found
 
 
 def _papers_open(session: Session, order: PurchaseOrder) -> Iterator[str]:
@@ -228,10 +256,6 @@ def _papers_open(session: Session, order: PurchaseOrder) -> Iterator[str]:
         Discrepancy.status == DiscrepancyStatus.OPEN,
     )  # fmt: skip
     yield from (f"systems disagree about {field}" for field in session.scalars(disagreeing.order_by(Discrepancy.field)))
-
-
-def _receipts(session: Session, line: PurchaseOrderLine) -> Sequence[Receipt]:
-    return session.scalars(select(Receipt).where(Receipt.order_line_id == line.id).order_by(Receipt.number)).all()
 
 
 def impact_of(session: Session, line: PurchaseOrderLine) -> str:

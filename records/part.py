@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from engine.act import Act
+from engine.answers import once
 from engine.database import Base, Id, Instant
 from engine.record import Record
 from records.columns import Code, Codes, Day, Hash, Name, Text, word
@@ -211,6 +212,14 @@ class OutsideProcess(Record, Base):
 
 
 LONGEST_INITIALS = 3
+
+
+def process_called(session: Session, code: str | None) -> OutsideProcess | None:
+    """Return the outside process with a code, or None."""
+    if not code:
+        return None
+    wanted = select(OutsideProcess).where(OutsideProcess.code == code)
+    return once(session, ("process_called", code), lambda: session.scalar(wanted))
 
 
 def process_words(code: str | None) -> str:

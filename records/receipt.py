@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 
@@ -9,6 +11,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, UniqueConstra
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
 
 from engine.act import Act
+from engine.answers import of_each
 from engine.database import Base, Id, Quantity
 from engine.record import Record
 from records.columns import Code, Codes, Day, Login, Name, Text, word
@@ -210,8 +213,15 @@ def count_receipts(act: Act, line: PurchaseOrderLine) -> PurchaseOrderLine:
 
 def receipts_of(session: Session, line: PurchaseOrderLine) -> list[Receipt]:
     """Return the receipts of a line, reversals included, oldest first."""
-    wanted = select(Receipt).where(Receipt.order_line_id == line.id)
-    return list(session.scalars(wanted.order_by(Receipt.created_at, Receipt.number)))
+    return of_each(session, line, "receipts_of", lambda lines: _receipts_of(session, lines), otherwise=[])
+
+
+def _receipts_of(session: Session, lines: Sequence[PurchaseOrderLine]) -> dict[str, list[Receipt]]:
+    wanted = select(Receipt).where(Receipt.order_line_id.in_([line.id for line in lines]))
+    found: dict[str, list[Receipt]] = defaultdict(list)
+    for receipt in session.scalars(wanted.order_by(Receipt.created_at, Receipt.number)):
+        found[receipt.order_line_id].append(receipt)
+    return found
 
 
 def received_quantity(session: Session, line: PurchaseOrderLine) -> Decimal:
@@ -243,11 +253,25 @@ def remaining_counted(session: Session, receipt: Receipt) -> Decimal:
 
 
 def _in_statuses(session: Session, line: PurchaseOrderLine, statuses: tuple[ReceiptStatus, ...]) -> Decimal:
+    asked = ("quantity in", statuses)
+    return of_each(session, line, asked, lambda lines: _sums_in(session, lines, statuses), otherwise=Decimal(0))
+
+
+def _sums_in(
+    session: Session, lines: Sequence[PurchaseOrderLine], statuses: tuple[ReceiptStatus, ...]
+) -> dict[str, Decimal]:
     original = aliased(Receipt)
     counted = func.sum(Receipt.quantity - Receipt.over_quantity)
     status = case((Receipt.reverses_id.is_not(None), original.status), else_=Receipt.status)
-    wanted = select(counted).join_from(Receipt, original, original.id == Receipt.reverses_id, isouter=True)
-    return _sum(session, wanted.where(Receipt.order_line_id == line.id, status.in_([one.value for one in statuses])))
+    wanted = select(Receipt.order_line_id, counted).join_from(
+        Receipt, original, original.id == Receipt.reverses_id, isouter=True
+    )
+    wanted = wanted.where(
+        Receipt.order_line_id.in_([line.id for line in lines]), status.in_([one.value for one in statuses])
+    )
+    return {
+        line_id: quantity or Decimal(0) for line_id, quantity in session.execute(wanted.group_by(Receipt.order_line_id))
+    }
 
 
 def _sum(session: Session, wanted: Select[Decimal]) -> Decimal:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,10 +15,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from engine.answers import of_each, once
 from engine.errors import Effect, Finding
 from engine.record import Record
 from records.attachment import Attachment
-from records.part import Criticality, DefinitionKind
+from records.part import Criticality, DefinitionKind, ProductDefinitionRef
 from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.requisition import RequisitionLine
 from records.supplier import Supplier
@@ -78,7 +80,7 @@ def judge_text(session: Session, line: Line) -> list[Finding]:
             "specification": bool(line.spec) or read.has_specification,
             "uncontrolled_documents": read.words_of_mouth + _uncontrolled_files(session, line),
             "inspection_in_text": read.has_criteria,
-            "inspection_plan": bool(line.spec) or read.has_specification or _has_plan(line),
+            "inspection_plan": bool(line.spec) or read.has_specification or _has_plan(session, line),
             "service_without_object": line.service_code is not None and not (line.cost_object or line.work_order_op),
             "orders_with_paragraph": len(orders),
         }
@@ -261,16 +263,31 @@ def _supplier_names(session: Session) -> list[str]:
 
 
 def _uncontrolled_files(session: Session, line: Line) -> int:
-    owner = line.order_id if isinstance(line, PurchaseOrderLine) else line.requisition_id
-    files = session.scalars(select(Attachment).where(Attachment.owner_id.in_([line.id, owner])))
-    return sum(not (file.document_no and file.document_rev) for file in files)
+    return of_each(session, line, "uncontrolled_files", lambda lines: _loose_files(session, lines), otherwise=0)
 
 
-def _has_plan(line: Line) -> bool:
-    revision = line.part_revision
-    return revision is not None and any(
-        definition.kind is DefinitionKind.INSPECTION_PLAN for definition in revision.definitions
+def _loose_files(session: Session, lines: Sequence[Line]) -> dict[str, int]:
+    """Return how many files without number or revision hang on each line or on its document."""
+    owners = {line.id: line.order_id if isinstance(line, PurchaseOrderLine) else line.requisition_id for line in lines}
+    wanted = select(Attachment.owner_id, Attachment.document_no, Attachment.document_rev)
+    files = session.execute(wanted.where(Attachment.owner_id.in_([*owners, *set(owners.values())]))).all()
+    loose = Counter(file.owner_id for file in files if not (file.document_no and file.document_rev))
+    return {line_id: loose[line_id] + loose[owner] for line_id, owner in owners.items()}
+
+
+def _has_plan(session: Session, line: Line) -> bool:
+    return of_each(session, line, "inspection_plan", lambda lines: _planned(session, lines), otherwise=False)
+
+
+def _planned(session: Session, lines: Sequence[Line]) -> dict[str, bool]:
+    """Return the lines whose part revision has an inspection plan."""
+    revisions = {line.id: line.part_revision_id for line in lines if line.part_revision_id is not None}
+    wanted = select(ProductDefinitionRef.part_revision_id).where(
+        ProductDefinitionRef.part_revision_id.in_(sorted(set(revisions.values()))),
+        ProductDefinitionRef.kind == DefinitionKind.INSPECTION_PLAN,
     )
+    known = set(session.scalars(wanted.distinct()))
+    return {line_id: revision in known for line_id, revision in revisions.items()}
 
 
 def _orders_with(session: Session, line: Line) -> list[str]:
@@ -283,8 +300,11 @@ def _orders_with(session: Session, line: Line) -> list[str]:
         .where(PurchaseOrder.status.not_in(OVER), PurchaseOrder.id != document.id)
         .where(func.length(PurchaseOrderLine.description).between(len(text) - NEARLY, len(text) + NEARLY))
     )
+    asked = ("paragraphs as long as", len(text), document.id)
     others = {
-        row.id: row.po_no or row.proposal_no for row in session.execute(wanted) if paragraph_key(row.description) == key
+        row.id: row.po_no or row.proposal_no
+        for row in once(session, asked, lambda: session.execute(wanted).all())
+        if paragraph_key(row.description) == key
     }
     own = [document.number] if isinstance(line, PurchaseOrderLine) else []
     return [*own, *sorted(others.values())]

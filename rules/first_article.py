@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
+from engine.answers import of_each, once
 from records.part import PartRevision, process_words
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.receipt import Receipt
 from records.supplier import Supplier, SupplierSite
 from records.supplier_knowledge import ArticleCause, FirstArticleDecision, SupplierChangeNotice
 from rules.supplier_lines import Line, part_of, process_of
+
+SUBJECT = (PartRevision.part_id, PurchaseOrderLine.process_code, PurchaseOrderLine.service_code)
+"""What an order's line buys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +89,57 @@ def decision_for(
     session: Session, supplier: Supplier, line: Line, need: Need, *, site: SupplierSite | None
 ) -> FirstArticleDecision | None:
     """Return the newest decision that answers a need, or None. A new site needs a decision about that site."""
-    wanted = select(FirstArticleDecision).where(FirstArticleDecision.supplier_id == supplier.id)
+    decided = once(session, ("first_articles", supplier.id), lambda: _by_subject(session, supplier))
     process, part = process_of(line), part_of(line)
-    if process is not None:
-        wanted = wanted.where(FirstArticleDecision.process_code == process)
-    else:
-        wanted = wanted.where(FirstArticleDecision.part_id == (part.id if part is not None else None))
-    if need.since is not None:
-        wanted = wanted.where(FirstArticleDecision.decided_on >= need.since)
     here = site.id if site is not None else None
     able = (here,) if need.cause is ArticleCause.NEW_SITE else (None, here)
-    newest = wanted.order_by(FirstArticleDecision.decided_on.desc(), FirstArticleDecision.id.desc())
-    return next((found for found in session.scalars(newest) if found.supplier_site_id in able), None)
+    about = ("process", process) if process is not None else ("part", part.id if part is not None else None)
+    return next(
+        (
+            found
+            for found in decided.get(about, ())
+            if found.supplier_site_id in able and (need.since is None or found.decided_on >= need.since)
+        ),
+        None,
+    )
+
+
+def _by_subject(session: Session, supplier: Supplier) -> dict[tuple[str, str | None], list[FirstArticleDecision]]:
+    """Return the decisions about a supplier by process and by part, newest first."""
+    found: dict[tuple[str, str | None], list[FirstArticleDecision]] = defaultdict(list)
+    wanted = select(FirstArticleDecision).where(FirstArticleDecision.supplier_id == supplier.id)
+    for each in session.scalars(
+        wanted.order_by(FirstArticleDecision.decided_on.desc(), FirstArticleDecision.id.desc())
+    ):
+        found["process", each.process_code].append(each)
+        found["part", each.part_id].append(each)
+    return found
 
 
 def deliveries(session: Session, supplier: Supplier, line: Line) -> Sequence[Delivery]:
     """Return the deliveries of the part or process of a line from a supplier that were not taken back."""
+    asked = ("deliveries", supplier.id)
+    return of_each(session, line, asked, lambda lines: _deliveries(session, supplier, lines), otherwise=())
+
+
+def _deliveries(session: Session, supplier: Supplier, lines: Sequence[Line]) -> dict[str, Sequence[Delivery]]:
+    """Return the same for many lines, by their ids."""
     taken_back = select(Receipt.reverses_id).where(Receipt.reverses_id.is_not(None))
     wanted = (
-        select(Receipt.received_on, PurchaseOrder.supplier_site_id, PurchaseOrderLine.spec, PurchaseOrderLine.spec_rev)
-        .join(PurchaseOrderLine, PurchaseOrderLine.id == Receipt.order_line_id)
+        select(
+            *SUBJECT,
+            Receipt.received_on,
+            PurchaseOrder.supplier_site_id,
+            PurchaseOrderLine.spec,
+            PurchaseOrderLine.spec_rev,
+        )
+        .join_from(Receipt, PurchaseOrderLine, PurchaseOrderLine.id == Receipt.order_line_id)
         .join(PurchaseOrder, PurchaseOrder.id == PurchaseOrderLine.order_id)
+        .join(PartRevision, PartRevision.id == PurchaseOrderLine.part_revision_id, isouter=True)
         .where(PurchaseOrder.supplier_id == supplier.id, Receipt.reverses_id.is_(None), Receipt.id.not_in(taken_back))
     )
-    return [Delivery(*row) for row in session.execute(wanted.where(_about(line)))]
+    found = _by_line(lines, session.execute(wanted.where(_about(lines))).all())
+    return {line_id: [Delivery(*row[3:]) for row in rows] for line_id, rows in found.items()}
 
 
 def _other_revision(subject: str, line: Line, past: Sequence[Delivery]) -> Need | None:
@@ -123,22 +156,53 @@ def _other_revision(subject: str, line: Line, past: Sequence[Delivery]) -> Need 
 
 def _had_before(session: Session, supplier: Supplier, line: Line) -> bool:
     """Whether an ERP had received it from there before its orders were known here, on a day that nobody told."""
+    asked = ("had_before", supplier.id)
+    return of_each(session, line, asked, lambda lines: _imported(session, supplier, lines), otherwise=False)
+
+
+def _imported(session: Session, supplier: Supplier, lines: Sequence[Line]) -> dict[str, bool]:
+    """Return the same for many lines, by their ids."""
     wanted = (
-        select(PurchaseOrderLine.id)
-        .join(PurchaseOrder, PurchaseOrder.id == PurchaseOrderLine.order_id)
+        select(*SUBJECT)
+        .join_from(PurchaseOrderLine, PurchaseOrder, PurchaseOrder.id == PurchaseOrderLine.order_id)
+        .join(PartRevision, PartRevision.id == PurchaseOrderLine.part_revision_id, isouter=True)
         .where(PurchaseOrder.supplier_id == supplier.id, PurchaseOrderLine.quantity_imported > 0)
     )
-    return session.scalars(wanted.where(_about(line)).limit(1)).first() is not None
+    found = _by_line(lines, session.execute(wanted.where(_about(lines)).distinct()).all())
+    return {line_id: bool(rows) for line_id, rows in found.items()}
 
 
-def _about(line: Line) -> ColumnElement[bool]:
-    """Return the condition on an order's line that buys the same part, whatever its revision, or the same process."""
-    process, part = process_of(line), part_of(line)
-    if process is not None:
-        same = PurchaseOrderLine.process_code == process
-        return same if line.service_code is None else or_(same, PurchaseOrderLine.service_code == line.service_code)
-    revisions = select(PartRevision.id).where(PartRevision.part_id == (part.id if part is not None else None))
-    return and_(PurchaseOrderLine.part_revision_id.in_(revisions), PurchaseOrderLine.process_code.is_(None))
+def _about(lines: Sequence[Line]) -> ColumnElement[bool]:
+    """Return the condition on an order's line that buys what one of many lines does, whatever its revision."""
+    processes = {process for line in lines if (process := process_of(line)) is not None}
+    services = {line.service_code for line in lines if line.service_code is not None and process_of(line) is not None}
+    parts = {part.id for line in lines if process_of(line) is None and (part := part_of(line)) is not None}
+    revisions = select(PartRevision.id).where(PartRevision.part_id.in_(sorted(parts)))
+    return or_(
+        PurchaseOrderLine.process_code.in_(sorted(processes)),
+        PurchaseOrderLine.service_code.in_(sorted(services)),
+        and_(PurchaseOrderLine.part_revision_id.in_(revisions), PurchaseOrderLine.process_code.is_(None)),
+    )
+
+
+def _by_line(lines: Sequence[Line], rows: Sequence[Any]) -> dict[str, list[Any]]:
+    """Return the rows, which begin with ``SUBJECT``, that buy the same as each line: its process or service, or else its part."""
+    parts: dict[str | None, list[Any]] = defaultdict(list)
+    processes: dict[str, list[Any]] = defaultdict(list)
+    services: dict[str | None, list[Any]] = defaultdict(list)
+    for row in rows:
+        part_id, process_code, service_code = row[:3]
+        (parts[part_id] if process_code is None else processes[process_code]).append(row)
+        services[service_code].append(row)
+    found: dict[str, list[Any]] = {}
+    for line in lines:
+        process, part = process_of(line), part_of(line)
+        if process is None:
+            found[line.id] = parts.get(part.id, []) if part is not None else []
+            continue
+        served = services.get(line.service_code, []) if line.service_code is not None else []
+        found[line.id] = [*processes.get(process, ()), *(row for row in served if row[1] != process)]
+    return found
 
 
 def _subject(line: Line) -> str | None:
@@ -153,16 +217,14 @@ def _notice(
 ) -> SupplierChangeNotice | None:
     """Return the newest notice of a change that nothing was delivered under yet. after: the day of the last delivery."""
     part = part_of(line)
-    wanted = select(SupplierChangeNotice).where(
-        SupplierChangeNotice.supplier_id == supplier.id,
-        SupplierChangeNotice.effective_on > after,
-        or_(SupplierChangeNotice.part_id.is_(None), SupplierChangeNotice.part_id == (part.id if part else None)),
-        or_(SupplierChangeNotice.process_code.is_(None), SupplierChangeNotice.process_code == process_of(line)),
-        or_(
-            SupplierChangeNotice.supplier_site_id.is_(None),
-            SupplierChangeNotice.supplier_site_id == (site.id if site else None),
-        ),
-    )
-    return session.scalars(
-        wanted.order_by(SupplierChangeNotice.effective_on.desc(), SupplierChangeNotice.id.desc()).limit(1)
-    ).first()
+    wanted = select(SupplierChangeNotice).where(SupplierChangeNotice.supplier_id == supplier.id)
+    newest = wanted.order_by(SupplierChangeNotice.effective_on.desc(), SupplierChangeNotice.id.desc())
+    for found in once(session, ("change_notices", supplier.id), lambda: session.scalars(newest).all()):
+        about = (
+            found.part_id in (None, part.id if part else None)
+            and found.process_code in (None, process_of(line))
+            and found.supplier_site_id in (None, site.id if site else None)
+        )
+        if about and found.effective_on > after:
+            return found
+    return None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.answers import of_each
 from engine.errors import Effect, Finding
-from records.part import OutsideProcess
+from records.part import process_called
 from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.supplier import Supplier
 from rules.policy import table_called
@@ -68,19 +70,31 @@ def is_special(session: Session, process: str | None) -> bool:
     """Whether a process is special: its result cannot be verified on every piece afterwards."""
     if process is None:
         return False
-    return session.scalar(select(OutsideProcess.is_special).where(OutsideProcess.code == process)) or False
+    found = process_called(session, process)
+    return found is not None and found.is_special
 
 
 def _is_first_delivery(session: Session, line: Line, supplier: Supplier) -> bool:
     if line.part_revision_id is None:
         return False
+    asked = ("first_deliveries", supplier.id)
+    return of_each(session, line, asked, lambda lines: _first_deliveries(session, lines, supplier), otherwise=False)
+
+
+def _first_deliveries(session: Session, lines: Sequence[Line], supplier: Supplier) -> dict[str, bool]:
+    """Return the lines whose part revision a supplier has not delivered yet."""
+    revisions = {line.id: line.part_revision_id for line in lines if line.part_revision_id is not None}
     delivered = (
-        select(PurchaseOrderLine.id)
+        select(PurchaseOrderLine.part_revision_id)
         .join(PurchaseOrder)
-        .where(PurchaseOrder.supplier_id == supplier.id, PurchaseOrderLine.part_revision_id == line.part_revision_id)
+        .where(
+            PurchaseOrder.supplier_id == supplier.id,
+            PurchaseOrderLine.part_revision_id.in_(sorted(set(revisions.values()))),
+        )
         .where(PurchaseOrder.status.in_([OrderStatus.PARTIALLY_RECEIVED, OrderStatus.RECEIVED, OrderStatus.CLOSED]))
     )
-    return session.scalar(delivered.limit(1)) is None
+    known = set(session.scalars(delivered.distinct()))
+    return {line_id: revision not in known for line_id, revision in revisions.items()}
 
 
 def _missing(

@@ -7,16 +7,17 @@ be the table ``supplier_limits.dmn``.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.answers import of_each, once
 from engine.errors import Effect, Finding
 from records.outside import LinkStatus, OutsideLink
-from records.part import Criticality, OutsideProcess, Part, process_words
+from records.part import Criticality, OutsideProcess, Part, process_called, process_words
 from records.purchase_order import PurchaseOrderLine
 from records.supplier import ApprovalBasis, Supplier, SupplierApproval, SupplierSite
 from records.supplier_knowledge import (
@@ -106,16 +107,24 @@ def limits_for(part: Part | None) -> dict[str, Any]:
 
 def latest_screening(session: Session, supplier: Supplier) -> SupplierScreening | None:
     """Return the newest screening of a supplier."""
-    wanted = select(SupplierScreening).where(SupplierScreening.supplier_id == supplier.id)
-    return session.scalars(
-        wanted.order_by(SupplierScreening.screened_on.desc(), SupplierScreening.id.desc()).limit(1)
-    ).first()
+
+    def ask() -> SupplierScreening | None:
+        wanted = select(SupplierScreening).where(SupplierScreening.supplier_id == supplier.id)
+        newest = wanted.order_by(SupplierScreening.screened_on.desc(), SupplierScreening.id.desc())
+        return session.scalars(newest.limit(1)).first()
+
+    return once(session, ("latest_screening", supplier.id), ask)
 
 
 def latest_score(session: Session, supplier: Supplier) -> SupplierScore | None:
     """Return the newest score of a supplier."""
-    wanted = select(SupplierScore).where(SupplierScore.supplier_id == supplier.id)
-    return session.scalars(wanted.order_by(SupplierScore.scored_on.desc(), SupplierScore.id.desc()).limit(1)).first()
+
+    def ask() -> SupplierScore | None:
+        wanted = select(SupplierScore).where(SupplierScore.supplier_id == supplier.id)
+        newest = wanted.order_by(SupplierScore.scored_on.desc(), SupplierScore.id.desc())
+        return session.scalars(newest.limit(1)).first()
+
+    return once(session, ("latest_score", supplier.id), ask)
 
 
 def has_low_score(session: Session, supplier: Supplier) -> bool:
@@ -126,14 +135,14 @@ def has_low_score(session: Session, supplier: Supplier) -> bool:
 
 def sub_tiers_for(session: Session, supplier: Supplier, line: Line) -> list[SubTier]:
     """Return the sub-tiers that perform the process of a line for a supplier, those it uses no more left out."""
+    process = process_of(line)
     wanted = select(SubTier).where(
-        SubTier.supplier_id == supplier.id,
-        SubTier.process_code == process_of(line),
-        SubTier.status != SubTierStatus.ENDED,
+        SubTier.supplier_id == supplier.id, SubTier.process_code == process, SubTier.status != SubTierStatus.ENDED
     )
+    asked = ("sub_tiers_for", supplier.id, process)
     return [
         found
-        for found in session.scalars(wanted.order_by(SubTier.name))
+        for found in once(session, asked, lambda: session.scalars(wanted.order_by(SubTier.name)).all())
         if found.spec in (None, line.spec) and found.order_line_id in (None, line.id)
     ]
 
@@ -153,8 +162,7 @@ def _facts(session: Session, asked: Asked) -> Iterator[Fact]:
 
 
 def _process(session: Session, line: Line) -> OutsideProcess | None:
-    code = process_of(line)
-    return session.scalar(select(OutsideProcess).where(OutsideProcess.code == code)) if code else None
+    return process_called(session, process_of(line))
 
 
 def _screening(session: Session, asked: Asked) -> Iterator[Fact]:
@@ -246,7 +254,8 @@ def _nadcap(session: Session, asked: Asked) -> Iterator[Fact]:
 
 def _rechecks(session: Session, row: SupplierApproval, asked: Asked) -> Iterator[Fact]:
     wanted = select(ApprovalRecheck).where(ApprovalRecheck.approval_id == row.id)
-    last = session.scalars(wanted.order_by(ApprovalRecheck.due_on.desc()).limit(1)).first()
+    newest = wanted.order_by(ApprovalRecheck.due_on.desc()).limit(1)
+    last = once(session, ("latest_recheck", row.id), lambda: session.scalars(newest).first())
     if last is None:
         return
     if last.status is RecheckStatus.REFUTED:
@@ -297,16 +306,24 @@ def is_calibration(session: Session, line: Line) -> bool:
     """Whether a line has gauges calibrated: by its commodity, or since a calibration work order is linked with it or named."""
     if limits_for(part_of(line))["laboratory"]:
         return True
-    numbered = str(line.work_order_op or "").rpartition("/")[0]
-    kinds = select(WorkOrder.id).where(WorkOrder.type == WorkOrderType.CALIBRATION)
-    if numbered and session.scalar(kinds.where(WorkOrder.number == numbered).limit(1)) is not None:
-        return True
+    return of_each(session, line, "is_calibration", lambda lines: _calibrations(session, lines), otherwise=False)
+
+
+def _calibrations(session: Session, lines: Sequence[Line]) -> dict[str, bool]:
+    """Return the lines for which a calibration work order is linked or named."""
+    kinds = select(WorkOrder.number).where(WorkOrder.type == WorkOrderType.CALIBRATION)
+    numbered = {line.id: str(line.work_order_op or "").rpartition("/")[0] for line in lines}
+    names = sorted({name for name in numbered.values() if name})
+    known = set(session.scalars(kinds.where(WorkOrder.number.in_(names)))) if names else set()
     linked = (
-        kinds.join(WorkOrderOperation, WorkOrderOperation.work_order_id == WorkOrder.id)
-        .join(OutsideLink, OutsideLink.operation_id == WorkOrderOperation.id)
-        .where(OutsideLink.order_line_id == line.id, OutsideLink.status != LinkStatus.CANCELLED)
+        select(OutsideLink.order_line_id)
+        .join(WorkOrderOperation, OutsideLink.operation_id == WorkOrderOperation.id)
+        .join(WorkOrder, WorkOrderOperation.work_order_id == WorkOrder.id)
+        .where(WorkOrder.type == WorkOrderType.CALIBRATION, OutsideLink.status != LinkStatus.CANCELLED)
     )
-    return session.scalar(linked.limit(1)) is not None
+    ordered = [line.id for line in lines if isinstance(line, PurchaseOrderLine)]
+    found = set(session.scalars(linked.where(OutsideLink.order_line_id.in_(ordered)))) if ordered else set()
+    return {line_id: True for line_id, name in numbered.items() if name in known or line_id in found}
 
 
 def _to_calibrate(session: Session, line: Line) -> list[Range]:

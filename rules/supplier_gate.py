@@ -15,8 +15,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from engine.answers import once
 from engine.errors import Effect, Finding
-from records.part import Criticality, OutsideProcess, process_words
+from records.part import Criticality, process_called, process_words
 from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition
 from records.supplier import (
@@ -135,7 +136,7 @@ def judge_requisition(session: Session, requisition: Requisition, *, point: Poin
 def suppliers_for(session: Session, line: Line, *, on: dt.date) -> list[Supplier]:
     """Return the active suppliers whose approvals cover a line on a day, by name."""
     subjects = subjects_of(line)
-    rows = session.scalars(
+    wanted = (
         select(SupplierApproval)
         .join(Supplier)
         .where(
@@ -146,7 +147,7 @@ def suppliers_for(session: Session, line: Line, *, on: dt.date) -> list[Supplier
     )
     able = {
         row.supplier
-        for row in rows
+        for row in once(session, ("approved_for", frozenset(subjects)), lambda: session.scalars(wanted).all())
         if (row.subject, row.subject_code) in subjects and covers(row, line) and row.is_valid_on(on)
     }
     return sorted(able, key=lambda supplier: (supplier.name, supplier.supplier_no))
@@ -186,7 +187,10 @@ def _scopes(
 
 
 def _approvals(session: Session, supplier: Supplier) -> list[SupplierApproval]:
-    return list(session.scalars(select(SupplierApproval).where(SupplierApproval.supplier_id == supplier.id)))
+    def ask() -> list[SupplierApproval]:
+        return list(session.scalars(select(SupplierApproval).where(SupplierApproval.supplier_id == supplier.id)))
+
+    return once(session, ("approvals", supplier.id), ask)
 
 
 def _scope(rows: list[SupplierApproval], on: dt.date) -> Scope:
@@ -238,7 +242,8 @@ def _promise(line: Line, on: dt.date) -> dt.date:
 def _nadcap(session: Session, line: Line, process: Scope) -> str:
     if process.row is None or process.state not in ("VALID", "FUTURE"):
         return "NOT_NEEDED"
-    commodity = session.scalar(select(OutsideProcess.nadcap_commodity).where(OutsideProcess.code == process_of(line)))
+    bought = process_called(session, process_of(line))
+    commodity = bought.nadcap_commodity if bought is not None else None
     if not commodity:
         return "NOT_NEEDED"
     held = process.row.basis is ApprovalBasis.NADCAP and process.row.nadcap_certificate_no
@@ -250,12 +255,12 @@ def _directed(session: Session, supplier: Supplier, line: Line, on: dt.date) -> 
     """Say whether the source is the one that the customer, named on the line, designated."""
     if not line.customer_reference:
         return "NOT_NEEDED"
-    rows = session.scalars(
+    wanted = (
         select(SupplierApproval)
         .where(SupplierApproval.basis == ApprovalBasis.CUSTOMER_DIRECTED)
         .where(SupplierApproval.customer_reference == line.customer_reference)
-        .where(SupplierApproval.subject_code.in_([code for _, code in subjects_of(line)]))
     )
+    rows = once(session, ("directed_by", line.customer_reference), lambda: session.scalars(wanted).all())
     designated = {
         row.supplier_id for row in rows if (row.subject, row.subject_code) in subjects_of(line) and row.is_valid_on(on)
     }

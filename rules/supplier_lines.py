@@ -12,7 +12,9 @@ Line = RequisitionLine | PurchaseOrderLine
 
 def part_of(line: Line) -> Part | None:
     """Return the part or service a line is about, or None for free text."""
-    return line.part_revision.part if line.part_revision is not None else line.service
+    if line.part_revision is not None:
+        return line.part_revision.part
+    return line.service if line.service_code is not None else None
 
 
 def process_of(line: Line) -> str | None:

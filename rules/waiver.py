@@ -10,6 +10,7 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.answers import once
 from engine.errors import Effect, Finding
 from engine.record import Record
 from records.calendar import MAIN, Site
@@ -58,9 +59,8 @@ def standing_waiver(
     wanted = select(Waiver).where(
         Waiver.record_id == record_id, Waiver.rule == rule, Waiver.status == WaiverStatus.GRANTED
     )
-    standing = [
-        waiver for waiver in session.scalars(wanted) if waiver.stands_on(on, quantity=quantity, serials=tuple(serials))
-    ]
+    granted = once(session, ("granted_waivers", record_id, rule), lambda: session.scalars(wanted).all())
+    standing = [waiver for waiver in granted if waiver.stands_on(on, quantity=quantity, serials=tuple(serials))]
     return max(standing, key=lambda waiver: (waiver.expires_on, waiver.number), default=None)
 
 

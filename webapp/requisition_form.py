@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from engine.act import Act
 from engine.errors import Invalid
@@ -111,11 +111,17 @@ def without_line(typed_now: Typed, index: str) -> Typed:
 
 @dataclass(slots=True)
 class _Reading:
-    """One reading: the session it looks things up in, how numbers are typed, and the errors so far."""
+    """One reading: the session it looks things up in, how numbers are typed, the errors so far.
+
+    parts, suppliers, processes: what the lines name, by number or code, looked up for all of them at once.
+    """
 
     session: Session
     how: Custom
     errors: dict[str, str]
+    parts: Mapping[str, Part]
+    suppliers: Mapping[str, Supplier]
+    processes: frozenset[str]
 
     def decimal(self, name: str, text: str, *, decimals: int, above: Decimal | None = None) -> Decimal | None:
         if not text.strip():
@@ -149,7 +155,7 @@ def fill(session: Session, requisition: Requisition, typed_now: Typed, how: Cust
     Raises: Invalid with a sentence for every field that does not fit; some values are set by then, so the act (or the
     transient object) must be thrown away.
     """
-    reading = _Reading(session, how, {})
+    reading = _begin(session, typed_now.lines, how)
     _fill_header(requisition, typed_now.header, reading)
     known = {line.id: line for line in requisition.lines}
     kept: list[RequisitionLine] = []
@@ -164,6 +170,22 @@ def fill(session: Session, requisition: Requisition, typed_now: Typed, how: Cust
     requisition.lines[:] = kept
     if reading.errors:
         raise Invalid("Expected a complete form, but some fields do not fit yet", reading.errors)
+
+
+def _begin(session: Session, lines: Sequence[Mapping[str, str]], how: Custom) -> _Reading:
+    """Look up what the lines name, however many they are, and begin to read them."""
+    numbers, supplier_numbers, codes = (
+        sorted({line[name].strip() for line in lines} - {""}) for name in ("part", "supplier", "process_code")
+    )
+    parts = select(Part).where(Part.part_no.in_(numbers)).options(selectinload(Part.revisions))
+    suppliers = select(Supplier).where(Supplier.supplier_no.in_(supplier_numbers))
+    processes = select(OutsideProcess.code).where(OutsideProcess.code.in_(codes))
+    return _Reading(
+        session, how, {},
+        {part.part_no: part for part in session.scalars(parts)} if numbers else {},
+        {supplier.supplier_no: supplier for supplier in session.scalars(suppliers)} if supplier_numbers else {},
+        frozenset(session.scalars(processes)) if codes else frozenset(),
+    )  # fmt: skip
 
 
 def _fill_header(requisition: Requisition, header: Mapping[str, str], reading: _Reading) -> None:
@@ -226,7 +248,7 @@ def _check_unit(line: RequisitionLine, at: str, reading: _Reading) -> None:
 
 def _check_process(line: RequisitionLine, at: str, reading: _Reading) -> None:
     code = line.process_code
-    if code and reading.session.scalar(select(OutsideProcess.id).where(OutsideProcess.code == code)) is None:
+    if code and code not in reading.processes:
         reading.errors[f"{at}process_code"] = f"Expected the code of a known outside process, but found “{code}”"
         line.process_code = None
 
@@ -234,32 +256,32 @@ def _check_process(line: RequisitionLine, at: str, reading: _Reading) -> None:
 def _fill_supplier(line: RequisitionLine, number: str, at: str, reading: _Reading) -> None:
     supplier = None
     if number:
-        supplier = reading.session.scalar(select(Supplier).where(Supplier.supplier_no == number))
+        supplier = reading.suppliers.get(number)
         if supplier is None:
             reading.errors[f"{at}supplier"] = f"Expected the number of a known supplier, but found “{number[:40]}”"
-    line.supplier, line.supplier_id = supplier, supplier.id if supplier else None
+    if line.supplier_id != (supplier.id if supplier else None):
+        line.supplier, line.supplier_id = supplier, supplier.id if supplier else None
 
 
 def _fill_item(line: RequisitionLine, given: Mapping[str, str], at: str, reading: _Reading) -> None:
-    line.part_revision = line.service = None
-    line.part_revision_id = line.service_code = None
     number = given["part"].strip()
-    if not number:
-        if not given["description"].strip():
-            reading.errors[f"{at}part"] = "Expected a part, a service, or a description of what is needed"
-        return
-    part = reading.session.scalar(select(Part).where(Part.part_no == number))
-    if part is None:
+    part = reading.parts.get(number)
+    service = part if part is not None and part.type is PartType.SERVICE else None
+    revision = None
+    if part is not None and service is None:
+        revision = _revision(part, given["revision"].strip(), at, reading)
+    elif number and part is None:
         reading.errors[f"{at}part"] = f"Expected the number of a known part, but found “{number[:40]}”"
-    elif part.type is PartType.SERVICE:
-        line.service, line.service_code = part, part.part_no
-        given_process = given["process_code"].strip()
-        line.process_code = given_process or part.process_code
-    else:
-        _fill_revision(line, part, given["revision"].strip(), at, reading)
+    elif not number and not given["description"].strip():
+        reading.errors[f"{at}part"] = "Expected a part, a service, or a description of what is needed"
+    # What stays as it is is not touched: it would be read again, and judged as an edit.
+    if line.part_revision_id != (revision.id if revision else None):
+        line.part_revision, line.part_revision_id = revision, revision.id if revision else None
+    if line.service_code != (service.part_no if service else None):
+        line.service, line.service_code = service, service.part_no if service else None
 
 
-def _fill_revision(line: RequisitionLine, part: Part, rev: str, at: str, reading: _Reading) -> None:
+def _revision(part: Part, rev: str, at: str, reading: _Reading) -> PartRevision | None:
     revisions = {revision.rev: revision for revision in part.revisions}
     released = [one.rev for one in part.revisions if one.status is RevisionStatus.RELEASED]
     found: PartRevision | None = revisions.get(rev or (released[-1] if released else ""))
@@ -273,7 +295,8 @@ def _fill_revision(line: RequisitionLine, part: Part, rev: str, at: str, reading
             f"Expected a released revision ({known}), but {found.number} is {state} (CON-07)"
         )
     else:
-        line.part_revision, line.part_revision_id = found, found.id
+        return found
+    return None
 
 
 def problems_as_fields(act: Act, problems: Sequence[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -229,13 +230,17 @@ def _show(order: PurchaseOrder, refusal: Refused | None = None) -> str:
 
 def _received(session: Session, order: PurchaseOrder) -> list[dict[str, Any]]:
     """Return each line with its receipts and the invoices on it."""
+    billed: dict[str, list[InvoiceLine]] = defaultdict(list)
+    wanted = select(InvoiceLine).where(InvoiceLine.order_line_id.in_([line.id for line in order.lines]))
+    for each in session.scalars(wanted):
+        billed[each.order_line_id].append(each)
     return [
         {
             "line": line,
             "receipts": receipts_of(session, line),
             "short_closes": short_closes_of(session, line),
             "may_short_close": visitor().holds(*BUYERS) and not why_not_short_close(session, line),
-            "billed": list(session.scalars(select(InvoiceLine).where(InvoiceLine.order_line_id == line.id))),
+            "billed": billed[line.id],
         }
         for line in order.lines
     ]
