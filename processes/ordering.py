@@ -23,6 +23,7 @@ from processes.drafting import draft
 from processes.facts import order_facts
 from processes.notices import tell
 from processes.order_limits import copy_limits
+from processes.quote_answers import tell_of_award
 from processes.quoting import cancel as cancel_request
 from processes.recheck import hold_of, is_accepted_by_finance, set_aside_rise
 from processes.sourcing import lines_of, request_of
@@ -64,6 +65,9 @@ def draft_order(act: Act, work: Work) -> Mapping[str, Any]:
         raise BpmnError(AGREEMENT_USED_UP, refusal.message) from refusal
     if work.instance is not None:
         link_record(act, work.instance.id, order.record_type, order.id)
+    request = request_of(act, work)
+    if request is not None:
+        tell_of_award(act, request, supplier.id)
     return {"order": order_variable(order), "findings": [], "verdict": None}
 
 

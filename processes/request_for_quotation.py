@@ -14,6 +14,7 @@ from engine.registry import Registry, Work
 from processes import quoting
 from processes.documents import existing, requisition_of
 from processes.notices import tell
+from processes.quote_answers import forget_closing, tell_of_closing, was_told_of_closing
 from processes.quote_comparison import choices_of, compare
 from processes.sourcing import lines_of, request_of
 from records.quotation import Invitation, RequestForQuotation, RequestStatus
@@ -64,7 +65,10 @@ def prepare_request(act: Act, work: Work) -> Mapping[str, Any]:
 
 @registry.step("open_request")
 def open_request(act: Act, work: Work) -> Mapping[str, Any]:
-    """Take down whom the buyer asks and until when; what cannot be sent so is said to the buyer, who is asked again."""
+    """Take down whom the buyer asks and until when; what cannot be sent so is said to the buyer, who is asked again.
+
+    Who was told meanwhile that the request had closed is mailed once more.
+    """
     request, wanted = _request(act, work), work["wanted"]
     try:
         with act.attempt():
@@ -81,9 +85,12 @@ def open_request(act: Act, work: Work) -> Mapping[str, Any]:
         record = (request.record_type, request.id)
         tell(act, [act.user_id or ""], subject, key=f"unsent:{act.id}", body=refusal.message, record=record)
         return {"rfq": dict(work["rfq"]) | {"problem": refusal.message}, "invitations": []}
+    again = [one for one in request.invitations if not one.is_answered and was_told_of_closing(act.session, one)]
+    for one in again:
+        forget_closing(act, one)
     return {
         "rfq": dict(work["rfq"]) | request_variable(act, request),
-        "invitations": [{"id": one.id, "name": one.supplier.name} for one in made],
+        "invitations": [{"id": one.id, "name": one.supplier.name} for one in [*made, *again]],
     }
 
 
@@ -103,7 +110,9 @@ def reread_request(act: Act, work: Work) -> Mapping[str, Any]:
 def close_request(act: Act, work: Work) -> Mapping[str, Any]:
     """Take no more quotes, and count those that are valid; the buyer is told."""
     request = _request(act, work)
-    quoting.close(act, request)
+    if request.status is RequestStatus.OPEN:
+        quoting.close(act, request)
+        tell_of_closing(act, request)
     compared = request_variable(act, request)
     if request.buyer_id is not None:
         subject = f"{request.number}: {compared['valid']} of {request.quotes_needed} quotes to compare"

@@ -75,6 +75,18 @@ def mails(story: Story) -> list[Any]:
     ]
 
 
+def answers(story: Story) -> list[tuple[str, str]]:
+    """Return who was told how the request ended, and in which words."""
+    story.settle()
+    told = [
+        (one["To"], one["Subject"])
+        for one in mails(story)
+        if not one["Subject"].startswith("Request for quotation RFQ")
+    ]
+    closed = [(one["To"], one["Subject"]) for one in mails(story) if one["Subject"].endswith("is closed")]
+    return sorted(one for one in [*told, *closed] if one[0].rpartition("@")[2] != "plant.example")
+
+
 def test_each_supplier_gets_the_request_with_a_link_of_its_own_that_no_row_holds(story: Story) -> None:
     waiting(story)
     assert (story.steps, story.incidents) == ([], [])
@@ -114,6 +126,7 @@ def test_the_last_answer_ends_the_waiting_and_the_chosen_quote_becomes_the_order
     ]  # fmt: skip
     story.as_(bea).decide("compare_quotes", "award", supplier_id=midland, note="we know them for years")
     assert story.steps == ["sign_sole_source"]
+    assert answers(story) == []  # a choice that may be taken back is told to nobody
     story.as_(max_).decide("sign_sole_source", "reject", reason="take a quote")
     story.as_(bea).decide("compare_quotes", "award", quotation_id=quote_of(story, prairie), note="lowest landed")
     assert (story.steps, story.incidents) == (["complete_order"], [])
@@ -121,6 +134,11 @@ def test_the_last_answer_ends_the_waiting_and_the_chosen_quote_becomes_the_order
     assert (order.currency, order.lines[0].unit_price, order.fx_rate) == ("EUR", D("36.0000"), D("1.08"))
     assert "Freight, packing and duty: 150.00 EUR" in order.comment
     assert request_in(story).status is RequestStatus.AWARDED
+    assert answers(story) == [
+        ("orders@midland.example", "Your quote for RFQ-000001"), ("sales@kansas.example", "Your quote for RFQ-000001"),
+    ]  # fmt: skip
+    said = " ".join(one.get_content() for one in mails(story) if "another offer" in one.as_string())
+    assert not any(secret in said for secret in ("36", "5994", "5,994", "Prairie", "EUR"))
     story.as_(bea).decide("complete_order", "submit")
     assert (story.steps, story.incidents) == (["decide_slot"], []), story.variables_of_task()
 
@@ -139,6 +157,9 @@ def test_the_due_date_ends_the_waiting_and_too_few_quotes_are_justified_and_sign
     assert story.timers["due_date_over"] == dt.datetime(2026, 11, 28, 6, 0, tzinfo=UTC)
     story.at(dt.datetime(2026, 11, 28, 6, 0, tzinfo=UTC))
     assert story.steps == ["compare_quotes"]
+    assert [to for to, subject in answers(story) if subject.endswith("is closed")] == [
+        "sales@kansas.example", "sales@prairie.example",
+    ]  # fmt: skip
     (own,) = [one for one in request_in(story).invitations if one.quotations]
     assert [quotation.revision for quotation in own.quotations] == [1, 2]
     with pytest.raises(Conflict, match="it is comparing") as refused:

@@ -78,6 +78,7 @@ def test_a_buyer_keys_a_quote_mails_again_moves_the_date_and_stops_waiting(brows
     assert page.post(f"{here}/close", {"reason": ""}).status_code == 422
     assert page.post(f"{here}/close", {"reason": "The line is down"}).status_code == 303
     assert (request_in(story).status, story.steps) == (RequestStatus.COMPARING, ["compare_quotes"])
+    assert page.get(here).text.count("Closed without their answer: mailed ") == 2
     task = story.tasks("compare_quotes")[0]
     review = page.get(f"/tasks/{task.id}").text
     assert re.search(r"Midland Machining: 6,187\.50 USD landed, 20 days", review)

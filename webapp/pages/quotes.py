@@ -14,7 +14,7 @@ from engine.act import Act
 from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
 from engine.stored.task import Task, TaskState
-from processes import quoting
+from processes import quote_answers, quoting
 from records.quotation import Invitation, QuoteChannel, RequestForQuotation, RequestStatus
 from records.sole_source import SoleSourceJustification
 from webapp import ledger, listing, quote_form, sheet, typed
@@ -194,7 +194,7 @@ def _show(found: RequestForQuotation, refusal: Refused | None = None) -> str:
         errors=errors_of(refusal), form=request.form, tab=request.args.get("tab", "summary"), last_day=quoting.last_day(found),
         ledger=ledger.ledger_of(session, found.record_type, found.id), is_open=found.takes_quotes(now()),
         may_work=visitor().holds("BUYER"), task=session.scalars(open_task).first() if visitor().holds("BUYER") else None,
-        justifications=list(session.scalars(justified.order_by(SoleSourceJustification.id))),
+        told=quote_answers.told(session, found), justifications=list(session.scalars(justified.order_by(SoleSourceJustification.id))),
     )  # fmt: skip
 
 
