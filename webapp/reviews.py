@@ -78,6 +78,8 @@ VERDICTS: Mapping[str, tuple[str, str, str]] = {
 REASON_NEEDED = frozenset(
     {"reject", "return", "split", "ask", "approve_with_condition", "defer", "duplicate", "refused", "failed", "contain"}
 )
+FITTING = 3
+"""Verdicts that fit side by side on a phone."""
 QUIET = frozenset({"return", "reject", "ask", "approve_with_condition", "withdraw", "cancel", "refuse"})
 
 
@@ -216,6 +218,15 @@ class Review:
             _button(word, is_main=word == first, why_not=why_not if word in APPROVING else "")
             for word in self.task.outcomes
         ]
+
+    @property
+    def folded(self) -> list[Button]:
+        """The verdicts that a narrow bar keeps in its menu: where all do not fit, all but the filled one and its opposite."""
+        buttons = self.buttons
+        if len(buttons) <= FITTING:
+            return []
+        kept = sorted(buttons, key=lambda one: (not one.is_main, one.key != "r"))[:2]
+        return [one for one in buttons if one not in kept]
 
     @property
     def progress_words(self) -> str:

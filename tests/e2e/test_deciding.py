@@ -240,6 +240,11 @@ def test_an_inbox_fits_a_phone_and_decides_there(sign_in: Callable[..., Page], l
     assert heading is not None
     assert heading["y"] < 200
     assert_fits(page)
+    bar = page.locator(".decide")
+    expect(bar.locator("> .button:visible")).to_have_text(["Approve", "Reject"])
+    bar.get_by_text("2 more").click()
+    expect(bar.locator(".menu-item:visible").first).to_have_text("Return…")
+    bar.get_by_text("2 more").click()
     approve.click()
     sign(page, lena)
     told(page, "Signed by Lena Fischer")
