@@ -5,12 +5,20 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from engine.act import Act
+from engine.instances import start as start_instance
+from engine.stored.definition import Definition, DefinitionStatus
+from engine.stored.instance import Instance
+from processes.change_documents import groups_of, order_variable
 from processes.documents import plain
 from processes.notices import tell_role
 from records.change_order import ChangeOrder
 from records.change_task import ChangeHold, ChangeTask, HoldEffect, TaskKind, TaskStatus, holds_on
 from records.outside import OutsideLink
 from rules.impact_rules import task_rule
+from rules.policy import table_called
+
+RECALLED_WORK = "recalled_work"
+"""The process by which the planner is asked in the inbox."""
 
 
 def ask_planner(act: Act, change: ChangeOrder, link: OutsideLink, *, because: str) -> ChangeTask | None:
@@ -41,7 +49,27 @@ def ask_planner(act: Act, change: ChangeOrder, link: OutsideLink, *, because: st
     )
     subject = f"{change.number}: say what becomes of {away} of {operation.number} that come home"
     tell_role(act, "PLANNER", subject, key=f"{task.id}:home", body=words, record=(change.record_type, change.id))
+    _ask_in_the_inbox(act, task, link)
     return task
+
+
+def _ask_in_the_inbox(act: Act, task: ChangeTask, link: OutsideLink) -> Instance | None:
+    """Put the task of a recall into the planner's inbox; None where the process is not deployed, and the change's page alone asks."""
+    wanted = select(Definition.id).where(
+        Definition.process_id == RECALLED_WORK, Definition.status == DefinitionStatus.RELEASED
+    )
+    if act.session.scalars(wanted.limit(1)).first() is None:
+        return None
+    act.session.flush()
+    change = task.change_order
+    job = {
+        "id": task.id, "words": task.words, "target": task.target_ref, "groups": groups_of(act, task.owner), "problem": None,
+        "pieces": f"{plain(link.at_supplier)} {link.uom} of {task.target_ref}", "supplier": link.order.supplier.name,
+        "days": table_called("timers").judge(priority="NORMAL").row.outputs["change_task"],
+    }  # fmt: skip
+    about = [(change.record_type, change.id), (task.target_type, str(task.target_id))]
+    given = {"job": job, "order": order_variable(act, change)}
+    return start_instance(act, RECALLED_WORK, business_key=task.number, variables=given, records=about)
 
 
 def _next_position(act: Act, change: ChangeOrder) -> int:

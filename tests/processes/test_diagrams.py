@@ -56,7 +56,8 @@ def test_every_step_is_drawn_somewhere() -> None:
     drawn = {element.task_type.text for element in elements() if element.task_type is not None}
     registry = registry_of_flows()
     written = {*registry.steps, *registry.jobs, *registry.errands}
-    assert sorted(written - drawn) == ["deliver_checkpoint", "deliver_to_webhook", "look_at_impact", "mail"]
+    undrawn = ["deliver_checkpoint", "deliver_to_webhook", "end_recalled", "look_at_impact", "mail"]
+    assert sorted(written - drawn) == undrawn
 
 
 def test_every_task_of_a_person_says_whose_it_is_until_when_and_with_which_form() -> None:

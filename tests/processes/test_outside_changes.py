@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine import tasks
 from engine.act import Act, Installation
 from engine.errors import Invalid
 from engine.instances import instances_of
 from engine.ports import SignatureRequest
+from engine.stored.task import Task, TaskState
 from processes import change_orders, change_tasks, impact, outside_moving, outside_watch
 from processes.amendment import propose
 from processes.amendment import start as start_amendment
@@ -20,7 +22,7 @@ from processes.outside_losses import sign_loss
 from records.amendment import PurchaseOrderAmendment
 from records.change_order import ChangeOrder, ChangeOrderStatus, FaiDecision, move
 from records.change_request import OrderClass
-from records.change_task import TaskStatus
+from records.change_task import ChangeTask, TaskStatus
 from records.impact import Disposition, RowDisposition, RowStatus, newest_snapshot, rows_of
 from records.notice import Notice
 from records.outside import LinkStatus, OutsideLink
@@ -159,11 +161,22 @@ def test_a_recall_of_the_impact_is_followed_without_asking_again(outside: Outsid
     assert (outside.operation.status.value, judged(outside)) == ("READY", ["CHG-PENDING BLOCK"]), (
         "nobody said what becomes of them"
     )
+    [asked] = asked_at_home(outside)
+    assert (asked.candidates, asked.party, "24 EA of WO-" in asked.title) == (["role:PLANNER"], "NorthStar", True)
     with outside.installation.acting("user:rita") as act:
-        (task,) = change_tasks.tasks_of(act.session, change_called(act, number))
-        assert (task.owner, "24 EA of WO-" in task.words) == ("role:PLANNER", True)
-        change_tasks.carry_out(act, task, evidence="WO-7001 goes on as B: concession 12")
-    assert judged(outside) == []
+        evidence = {"evidence": "WO-7001 goes on as B: concession 12"}
+        tasks.decide(act, asked.id, "settled", seen_version=asked.version, variables=evidence)
+    with outside.installation.reading() as session:
+        (task,) = session.scalars(select(ChangeTask).where(ChangeTask.target_type == "work_order_operation"))
+        assert (task.owner, task.status, task.evidence) == ("role:PLANNER", TaskStatus.DONE, evidence["evidence"])
+    assert (judged(outside), asked_at_home(outside)) == ([], [])
+
+
+def asked_at_home(outside: OutsideStory) -> list[Task]:
+    """Return the open tasks that ask the planner what becomes of pieces that were called home."""
+    outside.settle()
+    wanted = select(Task).where(Task.element_id == "decide_recalled", Task.state == TaskState.OPEN)
+    return list(outside.read(lambda session: list(session.scalars(wanted))))
 
 
 def judged(outside: OutsideStory) -> list[str]:
@@ -202,6 +215,11 @@ def test_some_are_called_home_and_the_others_were_processed_before_the_call_reac
     assert (outside.balance(), outside.incidents) == ((24, 14, 0, 0, 10, 0), [])
     assert (outside.link.status, outside.operation.good) == (LinkStatus.VERIFIED, 14)
     assert judged(outside) == ["CHG-PENDING BLOCK"], "nobody said what becomes of the ten"
+    assert asked_at_home(outside)
+    with outside.installation.acting("user:rita") as act:
+        (task,) = change_tasks.tasks_of(act.session, change_called(act, number))
+        change_tasks.carry_out(act, task, evidence="Reworked under WO-7009")
+    assert (judged(outside), asked_at_home(outside)) == ([], []), "what is settled on the page leaves the inbox"
 
 
 def test_what_the_impact_says_goes_on_to_the_new_revision_is_signed_and_amended_once(outside: OutsideStory) -> None:
