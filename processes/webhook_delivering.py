@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from engine import bulk
 from engine.act import Act, Installation
 from engine.database import new_id
 from engine.errors import Refused
@@ -45,6 +46,8 @@ GONE = 410
 TIDY_EVERY = 300.0
 """Seconds between two looks of a worker at what the log need not keep any more, and at what was left lying."""
 LEFT_LYING = dt.timedelta(minutes=15)
+
+_COLUMNS = tuple(column.key for column in WebhookDelivery.__table__.columns)
 
 registry = Registry()
 
@@ -88,16 +91,19 @@ def hear(act: Act, rows: Sequence[Mapping[str, Any]]) -> None:
         return
     webhooks = [(act.session.get(Webhook, key), types) for key, types in concerned]
     kept = [(one, types) for one, types in webhooks if one is not None and one.state is not WebhookState.ENDED]
+    told: set[str] = set()
     for event in events_in(act, rows, sorted({one for _, types in kept for one in types})):
         for webhook, types in kept:
             if is_wanted(event.type, types):
                 _write(act, webhook, event)
+                told.add(webhook.id)
     for webhook, _types in kept:
-        wake(act, webhook.id)
+        if webhook.id in told and webhook.state is WebhookState.ACTIVE:
+            wake(act, webhook.id)
 
 
-def keep(act: Act, webhook: Webhook, event: Event) -> WebhookDelivery:
-    """Keep one event for one webhook, to be sent after the commit."""
+def keep(act: Act, webhook: Webhook, event: Event) -> str:
+    """Keep one event for one webhook, to be sent after the commit; return the id of the delivery."""
     made = _write(act, webhook, event)
     wake(act, webhook.id)
     return made
@@ -147,14 +153,16 @@ def _who_wants(act: Act) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return known.wanted
 
 
-def _write(act: Act, webhook: Webhook, event: Event) -> WebhookDelivery:
-    made = WebhookDelivery(
-        id=new_id(), webhook_id=webhook.id, event_type=event.type, record_type=event.record_type, record_id=event.record_id,
-        number=event.number, body=body_of(event, at=act.now, public_url=str(act.installation.settings.get("public_url") or "")),
-        state=DeliveryState.PENDING, tries=0, due_at=act.now, created_at=act.now,
-    )  # fmt: skip
-    act.session.add(made)
-    return made
+def _write(act: Act, webhook: Webhook, event: Event) -> str:
+    """Queue the row of a delivery and return its id; an import may tell of thousands of documents in one act."""
+    delivery_id, public_url = new_id(), str(act.installation.settings.get("public_url") or "")
+    row = dict.fromkeys(_COLUMNS) | {
+        "id": delivery_id, "webhook_id": webhook.id, "event_type": event.type, "record_type": event.record_type,
+        "record_id": event.record_id, "number": event.number, "body": body_of(event, at=act.now, public_url=public_url),
+        "state": DeliveryState.PENDING, "tries": 0, "due_at": act.now, "created_at": act.now,
+    }  # fmt: skip
+    bulk.add(act, WebhookDelivery, [row])
+    return delivery_id
 
 
 def _next(installation: Installation, webhook_id: str) -> _Message | bool | None:

@@ -104,7 +104,8 @@ def create(act: Act, *, name: str, url: str, event_types: Sequence[str], key: st
     )  # fmt: skip
     act.session.add(made)
     act.session.flush()
-    _note(act, made, "WEBHOOK_MADE", field=made.url, new=" ".join(made.event_types))
+    _note(act, made, "WEBHOOK_MADE", field="url", new=_shown("url", made.url))
+    _note(act, made, "WEBHOOK_CHANGED", field="event_types", new=_shown("event_types", made.event_types))
     _forget(act)
     return secret, made
 
@@ -120,7 +121,7 @@ def change(act: Act, webhook: Webhook, values: Mapping[str, Any]) -> Webhook:
         before = getattr(webhook, name)
         if before != value:
             setattr(webhook, name, value)
-            _note(act, webhook, "WEBHOOK_CHANGED", field=name, old=_text(before), new=_text(value))
+            _note(act, webhook, "WEBHOOK_CHANGED", field=name, old=_shown(name, before), new=_shown(name, value))
     if "url" in checked:
         _set_rested(webhook)
         _go_on(act, webhook)
@@ -162,7 +163,7 @@ def end(act: Act, webhook: Webhook) -> Webhook:
         WebhookDelivery.webhook_id == webhook.id, WebhookDelivery.state == DeliveryState.PENDING
     )
     act.session.connection().execute(waiting.values(state=DeliveryState.CANCELLED, finished_at=act.now))
-    _note(act, webhook, "WEBHOOK_ENDED", field=webhook.url)
+    _note(act, webhook, "WEBHOOK_ENDED")
     return _changed(act, webhook)
 
 
@@ -181,8 +182,8 @@ def rotate(act: Act, webhook: Webhook, *, at_once: bool = False) -> str:
     return secret
 
 
-def send_test(act: Act, webhook: Webhook) -> WebhookDelivery:
-    """Send a test event, once, also while it is paused. Raises as ``change`` does."""
+def send_test(act: Act, webhook: Webhook) -> str:
+    """Send a test event, once, also while it is paused; return the id of its delivery. Raises as ``change`` does."""
     _need_open(act, webhook)
     event = Event(TEST, RECORD_TYPE, webhook.id, webhook.name)
     return webhook_delivering.keep(act, webhook, event)
@@ -307,5 +308,8 @@ def _note(act: Act, webhook: Webhook, action: str, **details: Any) -> None:
     act.note(RECORD_TYPE, webhook.id, action, **details)
 
 
-def _text(value: Any) -> str | None:
+def _shown(name: str, value: Any) -> str | None:
+    """Return a setting as the chain tells it; the query of an address may hold a password of the receiver's."""
+    if name == "url":
+        return str(value).partition("?")[0]
     return " ".join(value) if isinstance(value, tuple) else canonical(value)

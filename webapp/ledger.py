@@ -35,6 +35,8 @@ VERBS = {
     "SIGNED_OUT": "signed out", "INSTANCE_STARTED": "started the process", "DECIDED": "decided",
     "LEGAL_HOLD_PLACED": "placed a hold:", "LEGAL_HOLD_LIFTED": "lifted a hold:", "TABLE_ADOPTED": "adopted the table:",
     "TABLE_FOUND": "took up the installed table:", "RELEASED": "released", "DRAFTED": "stored a draft of",
+    "WEBHOOK_MADE": "made it, with the", "WEBHOOK_CHANGED": "changed", "WEBHOOK_PAUSED": "paused it", "WEBHOOK_RESUMED": "resumed it",
+    "WEBHOOK_ENDED": "ended it", "WEBHOOK_SECRET_ROTATED": "rotated its secret", "WEBHOOK_REPLAYED": "sent again",
     "KEY_MADE": "made a key", "KEY_REVOKED": "revoked a key",
     "RETURNED": "returned it to", "DECISION": "decided", "TASK_OPENED": "opened the task", "TASK_COMPLETED": "completed",
     "TASK_CANCELLED": "closed the task", "MESSAGE": "heard the message", "TIMER_FIRED": "reached the time of",

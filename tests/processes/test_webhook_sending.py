@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.server
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -16,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from engine.errors import Invalid
-from processes import webhook_sending
+from processes import webhook_secrets, webhook_sending
 from processes.webhook_sending import Outcome, checked_url
 from processes.webhook_terms import terms_of
 from tests.receiver import OK, Receiver, listening
@@ -170,3 +173,24 @@ def certificate_of(name: str, folder: Path) -> Path:
 def test_a_setting_that_makes_no_sense_is_named(settings: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         terms_of(settings)
+
+
+def test_the_receiver_of_the_manual_takes_what_is_ours_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manual = (Path(__file__).parents[2] / "docs/howto/webhooks.md").read_text("utf-8")
+    code = manual.partition("```python\n")[2].partition("\n```")[0]
+    secret, body = webhook_secrets.make(), b'{"type":"receipt.arrived"}'
+    monkeypatch.setenv("LOCKSTEP_SECRETS", f"{webhook_secrets.make()} {secret}")
+    known: dict[str, Any] = {}
+    exec(code.rpartition("\n")[0], known)
+    known["Receiver"].log_message = lambda *_: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), known["Receiver"]) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url, sent = f"http://127.0.0.1:{server.server_port}/", int(time.time())
+        for age, changed, status in ((0, b"", 204), (0, b" ", 401), (400, b"", 401)):
+            signature = webhook_secrets.sign(secret, "m-1", sent - age, body.decode())
+            headers = {"webhook-id": "m-1", "webhook-timestamp": str(sent - age), "webhook-signature": signature}
+            assert webhook_sending.send(url, headers, body + changed, timeout=5, takes_http=True).status == status
+        server.shutdown()
+    assert capsys.readouterr().out == "m-1 receipt.arrived\n"

@@ -259,7 +259,7 @@ def test_a_webhook_for_which_nothing_arrives_for_days_is_paused_and_what_waits_i
     receiver.answers(200)
     happen(house)
     clock.advance(days=2)
-    assert (run_until_idle(house), states(house)[-1]) == (1, "PENDING")
+    assert (run_until_idle(house), states(house)[-1]) == (0, "PENDING")
     act_on(house, key, webhooks.send_test)
     run_until_idle(house)
     assert (receiver.types[-1], states(house)[-2:]) == ("webhook.test", ["PENDING", "DELIVERED"])

@@ -262,7 +262,7 @@ def _show_delivery(subject: list[str]) -> WebhookDelivery:
 )  # fmt: skip
 def test_webhook(act: Act, body: dict[str, Any], record_id: str) -> list[str]:
     """As its owner or an administrator. It is tried once, also while the webhook is paused; the delivery tells what came of it."""
-    return [record_id, webhooks.send_test(act, webhooks.find(act.session, record_id)).id]
+    return [record_id, webhooks.send_test(act, webhooks.find(act.session, record_id))]
 
 
 @reads(

@@ -18,8 +18,8 @@ from processes import webhooks
 from processes.webhook_events import EVENT_TYPES, FAMILIES, TEST
 from processes.webhook_terms import terms_of
 from records.person import User
-from records.webhook import DeliveryState, Webhook, WebhookDelivery, WebhookState
-from webapp import formats, listing, sheet, typed
+from records.webhook import RECORD_TYPE, DeliveryState, Webhook, WebhookDelivery, WebhookState
+from webapp import formats, ledger, listing, sheet, typed
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of
 from webapp.typed import Unreadable
@@ -151,7 +151,7 @@ def try_out(record_id: str) -> Page:
     """Send a test event, once."""
     try:
         with acting() as act:
-            sent = webhooks.send_test(act, webhooks.find(act.session, record_id)).id
+            sent = webhooks.send_test(act, webhooks.find(act.session, record_id))
     except Refused as refusal:
         return _show(record_id, refusal=refusal), status_of(refusal)
     return redirect(url_for("webhooks.delivery", record_id=record_id, delivery_id=sent), 303)
@@ -248,6 +248,7 @@ def _show(record_id: str, *, secret: str = "", refusal: Refused | None = None) -
         refusal=refusal, errors=errors_of(refusal), may_change=_may_change(found), told=_told([record_id]).get(record_id, {}),
         since=form.get("since") or f"{(now() - dt.timedelta(days=1)).astimezone(visitor().how.zone):%Y-%m-%dT%H:%M}",
         terms=terms_of(installation().settings), is_resting=found.is_resting(now()), is_whole=request.method == "GET",
+        ledger=ledger.ledger_of(session, RECORD_TYPE, record_id),
         signs_twice=found.former_until is not None and found.former_until > now(),
     )  # fmt: skip
 
