@@ -22,6 +22,7 @@ from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
 from engine.ports import Calendar, Directory, Guard, JobCarrier, Signer
 from engine.record import Chained, Edit, Operation, Record, edits_of
 from engine.registry import Follower, Registry
+from engine.stored.instance import Instance
 
 KEEPING_TRIES = 20
 """How often a refused attempt is written again when others take its place in the chain."""
@@ -230,11 +231,20 @@ class Installation:
             )
             session.info.update(act=second, installation=self)
             for attempt in attempts:
+                _own_instance_chain(second, attempt)
                 audit.keep(second, attempt)
             if isinstance(error, Refused):
                 for rescue in act.rescues:
                     rescue(second)
             session.commit()
+
+
+def _own_instance_chain(act: Act, attempt: audit.Attempt) -> None:
+    """Lock the instance that an attempt is about: its row holds the head of its chain, and must go on from this event."""
+    if attempt.record_type == "instance":
+        instance = act.session.get(Instance, attempt.record_id, with_for_update=True)
+        if instance is not None:
+            audit.own_chain(act, "instance", instance.id, instance)
 
 
 class _ActSession(Session):

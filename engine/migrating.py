@@ -6,8 +6,7 @@ task takes the name, form, verdicts and signature of its step in the other versi
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from engine import definitions, dialect, keeping, motion, opening, variables, waiting
 from engine.bundle import Deployed
-from engine.canonical import canonical_json
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.functions import lent
@@ -199,7 +197,7 @@ def revert(act: Act, move_id: str, reason: str) -> Instance:
     if made.reverted_at is not None:
         raise Conflict("Expected a move that stands, but it was taken back already", code="ALREADY_REVERTED")
     now = variables.load(act.session, instance)
-    if instance.definition_id != made.to_definition_id or _digest(instance, now) != made.after:
+    if instance.definition_id != made.to_definition_id or variables.digest(instance, now) != made.after:
         raise Conflict(
             f"Expected {instance.business_key} to be where the move left it, but it went on since; move it to the former version"
             " instead, with a rehearsal",
@@ -329,7 +327,7 @@ def _move(
         )  # fmt: skip
     motion.drain(act)
     act.session.flush()
-    made.after = _digest(instance, variables.load(act.session, instance))
+    made.after = variables.digest(instance, variables.load(act.session, instance))
     return made
 
 
@@ -442,13 +440,6 @@ def _renew_tasks(act: Act, moved: motion.Motion, note: str) -> None:
             raise Conflict(
                 f'Expected "{task.name}" to be asked anew, but {failed.message}', code="NOT_MOVABLE"
             ) from failed
-
-
-def _digest(instance: Instance, stored: Mapping[variables.Key, bytes]) -> str:
-    parts: Iterator[bytes] = (
-        canonical_json([scope, name, data.hex()]) for (scope, name), data in sorted(stored.items())
-    )
-    return hashlib.sha256(b"\n".join([instance.state, *parts])).hexdigest()
 
 
 def _name(act: Act) -> str:

@@ -38,7 +38,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What some edits would do, in sentences. version and hash: of exactly these edits on the instance as it is now.
+    """What some edits would do, in sentences. hash: of exactly these edits where the instance stands now.
 
     missing: names that what begins reads and that nothing has given.
     """
@@ -72,18 +72,21 @@ def stage(session: Session, instance: Instance, edits: Sequence[TokenEdit]) -> S
     gone = [wait for key, wait in before.items() if key not in after]
     come = [wait for key, wait in after.items() if key not in before]
     return Staged(
-        instance.id, instance.version, hash_of(instance, edits),
+        instance.id, instance.version, hash_of(session, instance, edits),
         tuple(_said(deployed.bundle, wait, names) for wait in gone),
         tuple(_said(deployed.bundle, wait, {}) for wait in come if (wait.token_id, wait.kind) not in host.pending),
         tuple(host.works), tuple(_missing(flow, edits)), flow.done,
     )  # fmt: skip
 
 
-def apply(act: Act, instance_id: str, edits: Sequence[TokenEdit], *, reason: str, seen_version: int) -> Instance:
-    """Carry out some edits as they were staged. Raises: NotFound; Invalid; Conflict NOT_LEGAL, or when it went on since."""
+def apply(act: Act, instance_id: str, edits: Sequence[TokenEdit], *, reason: str, seen_hash: str) -> Instance:
+    """Carry out some edits as they were staged. seen_hash: of ``stage``.
+
+    Raises: NotFound; Invalid; Conflict NOT_LEGAL, or STALE_VERSION when it went on since.
+    """
     reason = reason_for(reason, "moving tokens")
     instance = motion.running(motion.lock(act, instance_id))
-    if instance.version != seen_version:
+    if hash_of(act.session, instance, edits) != seen_hash:
         raise Conflict(
             f"Expected {instance.business_key} as it was staged, but it went on since; stage the edits again",
             code="STALE_VERSION",
@@ -104,10 +107,13 @@ def apply(act: Act, instance_id: str, edits: Sequence[TokenEdit], *, reason: str
     return instance
 
 
-def hash_of(instance: Instance, edits: Sequence[TokenEdit]) -> str:
-    """Return the hash of exactly these edits on the instance as it is: what a signature is on."""
+def hash_of(session: Session, instance: Instance, edits: Sequence[TokenEdit]) -> str:
+    """Return the hash of exactly these edits where the instance stands: what a signature is on."""
     listed = [[str(edit.kind), edit.token_id, edit.element_id] for edit in edits]
-    return content_hash({"instance": instance.id, "version": instance.version, "edits": listed})
+    stands = variables.digest(instance, variables.load(session, instance))
+    return content_hash(
+        {"instance": instance.id, "definition": instance.definition_hash, "stands": stands, "edits": listed}
+    )
 
 
 def _modified(flow: Flow, edits: Sequence[TokenEdit]) -> None:

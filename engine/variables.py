@@ -8,6 +8,7 @@ when nobody touched it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -111,6 +112,12 @@ def save(
     ]
     if rows:
         session.connection().execute(insert(Variable), rows)
+
+
+def digest(instance: Instance, stored: Mapping[Key, bytes]) -> str:
+    """Return the SHA-256 of where an instance stands and what it knows, whatever else of its row changes."""
+    parts = [orjson.dumps([scope, name]) + data for (scope, name), data in sorted(stored.items())]
+    return hashlib.sha256(b"\n".join([instance.state, *parts])).hexdigest()
 
 
 def root_values(session: Session, instance: Instance) -> dict[str, Any]:

@@ -27,7 +27,7 @@ SCOPES = {
     "definitions:read": "see which processes are released, and their files",
     "definitions:deploy": "release processes; the owner must be a process engineer",
     "instances:read": "see runs, what they wait for and what is stuck",
-    "instances:write": "start, cancel and retry runs",
+    "instances:write": "start, suspend, resume, cancel and retry runs; move them and their tokens as a process engineer",
     "tasks:read": "see one's own inbox and its tasks",
     "tasks:decide": "claim, release, decide and complete tasks; never for an adapter",
     "messages:publish": "tell runs about something that happened outside",

@@ -38,10 +38,10 @@ def stage(plant: Plant, instance_id: str, *edits: TokenEdit) -> Staged:
         return modifying.stage(session, instances.find(session, instance_id), edits)
 
 
-def carry_out(plant: Plant, instance_id: str, *edits: TokenEdit, version: int | None = None) -> None:
-    seen = version or plant.instance(instance_id).version
+def carry_out(plant: Plant, instance_id: str, *edits: TokenEdit, seen: str | None = None) -> None:
     with plant.acting("pat") as act:
-        modifying.apply(act, instance_id, edits, reason="the form was wrong", seen_version=seen)
+        now = modifying.hash_of(act.session, instances.find(act.session, instance_id), edits)
+        modifying.apply(act, instance_id, edits, reason="the form was wrong", seen_hash=seen or now)
 
 
 def test_a_staged_move_says_what_ends_what_begins_and_what_is_missing(plant: Plant) -> None:
@@ -54,14 +54,14 @@ def test_a_staged_move_says_what_ends_what_begins_and_what_is_missing(plant: Pla
     assert found.missing == ('number, which "c" reads in the property title',)
     assert {task.element_id for task in plant.open(instance_id)} == {"a", "b"}
     task = plant.task(instance_id, "a")
-    carry_out(plant, instance_id, moved(plant, instance_id, "a", "c"), version=found.version)
+    carry_out(plant, instance_id, moved(plant, instance_id, "a", "c"), seen=found.hash)
     assert {task.element_id for task in plant.open(instance_id)} == {"b", "c"}
     assert plant.reread(task).closed_why == "ended by user:pat: the form was wrong"
     with plant.reading() as session:
         [row] = [row for row in chain_of(session, "instance", instance_id) if row.action == "TOKEN_MOVE"]
     assert (row.field, row.reason) == ("c", "the form was wrong")
     with pytest.raises(Conflict, match="stage the edits again"):
-        carry_out(plant, instance_id, TokenEdit(EditKind.ADD, None, "d"), version=found.version)
+        carry_out(plant, instance_id, TokenEdit(EditKind.ADD, None, "d"), seen=found.hash)
 
 
 def test_a_token_is_added_and_another_one_ends_and_work_is_foretold(plant: Plant) -> None:
@@ -122,7 +122,7 @@ def test_moving_wants_a_reason_and_offers_only_legal_places(small_plant: Plant) 
     small_plant.deploy(PLANT)
     instance_id = small_plant.start()
     with small_plant.acting("pat") as act, pytest.raises(Invalid, match="reason"):
-        modifying.apply(act, instance_id, [TokenEdit(EditKind.ADD, None, "d")], reason=" ", seen_version=1)
+        modifying.apply(act, instance_id, [TokenEdit(EditKind.ADD, None, "d")], reason=" ", seen_hash="")
     with small_plant.reading() as session:
         offered = [element for element, _ in modifying.legal_places(session, instances.find(session, instance_id))]
     assert offered == ["fork", "a", "b", "join", "c", "book", "d", "box", "many", "x", "e"]

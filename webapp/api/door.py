@@ -31,6 +31,7 @@ from webapp.api import (
     lending,
     lots,
     meetings,
+    mending,
     messages,
     mismatches,
     mode_switches,
@@ -63,6 +64,7 @@ __all__ = ["FAMILIES", "blueprint"]
 FAMILIES = (
     definitions,
     instances,
+    mending,
     tasks,
     inbox,
     task_returns,

@@ -13,6 +13,7 @@ from engine.errors import NotFound
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.wait import Incident
+from webapp import rehearsals
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
 from webapp.api.shapes import Answer, Instant, Listed, Request, Values, as_page, maybe, page_of, text, word
@@ -31,6 +32,7 @@ class InstanceSummary(Answer):
     business_key = fields.String()
     status = word(InstanceStatus)
     incidents = fields.Integer()
+    suspended_at = Instant(allow_none=True)
     started_at = Instant()
     started_by = fields.String()
     closed_at = Instant(allow_none=True)
@@ -73,9 +75,15 @@ class AboutRecord(Answer):
 
 
 class InstanceDetail(InstanceSummary):
-    """A run. wait: what it waits for in one sentence; variables: only for those who help what is stuck, else null."""
+    """A run. newest_version: that new runs start with, null when there is none. wait: what it waits for, in one sentence.
+
+    variables: only for those who help what is stuck, else null.
+    """
 
     definition_version = fields.Integer()
+    newest_version = fields.Integer(allow_none=True)
+    suspended_by = maybe()
+    suspended_why = maybe()
     wait = fields.String()
     waits = fields.List(fields.Nested(Wait))
     open_incidents = fields.List(fields.Nested(IncidentAnswer))
@@ -127,14 +135,19 @@ def list_instances(*, q: str, state: str, after: str, limit: int) -> Any:
     return as_page(pages.look_up(q, state, after, limit=limit))
 
 
-def _show(instance_id: str) -> dict[str, Any]:
+def show_instance(instance_id: str) -> dict[str, Any]:
+    """Return a run as it is answered."""
     session = reading()
     instance = pages.find(session, instance_id)
     found = {name: getattr(instance, name) for name in InstanceSummary().fields}
     waits = [token for token in instances.live_tokens(session, instance) if not token.is_listener]
+    newest = rehearsals.newest(session, instance.process_id)
     may_know = callers.is_adapter() or visitor().holds(*pages.HELPERS)
     return found | {
         "definition_version": session.get_one(Definition, instance.definition_id).version,
+        "newest_version": newest.version if newest is not None else None,
+        "suspended_by": instance.suspended_by,
+        "suspended_why": instance.suspended_why,
         "wait": instances.wait_sentence(session, instance),
         "waits": waits,
         "open_incidents": [one for one in incidents.of_instance(session, instance.id) if one.state == "OPEN"],
@@ -156,26 +169,26 @@ def tag_of(instance: Any) -> str:
 )  # fmt: skip
 def get_instance(instance_id: str) -> dict[str, Any]:
     """Find it by id."""
-    return _show(instance_id)
+    return show_instance(instance_id)
 
 
 @writes(
     "POST", "/instances", scope="instances:write", summary="Start a run of a released process", body=Start,
-    answer=InstanceDetail, status=201, render=_show, etag=tag_of,
+    answer=InstanceDetail, status=201, render=show_instance, etag=tag_of,
 )  # fmt: skip
 def start_instance(act: Act, body: dict[str, Any]) -> str:
     """Start in the caller's name: an adapter's, or that of somebody who helps what is stuck. People start by documents."""
-    _need_helper()
+    need_helper()
     return instances.start(act, body["process_id"], business_key=body["business_key"], variables=body["variables"]).id
 
 
 @writes(
     "POST", "/instances/<instance_id>/cancellation", scope="instances:write", summary="End a run for a reason", body=Reason,
-    answer=InstanceDetail, render=_show, etag=tag_of, match=True,
+    answer=InstanceDetail, render=show_instance, etag=tag_of, match=True,
 )  # fmt: skip
 def cancel_instance(act: Act, body: dict[str, Any], instance_id: str) -> str:
     """Take back its tasks, timers and jobs."""
-    _need_helper()
+    need_helper()
     bodies.seen_tag(tag_of(pages.find(act.session, instance_id)))
     return instances.cancel(act, instance_id, body["reason"]).id
 
@@ -190,7 +203,7 @@ def _tried(subject: dict[str, Any]) -> dict[str, Any]:
 )  # fmt: skip
 def retry_incident(act: Act, _body: dict[str, Any], instance_id: str, incident_id: str) -> dict[str, Any]:
     """Say what really happened: it advanced, failed again, or a worker tries."""
-    _need_helper()
+    need_helper()
     instance: Instance = pages.find(act.session, instance_id)
     incident = act.session.get(Incident, incident_id) if is_id(incident_id) else None
     if incident is None or incident.instance_id != instance.id:
@@ -201,6 +214,7 @@ def retry_incident(act: Act, _body: dict[str, Any], instance_id: str, incident_i
     }  # fmt: skip
 
 
-def _need_helper() -> None:
+def need_helper() -> None:
+    """Refuse a person who may not help what is stuck; an adapter's scope says enough. Raises: Forbidden."""
     if not callers.is_adapter():
         pages.need_helper()
