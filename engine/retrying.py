@@ -69,6 +69,19 @@ def retry_all(installation: Installation, actor: str, incident_ids: Sequence[str
     return [_answered(installation, actor, incident_id) for incident_id in incident_ids]
 
 
+_SAID = {
+    Outcome.ADVANCED: "advanced", Outcome.QUEUED: "left to a worker", Outcome.NOTHING_TO_DO: "not stuck any more",
+    Outcome.FAILED_AGAIN: "failed again",
+}  # fmt: skip
+
+
+def summary(results: Sequence[Retry]) -> str:
+    """Say how many did what: "10 advanced, 2 failed again."."""
+    counts = {outcome: sum(one.outcome is outcome for one in results) for outcome in _SAID}
+    always = (Outcome.ADVANCED, Outcome.FAILED_AGAIN)
+    return ", ".join(f"{counts[one]} {_SAID[one]}" for one in _SAID if counts[one] or one in always) + "."
+
+
 def _answered(installation: Installation, actor: str, incident_id: str) -> Retry:
     try:
         with installation.acting(actor) as act:

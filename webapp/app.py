@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from engine.act import Installation
 from rules.tables_in_force import require_tables
 from rules.triggers import require_guard
-from webapp import assets, delivery, filters, gate, long_poll, rates, refusals, security, visit
+from webapp import assets, delivery, filters, gate, health, long_poll, rates, refusals, security, visit
 from webapp import company as identity
 from webapp.api import door
 from webapp.pages import (
@@ -45,6 +45,7 @@ from webapp.pages import (
     jobs,
     lending,
     lots,
+    mending,
     messages,
     mismatches,
     nonconformances,
@@ -116,6 +117,8 @@ SCREENS = (
     lots,
     traces,
     operations,
+    mending,
+    health,
     jobs,
     messages,
     webhooks,

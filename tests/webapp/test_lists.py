@@ -22,6 +22,7 @@ NO_LISTS = {
     "/inbox/news": "a figure", "/inbox/views": "names of lists", "/inbox/sign": "a form",
     "/inbox/bulk": "a form", "/work-orders/events": "a form", "/people/names": "suggestions",
     "/suggest/parts": "suggestions", "/suggest/revisions": "suggestions", "/suggest/suppliers": "suggestions",
+    "/healthz": "for machines", "/readyz": "for machines", "/metrics": "for machines",
 }  # fmt: skip
 """Pages without a part in their address that show no list, and what they are."""
 FORMULA = '=HYPERLINK("http://evil","pay")'

@@ -101,7 +101,7 @@ class RetryAnswer(Answer):
 
 
 class InstanceQuery(Listed):
-    """What runs may be listed by. ``q``: ``flow:`` and a process id, else part of a business key."""
+    """What runs may be listed by. ``q``: ``key:``, ``flow:``, ``state:``, ``incident:``, ``var.amount>5000``, or words."""
 
     state = word(STATES, load_default="")
 
@@ -132,7 +132,8 @@ InstancePage = page_of(InstanceSummary, "InstancePage")
 )
 def list_instances(*, q: str, state: str, after: str, limit: int) -> Any:
     """Search as on the operations page."""
-    return as_page(pages.look_up(q, state, after, limit=limit))
+    may_know = callers.is_adapter() or visitor().holds(*pages.HELPERS)
+    return as_page(pages.look_up(q, state, after, limit=limit, may_know=may_know))
 
 
 def show_instance(instance_id: str) -> dict[str, Any]:

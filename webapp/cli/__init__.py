@@ -19,7 +19,9 @@ COMMANDS = {
     "import": "plant",
     "invoices": "goods",
     "migrate": "plant",
+    "migrate-instances": "moving",
     "receipts": "goods",
+    "rehearse": "moving",
     "retention": "retaining",
     "rules": "ruling",
     "serve": "serving",
@@ -43,7 +45,7 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"webapp.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
@@ -10,14 +11,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
-from engine import incidents, instances, retrying, tasks
+from engine import incidents, instances, migrating, retrying, tasks
 from engine.database import is_id
 from engine.errors import Forbidden, NotFound
 from engine.stored.definition import Definition, DefinitionFile
-from engine.stored.instance import Instance, InstanceStatus
+from engine.stored.instance import Instance, InstanceMove, InstanceStatus
 from engine.stored.job import Job
 from engine.stored.wait import Incident, IncidentState
-from webapp import diagrams, dossiers, filters, formats, ledger, listing, sheet
+from processes import operating
+from webapp import diagrams, dossiers, filters, formats, ledger, listing, rehearsals, run_search, sheet
 from webapp.task_forms import value_words
 from webapp.visit import acting, installation, reading, visitor
 
@@ -31,38 +33,41 @@ HELPERS = ("ADMIN", "INTEGRATION", "PROCESS_ENGINEER")
 def index() -> str:
     """Show runs by state, and what is stuck."""
     session = reading()
-    page, flows = look_up(*listing.search()), _flows(session)
+    may_help = visitor().holds(*HELPERS)
+    page, flows = look_up(*listing.search(), may_know=may_help), _flows(session)
     return render_template(
-        "operations/index.html", page=page, states=list(InstanceStatus), counts=_counts(session), stuck=_stuck(session),
-        flows=flows, may_help=visitor().holds(*HELPERS), waits=_waits(session, page.items),
+        "operations/index.html", page=page, states=list(InstanceStatus), versions=_versions(session, page.items),
+        misunderstood=run_search.read(page.query, may_know=may_help).misunderstood, hint=run_search.HELP,
+        counts=_counts(session), stuck=_stuck(session),
+        flows=flows, may_help=may_help, waits=_waits(session, page.items),
         process_names={definition.process_id: definition.name for definition, _runs in flows},
     )  # fmt: skip
 
 
 COLUMNS: dict[str, sheet.Column] = {
     "key": "business_key", "process": "process_id", "state": "status", "incidents": "incidents", "started_at": "started_at",
-    "started_by": "started_by", "wakes_at": "wake_at", "closed_at": "closed_at", "ended_at": "ended_at", "why": "closed_why",
+    "started_by": "started_by",
+    "suspended_at": "suspended_at", "wakes_at": "wake_at", "closed_at": "closed_at", "ended_at": "ended_at", "why": "closed_why",
 }  # fmt: skip
 
 
 @sheet.offered(pages, "/operations")
 def export() -> sheet.Sheet:
     """Hand out the runs that a search finds, the newest first."""
-    return sheet.of_page("runs", sheet.whole(look_up), COLUMNS)
+    return sheet.of_page("runs", sheet.whole(partial(look_up, may_know=visitor().holds(*HELPERS))), COLUMNS)
 
 
-def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
-    """Return a page of runs, newest first. query: ``flow:`` and a process, else part of a key; state: INCIDENT too."""
+def look_up(
+    query: str, state: str, after: str, *, limit: int = listing.LIMIT, may_know: bool = False
+) -> listing.Listing:
+    """Return a page of runs, newest first. query: as ``run_search`` reads it; state: INCIDENT too; may_know: variables count."""
     wanted = select(Instance)
-    if query.startswith("flow:"):
-        wanted = wanted.where(Instance.process_id == query.removeprefix("flow:"))
-    elif query:
-        wanted = wanted.where(listing.contains(query.removeprefix("key:"), Instance.business_key))
     if state == "INCIDENT":
         wanted = wanted.where(Instance.incidents > 0)
     elif state:
         wanted = wanted.where(Instance.status == state)
-    return listing.newest_first(reading(), wanted, Instance, query=query, state=state, after=after, limit=limit)
+    search = run_search.read(query, may_know=may_know)
+    return run_search.page(reading(), wanted, search, query=query, state=state, after=after, limit=limit)
 
 
 @pages.get("/operations/runs/<record_id>")
@@ -71,9 +76,14 @@ def show(record_id: str) -> str:
     session = reading()
     instance = find(session, record_id)
     how = visitor().how
+    definition = session.get_one(Definition, instance.definition_id)
+    newer = rehearsals.newest(session, instance.process_id)
+    is_running = instance.status == InstanceStatus.RUNNING
     values = instances.variables_of(session, instance.id) if visitor().holds(*HELPERS) else {}
     return render_template(
-        "operations/run.html", instance=instance, definition=session.get_one(Definition, instance.definition_id),
+        "operations/run.html", instance=instance, definition=definition,
+        newer=newer if is_running and newer is not None and newer.version > definition.version else None,
+        moves=_moves(session, instance), may_move=visitor().holds(operating.MOVER),
         wait=instances.wait_sentence(session, instance), tokens=diagrams.tokens_of(session, instance),
         tasks=tasks.of_instance(session, instance.id), incidents=incidents.of_instance(session, instance.id),
         jobs=list(session.scalars(select(Job).where(Job.instance_id == instance.id).order_by(Job.created_at))),
@@ -143,7 +153,7 @@ def _flash_results(results: Sequence[retrying.Retry]) -> None:
         flash("Nothing was chosen, so nothing was tried again.", "bad")
         return
     failed = [result for result in results if result.outcome == retrying.Outcome.FAILED_AGAIN]
-    flash(f"{len(results) - len(failed)} advanced, {len(failed)} failed again.", "bad" if failed else "good")
+    flash(retrying.summary(results), "bad" if failed else "good")
     for result in failed[:10]:
         flash(f"{result.business_key}: {result.message}", "bad")
 
@@ -161,6 +171,30 @@ def _counts(session: Session) -> list[tuple[str, str, int]]:
     stuck = session.scalar(select(func.count()).where(Incident.state == IncidentState.OPEN)) or 0
     found = [(status.value, formats.words(status), rows.get(status.value, 0)) for status in InstanceStatus]
     return [*found, ("INCIDENT", "Incidents", stuck)]
+
+
+def _versions(session: Session, shown: Any) -> dict[str, str]:
+    """Return the version of each run on the page, and that there is a newer one to move it to."""
+    newest = {process_id: rehearsals.newest(session, process_id) for process_id in {one.process_id for one in shown}}
+    return {
+        one.id: rehearsals.version_words(
+            session.get_one(Definition, one.definition_id),
+            newest[one.process_id] if one.status == InstanceStatus.RUNNING else None,
+        )
+        for one in shown
+    }
+
+
+def _moves(session: Session, instance: Instance) -> list[tuple[InstanceMove, int, int]]:
+    """Return the moves of a run to other versions that stand, each with the versions."""
+    return [
+        (
+            move,
+            session.get_one(Definition, move.from_definition_id).version,
+            session.get_one(Definition, move.to_definition_id).version,
+        )
+        for move in migrating.moves_of(session, instance.id)
+    ]
 
 
 def _stuck(session: Session) -> list[tuple[Incident, Instance]]:

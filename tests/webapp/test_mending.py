@@ -1,0 +1,111 @@
+"""Operators' pages: the search of runs, the staged move of a token, where runs wait, and what machines ask."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from engine import instances, tasks
+from engine.act import Installation
+from engine.definitions import deploy
+from tests.clock import SettableClock
+from tests.engine.plant import for_role
+from tests.engine.spiff.diagrams import diagram, end, process, start, user
+from tests.people import PASSWORD, adam, lena, pat, rita
+from tests.story import Story
+from tests.webapp.conftest import People
+
+FLOW = diagram(
+    process(
+        start(), user("look", extensions=for_role("PUR_LEAD"), name="Look at it"),
+        user("book", extensions=for_role("PUR_LEAD"), name="Book it"), end(), id="flow", flows="s > look > book > e",
+    )
+)  # fmt: skip
+
+
+@pytest.fixture
+def runs(house: Installation) -> list[str]:
+    with house.acting(pat.principal) as act:
+        deploy(act, {"flow.bpmn": FLOW})
+        return [
+            instances.start(act, "flow", business_key=key, variables={"amount": amount, "who": {"name": name}}).id
+            for key, amount, name in (("R-1", 4000, "Vogt"), ("R-2", 6000, "Hagel"), ("R-3", 9000, "Vogt"))
+        ]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("key:R-2", {"R-2"}), ("flow:flow", {"R-1", "R-2", "R-3"}), ("flow:other", set()), ("var.amount>5000", {"R-2", "R-3"}),
+        ("var.amount>=6000 var.amount<9000", {"R-2"}), ("var.who.name=vogt var.amount>5000", {"R-3"}), ("var.who.name:hag", {"R-2"}),
+        ("state:suspended", {"R-1"}), ("state:completed", set()), ("audit", {"R-1"}), ("incident:", set()),
+        ('"R-3"', {"R-3"}), ("var.nothing=1", set()), ("var.amount!=4000", {"R-2", "R-3"}),
+    ],
+)  # fmt: skip
+def test_runs_are_found_by_what_they_are_and_what_they_know(
+    runs: list[str], browse: People, query: str, found: set[str]
+) -> None:
+    browser = browse(pat)
+    assert browser.post(f"/operations/runs/{runs[0]}/suspend", {"reason": "an audit"}).status_code == 303
+    browser.get("/operations", query_string={"q": query})
+    assert {key for key in ("R-1", "R-2", "R-3") if f">{key}<" in (browser.page.text if browser.page else "")} == found
+
+
+def test_a_search_that_says_nothing_says_so_and_variables_are_for_helpers(runs: list[str], browse: People) -> None:
+    helper, other = browse(pat), browse(rita)
+    helper.get("/operations?q=state:lost var.amount flow:flow")
+    assert "state:lost is none of" in helper.text
+    assert "var.amount compares nothing" in helper.text
+    other.get("/operations?q=var.amount>5000")
+    assert "var.amount>5000 is for those who help" in other.text
+    for action in ("suspend", "resume", "tokens"):
+        assert other.post(f"/operations/runs/{runs[0]}/{action}", {"reason": "x"}).status_code == 403
+
+
+def test_a_token_moves_as_it_was_shown_and_only_signed(runs: list[str], browse: People, story: Story) -> None:
+    [task] = story.read(lambda session: instances.live_tokens(session, instances.find(session, runs[0])))
+    page, wish = f"/operations/runs/{runs[0]}/tokens", {f"token-{task.token_id}": "MOVE:book"}
+    browser = browse(pat)
+    browser.get(page)
+    assert browser.post(page, {}).status_code == 200
+    assert "Nothing is chosen" in browser.text
+    assert browser.post(page, wish).status_code == 200
+    assert 'task "Look at it"' in browser.text
+    assert 'task "Book it"' in browser.text
+    seen = {"seen_hash": browser.field("seen_hash"), "reason": "looked at on paper", "user_id": "pat"}
+    assert browser.post(page, wish | seen | {"password": "guess"}).status_code == 403
+    assert browse(adam).post(page, wish | seen | {"password": PASSWORD, "user_id": "adam"}).status_code == 403
+    assert browser.post(page, wish | seen | {"password": PASSWORD}).status_code == 303
+    browser.get(f"/operations/runs/{runs[0]}")
+    assert "for Book it" in browser.text
+    assert browser.post(page, wish | seen | {"password": PASSWORD}).status_code == 409
+
+
+def test_the_page_of_a_process_says_where_its_runs_wait(
+    runs: list[str], browse: People, story: Story, clock: SettableClock, house: Installation
+) -> None:
+    clock.advance(days=2)
+    browser = browse(lena)
+    [task] = story.read(lambda session: tasks.of_instance(session, runs[0]))
+    with house.acting(lena.principal) as act:
+        tasks.complete(act, task.id, seen_version=task.version)
+    definition = story.read(lambda session: instances.find(session, runs[0]).definition_id)
+    browser.get(f"/operations/definitions/{definition}/waits")
+    assert "2 d, 9 in 10 within 2 d" in browser.text
+    marks = browser.get(f"/operations/definitions/{definition}/waits.json").json
+    assert [(one["element"], one["incident"]) for one in marks["tokens"]] == [("look", True), ("book", False)]
+    assert browser.get(f"/operations/definitions/{definition}/diagram.bpmn").data == FLOW
+
+
+def test_machines_are_told_whether_it_lives_whether_it_can_work_and_how_much_there_is(
+    runs: list[str], app: Flask, house: Installation
+) -> None:
+    machine = app.test_client()
+    assert (machine.get("/healthz").text, machine.get("/readyz").text) == ("ok\n", "ready\n")
+    told = machine.get("/metrics").text
+    assert 'lockstep_instances{status="RUNNING"} 3' in told
+    assert 'lockstep_tasks_open{process="flow"} 3' in told
+    assert machine.get("/metrics", environ_base={"REMOTE_ADDR": "10.0.0.7"}).status_code == 401
+    house.settings = {**house.settings, "metrics_token": "s3cret"}
+    assert machine.get("/metrics").status_code == 401
+    assert machine.get("/metrics", headers={"Authorization": "Bearer s3cret"}).status_code == 200
