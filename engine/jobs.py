@@ -70,9 +70,15 @@ def defer(
     )
     act.session.add(job)
     act.session.flush()
-    if act.installation.carrier is not None:
-        act.installation.carrier.carry(act, job)
+    _carry(act, job)
     return job
+
+
+def _carry(act: Act, job: Job) -> None:
+    """Tell a worker of the house of a job; one that only a worker outside can do is found by whoever asks for its type."""
+    carrier = act.installation.carrier
+    if carrier is not None and job.type in act.installation.registry.job_types:
+        carrier.carry(act, job)
 
 
 def arguments(job: Job) -> dict[str, Any]:
@@ -217,8 +223,7 @@ def put_back(
         return False
     job.state, job.due_at = JobState.WAITING, act.now + (_back_off(job) if wait is None else wait)
     job.retries_left = further - 1 if retries_left is None else further
-    if act.installation.carrier is not None:
-        act.installation.carrier.carry(act, job)
+    _carry(act, job)
     return True
 
 
@@ -239,8 +244,7 @@ def revive(act: Act, job_id: str) -> Job:
         raise Conflict(f"Expected a failed job, but it is {job.state}")
     job.state, job.due_at, job.retries_left = JobState.WAITING, act.now, 0
     act.note("job", job.id, "JOB_RETRIED", field=job.type)
-    if act.installation.carrier is not None:
-        act.installation.carrier.carry(act, job)
+    _carry(act, job)
     return job
 
 

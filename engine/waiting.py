@@ -227,8 +227,13 @@ def _worker(session: Session, instance: Instance, now: dt.datetime) -> str | Non
     job = session.scalars(query.order_by(Job.created_at)).first()
     if job is None:
         return None
+    since = words.span(now - job.created_at)
+    if job.holder is not None and job.locked_until is not None and job.locked_until > now:
+        until = words.clock_time(session, job.locked_until, now=now)
+        return f"Waiting {since} for {job.worker}, which does the job {job.type} ({job.element_id}), until {until}."
+    whom = "" if session.info["installation"].registry.serves(job.type) else "a worker outside to take up "
     again = f"; next try at {words.clock_time(session, job.due_at, now=now)}" if job.error else ""
-    return f"Waiting {words.span(now - job.created_at)} for the job {job.type} ({job.element_id}){again}."
+    return f"Waiting {since} for {whom}the job {job.type} ({job.element_id}){again}."
 
 
 def _outside(session: Session, instance: Instance, now: dt.datetime) -> str | None:

@@ -43,6 +43,11 @@ def activate(plant: Plant, *, by: str = "one", **more: Any) -> list[Job]:
         return outside_workers.activate(act, "robot.weld", worker=by, **more)
 
 
+def sentence(plant: Plant, instance_id: str) -> str:
+    with plant.reading() as session:
+        return instances.wait_sentence(session, instances.find(session, instance_id))
+
+
 def refused(plant: Plant, job: Job, *, by: str = "one", attempt: int | None = None) -> Refused:
     """Return the refusal to finish a job in the name of a worker."""
     with pytest.raises(Refused) as found, plant.installation.acting("adapter:shop") as act:
@@ -62,7 +67,9 @@ def fail(plant: Plant, job: Job, **more: Any) -> Job:
 
 def test_a_worker_takes_a_job_up_knows_what_it_needs_and_finishes_it_once(shop: Plant) -> None:
     instance_id = shop.start(seams=3, secret="x")
+    assert "for a worker outside to take up the job robot.weld" in sentence(shop, instance_id)
     [job] = activate(shop)
+    assert "for one, which does the job robot.weld (weld), until 15:05" in sentence(shop, instance_id)
     assert activate(shop, by="two") == []
     with shop.reading() as session:
         offer = outside_workers.offer(session, outside_workers.find(session, job.id), fetch=["seams", "unknown"])

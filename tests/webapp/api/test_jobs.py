@@ -192,6 +192,9 @@ def test_messages_that_are_kept_are_listed_and_deleted_and_two_that_wait_are_nam
     again = erp.post("/messages", {"name": "parts.in", "correlation_key": "PO-0", "message_id": "m-0"})
     assert again.json["is_duplicate"] is True
     problem(erp.get(f"/messages/{UNKNOWN}"), 404, "NOT_FOUND")
+    large = b'{"name": "parts.in", "variables": {"scan": "' + b"x" * 10_000_000 + b'"}}'
+    problem(erp.send("POST", "/messages", data=large, content_type="application/json"), 413, "TOO_LARGE")
+    problem(erp.send("POST", "/messages", data=b"<a/>", content_type="text/xml"), 415, "UNSUPPORTED_MEDIA_TYPE")
     for key in ("A", "B"):
         run(shop, key, "parts", order="PO-9")
     two = problem(erp.post("/messages", {"name": "parts.in", "correlation_key": "PO-9"}), 409, "AMBIGUOUS_MESSAGE")
