@@ -236,13 +236,9 @@ def _standing(act: Act, job: Job) -> tuple[str, str]:
 
 
 def _tell(act: Act, job: Job, action: str, **more: Any) -> None:
-    act.note(
-        "instance" if job.instance_id else "job",
-        job.instance_id or job.id,
-        action,
-        field=job.element_id or job.type,
-        **more,
-    )
+    """Note what a worker did in the history of the run that waited for it, else of the job itself."""
+    about = ("instance", job.instance_id) if job.instance_id and job.token_id is not None else ("job", job.id)
+    act.note(*about, action, field=job.element_id or job.type, **more)
 
 
 def _refuse_shape(name: str, lock_for: dt.timedelta) -> None:

@@ -200,6 +200,27 @@ def test_workers_that_ask_at_once_share_the_jobs(shop: Plant) -> None:
     assert len(taken) + len(left) == 12
 
 
+def test_a_job_that_is_finished_twice_at_once_counts_once(shop: Plant) -> None:
+    shop.start()
+    [job] = activate(shop)
+    came: list[str] = []
+
+    def end_it() -> None:
+        try:
+            finish(shop, job)
+        except Refused as refusal:
+            came.append(refusal.code)
+        else:
+            came.append("finished")
+
+    threads = [threading.Thread(target=end_it) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(came) == ["JOB_DONE", "finished"]
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not beside this checkout")
 def test_a_model_of_an_external_worker_is_driven_as_its_specification_says(small_plant: Plant) -> None:
     model = (SHARED / "external-worker-test.bpmn").read_bytes()
