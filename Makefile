@@ -37,6 +37,7 @@ check: prepare-test ## format, lint, types, import law, templates, security, dia
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml --skip B101,B105,B608 rules  # triggers take no parameters
 	$(BIN)/lockstep check processes/bpmn rules/tables
 	$(BIN)/python tools/part11.py --check
+	$(BIN)/python -m tools.bpmn_support --check
 
 bench: prepare-test ## measure completions against the naive way and the raw commit floor, and the inbox at 10,000 tasks
 	@$(BIN)/python -m benchmarks.complete_task $(ARGS)

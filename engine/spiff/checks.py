@@ -93,6 +93,11 @@ def _ends_of_paths(process: ProcessSpec) -> Iterator[Finding]:
             yield info, "Expected no outgoing sequence flow, but there is one.", "Remove the sequence flow."
         if info.incoming and (info.kind in ("startEvent", "boundaryEvent") or info.is_event_subprocess):
             yield info, "Expected no incoming sequence flow, but there is one.", "Remove the sequence flow."
+        if info.event is not None and info.event.kind == "link":
+            drawn = info.outgoing if info.kind == "intermediateThrowEvent" else info.incoming
+            if drawn:
+                message = "Expected a link to join two ends of one way, but a sequence flow is drawn between them too."
+                yield info, message, "Remove the sequence flow."
 
 
 def _boundaries(process: ProcessSpec) -> Iterator[Finding]:

@@ -65,7 +65,15 @@ class CallActivity(Live, defaults.CallActivity):
             scopes.copy(sub.scope_id, token.id)
         elif called is not None and called.gives_all:
             for name in scopes.names(sub.scope_id):
-                token.flow.write(token.scope, {name: scopes.get(sub.scope_id, name)})
+                # It was handed down a copy of what a multi-instance around it has collected so far; the others went on since.
+                if not _is_collected(token, name):
+                    token.flow.write(token.scope, {name: scopes.get(sub.scope_id, name)})
+
+
+def _is_collected(token: Token, name: str) -> bool:
+    """Say whether a result of this name would go into the output collection of a multi-instance around the token."""
+    body = token.flow.live.get(token.flow.scopes.holder(token.scope, name))
+    return body is not None and isinstance(body.task_spec, Body) and body.task_spec.loop.output_collection == name
 
 
 class EventSubProcess(Live, defaults.EventSubprocess):

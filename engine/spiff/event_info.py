@@ -13,7 +13,7 @@ from engine.spiff.extensions import EventInfo, Expr
 from engine.spiff.timers import NoTime, schedule
 from engine.spiff.xml import Reader, child, children, kind_of, text_of, zeebe
 
-_KINDS: Final = {
+KINDS: Final = {
     "messageEventDefinition": "message",
     "timerEventDefinition": "timer",
     "signalEventDefinition": "signal",
@@ -25,7 +25,7 @@ _KINDS: Final = {
     "compensateEventDefinition": "compensation",
     "cancelEventDefinition": "cancel",
 }
-_PLACES: Final[dict[str, frozenset[str]]] = {
+PLACES: Final[dict[str, frozenset[str]]] = {
     "a process start": frozenset({"none", "message", "timer", "signal"}),
     "a sub-process start": frozenset({"none"}),
     "an event sub-process start": frozenset({"message", "timer", "signal", "error", "escalation", "conditional"}),
@@ -36,7 +36,32 @@ _PLACES: Final[dict[str, frozenset[str]]] = {
     ),
     "an end": frozenset({"none", "message", "signal", "error", "escalation", "terminate", "compensation", "cancel"}),
 }
-_TIMERS: Final = {"timeDate": "date", "timeDuration": "duration", "timeCycle": "cycle"}
+_INSTEAD: Final = {
+    "none": "Say what it waits for.",
+    "message": "A sub-process begins when a token reaches it: wait for the message before it, or in an event sub-process.",
+    "timer": "A timer is waited for: use an intermediate catch, a boundary or a start event.",
+    "signal": "A sub-process begins when a token reaches it: wait for the signal before it, or in an event sub-process.",
+    "error": "Throw an error with an end event; catch it at the boundary of an activity or in an event sub-process.",
+    "escalation": "Catch an escalation at the boundary of an activity or in an event sub-process.",
+    "terminate": "Only an end event terminates.",
+    "link": "A link leads from an intermediate throw to an intermediate catch of the same scope.",
+    "conditional": "A condition is waited for: use an intermediate catch, a boundary event or an event sub-process.",
+    "compensation": "Compensate with a throw or an end event, and attach each handler by a compensation boundary event.",
+    "cancel": "Cancel a transaction with an end event inside it, and catch that at its boundary.",
+}
+"""What to draw where an event may not stand, by its kind."""
+_INSTEAD_AT: Final = {
+    (
+        "a process start",
+        "conditional",
+    ): "There are no variables before a process runs: start it with a message, a signal or a timer.",
+    (
+        "a sub-process start",
+        "timer",
+    ): "A sub-process begins when a token reaches it: wait for the time before it, or in an event sub-process.",
+    ("an intermediate catch", "none"): "Say what it waits for, or make it an intermediate throw event.",
+}
+TIMERS: Final = {"timeDate": "date", "timeDuration": "duration", "timeCycle": "cycle"}
 _NOON: Final = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
 
@@ -44,17 +69,18 @@ def read_event(reader: Reader, node: etree._Element, definitions: Mapping[str, e
     """Return what the element throws or catches; None when it was refused, or when a task sends no message."""
     if kind_of(node) in ("receiveTask", "sendTask"):
         return _task_event(reader, node, definitions)
-    found = [part for part in children(node) if kind_of(part) in _KINDS]
+    found = [part for part in children(node) if kind_of(part) in KINDS]
     if len(found) > 1 or node.get("parallelMultiple") == "true":
         reader.refuse(
             node, f"Expected one event definition, but the event has {len(found)}.", "Draw one event for each."
         )
         return None
     place = _place(node)
-    kind = _KINDS[kind_of(found[0])] if found else "none"
-    if kind not in _PLACES[place]:
-        allowed = ", ".join(sorted(_PLACES[place]))
-        reader.refuse(node, f"Expected {place} event to be one of {allowed}, but it is {kind}.", "Change the event.")
+    kind = KINDS[kind_of(found[0])] if found else "none"
+    if kind not in PLACES[place]:
+        allowed = ", ".join(sorted(PLACES[place]))
+        remedy = _INSTEAD_AT.get((place, kind)) or _INSTEAD[kind]
+        reader.refuse(node, f"Expected {place} event to be one of {allowed}, but it is {kind}.", remedy)
         return None
     interrupts = node.get("isInterrupting" if kind_of(node) == "startEvent" else "cancelActivity") != "false"
     if not interrupts and kind in ("error", "cancel"):
@@ -204,15 +230,16 @@ def _coded(
 def _timer(
     reader: Reader, node: etree._Element, definition: etree._Element, *, event: EventInfo, place: str
 ) -> EventInfo | None:
-    found = [part for part in children(definition) if kind_of(part) in _TIMERS]
+    found = [part for part in children(definition) if kind_of(part) in TIMERS]
     text = text_of(found[0]) if len(found) == 1 else ""
     if not text:
         reader.refuse(
             node, "Expected one date, duration or cycle, but the timer has none or several.", "Fill in the timer."
         )
         return None
-    timer = _TIMERS[kind_of(found[0])]
-    if timer == "cycle" and (place == "an intermediate catch" or (place == "a boundary" and event.is_interrupting)):
+    timer = TIMERS[kind_of(found[0])]
+    goes_off_once = event.is_interrupting and place in ("a boundary", "an event sub-process start")
+    if timer == "cycle" and (place == "an intermediate catch" or goes_off_once):
         reader.refuse(node, f"Expected {place} timer to go off once, but it is a cycle.", "Use a date or a duration.")
         return None
     if timer == "duration" and place == "a process start":

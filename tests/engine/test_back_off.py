@@ -8,9 +8,15 @@ from engine import incidents
 from engine.host import back_off_of
 from tests.engine.plant import Plant
 from tests.engine.spiff.diagrams import end, process, service, start
+from tests.engine.spiff.proofs import proves
 from tests.engine.spiff.story import House, Story, bundle_of
 
 
+@proves(
+    "job: retries and back-off from the task definition and the headers",
+    "job: type and retries as FEEL",
+    "zeebe:taskHeaders",
+)
 @pytest.mark.parametrize(
     ("retries", "headers", "minutes"),
     [

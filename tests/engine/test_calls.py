@@ -11,6 +11,7 @@ from engine.errors import Invalid
 from engine.stored.definition import DefinitionFile
 from tests.engine.plant import Plant, for_role, work
 from tests.engine.spiff.diagrams import call, diagram, end, node, process, start, user
+from tests.engine.spiff.proofs import proves
 from tests.engine.test_instances import TABLE
 
 FORM = json.dumps({"id": "sheet", "type": "default", "components": [{"type": "textfield", "key": "lot"}]}).encode()
@@ -23,6 +24,7 @@ def caller(**binding: str) -> str:
     return process(start(), call("go", "q", **binding), work("a"), end(), flows="s > go > a > e")
 
 
+@proves("binding deployment: call", "binding deployment: decision", "binding deployment: form")
 def test_a_called_process_of_the_bundle_stays_as_it_was_deployed(plant: Plant) -> None:
     files = {"q.bpmn": diagram(CALLED), "q.sheet.form": FORM, "plan.dmn": TABLE, "p.bpmn": diagram(caller())}
     with plant.acting("pat") as act:
@@ -48,6 +50,7 @@ def test_a_called_process_of_the_bundle_stays_as_it_was_deployed(plant: Plant) -
     assert plant.variables(instance_id)["plan"] == "manager"
 
 
+@proves("binding latest: call")
 def test_a_call_bound_to_latest_takes_the_newest_with_its_own_form_and_table(plant: Plant) -> None:
     with plant.acting("pat") as act:
         called = {"q.bpmn": diagram(CALLED), "q.sheet.form": FORM, "plan.dmn": TABLE}
@@ -89,6 +92,7 @@ def test_every_process_of_a_folder_is_deployed_with_what_it_reaches(plant: Plant
         assert [found.version for found in definitions.deploy_all(act, files)] == [1, 1]
 
 
+@proves("binding latest: decision")
 def test_a_called_decision_that_is_bound_to_latest_follows_the_newest_table(plant: Plant) -> None:
     latest = RULE.replace("resultVariable", 'bindingType="latest" resultVariable')
     model = process(start(), latest, work("a"), end(), flows="s > ask > a > e")
@@ -119,6 +123,13 @@ def tagged(tag: str, answer: str) -> dict[str, bytes]:
     }
 
 
+@proves(
+    "binding versionTag: call",
+    "binding versionTag: decision",
+    "binding versionTag: form",
+    "binding latest: form",
+    "zeebe:versionTag",
+)
 def test_a_binding_to_a_version_tag_takes_the_newest_process_table_and_form_with_that_tag(plant: Plant) -> None:
     bound = 'bindingType="versionTag" versionTag="1.0"'
     ask = RULE.replace("resultVariable", f"{bound} resultVariable")

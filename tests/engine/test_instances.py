@@ -35,6 +35,7 @@ from tests.engine.spiff.diagrams import (
     user,
     when,
 )
+from tests.engine.spiff.proofs import proves
 
 ONE_TASK = process(start(), work("a"), end(), flows="s > a > e")
 WITH_STEP = process(start(), approve("a"), service("book"), work("b"), end(), flows="s > a > book > b > e")
@@ -204,6 +205,7 @@ def test_an_expression_that_fails_leaves_its_token_and_the_act_commits(plant: Pl
         ]
 
 
+@proves("business rule: a table is asked in the act")
 def test_a_table_answers_and_what_it_saw_is_kept(plant: Plant) -> None:
     plant.deploy(process(start(), RULE, work("a"), end(), flows="s > ask > a > e"), plan__dmn=TABLE)
     instance_id = plant.start(total=Decimal("1000.00"))

@@ -21,6 +21,7 @@ from engine.stored.wait import Message, MessageSubscription
 from tests.clock import SettableClock
 from tests.engine.plant import Plant, work
 from tests.engine.spiff.diagrams import boundary, diagram, end, message, node, on, process, service, start, timer
+from tests.engine.spiff.proofs import proves
 
 RECEIPT = message("m", "goods-receipt", "=po")
 WAITS = process(start(), node("receiveTask", "wait", messageRef="m"), work("a"), end(), flows="s > wait > a > e")
@@ -74,6 +75,7 @@ def test_a_message_whose_time_is_over_reaches_nobody(plant: Plant) -> None:
     assert publish(plant, message_id="m-1").is_duplicate
 
 
+@proves("message start: a published message starts an instance")
 def test_a_message_starts_the_process_that_begins_with_it(plant: Plant) -> None:
     plant.deploy(BY_MESSAGE, definitions_xml=RECEIPT)
     answer = publish(plant, "PO-9", message_id="m-1")
@@ -277,6 +279,7 @@ def test_a_signal_that_one_run_cannot_hear_reaches_the_others(plant: Plant) -> N
     assert states == {failing: "WAITING", other: "DONE"}
 
 
+@proves("signal start: a broadcast starts an instance")
 def test_a_signal_starts_what_begins_with_it_in_its_present_version(plant: Plant) -> None:
     begins = process(start("s", on("signal", "g")), work("a"), end(), flows="s > a > e")
     plant.deploy(begins, definitions_xml=SIGNAL)

@@ -16,6 +16,7 @@ from engine.stored.instance import Activity, InstanceStatus
 from engine.stored.task import Task, TaskCandidate, TaskState
 from tests.engine.plant import Plant, approve, statements, work
 from tests.engine.spiff.diagrams import boundary, end, process, properties, start, timer
+from tests.engine.spiff.proofs import proves
 
 TWO_STEPS = process(
     start(),
@@ -33,6 +34,7 @@ def opened(plant: Plant) -> tuple[Plant, Task]:
     return plant, plant.task(instance_id)
 
 
+@proves("zeebe:assignmentDefinition")
 def test_a_started_instance_puts_its_first_task_into_the_inbox_of_its_role(opened: tuple[Plant, Task]) -> None:
     _, task = opened
     assert (task.title, str(task.amount), task.party) == ("Approve PR-1", "1250.0000", "NorthStar")

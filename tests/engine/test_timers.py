@@ -14,6 +14,7 @@ from engine.stored.instance import Instance
 from engine.stored.wait import Timer
 from tests.engine.plant import Plant, statements, work
 from tests.engine.spiff.diagrams import boundary, end, node, process, service, start, timer
+from tests.engine.spiff.proofs import proves
 
 PAUSE = process(
     start(),
@@ -61,6 +62,7 @@ def test_a_reminder_repeats_and_a_missed_week_reminds_once(plant: Plant) -> None
     assert timers.fire_due(plant.installation).timers == 0
 
 
+@proves("timer: business days of the plant's calendar")
 def test_business_days_come_from_the_calendar_of_the_plant(plant: Plant) -> None:
     plant.deploy(
         process(
@@ -74,6 +76,7 @@ def test_business_days_come_from_the_calendar_of_the_plant(plant: Plant) -> None
     assert plant.instance(instance_id).wake_at == plant.clock() + dt.timedelta(days=3)
 
 
+@proves("timer start: a due timer starts an instance, by ISO 8601 and cron")
 @pytest.mark.parametrize("cycle", ["R/P1D", "0 0 15 * * *"])
 def test_a_start_timer_starts_instances_again_and_again(plant: Plant, cycle: str) -> None:
     plant.deploy(process(start("s", timer("cycle", cycle)), work("a"), end(), flows="s > a > e"))

@@ -28,6 +28,7 @@ from tests.engine.spiff.diagrams import (
     user,
     when,
 )
+from tests.engine.spiff.proofs import proves
 from tests.engine.spiff.story import NOON, House, bundle_of
 
 PAID = message("m", "paid", "=order")
@@ -44,6 +45,7 @@ def throw(id: str, definition: str, **more: str) -> str:
 # Timers
 
 
+@proves("timer: FEEL names the time")
 @pytest.mark.parametrize(
     ("kind", "text", "after"),
     [
@@ -124,6 +126,7 @@ def test_a_bounded_cycle_reminds_so_many_times_and_the_task_stays(tell: Tell) ->
     assert len(house.items) == 3
 
 
+@proves("timer: a bounded cycle catches up, an endless one skips what it missed")
 def test_a_bounded_cycle_catches_up_and_an_endless_one_skips_what_it_missed(tell: Tell) -> None:
     parts = (
         start(),
@@ -168,6 +171,7 @@ def test_a_boundary_timer_without_a_time_stops_its_activity_before_it_begins(tel
 # Messages and signals
 
 
+@proves("zeebe:subscription")
 def test_a_message_reaches_the_event_that_waits_for_it(tell: Tell) -> None:
     story = tell(
         bundle_of(start(), catch("c", on("message", "m")), end(), flows="s > c > e", definitions=PAID), order=4711
@@ -205,6 +209,7 @@ def test_the_output_mapping_of_a_message_event_takes_only_what_it_names(tell: Te
     assert story.variables == {"order": 1, "paid_amount": 5}
 
 
+@proves("message: a boundary that does not interrupt fires for every message")
 def test_a_non_interrupting_message_boundary_fires_for_every_message(tell: Tell) -> None:
     parts = (start(), user("a"), boundary("b", "a", on("message", "m"), interrupting=False), user("c"), end())
     story = tell(bundle_of(*parts, flows="s > a > e\nb > c", definitions=PAID), order=1)
@@ -327,6 +332,7 @@ def raising(code: str, **variables: object) -> object:
 ERRORS = '<bpmn:error id="e1" errorCode="E1" /><bpmn:error id="e2" errorCode="E2" />'
 
 
+@proves("error: the specific code before the one that catches all")
 @pytest.mark.parametrize(("code", "caught"), [("E1", "x1"), ("E9", "x_any")])
 def test_a_specific_error_boundary_comes_before_one_that_catches_all(tell: Tell, code: str, caught: str) -> None:
     parts = (
@@ -371,6 +377,7 @@ def test_an_error_end_leaves_the_sub_process_by_its_own_boundary_only(tell: Tell
     assert story.waiting() == ["au", "hb"]
 
 
+@proves("call: an error reaches the call activity")
 def test_an_error_in_a_called_process_reaches_the_call_activity(tell: Tell) -> None:
     other = process(start("qs"), end("qe", on("error", "e1")), id="q", flows="qs > qe")
     parts = (start(), call("c", "q"), boundary("x", "c", on("error", "e1")), user("h"), end())
@@ -411,6 +418,7 @@ def test_an_escalation_is_caught_outside_and_goes_on_unless_it_interrupts(tell: 
     assert story.waiting() == (["h"] if interrupting else ["h", "ua"])
 
 
+@proves("escalation: uncaught, it is told and the flow goes on")
 def test_an_escalation_nobody_catches_is_told_and_goes_on(tell: Tell) -> None:
     story = tell(bundle_of(start(), end("e", on("escalation", "esc")), flows="s > e", definitions=ESCALATION))
     assert [(found.kind, found.name) for found in story.thrown] == [("escalation", "LATE")]
@@ -434,6 +442,7 @@ def test_a_terminate_end_of_the_process_ends_the_instance(tell: Tell) -> None:
     assert story.flow.outcome == "terminated"
 
 
+@proves("intermediate catch: link")
 def test_a_link_goes_on_where_its_name_is_caught(tell: Tell) -> None:
     parts = (start(), throw("t", on("link", name="far")), catch("c", on("link", name="far")), user("a"), end())
     story = tell(bundle_of(*parts, flows="s > t\nc > a > e"))
@@ -469,6 +478,7 @@ def test_a_condition_that_is_true_already_fires_at_once(tell: Tell) -> None:
     ).waiting() == ["z"]
 
 
+@proves("conditional: fires each time it becomes true anew")
 def test_a_non_interrupting_condition_fires_each_time_it_becomes_true_anew(tell: Tell) -> None:
     parts = (start(), user("a"), boundary("b", "a", when("=n > 10"), interrupting=False), user("h"), end())
     story = tell(bundle_of(*parts, flows="s > a > e\nb > h"), n=1)
@@ -522,6 +532,7 @@ def test_an_event_sub_process_inside_a_sub_process_listens_there(tell: Tell) -> 
     assert story.waiting() == ["z"]
 
 
+@proves("error: outwards, not round in circles")
 def test_an_error_inside_an_error_handler_goes_outwards_and_not_round_in_circles(tell: Tell) -> None:
     es = event_sub("es", start("es_s", on("error")), end("es_e", on("error", "e2")), flows="es_s > es_e")
     inner = sub("u", start("us"), end("ue", on("error", "e1")), es, flows="us > ue")
@@ -558,6 +569,7 @@ def types(house: House) -> list[str | None]:
     return [item.type for item in house.items]
 
 
+@proves("compensation: newest first", "boundary: compensation")
 def test_compensation_undoes_what_was_completed_newest_first(tell: Tell) -> None:
     house = booked()
     parts = (start(), *booking("hotel"), *booking("flight"), user("a"), throw("t", on("compensate")), user("z"), end())
@@ -568,6 +580,7 @@ def test_compensation_undoes_what_was_completed_newest_first(tell: Tell) -> None
     assert story.waiting() == ["z"]
 
 
+@proves("compensation: aimed at one activity")
 def test_compensation_can_be_aimed_at_one_activity(tell: Tell) -> None:
     house = booked()
     parts = (start(), *booking("hotel"), *booking("flight"), end("e", on("compensate", activityRef="hotel")))
@@ -587,6 +600,7 @@ def test_a_compensation_handler_may_wait_for_a_person(tell: Tell) -> None:
     assert story.ended_at("e")
 
 
+@proves("compensation: inside a sub-process that has completed")
 def test_what_a_completed_sub_process_did_is_compensated_inside_it(tell: Tell) -> None:
     house = booked()
     inner = sub("u", start("us"), *booking("hotel"), end("ue"), flows="us > hotel > ue")
@@ -597,6 +611,7 @@ def test_what_a_completed_sub_process_did_is_compensated_inside_it(tell: Tell) -
     assert story.ended_at("e")
 
 
+@proves("compensation: each instance of a multi-instance sub-process")
 def test_each_instance_of_a_multi_instance_sub_process_is_compensated(tell: Tell) -> None:
     house = booked()
     inner = sub("u", each("=[1, 2]"), start("us"), *booking("hotel"), end("ue"), flows="us > hotel > ue")
@@ -607,6 +622,7 @@ def test_each_instance_of_a_multi_instance_sub_process_is_compensated(tell: Tell
     assert story.ended_at("e")
 
 
+@proves("compensation: the handler of a sub-process stands for those inside")
 def test_a_handler_of_the_sub_process_stands_for_the_handlers_inside(tell: Tell) -> None:
     house = booked(undo_u=lambda item: None)
     inner = sub("u", start("us"), *booking("hotel"), end("ue"), flows="us > hotel > ue")
@@ -621,6 +637,7 @@ def test_a_handler_of_the_sub_process_stands_for_the_handlers_inside(tell: Tell)
     assert story.ended_at("e")
 
 
+@proves("compensation: the handler sees what its activity kept to itself")
 def test_a_compensation_handler_sees_what_its_activity_kept_to_itself(tell: Tell) -> None:
     house = booked(undo_hotel=lambda item: {"undone": item.variables["room"]})
     parts = list(booking("hotel"))
@@ -635,6 +652,7 @@ def test_a_compensation_handler_sees_what_its_activity_kept_to_itself(tell: Tell
     assert "room" not in story.variables
 
 
+@proves("compensation: from an event sub-process")
 def test_an_error_handler_in_an_event_sub_process_compensates_its_scope(tell: Tell) -> None:
     house = booked()
     es = event_sub("es", start("xs", on("error")), end("xe", on("compensate")), flows="xs > xe")

@@ -22,6 +22,7 @@ from tests.engine.spiff.diagrams import (
     sub,
     user,
 )
+from tests.engine.spiff.proofs import proves
 from tests.engine.spiff.story import House, bundle_of
 
 
@@ -37,6 +38,7 @@ def test_user_tasks_follow_each_other(tell: Tell) -> None:
     assert story.flow.outcome == "completed"
 
 
+@proves("zeebe:userTask")
 def test_a_user_task_without_the_zeebe_element_is_a_human_task_too(tell: Tell) -> None:
     story = tell(bundle_of(start(), node("userTask", "a"), end(), flows="s > a > e"))
     assert story.waiting("task") == ["a"]
@@ -47,6 +49,7 @@ def test_tasks_and_manual_tasks_pass_through(tell: Tell) -> None:
     assert story.ended_at("e")
 
 
+@proves("paths: a process that just stops ends")
 def test_a_process_that_just_stops_ends(tell: Tell) -> None:
     story = tell(bundle_of(start(), user("a"), flows="s > a"))
     story.complete("a")
@@ -61,6 +64,7 @@ def test_a_service_task_takes_the_results_of_its_function(tell: Tell) -> None:
     assert (item.kind, item.type, item.retries, item.element.id) == ("service", "add", 3, "add")
 
 
+@proves("zeebe:taskDefinition")
 def test_a_pending_service_task_waits_as_a_job_until_a_worker_completes_it(tell: Tell) -> None:
     story = tell(bundle_of(start(), service("mail"), end(), flows="s > mail > e"), House(mail=PENDING))
     assert story.waiting("job") == ["mail"]
@@ -88,11 +92,13 @@ def test_a_failing_service_is_an_incident_that_can_be_retried(tell: Tell) -> Non
     assert story.variable("ok") == "yes"
 
 
+@proves("zeebe:script")
 def test_a_script_task_computes_with_feel(tell: Tell) -> None:
     story = tell(bundle_of(start(), script("c", "=sum(prices) * 2", "total"), end(), flows="s > c > e"), prices=[1, 2])
     assert story.variable("total") == 6
 
 
+@proves("zeebe:calledDecision")
 def test_a_business_rule_task_asks_the_house_for_a_decision(tell: Tell) -> None:
     rule = node("businessRuleTask", "r", extensions='<zeebe:calledDecision decisionId="dish" resultVariable="meal" />')
     house = House(dish=lambda item: {item.result_variable: "stew"})
@@ -109,11 +115,13 @@ a > e
 b > e"""
 
 
+@proves("gateway: exclusiveGateway")
 @pytest.mark.parametrize(("x", "task"), [(11, "a"), (10, "b")])
 def test_an_exclusive_gateway_takes_the_first_true_condition_or_the_default(tell: Tell, x: int, task: str) -> None:
     assert tell(bundle_of(*GATEWAY, flows=GATEWAY_FLOWS), x=x).waiting() == [task]
 
 
+@proves("conditions: exactly true or false, else an incident")
 @pytest.mark.parametrize("x", ["eleven", None])
 def test_a_condition_that_is_null_is_an_incident_and_never_the_default_flow(tell: Tell, x: object) -> None:
     story = tell(bundle_of(*GATEWAY, flows=GATEWAY_FLOWS), x=x)
@@ -142,6 +150,7 @@ PARALLEL = (start(), node("parallelGateway", "f"), user("a"), user("b"), node("p
 PARALLEL_FLOWS = "s > f > a > j > z > e\nf > b > j"
 
 
+@proves("gateway: parallelGateway")
 def test_a_parallel_join_waits_for_every_branch(tell: Tell) -> None:
     story = tell(bundle_of(*PARALLEL, flows=PARALLEL_FLOWS))
     assert story.waiting() == ["a", "b"]
@@ -168,6 +177,7 @@ INCLUSIVE = (
 INCLUSIVE_FLOWS = "s > f\nf -[=x > 1]-> a\nf -[=x > 2]-> b\nf > c\na > j\nb > j\nc > j\nj > z > e"
 
 
+@proves("gateway: inclusiveGateway")
 @pytest.mark.parametrize(("x", "tasks"), [(1, ["c"]), (2, ["a"]), (3, ["a", "b"])])
 def test_an_inclusive_join_waits_for_what_was_taken_and_no_more(tell: Tell, x: int, tasks: list[str]) -> None:
     story = tell(bundle_of(*INCLUSIVE, flows=INCLUSIVE_FLOWS), x=x)
@@ -178,6 +188,7 @@ def test_an_inclusive_join_waits_for_what_was_taken_and_no_more(tell: Tell, x: i
     assert story.waiting() == ["z"]
 
 
+@proves("paths: several flows out of an activity")
 def test_several_flows_out_of_a_task_are_all_taken(tell: Tell) -> None:
     story = tell(bundle_of(start(), user("a"), user("b"), user("c"), end(), flows="s > a > b > e\na > c > e"))
     story.complete("a")
@@ -187,6 +198,7 @@ def test_several_flows_out_of_a_task_are_all_taken(tell: Tell) -> None:
     assert story.ended_at("e", "e")
 
 
+@proves("sub-process start: none")
 def test_a_sub_process_runs_inside_and_then_goes_on(tell: Tell) -> None:
     inner = sub("u", start("us"), user("ua"), end("ue"), flows="us > ua > ue")
     story = tell(bundle_of(start(), inner, user("z"), end(), flows="s > u > z > e"))
@@ -197,6 +209,7 @@ def test_a_sub_process_runs_inside_and_then_goes_on(tell: Tell) -> None:
     assert story.left() == ["s", "us", "ua", "ue", "u"]
 
 
+@proves("zeebe:ioMapping", "variables: input and output mappings")
 def test_input_mappings_are_local_and_only_output_mappings_go_out(tell: Tell) -> None:
     mapping = io(
         inputs={"local": "=x + 1", "deep.er": "=local * 2"},
@@ -209,6 +222,7 @@ def test_input_mappings_are_local_and_only_output_mappings_go_out(tell: Tell) ->
     assert story.variables == {"x": 1, "order": {"id": 7, "total": 4}, "result": 42}
 
 
+@proves("variables: written to the nearest scope that has the name")
 def test_a_result_goes_to_the_nearest_scope_that_has_its_name(tell: Tell) -> None:
     inner = sub(
         "u",
@@ -261,6 +275,7 @@ def test_a_called_process_that_does_not_exist_is_an_incident(tell: Tell) -> None
     assert story.wait("c").incident == "Expected a released process nobody, but there is none"
 
 
+@proves("call: endless calls end in an incident")
 def test_a_process_that_calls_itself_for_ever_becomes_an_incident(tell: Tell) -> None:
     story = tell(bundle_of(start(), call("c", "p"), end(), flows="s > c > e"))
     assert story.wait("c").cause == "call"
@@ -270,6 +285,7 @@ def approvals(**loop: object) -> str:
     return user("a", each("=people", **{"element": "person", **loop}), extensions=properties(quorum="all"))
 
 
+@proves("zeebe:loopCharacteristics")
 def test_a_parallel_multi_instance_runs_once_for_each_item_and_collects_in_order(tell: Tell) -> None:
     body = approvals(output="verdicts", collect="=verdict")
     story = tell(bundle_of(start(), body, end(), flows="s > a > e"), people=["rita", "max", "bea"])
@@ -296,6 +312,7 @@ def test_a_sequential_multi_instance_runs_one_after_the_other(tell: Tell) -> Non
     assert story.variable("verdicts") == [1, 2]
 
 
+@proves("multi-instance: over nothing it passes")
 def test_a_multi_instance_over_nothing_passes(tell: Tell) -> None:
     story = tell(bundle_of(start(), approvals(output="out", collect="=x"), end(), flows="s > a > e"), people=[])
     assert story.ended_at("e")
@@ -352,6 +369,7 @@ def test_the_quorum_of_a_multi_instance_sub_process_is_found_from_the_task_insid
     assert story.ended_at("e")
 
 
+@proves("multi-instance: what is no list is an incident")
 def test_a_multi_instance_over_what_is_no_list_is_an_incident(tell: Tell) -> None:
     story = tell(bundle_of(start(), approvals(), end(), flows="s > a > e"), people="rita")
     assert story.wait("a").incident == 'Expected "=people" to be a list to work through, but it is none'
@@ -381,6 +399,7 @@ def test_a_failing_output_mapping_keeps_the_completed_work_and_can_be_retried(te
     assert story.waiting() == ["z"]
 
 
+@proves("step budget: a circle of empty tasks ends in an incident")
 def test_an_endless_loop_becomes_an_incident_instead_of_spinning(tell: Tell) -> None:
     parts = (start(), node("exclusiveGateway", "g"), script("c", "=n + 1", "n"))
     story = tell(bundle_of(*parts, flows="s > g > c > g"), n=0, limit=300)

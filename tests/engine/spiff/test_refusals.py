@@ -31,6 +31,7 @@ from tests.engine.spiff.diagrams import (
     user,
     when,
 )
+from tests.engine.spiff.proofs import proves
 
 
 def problems_of(*parts: str, flows: str = "", definitions: str = "") -> list[Problem]:
@@ -248,6 +249,7 @@ def test_an_extension_that_must_be_understood_is_refused() -> None:
         (user("a", extensions='<zeebe:formDefinition externalReference="https://forms.example" />'), ".form file"),
         (node("intermediateThrowEvent", "a", on("compensate", waitForCompletion="false")), "waitForCompletion"),
         (node("intermediateThrowEvent", "a", on("link", name="nowhere")), "pair of links"),
+        (sub("a", start("us", timer("cycle", "R/PT1H")), user("u"), flows="us > u"), "begins when a token reaches it"),
         (node("receiveTask", "a"), "Choose a message"),
         (
             user(
@@ -262,9 +264,9 @@ def test_an_extension_that_must_be_understood_is_refused() -> None:
         (service("a", type=" "), "type"),
         (service("a", extensions=io(inputs={"": "=1"})), "target"),
         (service("a", extensions=io(outputs={"x": "=1 +"})), "FEEL"),
-        (node("intermediateCatchEvent", "a"), "Change the event"),
-        (node("intermediateCatchEvent", "a", on("error")), "Change the event"),
-        (node("intermediateThrowEvent", "a", on("terminate")), "Change the event"),
+        (node("intermediateCatchEvent", "a"), "Say what it waits for"),
+        (node("intermediateCatchEvent", "a", on("error")), "at the boundary"),
+        (node("intermediateThrowEvent", "a", on("terminate")), "Only an end event"),
         (node("intermediateThrowEvent", "a", on("message", "nobody")), "Choose a message"),
         (node("intermediateThrowEvent", "a", on("message")), "Choose a message"),
         (node("intermediateCatchEvent", "a", on("signal", "nobody")), "Choose a signal"),
@@ -278,7 +280,7 @@ def test_an_extension_that_must_be_understood_is_refused() -> None:
         (node("intermediateCatchEvent", "a", when("x")), '"="'),
         (node("intermediateCatchEvent", "a", when("")), "FEEL condition"),
         (sub("a", user("u")), "start event"),
-        (sub("a", start("us", on("signal", "nobody")), user("u"), flows="us > u"), "Change the event"),
+        (sub("a", start("us", on("signal", "nobody")), user("u"), flows="us > u"), "begins when a token reaches it"),
     ],
 )
 def test_what_cannot_run_is_refused_with_a_remedy(element: str, remedy: str) -> None:
@@ -298,6 +300,22 @@ def test_a_cycle_that_never_comes_round_or_never_ends_at_once_is_refused(text: s
 def test_an_interrupting_boundary_timer_cannot_be_a_cycle() -> None:
     parts = (start(), user("a"), boundary("b", "a", timer("cycle", "R3/PT1H")), end())
     assert "to go off once" in only(*parts, flows="s > a > e\nb > e").message
+
+
+@pytest.mark.parametrize("text", ["R3/PT1H", "@hourly"])
+def test_an_interrupting_event_sub_process_cannot_begin_with_a_cycle(text: str) -> None:
+    es = event_sub("es", start("es_s", timer("cycle", text)), end("es_e"), flows="es_s > es_e")
+    assert "to go off once" in only(start(), user("a"), end(), es, flows="s > a > e").message
+
+
+@pytest.mark.parametrize("flows", ["s > t > e\nc > x", "s > t\ns > c > x"])
+def test_a_link_with_a_sequence_flow_beside_it_is_refused(flows: str) -> None:
+    link = (
+        node("intermediateThrowEvent", "t", on("link", name="l")),
+        node("intermediateCatchEvent", "c", on("link", name="l")),
+    )
+    problem = only(start(), *link, user("x"), end(), flows=flows + "\nx > e")
+    assert problem.remedy == "Remove the sequence flow."
 
 
 def test_a_message_to_catch_needs_a_correlation_key() -> None:
@@ -393,6 +411,7 @@ def test_a_bundle_without_an_executable_process_is_refused() -> None:
         read_bundle({"p.form": b"{}"})
 
 
+@proves("instances: a pool that is only drawn does not run")
 def test_a_process_that_is_only_drawn_may_hold_anything_and_does_not_run() -> None:
     drawn = process(node("startEvent", "qs"), node("task", "qt"), id="q", executable=False)
     bundle = read_bundle({"p.bpmn": diagram(process(start(), end(), flows="s > e"), drawn)})
@@ -458,6 +477,7 @@ def test_elements_may_be_called_start_end_and_root() -> None:
     assert set(bundle.spec("p").task_specs) >= {"Start", "Root", "root", "End"}
 
 
+@proves("paths: text annotations, groups, lanes and data are read over")
 def test_data_objects_stores_lanes_groups_and_notes_are_read_over() -> None:
     drawn = (
         '<bpmn:laneSet id="ls"><bpmn:lane id="l1" name="Buyers"><bpmn:flowNodeRef>a</bpmn:flowNodeRef></bpmn:lane></bpmn:laneSet>'
@@ -472,6 +492,9 @@ def test_data_objects_stores_lanes_groups_and_notes_are_read_over() -> None:
     assert bundle.processes["p"].elements["a"].lane == "Buyers"
 
 
+@proves(
+    "zeebe:taskSchedule", "zeebe:priorityDefinition", "zeebe:formDefinition", "zeebe:properties", "zeebe:taskHeaders"
+)
 def test_what_a_user_task_says_is_read_for_the_house() -> None:
     extensions = (
         '<zeebe:assignmentDefinition assignee="max" candidateUsers="rita, bea" candidateGroups="=groups" />'
@@ -505,6 +528,7 @@ def test_what_a_user_task_says_is_read_for_the_house() -> None:
     )
 
 
+@proves("zeebe:calledElement")
 def test_called_elements_and_messages_are_read_for_the_house() -> None:
     caller = call("c", "q", bindingType="versionTag", versionTag="v2")
     catch = node("intermediateCatchEvent", "m1", on("message", "m"))

@@ -34,6 +34,7 @@ from tests.engine.spiff.diagrams import (
     timer,
     user,
 )
+from tests.engine.spiff.proofs import proves
 from tests.engine.spiff.story import NOON, House, Story, bundle_of
 
 LOOP = (
@@ -129,6 +130,7 @@ def test_two_multi_instances_in_sequence_keep_their_own_inner_instances(tell: Te
     assert story.ended_at("e")
 
 
+@proves("multi-instance: inside a multi-instance")
 def test_a_multi_instance_inside_a_multi_instance_counts_for_itself(tell: Tell) -> None:
     inner = sub(
         "u",
@@ -269,6 +271,7 @@ def test_text_without_an_equals_sign_is_text_and_not_an_expression(tell: Tell) -
     assert story.variables == {"order": 4711, "sent": True, "subject": "order"}
 
 
+@proves("job: type and retries as FEEL")
 def test_a_job_type_can_be_computed(tell: Tell) -> None:
     house = House()
     tell(bundle_of(start(), service("w", type='="mail-" + kind'), end(), flows="s > w > e"), house, kind="order")
@@ -336,6 +339,7 @@ def test_a_state_of_another_definition_is_refused_and_not_guessed_at() -> None:
         Flow.load(other, b'[99,"p",0,[],null,[],[],[],[]]', {}, House())
 
 
+@proves("gateway: inclusiveGateway")
 def test_an_inclusive_join_that_can_be_reached_again_through_a_loop_waits_only_for_real_tokens(tell: Tell) -> None:
     parts = (
         start(),

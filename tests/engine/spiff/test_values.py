@@ -15,6 +15,7 @@ from dmn import Date, DateTime, DaysTimeDuration, Range, Time, YearsMonthsDurati
 from engine.spiff import NoTime, NotStorable, decode, encode, schedule
 from engine.spiff.scopes import Scopes, View
 from engine.spiff.timers import Interval, Schedule
+from tests.engine.spiff.proofs import proves
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -225,6 +226,7 @@ def test_a_cron_cycle_skips_what_it_missed_and_never_ends() -> None:
     assert (later.due, later.left) == (SUNDAY + dt.timedelta(days=9, hours=1), -1)
 
 
+@proves("timer: cron is told by the plant's clock")
 def test_cron_means_the_clock_of_the_plant_through_summer_time() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     saturday = dt.datetime(2027, 3, 27, 12, tzinfo=dt.UTC)
