@@ -153,6 +153,7 @@ PART_OF = {
 NAVIGATION = (
     # endpoint, label, group; an entry without a group stands in the bar itself. Order is the order on the page.
     ("inbox.show", "Inbox", ""),
+    ("desk.index", "Desk", "Buying"),
     ("requisitions.index", "Requisitions", "Buying"),
     ("quotes.index", "Quotes and contracts", "Buying"),
     ("orders.index", "Orders", "Buying"),
@@ -176,6 +177,7 @@ NAVIGATION = (
     ("data_quality.index", "Data quality", "Oversight"),
     ("flow_modes.index", "Modes", "Oversight"),
     ("evidence.configuration", "Evidence", "Oversight"),
+    ("dashboards.index", "What waits for whom", "Oversight"),
     ("operations.index", "Operations", "Oversight"),
     ("webhooks.index", "Webhooks", "Oversight"),
     ("people.index", "People", "Oversight"),
@@ -249,7 +251,8 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         file_limits=file_words.limit_words,
         asset=asset, company_name=company_name, form_proof=form_proof, own_id=own_id, idle_minutes=idle_minutes,
-        navigation=navigation, signs_at=signs_at, list_ways=sheet.ways,
+        navigation=navigation, signs_at=signs_at, list_ways=sheet.ways, here=sheet.here,
+        kept_besides=sheet.kept_besides,
         whole_histories={*KINDS, "instance"},
     )  # fmt: skip
     app.context_processor(_page_values)

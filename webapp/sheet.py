@@ -104,6 +104,17 @@ def ways() -> list[tuple[str, str]]:
     return [(words, f"{request.path}.{kind}{'?' if asked else ''}{asked}") for kind, words in KINDS.items()]
 
 
+def here(**changes: str) -> str:
+    """Return the address of this page with some of what it asks for changed."""
+    given = {name: value for name, value in request.args.items() if value} | changes
+    return f"{request.path}?{urlencode({name: value for name, value in given.items() if value})}"
+
+
+def kept_besides(*names: str) -> list[tuple[str, str]]:
+    """Return what an address asks for beside these names: what a form for these has to carry along."""
+    return [(name, value) for name, value in _asked() if name not in names]
+
+
 def _asked() -> list[tuple[str, str]]:
     return [(name, value) for name, value in request.args.items(multi=True) if value and name not in PLACES]
 

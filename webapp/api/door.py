@@ -17,6 +17,7 @@ from webapp.api import (
     certificates,
     changes,
     definitions,
+    desk,
     deviations,
     files,
     findings,
@@ -62,6 +63,7 @@ from webapp.api.problems import KINDS
 __all__ = ["FAMILIES", "blueprint"]
 
 FAMILIES = (
+    desk,
     definitions,
     instances,
     mending,

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 from collections import defaultdict
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
@@ -15,7 +16,7 @@ from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id, new_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from processes import order_sheet, talking, withdrawal
+from processes import order_sheet, purchasing_desk, talking, withdrawal
 from processes.acknowledgement import acknowledge as take_answer
 from processes.amendment import CANCELLABLE
 from processes.order_closing import short_closes_of, why_not_short_close
@@ -62,14 +63,32 @@ STEPS = (
 )  # fmt: skip
 
 
+WHAT = {"unanswered": purchasing_desk.unanswered, "late": purchasing_desk.late}
+"""What may be asked of orders beside their state."""
+
 GOODS_COME = frozenset({OrderStatus.TRANSMITTED, OrderStatus.ACKNOWLEDGED, OrderStatus.PARTIALLY_RECEIVED})
 
 
 @pages.get("/orders")
 def index() -> str:
     """List orders, newest first."""
-    page = look_up(*listing.search())
-    return render_template("documents/orders.html", page=page, states=list(OrderStatus), today=_today())
+    page = look_up(*listing.search(), **_narrowed())
+    return render_template(
+        "documents/orders.html", page=page, states=list(OrderStatus), today=_today(), only=_only_words()
+    )
+
+
+def _narrowed() -> dict[str, Any]:
+    """Return of whose orders, and of what about them, an address asks."""
+    return {name: request.args.get(name, "").strip()[:60] for name in ("buyer", "what")}
+
+
+def _only_words() -> str:
+    """Say what of the orders is shown beside what the search says."""
+    asked = _narrowed()
+    words = {"unanswered": "that the supplier should have answered", "late": "on which something is late"}
+    bought = f"of {filters.person_name(asked['buyer'])}" if asked["buyer"] else ""
+    return " ".join(filter(None, ["Only orders", bought, words.get(asked["what"], "")])) if any(asked.values()) else ""
 
 
 def _today() -> dt.date:
@@ -87,17 +106,28 @@ COLUMNS: dict[str, Column] = {
 @offered(pages, "/orders")
 def export() -> Sheet:
     """Hand out the orders that a search finds, the newest first."""
-    return of_page("orders", whole(look_up), COLUMNS)
+    return of_page("orders", whole(partial(look_up, **_narrowed())), COLUMNS)
 
 
-def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
-    """Return a page of orders by number or supplier, newest first."""
+def look_up(
+    query: str, state: str, after: str, *, limit: int = listing.LIMIT, buyer: str = "", what: str = ""
+) -> listing.Listing:
+    """Return a page of orders by number or supplier, newest first.
+
+    buyer: a user id; what: ``unanswered`` or ``late``, as the desk counts them. Raises: Invalid for another word.
+    """
     wanted = select(PurchaseOrder).options(selectinload(PurchaseOrder.lines), selectinload(PurchaseOrder.supplier))
     if query:
         found = listing.contains(query, PurchaseOrder.proposal_no, PurchaseOrder.po_no, Supplier.name)
         wanted = wanted.join(Supplier, PurchaseOrder.supplier_id == Supplier.id).where(found)
     if state:
         wanted = wanted.where(PurchaseOrder.status == state)
+    if buyer:
+        wanted = wanted.where(PurchaseOrder.buyer_id == buyer)
+    if what:
+        if what not in WHAT:
+            raise Invalid(f"Expected unanswered or late, but found “{what[:40]}”", {"what": "is unknown"})
+        wanted = wanted.where(WHAT[what](purchasing_desk.today(reading(), now())))
     return listing.newest_first(reading(), wanted, PurchaseOrder, query=query, state=state, after=after, limit=limit)
 
 

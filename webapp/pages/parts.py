@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from engine.database import is_id
 from engine.errors import NotFound
+from processes import price_history
 from records.change_order import AffectedItem
 from records.part import Part, PartRevision, PartType, RevisionStatus
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.supplier import ApprovalSubject, CataloguePrice, SupplierApproval
-from webapp import document_page, listing, sheet
-from webapp.visit import reading
+from webapp import document_page, dossiers, formats, listing, plots, sheet
+from webapp.visit import reading, visitor
 
 pages = Blueprint("parts", __name__)
 
@@ -59,8 +62,45 @@ def show(record_id: str) -> str:
     return render_template(
         "documents/part.html", document=part, beside=document_page.beside(session, part), prices=_prices(session, part),
         sources=_sources(session, part), orders=_orders(session, part),
-        changes=_changes(session, part), tab=request.args.get("tab", "summary"),
+        changes=_changes(session, part), tab=request.args.get("tab", "summary"), **prices_shown(session, part),
     )  # fmt: skip
+
+
+PRICE_COLUMNS: dict[str, sheet.Column] = {
+    "day": "on", "source": "source", "document": "number", "supplier": "supplier", "revision": "revision", "quantity": "quantity",
+    "unit": "uom", "unit_price": "unit_price", "currency": "currency", "rate": "rate", "company_price": "company_price",
+    "company_currency": "company_currency",
+}  # fmt: skip
+
+
+@sheet.offered(pages, "/parts/<record_id>/prices")
+def export_prices(record_id: str) -> sheet.Sheet:
+    """Hand out what a part cost, the newest price first."""
+    part = find(reading(), record_id)
+    points = price_history.prices_of(reading(), part)
+    return sheet.Sheet(f"prices-{part.part_no}", list(PRICE_COLUMNS), sheet.rows_of(points, PRICE_COLUMNS))
+
+
+def prices_shown(session: Session, part: Part) -> dict[str, Any]:
+    """Return the price history of a part with its plot; the supplier that was ordered from last carries the accent."""
+    points = price_history.prices_of(session, part)
+    spans = price_history.spans(points)
+    places = {span.supplier_id: place for place, span in enumerate(spans)}
+    how = visitor().how
+    given = [
+        plots.Given(
+            point.on, point.company_price, places.get(point.supplier_id, len(places)), point.source is price_history.Source.INVOICED,
+            f"{formats.day(point.on, how)}: {formats.money(point.company_price, point.company_currency, how, unit_price=True)} "
+            f"{point.source.lower()}, {point.supplier}, {point.number}",
+            dossiers.record_url(point.record_type, point.record_id) or url_for("invoices.show", record_id=point.record_id),
+        )
+        for point in points
+        if point.company_price is not None
+    ]  # fmt: skip
+    return {
+        "points": points, "spans": spans, "price_plot": plots.dots(given, lambda day: formats.day(day, how)), "shapes": plots.SHAPES,
+        "kinds": [(kind, words, f"{url_for('parts.show', record_id=part.id)}/prices.{kind}") for kind, words in sheet.KINDS.items()],
+    }  # fmt: skip
 
 
 def find(session: Session, record_id: str) -> Part:

@@ -10,7 +10,7 @@ from engine.database import is_id
 from engine.errors import NotFound
 from processes import approved_suppliers
 from processes.approval_expiry import notice_days
-from records.purchase_order import PurchaseOrder
+from processes.supplier_overview import overview
 from records.supplier import CataloguePrice, Supplier, SupplierStatus
 from webapp import document_page, listing, sheet
 from webapp.supplier_known import known_of
@@ -67,13 +67,10 @@ def show(record_id: str) -> str:
     """Show one supplier."""
     session = reading()
     supplier = find(session, record_id)
-    orders = (
-        select(PurchaseOrder).where(PurchaseOrder.supplier_id == supplier.id).options(selectinload(PurchaseOrder.lines))
-    )
     prices = select(CataloguePrice).where(CataloguePrice.supplier_id == supplier.id)
     return render_template(
         "documents/supplier.html", document=supplier, beside=document_page.beside(session, supplier),
-        orders=list(session.scalars(orders.order_by(PurchaseOrder.id.desc()).limit(RECENT))),
+        overview=overview(session, supplier, now=now()),
         prices=list(session.scalars(prices.order_by(CataloguePrice.unit_price).limit(RECENT))),
         today=now().astimezone(visitor().how.zone).date(), tab=request.args.get("tab", "summary"),
         keeps_list=visitor().holds(*approved_suppliers.KEEPERS), approvable=approved_suppliers.APPROVABLE,

@@ -1,0 +1,225 @@
+"""What waits for whom, and how long: counts of open tasks by step, by person or group and by age, and what came and went each week.
+
+The same conditions narrow the list of tasks, so that each count is the length of a list. Ages are counted from when a task was
+opened. A median is the lower one of two, a p90 the age that nine of ten do not exceed (nearest rank): both are ages of real tasks.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from engine.errors import Invalid
+from engine.stored.task import Task, TaskCandidate, TaskState
+
+AGES = (
+    # key, words, from and to in days; the last has no end.
+    ("d1", "up to a day", 0, 1),
+    ("d3", "1 to 3 days", 1, 3),
+    ("d7", "3 to 7 days", 3, 7),
+    ("d14", "1 to 2 weeks", 7, 14),
+    ("d30", "2 weeks to 30 days", 14, 30),
+    ("more", "over 30 days", 30, None),
+)
+WEEKS = 12
+"""Weeks that came and went are counted over, this one included."""
+
+MOST_GROUPS = 100
+"""People and groups, or steps, at most; the longest queues are named."""
+
+DUE = ("late", "none")
+WAYS = ("opened", "done")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which tasks. flow: of the root instance; step: process and element, ``order_to_close/decide``; who: a principal, ``role:BUYER``.
+
+    age: a key of ``AGES``; due: ``late``, or ``none`` for tasks without a due date; week: the Monday of a week, in which tasks were
+    ``way`` (opened or done), whether they still wait or not. With no week: tasks that wait now.
+    """
+
+    flow: str = ""
+    step: str = ""
+    who: str = ""
+    age: str = ""
+    due: str = ""
+    week: dt.date | None = None
+    way: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing. Raises: Invalid with the field."""
+        wrong = {
+            "step": bool(self.step) and self.step.count("/") != 1,
+            "age": self.age not in ("", *(key for key, *_ in AGES)),
+            "due": self.due not in ("", *DUE),
+            "way": self.way not in ("", *WAYS),
+            "week": (self.week is None) != (not self.way) or (self.week is not None and self.week.weekday() != 0),
+        }
+        fields = {name: "is unknown" for name, is_wrong in wrong.items() if is_wrong}
+        if fields:
+            raise Invalid(
+                f"Expected a narrowing of the open tasks, but {', '.join(fields)} cannot be understood", fields
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How long tasks have waited. median, p90, longest: ages; None where none waits."""
+
+    tasks: int
+    late: int
+    median: dt.timedelta | None = None
+    p90: dt.timedelta | None = None
+    longest: dt.timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits at one step or for one principal. key: what ``Asked`` takes; name: of the step, or the principal."""
+
+    key: str
+    name: str
+    flow: str
+    spread: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What came and went in the seven days from a Monday (in the zone that was asked for)."""
+
+    begins_on: dt.date
+    opened: int
+    done: int
+
+
+def conditions(asked: Asked, *, now: dt.datetime, zone: dt.tzinfo = dt.UTC) -> Iterator[ColumnElement[bool]]:
+    """Yield what a task must be. zone: where a week begins on Monday at midnight."""
+    if asked.week is None:
+        yield Task.state == TaskState.OPEN
+    else:
+        column = Task.created_at if asked.way == "opened" else Task.closed_at
+        begin, end = _bounds(asked.week, zone)
+        yield and_(column >= begin, column < end)
+        if asked.way == "done":
+            yield Task.state == TaskState.COMPLETED
+    if asked.flow:
+        yield Task.flow == asked.flow
+    if asked.step:
+        process_id, _, element_id = asked.step.partition("/")
+        yield and_(Task.process_id == process_id, Task.element_id == element_id)
+    if asked.who:
+        yield exists().where(TaskCandidate.task_id == Task.id, TaskCandidate.principal == asked.who)
+    if asked.age:
+        yield _age(asked.age, now)
+    if asked.due:
+        yield Task.due_at < now if asked.due == "late" else Task.due_at.is_(None)
+
+
+def _age(key: str, now: dt.datetime) -> ColumnElement[bool]:
+    first, last = next((first, last) for name, _, first, last in AGES if name == key)
+    since = Task.created_at <= now - dt.timedelta(days=first) if first else Task.created_at <= now + dt.timedelta(1)
+    return since if last is None else and_(since, Task.created_at > now - dt.timedelta(days=last))
+
+
+def _bounds(monday: dt.date, zone: dt.tzinfo) -> tuple[dt.datetime, dt.datetime]:
+    begin, end = (
+        dt.datetime.combine(monday + dt.timedelta(days=days), dt.time(), zone).astimezone(dt.UTC) for days in (0, 7)
+    )
+    return begin, end
+
+
+def spread(session: Session, asked: Asked, *, now: dt.datetime) -> Spread:
+    """Return how long tasks have waited, all together."""
+    found = {key: value for key, _, _, value in _spreads(session, asked, (), now=now)}
+    return found.get((), Spread(0, 0))
+
+
+def by_step(session: Session, asked: Asked, *, now: dt.datetime) -> list[Queue]:
+    """Return the steps that tasks wait at, the longest queue first."""
+    rows = _spreads(session, asked, (Task.process_id, Task.element_id), now=now)
+    return [Queue(f"{key[0]}/{key[1]}", name, flow, found) for key, name, flow, found in rows][:MOST_GROUPS]
+
+
+def by_principal(session: Session, asked: Asked, *, now: dt.datetime) -> list[Queue]:
+    """Return whom tasks wait for, the longest queue first; one that several may take counts with each of them."""
+    rows = _spreads(session, asked, (TaskCandidate.principal,), now=now)
+    return [Queue(key[0], key[0], "", found) for key, _, _, found in rows][:MOST_GROUPS]
+
+
+def by_age(session: Session, asked: Asked, *, now: dt.datetime) -> list[tuple[str, str, int]]:
+    """Return (key, words, tasks) of each age, the youngest first."""
+    counted = [func.count(case((_age(key, now), 1))) for key, *_ in AGES]
+    row = session.execute(select(*counted).where(*conditions(replace(asked, age=""), now=now))).one()
+    return [(key, words, tasks) for (key, words, _, _), tasks in zip(AGES, row, strict=True)]
+
+
+def by_week(session: Session, asked: Asked, *, now: dt.datetime, zone: dt.tzinfo, weeks: int = WEEKS) -> list[Week]:
+    """Return what was opened and what people did in each of the last weeks, the oldest first. Of ``asked``, flow and step count."""
+    today = now.astimezone(zone).date()
+    this = today - dt.timedelta(days=today.weekday())
+    mondays = [this - dt.timedelta(weeks=back) for back in range(weeks - 1, -1, -1)]
+    counted, first = [], _bounds(mondays[0], zone)[0]
+    for monday in mondays:
+        for way in WAYS:
+            of_week = Asked(flow=asked.flow, step=asked.step, week=monday, way=way)
+            counted.append(func.count(case((and_(*conditions(of_week, now=now, zone=zone)), 1))))
+    row = session.execute(select(*counted).where(or_(Task.created_at >= first, Task.closed_at >= first))).one()
+    return [Week(monday, row[2 * place], row[2 * place + 1]) for place, monday in enumerate(mondays)]
+
+
+def flows(session: Session) -> list[str]:
+    """Return the flows that something waits in."""
+    wanted = select(Task.flow).where(Task.state == TaskState.OPEN).distinct()
+    return list(session.scalars(wanted.order_by(Task.flow)))
+
+
+def listed(asked: Asked, *, now: dt.datetime, zone: dt.tzinfo) -> Select[Task]:
+    """Return the statement that finds the tasks."""
+    return select(Task).where(*conditions(asked, now=now, zone=zone))
+
+
+def count(session: Session, asked: Asked, *, now: dt.datetime, zone: dt.tzinfo) -> int:
+    """Return how many tasks there are."""
+    wanted = select(func.count()).select_from(Task).where(*conditions(asked, now=now, zone=zone))
+    return session.scalar(wanted) or 0
+
+
+def _spreads(
+    session: Session, asked: Asked, by: Sequence[Any], *, now: dt.datetime
+) -> list[tuple[tuple[str, ...], str, str, Spread]]:
+    """Return (key, name, flow, spread) of each group, the longest queue first.
+
+    The database ranks each group by age and hands out the rows of the two ranks that are asked for, and the first: three of a group.
+    """
+    names = [column.label(f"by_{place}") for place, column in enumerate(by)]
+    members = func.count().over(partition_by=list(by) or None)
+    late = func.count(case((Task.due_at < now, 1))).over(partition_by=list(by) or None)
+    rank = func.row_number().over(partition_by=list(by) or None, order_by=(Task.created_at.desc(), Task.id))
+    ranked = select(
+        *names, Task.name, Task.flow, Task.created_at, members.label("members"), late.label("late"), rank.label("rank")
+    ).where(*conditions(asked, now=now))
+    if by and by[0] is TaskCandidate.principal:
+        ranked = ranked.join(TaskCandidate, TaskCandidate.task_id == Task.id)
+    inner = ranked.subquery()
+    # Youngest first: the oldest of a group stands at its last rank.
+    half, ninth = ((inner.c.members * tenths + 9) // 10 for tenths in (5, 9))
+    wanted = select(inner, half.label("half"), ninth.label("ninth")).where(
+        inner.c.rank.in_([half, ninth, inner.c.members])
+    )
+    groups: dict[tuple[str, ...], list[Any]] = {}
+    for row in session.execute(wanted):
+        groups.setdefault(tuple(row[: len(names)]), []).append(row)
+    found = [(key, rows[0].name, rows[0].flow, _spread(rows, now)) for key, rows in groups.items()]
+    return sorted(found, key=lambda each: (-each[3].tasks, each[0]))
+
+
+def _spread(rows: Sequence[Any], now: dt.datetime) -> Spread:
+    ages = {row.rank: now - row.created_at for row in rows}
+    first = rows[0]
+    return Spread(first.members, first.late, ages[first.half], ages[first.ninth], ages[first.members])
