@@ -13,7 +13,22 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Integer, Select, and_, case, exists, func, or_, select, true, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Integer,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from engine.stored.task import Task, TaskState
@@ -128,17 +143,17 @@ def desk_of(session: Session, buyer: str | None, *, now: dt.datetime, shown: int
 
 def _states(session: Session, mine: ColumnElement[bool]) -> Mapping[OrderStatus, int]:
     wanted = select(PurchaseOrder.status, func.count()).where(mine).group_by(PurchaseOrder.status)
-    counted: dict[OrderStatus, int] = dict(session.execute(wanted).tuples().all())
+    counted: dict[OrderStatus, int] = dict(session.execute(wanted).all())
     return {status: counted[status] for status in OrderStatus if status in counted}
 
 
 def unanswered(at: Today) -> ColumnElement[bool]:
     """Return the condition that a supplier should have answered an order, or its amendment, by now."""
     waits = (Task.state == TaskState.OPEN) & Task.element_id.in_(ANSWER_STEPS)
-    of_order = (Task.record_id == PurchaseOrder.id) & (Task.record_type == "purchase_order")
+    of_order = (Task.record_id == cast(PurchaseOrder.id, String)) & (Task.record_type == "purchase_order")
     changing = exists().where(
         PurchaseOrderAmendment.order_id == PurchaseOrder.id, PurchaseOrderAmendment.status == AmendmentStatus.SENT,
-        Task.record_id == PurchaseOrderAmendment.id, waits, Task.due_at < at.now,
+        Task.record_id == cast(PurchaseOrderAmendment.id, String), waits, Task.due_at < at.now,
     )  # fmt: skip
     alone = and_(
         PurchaseOrder.status == OrderStatus.TRANSMITTED, PurchaseOrder.transmitted_at <= at.unanswered_before,
@@ -177,10 +192,10 @@ def _unanswered(session: Session, mine: ColumnElement[bool], at: Today, shown: i
 
 def _answer_tasks(session: Session, order_ids: Sequence[str]) -> dict[str, Task]:
     """Return the task that waits for the supplier's answer, by order."""
-    about = func.coalesce(PurchaseOrderAmendment.order_id, Task.record_id)
+    about = func.coalesce(cast(PurchaseOrderAmendment.order_id, String), Task.record_id)
     wanted = (
         select(about, Task)
-        .outerjoin(PurchaseOrderAmendment, PurchaseOrderAmendment.id == Task.record_id)
+        .outerjoin(PurchaseOrderAmendment, cast(PurchaseOrderAmendment.id, String) == Task.record_id)
         .where(Task.state == TaskState.OPEN, Task.element_id.in_(ANSWER_STEPS), about.in_(order_ids))
     )
     return {str(order_id): task for order_id, task in session.execute(wanted.order_by(Task.due_at.desc()))}

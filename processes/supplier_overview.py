@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, String, and_, cast, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from processes.approved_suppliers import OVER
@@ -138,7 +138,13 @@ def _of_supplier(supplier: Supplier) -> Any:
     lots = select(Lot.id).where(Lot.source_type == "receipt", Lot.source_id.in_(receipts))
     return or_(
         *(
-            and_(Nonconformance.about_type == kind, Nonconformance.about_id.in_(ids))
+            and_(Nonconformance.about_type == kind, Nonconformance.about_id.in_(_texts(ids)))
             for kind, ids in (("receipt", receipts), ("outside_link", links), ("lot", lots))
         )
     )
+
+
+def _texts(ids: Select[Any]) -> Select[Any]:
+    """Return ids as the text in which a nonconformance keeps what it is about."""
+    (column,) = ids.selected_columns
+    return ids.with_only_columns(cast(column, String))

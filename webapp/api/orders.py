@@ -216,6 +216,12 @@ class OrderQuery(Listed):
     """What orders may be listed by. ``q`` is part of a number or of the supplier's name."""
 
     status = word(OrderStatus, load_default="")
+    buyer = text(60, load_default="", metadata={"description": "Only of this buyer, a user id."})
+    what = word(
+        pages.WHAT,
+        load_default="",
+        metadata={"description": "Only without the answer that is due, or with something late."},
+    )
 
 
 OrderPage = page_of(OrderSummary, "OrderPage")
@@ -261,9 +267,9 @@ def tag_of(found: Any) -> str:
 
 
 @reads("/orders", scope="orders:read", summary="List purchase orders, newest first", query=OrderQuery, answer=OrderPage)
-def list_orders(*, q: str, status: str, after: str, limit: int) -> Any:
+def list_orders(*, q: str, status: str, buyer: str, what: str, after: str, limit: int) -> Any:
     """Search in numbers and supplier."""
-    found = pages.look_up(q, status, after, limit=limit)
+    found = pages.look_up(q, status, after, limit=limit, buyer=buyer, what=what)
     return as_page(found) | {"items": [_summary(one) for one in found.items]}
 
 
