@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from engine import motion, starts
 from engine.database import is_id, new_id
-from engine.errors import Conflict, Invalid, NotFound, Refused
+from engine.errors import Conflict, Invalid, NotFound
 from engine.prepared import connection_of
 from engine.spiff.codec import decode, encode
 from engine.stored.instance import Instance, InstanceStatus
@@ -302,14 +302,15 @@ class Meeting:
     pairs: set[tuple[str, str]] = field(default_factory=set)
 
     def __call__(self) -> None:
-        """Deliver what is kept for somebody who waits. What fails here is logged and left to the sweep: the act is committed."""
+        """Deliver what is kept for somebody who waits; what fails is logged and left to the sweep, for the act is committed."""
         try:
             with self.installation.reading() as session:
                 found = [one for name, key in sorted(self.pairs) for one in _met(session, name, key)]
-            for message_id in found:
-                deliver(self.installation, message_id)
-        except (Refused, SQLAlchemyError):
-            _log.exception("messages that somebody waits for are left to the next sweep")
+        except SQLAlchemyError:
+            _log.exception("messages that somebody may wait for are left to the next sweep")
+            return
+        for message_id in found:
+            deliver(self.installation, message_id)
 
 
 def _met(session: Session, name: str, correlation_key: str) -> Sequence[str]:
@@ -321,11 +322,20 @@ def _met(session: Session, name: str, correlation_key: str) -> Sequence[str]:
     return list(kept)
 
 
-def deliver(installation: Installation, message_id: str) -> Publication | None:
-    """Bring a kept message to whoever waits for it by now, in an act of its own; None when it is not kept any more."""
-    with installation.acting("system:messages") as act:
-        message = _taken(act, message_id)
-        return _correlate(act, message, is_aside=True) if message is not None and message.expires_at > act.now else None
+def deliver(installation: Installation, message_id: str) -> bool:
+    """Bring a kept message to whoever waits for it by now, in an act of its own, and say whether it reached somebody.
+
+    A flow that fails on hearing it is logged, and the message stays kept: the others must not wait for it.
+    """
+    try:
+        with installation.acting("system:messages") as act:
+            message = _taken(act, message_id)
+            if message is None or message.expires_at <= act.now:
+                return False
+            return _correlate(act, message, is_aside=True).instance_id is not None
+    except Exception:  # noqa: BLE001  a step may fail in any way; whatever it was, the next message is delivered
+        _log.exception("message %s could not be delivered and stays kept", message_id)
+        return False
 
 
 def overlooked(session: Session, now: dt.datetime) -> list[str]:

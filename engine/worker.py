@@ -353,12 +353,8 @@ def sweep(installation: Installation) -> int:
     now = installation.clock()
     with installation.reading() as session:
         overlooked, is_any_over = messages.overlooked(session, now), messages.any_expired(session, now)
-    moved = sum(_is_moved(messages.deliver(installation, message_id)) for message_id in overlooked)
+    moved = sum(messages.deliver(installation, message_id) for message_id in overlooked)
     if not is_any_over:
         return moved
     with installation.acting("system:sweep") as act:
         return moved + messages.expire(act)
-
-
-def _is_moved(publication: messages.Publication | None) -> bool:
-    return publication is not None and publication.instance_id is not None

@@ -247,12 +247,29 @@ def test_a_message_and_a_wait_that_are_written_at_once_meet(postgresql_database:
 def test_a_message_that_a_crash_left_beside_its_wait_is_delivered_by_the_sweep(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant.deploy(WAITS, definitions_xml=RECEIPT)
+    breaks = process(
+        start(),
+        node("receiveTask", "wait", messageRef="m"),
+        service("next", type="next"),
+        end(),
+        flows="s > wait > next > e",
+    )
+
+    @plant.registry.step("next")
+    def fail(act: Act, work: Work) -> None:
+        raise ZeroDivisionError
+
     monkeypatch.setattr(messages, "deliver_stored", lambda *_: None)
-    publish(plant, message_id="m-1")
-    instance_id = plant.start(po="PO-1")
+    plant.deploy(breaks, definitions_xml=RECEIPT)
+    broken = plant.start(po="PO-0")
+    plant.deploy(WAITS, definitions_xml=RECEIPT)
+    for key in ("PO-0", "PO-1"):
+        publish_beside(plant, key)
+    instance_id = plant.start("K-2", po="PO-1")
     assert plant.open(instance_id) == []
     assert worker.sweep(plant.installation) == 1
+    # A flow that breaks on hearing its message keeps nobody else waiting, and loses nothing.
+    assert plant.instance(broken).status == InstanceStatus.RUNNING
     assert plant.task(instance_id).element_id == "a"
     assert worker.sweep(plant.installation) == 0
 
@@ -289,6 +306,13 @@ def test_a_signal_starts_what_begins_with_it_in_its_present_version(plant: Plant
     worker.run_until_idle(plant.installation)
     with plant.reading() as session:
         assert [found.definition_id for found in session.scalars(select(Instance))] == [newest]
+
+
+def publish_beside(plant: Plant, key: str) -> None:
+    """Keep a message as a crash leaves it: written, and delivered to nobody."""
+    with plant.installation.acting("adapter:erp") as act:
+        row = messages.publish(act, "goods-receipt", correlation_key="nobody waits for this one").id
+        act.session.get_one(Message, row).correlation_key = key
 
 
 def at_once(*doings: Callable[[], Any]) -> list[Any]:
