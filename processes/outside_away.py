@@ -24,7 +24,7 @@ from processes.outside_documents import (
 )
 from processes.outside_losses import declare_lost
 from processes.outside_messages import mail_supplier
-from processes.outside_moving import NOT_KEPT
+from processes.outside_moving import NOT_KEPT, require_role
 from processes.snoozes import remind_role, waiting
 from records import outside
 from records.outside import AWAY, LinkStatus, OutsideLink
@@ -59,11 +59,18 @@ OWNERS = {
 }
 """Who answers each kind of notice."""
 
+NOTICERS = ("PLANNER", "BUYER", "PUR_LEAD", "SHIPPING", "RECEIVING", "SQ", "QA_ENG", "QA_SP")
+"""Whom a supplier tells that something happened: what they write down moves the flow."""
+
 
 def give_notice(
     act: Act, link: OutsideLink, kind: NoticeKind, *, text: str, event_id: str, quantity: Decimal | None = None
 ) -> None:
-    """Let a supplier's notice reach the flow of a link; the same event again is ignored. Raises: Invalid without a text."""
+    """Let a supplier's notice reach the flow of a link; the same event again is ignored.
+
+    Raises: Forbidden for a person whom no supplier tells such things; Invalid without a text.
+    """
+    require_role(act, NOTICERS, f"write down what the supplier reports on {link.number}")
     if not text.strip():
         raise Invalid("Expected what the supplier reports, but there is nothing", {"text": "is required"})
     given = {"reported": {"kind": kind.value, "text": text.strip(), "quantity": quantity or link.at_supplier}}

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from engine.act import Installation
 from rules.tables_in_force import require_tables
 from rules.triggers import require_guard
-from webapp import assets, delivery, filters, gate, health, long_poll, rates, refusals, security, visit
+from webapp import assets, delivery, filters, gate, health, long_poll, page_rights, rates, refusals, security, visit
 from webapp import company as identity
 from webapp.api import door
 from webapp.pages import (
@@ -182,6 +182,7 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
     visit.install(app)
     security.protect(app)
     gate.install(app)
+    page_rights.install(app)
     refusals.install(app)
     filters.install(app)
     identity.install(app, installation.settings)

@@ -34,6 +34,11 @@ class Visitor:
         """The principal under which this person acts."""
         return f"user:{self.user_id}"
 
+    @property
+    def is_adapter(self) -> bool:
+        """Whether it is no person but another system, which is judged by the scopes of its key."""
+        return self.user_id.startswith("adapter:")
+
     def holds(self, *codes: str) -> bool:
         """Tell whether the person holds one of these roles, in any scope."""
         return any(role.partition("@")[0] in codes for role in self.roles)

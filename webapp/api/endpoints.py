@@ -7,7 +7,7 @@ A reading endpoint returns what its schema shows. A writing one does its work in
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,8 +17,8 @@ from flask import Blueprint, Response, request
 from marshmallow import Schema
 
 from engine.canonical import canonical
-from webapp import visit
-from webapp.api import bodies, callers, problems, repeats
+from webapp import rights, visit
+from webapp.api import bodies, callers, operation_rights, problems, repeats
 from webapp.long_poll import Patience
 
 LARGEST_BODY = 1_000_000
@@ -109,7 +109,7 @@ def _registering(method: str, path: str, **more: Any) -> Callable[[View], View]:
 
 def _reading(endpoint: Endpoint) -> Callable[..., Response]:
     def handle(**path: str) -> Response:
-        _let_in(endpoint)
+        _let_in(endpoint, path)
         given = bodies.query(endpoint.query) if endpoint.query is not None else {}
         found = endpoint.view(**path, **given)
         return found if isinstance(found, Response) else _answer(endpoint, found)
@@ -120,7 +120,7 @@ def _reading(endpoint: Endpoint) -> Callable[..., Response]:
 def _writing(endpoint: Endpoint) -> Callable[..., Response]:
     def handle(**path: str) -> Response:
         request.max_content_length = endpoint.largest
-        caller = _let_in(endpoint)
+        caller = _let_in(endpoint, path)
         given = bodies.body(endpoint.body) if endpoint.body is not None else {}
         repeat = repeats.of_request(caller.principal) if endpoint.method == "POST" else None
         patience = endpoint.patience(given) if endpoint.patience is not None else None
@@ -148,10 +148,13 @@ def _subject(endpoint: Endpoint, given: dict[str, Any], path: dict[str, str], pa
             return subject
 
 
-def _let_in(endpoint: Endpoint) -> callers.Caller:
+def _let_in(endpoint: Endpoint, path: Mapping[str, str]) -> callers.Caller:
+    """Refuse whoever may not ask this, before a body is read. An adapter has its scopes alone: it holds no roles."""
     caller = callers.need(endpoint.scope)
     if endpoint.person:
         callers.need_person()
+    if caller.user_id is not None:
+        rights.need(operation_rights.of_operation(endpoint.name, endpoint.method), path)
     return caller
 
 

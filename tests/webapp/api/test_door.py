@@ -16,8 +16,12 @@ from records.requisition import Requisition
 from tests.clock import SettableClock
 from tests.people import bea, otto, pat, rita
 from tests.story import Story
+from tests.webapp.addresses import OPERATIONS, pages
 from tests.webapp.api.conftest import UNKNOWN, Calling, Client, problem
 from tests.webapp.conftest import People
+from webapp import page_rights
+from webapp.api import operation_rights
+from webapp.api.endpoints import ENDPOINTS
 
 DRAFT = {
     "title": "Brackets",
@@ -96,6 +100,19 @@ def test_a_signed_in_browser_reads_and_writes_nothing(browse: People) -> None:
     assert browser.get("/api/v1/parts").status_code == 200
     assert browser.get("/api/v1/tasks").status_code == 200
     problem(browser.client.post("/api/v1/requisitions", json=DRAFT), 401, "UNAUTHENTICATED")
+
+
+def test_every_page_and_every_operation_says_who_may_use_it(app: Flask) -> None:
+    unnamed = [
+        f"{method} {rule.endpoint}" for rule, method in pages(app) if not page_rights.of_page(rule.endpoint, method)
+    ]
+    unnamed += [one.name for one in ENDPOINTS if not operation_rights.of_operation(one.name, one.method)]
+    assert unnamed == [], "name what it takes in webapp/page_rights.py or webapp/api/operation_rights.py"
+    shown = {rule.endpoint for rule, method in pages(app) if method == "GET"}
+    sent = {rule.endpoint for rule, method in pages(app) if method == "POST"}
+    gone = (set(page_rights.SHOWS) - shown) | (set(page_rights.DOES) - sent)
+    gone |= (set(operation_rights.READS) | set(operation_rights.CALLS)) - OPERATIONS
+    assert gone == set(), "these are no pages or operations any more"
 
 
 def test_what_does_not_exist_is_a_problem_too(calling: Calling) -> None:
