@@ -18,7 +18,7 @@ from processes.webhook_events import TEST, Event, checked_types
 from processes.webhook_sending import checked_url
 from processes.webhook_terms import terms_of
 from records.person import RoleGrant, User
-from records.roles import holds
+from records.roles import holds, user_called
 from records.webhook import RECORD_TYPE, DeliveryState, Webhook, WebhookDelivery, WebhookState
 
 OVERLAP = dt.timedelta(hours=24)
@@ -132,9 +132,10 @@ def pause(act: Act, webhook: Webhook, *, reason: str = "") -> Webhook:
     """Send nothing until it is resumed; what happens meanwhile waits in the log. Raises as ``change`` does."""
     _need_open(act, webhook)
     if webhook.state is not WebhookState.PAUSED:
-        why = reason.strip() or f"paused by {act.user_id}"
-        webhook.state, webhook.paused_because = WebhookState.PAUSED, why[:4000]
-        _note(act, webhook, "WEBHOOK_PAUSED", reason=why[:4000])
+        why = reason.strip()[:4000]
+        by = user_called(act.session, act.user_id or "").name
+        webhook.state, webhook.paused_because = WebhookState.PAUSED, why or f"{by} paused it."
+        _note(act, webhook, "WEBHOOK_PAUSED", reason=why or None)
     return _changed(act, webhook)
 
 

@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 from engine.act import Installation
+from processes import webhook_terms
 from rules.tables_in_force import require_tables
 from rules.triggers import require_guard
 from webapp import assets, delivery, filters, gate, health, long_poll, page_rights, rates, refusals, security, visit
@@ -153,13 +154,14 @@ def create_app(installation: Installation, *, secret_key: str | None = None) -> 
 
     secret_key: signs cookies and forms; without one a fresh key is made, and every restart signs everybody out.
     Raises: GuardMissing on a database whose guard was removed or altered, whichever server is about to run it; TablesNotInForce
-    on rule tables that nobody signed, where they are under change control; ValueError on settings that name half a company, or
-    no rate.
+    on rule tables that nobody signed, where they are under change control; ValueError on settings that name half a company, no
+    rate, or webhooks that cannot be delivered so.
     """
     with installation.database.connect() as connection:
         require_guard(connection)
     with installation.reading() as session:
         require_tables(session)
+    webhook_terms.terms_of(installation.settings)
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=secret_key or secrets.token_hex(32),

@@ -66,7 +66,7 @@ def test_a_webhook_is_changed_paused_rotated_and_ended_by_who_saw_it_last(callin
     problem(client.patch(path, {"state": "ENDED"}, match=client.tag(path)), 422, "INVALID")
     problem(client.patch(path, {"owner": "otto"}, match=client.tag(path)), 422, "INVALID")
     changed = client.patch(path, {"name": "SAP", "state": "PAUSED"}, match=client.tag(path)).json
-    assert (changed["name"], changed["state"], changed["paused_because"]) == ("SAP", "PAUSED", "paused by ivan")
+    assert (changed["name"], changed["state"], changed["paused_because"]) == ("SAP", "PAUSED", "Ivan Kral paused it.")
     assert client.patch(path, {"state": "ACTIVE"}, match=client.tag(path)).json["paused_because"] is None
     rotated = client.post(f"{path}/rotate-secret", match=client.tag(path)).json
     assert rotated["secret"] not in (None, first)
