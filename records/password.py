@@ -7,6 +7,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Forbidden, Invalid
@@ -67,6 +68,11 @@ def check_password(act: Act, user_id: str, password: str, *, record: tuple[str, 
         )  # fmt: skip
     _forgive(act, user, credential)
     return user
+
+
+def has_password(session: Session, user_id: str) -> bool:
+    """Whether somebody has a password here; who signs in at the company alone has none."""
+    return session.get(Credential, user_id) is not None
 
 
 def is_due(act: Act, credential: Credential) -> bool:

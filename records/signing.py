@@ -15,7 +15,7 @@ from engine.errors import Forbidden, Invalid
 from engine.ports import SignatureRequest, SigningMethod
 from engine.record import Edit, Operation, Record
 from records.calendar import MAIN, site_called
-from records.password import check_password, refuse_unless_own
+from records.password import check_password, has_password, refuse_unless_own
 from records.person import Certification, User, UserStatus
 from records.roles import grants_of, meanings_of, role_code, user_called
 from records.session import SignInSession
@@ -65,7 +65,14 @@ class ByPassword:
     def prove(
         self, act: Act, user_id: str, request: SignatureRequest, *, record: tuple[str, str], content_hash: str
     ) -> None:
-        """Check the password. Raises: Forbidden WRONG_PASSWORD, LOCKED or PASSWORD_DUE."""
+        """Check the password. Raises: Forbidden NO_PASSWORD, WRONG_PASSWORD, LOCKED or PASSWORD_DUE."""
+        if not has_password(act.session, user_id):
+            # Told apart from a wrong one only here, where the person is known already: at the door both sound the same.
+            raise Forbidden(
+                f"Expected a password of {user_id} to prove who signs, but there is none here: whoever signs in at the company proves it"
+                " there, on the page of the document",
+                code="NO_PASSWORD", record=record, keep=True,
+            )  # fmt: skip
         # Another name than the signer's is a failed attempt on the signer's own account, not on the one that was typed.
         typed = request.password if request.user_id in ("", user_id) else ""
         refuse_unless_own(act, check_password(act, user_id, typed, record=record))

@@ -15,6 +15,7 @@ from webapp.api.endpoints import ENDPOINTS, Endpoint
 from webapp.api.instead import Offer
 from webapp.api.problems import MEDIA_TYPE
 from webapp.api.shapes import Answer
+from webapp.api.signing_ways import SigningWay
 from webapp.api.tasks import Bar
 from webapp.gate import COOKIE
 
@@ -36,7 +37,10 @@ PLACE = re.compile(r"<(\w+)>")
 
 
 class Problem(Answer):
-    """Why something was not done (RFC 9457). fields: dotted path to a sentence; instead: what takes refused edits."""
+    """Why something was not done (RFC 9457). fields: dotted path to a sentence; instead: what takes refused edits; signing: how to sign.
+
+    signing is empty unless a signature is missing or not proved.
+    """
 
     type = fields.String()
     title = fields.String()
@@ -46,6 +50,7 @@ class Problem(Answer):
     instance = fields.String()
     findings = fields.List(fields.Nested(Bar))
     instead = fields.List(fields.Nested(Offer))
+    signing = fields.List(fields.Nested(SigningWay))
     fields_ = fields.Dict(keys=fields.String(), values=fields.String(), data_key="fields")
 
 

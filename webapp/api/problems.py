@@ -82,6 +82,10 @@ INSTEAD: list[Callable[[Refused], list[dict[str, Any]]]] = []
 """Who knows requests that would take what a refusal refused; each gives a list of ``Offer``."""
 
 
+SIGNING: list[Callable[[Refused], list[dict[str, Any]]]] = []
+"""Who knows how the caller may sign; each gives a list of ``SigningWay``, empty for what is not about a signature."""
+
+
 def install(blueprint: Blueprint) -> None:
     """Answer whatever goes wrong below /api/v1 with a problem."""
     blueprint.register_error_handler(Refused, answer)
@@ -101,6 +105,7 @@ def answer(refusal: Refused) -> Response:
         "instance": f"urn:uuid:{g.get('act_id') or g.request_id}", "findings": _findings(refusal),
         "fields": refusal.fields if isinstance(refusal, Invalid) else {},
         "instead": [offer for offers in INSTEAD for offer in offers(refusal)],
+        "signing": [way for ways in SIGNING for way in ways(refusal)],
     }  # fmt: skip
     response = Response(orjson.dumps(body), status, mimetype=MEDIA_TYPE)
     if status == 401:

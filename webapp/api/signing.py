@@ -9,6 +9,7 @@ from marshmallow import fields
 from engine.errors import Conflict
 from engine.ports import SignatureRequest
 from webapp.api.shapes import Request, Truth, text
+from webapp.api.signing_ways import refuse_password_of_company
 from webapp.visit import visitor
 
 
@@ -30,7 +31,8 @@ class SignedContent(Request):
 
 
 def signature_given(given: dict[str, Any]) -> SignatureRequest:
-    """Return what a caller sent to sign with."""
+    """Return what a caller sent to sign with. Raises: Forbidden NO_PASSWORD for who has none that counts."""
+    refuse_password_of_company()
     return SignatureRequest(
         meaning=given["meaning"], password=given["password"],
         # A key has no session, so both components are asked for each time: whose key it is, and the password.

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from engine.decisions import Decision
 from engine.stored.task import TaskDraft
+from records.person import Credential
 from records.signature import Signature
 from tests.people import PASSWORD, bea, lena, max_, otto, rita
 from tests.story import Story
@@ -78,7 +79,15 @@ def test_a_signed_decision_moves_the_flow_on(calling: Calling, approval: dict[st
 def test_a_signed_step_without_a_signature_is_refused(calling: Calling, approval: dict[str, str], story: Story) -> None:
     lena_calls = calling(lena)
     tag = lena_calls.tag(approval["path"])
-    problem(lena_calls.post(f"{approval['path']}/decision", {"verdict": "approve"}, match=tag), 403, "UNSIGNED")
+    unsigned = lena_calls.post(f"{approval['path']}/decision", {"verdict": "approve"}, match=tag)
+    problem(unsigned, 403, "UNSIGNED")
+    assert [(way["method"], way["here"], way["page"]) for way in unsigned.json["signing"]] == [("PASSWORD", True, None)]
+    story.given(lambda act: act.session.delete(act.session.get_one(Credential, "lena")))
+    passwordless = lena_calls.post(f"{approval['path']}/decision", APPROVAL, match=tag)
+    problem(passwordless, 403, "NO_PASSWORD")
+    assert [(way["here"], "An administrator can" in way["what_to_do"]) for way in passwordless.json["signing"]] == [
+        (False, True)
+    ]
     assert counted(story, Decision) == counted(story, Signature) == 0
 
 
