@@ -37,6 +37,8 @@ ON_RETURN = "onReturn"
 """On a step of people: the type of the step that undoes what followed when somebody returns to it, or ``nothing``."""
 NO_RETURN = "noReturn"
 """On an element: why nobody returns to a step before it once it has begun, in words for people."""
+LEAVES = "leaves"
+"""On a step of the house: ``nothing`` where it only reads or reckons, so that one returns past it; else why nobody does, in words."""
 RETURNS = "returns"
 """On a user task: ``no`` keeps it from being returned; ``yes`` lets one vote of several return past the vote."""
 
@@ -122,7 +124,7 @@ def _problems(element: ElementInfo, name: str, text: str) -> Iterator[tuple[str,
         yield f"Expected deadlinePolicy reassign or add, but it is {text}.", "Choose one of them."
     if name == RETURNS and text not in WAYS_BACK:
         yield f"Expected returns yes or no, but it is {text}.", "Choose one of them."
-    if name in (ON_RETURN, NO_RETURN) and not read.is_static:
+    if name in (ON_RETURN, NO_RETURN, LEAVES) and not read.is_static:
         yield f"Expected plain words in the property {name}, but they are an expression.", "Write them without =."
     if name == QUORUM and read.is_static and text not in ("all", "unanimous") and not text.isdigit():
         yield f"Expected a quorum of all, unanimous or a number, but it is {text}.", "Choose one of them."

@@ -1,7 +1,7 @@
 """Return to an earlier step: which steps are legal and what each would undo, and the act that does it.
 
 Legal is a step of people that led to the task, as long as what followed left no traces that nobody would undo: its diagram
-says with ``onReturn`` what undoes them, and with ``noReturn`` where the way back ends.
+says with ``onReturn`` what undoes them, with ``leaves`` which steps left nothing, and with ``noReturn`` where the way back ends.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from engine.act import Act
 
 NOTHING = "nothing"
-"""The value of ``onReturn`` where what followed left nothing behind."""
+"""The value of ``onReturn`` where what followed left nothing behind, and of ``leaves`` on a step that left nothing."""
 _TRACES = frozenset({"serviceTask", "sendTask", "receiveTask"})
 """Kinds that leave traces even when the definition that drew them is not at hand any more."""
 
@@ -157,6 +157,8 @@ def _targets(session: Session, instance: Instance, task: Task, flow: Flow) -> li
     return [
         (_target(flow, lineage, place, task, known, standing), lineage)
         for place in earlier_steps(flow, lineage, task.token_id)
+        # A loop came by the task before: it is open now, and there is nothing to return to.
+        if (place.element_id, place.process_id) != (task.element_id, task.process_id)
     ]
 
 
@@ -195,11 +197,18 @@ def _why_not(
         reason = element.properties.get(dialect.NO_RETURN, "").strip() if element is not None else ""
         if reason and place.outcome != "cancelled":
             return reason
-        leaves = leaves_traces(element) if element is not None else place.kind in _TRACES
-        if leaves and not is_undone and place.outcome != "cancelled":
-            name = (element.name if element is not None else None) or place.element_id
-            return f'"{name}" was done since, and nothing says how it is undone.'
+        if not is_undone and place.outcome != "cancelled" and (left := _left(element, place)):
+            return left
     return ""
+
+
+def _left(element: ElementInfo | None, place: Place) -> str:
+    """Return what a step left behind, as a reason why nobody returns past it; empty where it left nothing."""
+    said = element.properties.get(dialect.LEAVES, "").strip() if element is not None else ""
+    if said == NOTHING or not (leaves_traces(element) if element is not None else place.kind in _TRACES):
+        return ""
+    name = (element.name if element is not None else None) or place.element_id
+    return said or f'"{name}" was done since, and nothing says how it is undone.'
 
 
 def _joined_before(flow: Flow, void: set[int], lineage: Lineage) -> str | None:

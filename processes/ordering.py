@@ -25,8 +25,10 @@ from processes.notices import tell
 from processes.order_limits import copy_limits
 from processes.quote_answers import tell_of_award
 from processes.quoting import cancel as cancel_request
+from processes.quoting import reopen as reopen_request
 from processes.recheck import hold_of, is_accepted_by_finance, set_aside_rise
-from processes.sourcing import lines_of, request_of
+from processes.sole_sources import refuse_unsigned
+from processes.sourcing import UNCHOSEN, lines_of, request_of
 from records.cost_centre import commitments, committed_for, release
 from records.purchase_order import (
     OrderStatus,
@@ -209,6 +211,36 @@ def drop_order(act: Act, work: Work) -> Mapping[str, Any]:
     give_back_agreements(act, order, reason="cancelled")
     _free_lines(act, order)
     return {"order": None}
+
+
+@registry.step("take_source_back")
+def take_source_back(act: Act, work: Work) -> Mapping[str, Any]:
+    """A13: the buyer chooses again: what rested on the choice ends, and quotes that are there are compared again or more are asked for.
+
+    An order that was drafted is dropped, with its signatures and what it drew from a contract. A justification that nobody signed is
+    refused. What quality approved of a supplier stays: it is about the supplier.
+    """
+    reason = str((work.get("decision") or {}).get("reason") or "The source is chosen again")
+    if work.get("order") is not None:
+        order = order_of(act, work)
+        supersede(act, order.record_type, order.id)
+        act.session.flush()
+        if order.status is OrderStatus.ON_HOLD:
+            lift_hold(act, order, reason="Its source is chosen again")
+            act.session.flush()
+        _end(act, order)
+        release(act, document=_record(order))
+        give_back_agreements(act, order, reason="its source is chosen again")
+        _free_lines(act, order)
+    if (written := work.get("justification")) is not None:
+        refuse_unsigned(act, str(written["id"]), reason=reason)
+    asked = request_of(act, work)
+    if asked is not None:
+        reopen_request(act, asked)
+    return {
+        "award": {**work["award"], **UNCHOSEN}, "order": None, "gate": None, "hold": None, "justification": None, "verdict": None,
+        "choice": {"ask_again": work.element_id == "ask_for_quotes"},
+    }  # fmt: skip
 
 
 @registry.step("abandon_award")

@@ -55,3 +55,10 @@ def refuse(act: Act, justification: SoleSourceJustification, *, reason: str) -> 
     """Note the manager's refusal. Raises: Conflict."""
     move(act, justification, JustificationStatus.REFUSED, reason=reason)
     act.session.flush()
+
+
+def refuse_unsigned(act: Act, justification_id: str, *, reason: str) -> None:
+    """Take a justification off the table that nobody signed yet; one that is settled stays as it is."""
+    found = act.session.get_one(SoleSourceJustification, justification_id)
+    if found.status is JustificationStatus.PROPOSED:
+        refuse(act, found, reason=reason)

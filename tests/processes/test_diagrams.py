@@ -27,6 +27,11 @@ def elements() -> list[Any]:
     return [element for process in bundle.processes.values() for element in process.elements.values()]
 
 
+def ways_to_undo() -> set[str]:
+    """Return the steps that undo what followed when somebody returns to an earlier step."""
+    return {element.properties["onReturn"] for element in elements() if "onReturn" in element.properties} - {"nothing"}
+
+
 def test_the_shipped_bundle_can_be_deployed() -> None:
     assert [str(problem) for problem in check(bundle_files())] == []
 
@@ -48,12 +53,12 @@ def test_a_flow_goes_as_its_examples_say(story: Story, example: dict[str, Any]) 
 
 def test_every_service_task_has_its_step() -> None:
     registry = registry_of_flows()
-    types = {element.task_type.text for element in elements() if element.task_type is not None}
+    types = {element.task_type.text for element in elements() if element.task_type is not None} | ways_to_undo()
     assert sorted(job_type for job_type in types if not registry.serves(job_type)) == []
 
 
 def test_every_step_is_drawn_somewhere() -> None:
-    drawn = {element.task_type.text for element in elements() if element.task_type is not None}
+    drawn = {element.task_type.text for element in elements() if element.task_type is not None} | ways_to_undo()
     registry = registry_of_flows()
     written = {*registry.steps, *registry.jobs, *registry.errands}
     undrawn = ["deliver_checkpoint", "deliver_to_webhook", "end_recalled", "look_at_impact", "mail"]
@@ -87,7 +92,7 @@ def test_a_form_is_named_after_its_flow_and_its_id() -> None:
 def test_a_template_offers_only_properties_that_the_engine_reads(path: Path) -> None:
     from engine import dialect
 
-    known = dialect.ON_USER_TASKS | {dialect.ESCALATE_TO, dialect.CODE, dialect.NO_RETURN}
+    known = dialect.ON_USER_TASKS | {dialect.ESCALATE_TO, dialect.CODE, dialect.NO_RETURN, dialect.LEAVES}
     template = json.loads(path.read_text(encoding="utf-8"))
     named = {item["binding"]["name"] for item in template["properties"] if item["binding"]["type"] == "zeebe:property"}
     assert named <= known

@@ -17,14 +17,16 @@ from engine.act import Act, Installation
 from engine.bpmn import BpmnError
 from engine.errors import Conflict, Forbidden, Invalid, Refused, RuleViolation
 from engine.registry import PlainVariables, Work
+from engine.returning import targets
 from processes import quoting
 from processes.quote_comparison import compare
 from processes.quote_links import link_to, opens
 from processes.quoting import Offer
+from processes.sending_back import send_back
 from processes.sourcing import UNCHOSEN, announce_approval, settle_source
 from processes.withdrawal import withdraw_order
 from records.notice import Notice
-from records.purchase_order import PurchaseOrder
+from records.purchase_order import OrderStatus, PurchaseOrder
 from records.quotation import Invitation, QuoteChannel, RequestForQuotation, RequestStatus
 from records.requisition import PurchaseType
 from records.sole_source import JustificationStatus, SoleSourceJustification
@@ -87,6 +89,15 @@ def answers(story: Story) -> list[tuple[str, str]]:
     return sorted(one for one in [*told, *closed] if one[0].rpartition("@")[2] != "plant.example")
 
 
+def goes_back(story: Story, step: str, to: str) -> None:
+    """Let the buyer return a task to an earlier step."""
+    task = story.task(step)
+    with story.as_(bea).acting() as act:
+        (place,) = [one for one in targets(act.session, act.session.merge(task)) if one.element_id == to]
+        send_back(act, task.id, place.token_id, seen_version=task.version, reason="The freight is missing")
+    story.settle()
+
+
 def test_each_supplier_gets_the_request_with_a_link_of_its_own_that_no_row_holds(story: Story) -> None:
     waiting(story)
     assert (story.steps, story.incidents) == ([], [])
@@ -139,6 +150,12 @@ def test_the_last_answer_ends_the_waiting_and_the_chosen_quote_becomes_the_order
     ]  # fmt: skip
     said = " ".join(one.get_content() for one in mails(story) if "another offer" in one.as_string())
     assert not any(secret in said for secret in ("36", "5994", "5,994", "Prairie", "EUR"))
+    goes_back(story, "complete_order", "compare_quotes")
+    assert (story.steps, story.incidents, request_in(story).status) == (["compare_quotes"], [], RequestStatus.COMPARING)
+    dropped = story.read(lambda session: session.get_one(PurchaseOrder, order.id).status)
+    assert dropped is OrderStatus.CANCELLED
+    story.as_(bea).decide("compare_quotes", "award", quotation_id=quote_of(story, prairie), note="lowest landed")
+    assert (story.steps, story.incidents, len(answers(story))) == (["complete_order"], [], 2)
     story.as_(bea).decide("complete_order", "submit")
     assert (story.steps, story.incidents) == (["decide_slot"], []), story.variables_of_task()
 
