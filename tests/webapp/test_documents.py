@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from engine import instances
 from engine.act import Act, Installation
+from engine.database import connect
 from records.part import Part
 from records.purchase_order import OrderStatus, PurchaseOrder, hold
 from records.requisition import Requisition, RequisitionStatus
@@ -627,3 +628,19 @@ def test_an_order_date_that_lies_ahead_is_called_planned(browse: People, story: 
     browser.get("/orders")
     assert "Jan 31, 2027 planned" in browser.text
     assert "Nov 19, 2026 planned" not in browser.text
+
+
+def test_a_database_that_is_away_is_said_in_words_and_the_request_may_be_sent_again(house: Installation):
+    app = create_app(house, secret_key="only for tests")
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    nowhere = connect("postgresql://nobody@127.0.0.1:9/nothing")
+
+    @app.route("/asks", methods=["GET", "POST"])
+    def asks() -> str:
+        with nowhere.connect():
+            return "never"
+
+    browser = Browser(app).sign_in(rita)
+    answer = browser.get("/asks")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "Nothing is lost" in browser.text

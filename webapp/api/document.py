@@ -32,6 +32,7 @@ WORDS = {
     404: "There is no such thing, or it is not yours to see", 409: "The world or a rule is against it",
     412: "It changed since you saw it", 413: "The body is too large", 415: "The body is not JSON",
     422: "Something does not fit", 428: "If-Match is missing", 429: "Too often; Retry-After says when again",
+    503: "The database does not answer just now; Retry-After says when again",
 }  # fmt: skip
 PLACE = re.compile(r"<(\w+)>")
 

@@ -69,7 +69,7 @@ class Endpoint:
     @property
     def refusals(self) -> list[int]:
         """The statuses of its problems."""
-        found = {401, 403, 422, 429}
+        found = {401, 403, 422, 429, 503}
         if "<" in self.path:
             found.add(404)
         if self.method != "GET":

@@ -61,6 +61,13 @@ class MatchNeeded(Refused):
     code = "IF_MATCH_NEEDED"
 
 
+class Away(Refused):
+    """The database cannot be reached; the same request may be sent again, with its Idempotency-Key if it writes."""
+
+    status: ClassVar[int] = 503
+    code = "DATABASE_AWAY"
+
+
 KINDS: Mapping[type[Refused], tuple[str, str]] = {
     Invalid: ("invalid", "Something does not fit"),
     NotFound: ("not-found", "There is no such thing, or it is not yours to see"),
@@ -73,6 +80,7 @@ KINDS: Mapping[type[Refused], tuple[str, str]] = {
     WrongMediaType: ("media-type", "The body is not JSON"),
     MatchNeeded: ("if-match-needed", "Say which version you saw"),
     TooMany: ("too-many-requests", "Too often"),
+    Away: ("away", "The database does not answer just now"),
     Refused: ("refused", "The request cannot be answered"),
 }
 """Kind of refusal to the name in its type and its title; the first that fits a refusal's class counts."""
@@ -110,6 +118,8 @@ def answer(refusal: Refused) -> Response:
     response = Response(orjson.dumps(body), status, mimetype=MEDIA_TYPE)
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="lockstep"'
+    if isinstance(refusal, Away):
+        response.headers["Retry-After"] = str(refusals.AGAIN_IN)
     if isinstance(refusal, TooMany):
         response.headers["Retry-After"] = str(refusal.seconds)
     return response
@@ -172,7 +182,12 @@ def _answer_http(error: HTTPException) -> Response:
 
 
 def _answer_bug(error: Exception) -> Response:
-    """Answer a mistake of ours: nothing of it is told but the number of its log entry."""
+    """Answer a mistake of ours: nothing of it is told but the number of its log entry. A database that is away is none."""
+    if refusals.database_is_away(error):
+        log.warning("The database is away: %s %s: %s", request.method, request.path, error)
+        return answer(
+            Away("Expected the database to answer, but it cannot be reached just now; send the same request again.")
+        )
     act_id = g.get("act_id") or g.get("request_id", "")
     log.error("An API request failed; act %s, %s %s", act_id, request.method, request.path, exc_info=error)
     body = {

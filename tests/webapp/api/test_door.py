@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from engine.act import Installation
+from engine.database import connect
 from engine.errors import Conflict, Invalid, NotFound
 from records.api_key import ApiAnswer, ApiKey, keys_of, make_key, revoke_key
 from records.person import User, UserStatus, move
@@ -221,6 +222,18 @@ def test_a_mistake_of_ours_is_told_as_one(calling: Calling, monkeypatch: pytest.
     answer = calling(pat).get("/parts")
     assert (answer.status_code, answer.json["code"]) == (500, "BUG")
     assert "secret" not in answer.text
+
+
+def test_a_database_that_is_away_is_no_mistake_and_says_when_to_ask_again(
+    calling: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_more: object) -> None:
+        connect("postgresql://nobody@127.0.0.1:9/nothing").connect()
+
+    monkeypatch.setattr("webapp.pages.parts.look_up", fail)
+    answer = calling(pat).get("/parts")
+    assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "DATABASE_AWAY", "5")
+    assert "127.0.0.1" not in answer.text
 
 
 def test_somebody_without_a_role_may_read_what_the_pages_show(calling: Calling) -> None:
