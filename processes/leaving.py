@@ -16,6 +16,7 @@ from engine.clock import now_of
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.stored.help import TaskHelp
 from engine.stored.task import Task
+from processes import webhooks
 from processes.findings import OVERSEERS
 from processes.leaving_pieces import END, OTHERS, OWNED, Duty, Piece, pieces_of
 from processes.notices import tell, tell_role
@@ -30,7 +31,6 @@ from records.quotation import RequestForQuotation
 from records.requisition import Requisition
 from records.roles import holds, user_called
 from records.sign_in import end_all
-from records.webhook import Webhook
 
 __all__ = ["END", "OTHERS", "Duty", "Piece", "heirs", "leave", "pieces_of", "seen_hash"]
 
@@ -151,6 +151,8 @@ def _hand_over(act: Act, user: User, piece: Piece, target: str, reason: str) -> 
     elif kind == "key":
         act.session.get_one(ApiKey, key).revoked_at = act.now
         act.note("user_account", user.id, "KEY_REVOKED", field=piece.title, reason=why)
+    elif kind == "webhook" and heir is not None:
+        webhooks.give_to(act, webhooks.find(act.session, key), heir, reason=why)
     elif kind in _OWNERS and heir is not None:
         record, column, prefix = _OWNERS[kind]
         setattr(act.session.get_one(record, key), column, f"{prefix}{heir}")
@@ -163,7 +165,6 @@ _OWNERS: dict[str, tuple[Any, str, str]] = {
     "purchase_order": (PurchaseOrder, "buyer_id", ""),
     "row_disposition": (RowDisposition, "owner", "user:"),
     "request_for_quotation": (RequestForQuotation, "buyer_id", ""),
-    "webhook": (Webhook, "owner", "user:"),
 }
 """Kind of a key to its record, the column that names a person, and what stands before the name there."""
 

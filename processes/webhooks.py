@@ -128,6 +128,15 @@ def change(act: Act, webhook: Webhook, values: Mapping[str, Any]) -> Webhook:
     return _changed(act, webhook)
 
 
+def give_to(act: Act, webhook: Webhook, user_id: str, *, reason: str) -> Webhook:
+    """Let somebody else own a webhook whose owner leaves, whoever does that. Raises: Invalid when they may not keep one."""
+    heir = f"user:{user_id}"
+    _refuse_owner(act, heir)
+    _note(act, webhook, "WEBHOOK_CHANGED", field="owner", old=webhook.owner, new=heir, reason=reason)
+    webhook.owner = heir
+    return _changed(act, webhook)
+
+
 def pause(act: Act, webhook: Webhook, *, reason: str = "") -> Webhook:
     """Send nothing until it is resumed; what happens meanwhile waits in the log. Raises as ``change`` does."""
     _need_open(act, webhook)

@@ -13,14 +13,14 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from engine import motion
 from engine.act import Act, Installation
-from engine.audit import AuditEvent
+from engine.audit import AuditEvent, chain_of
 from engine.database import connect
 from engine.errors import Conflict, Forbidden, Invalid, NotFound
 from engine.incidents import report
 from engine.jobs import JobState
 from engine.stored.job import Job
 from engine.worker import run_until_idle
-from processes import webhook_delivering, webhooks
+from processes import leaving, webhook_delivering, webhooks
 from processes.webhook_events import EVENT_TYPES, checked_types, is_wanted
 from processes.webhook_terms import DEFAULTS
 from records.comment import comment as say
@@ -348,6 +348,21 @@ def test_nothing_is_told_in_the_name_of_somebody_who_may_not_know(
     act_on(house, key, webhooks.resume, by=adam.principal)
     run_until_idle(house)
     assert receiver.types == ["requisition.draft"]
+
+
+def test_whoever_leaves_hands_a_webhook_over_and_nothing_is_missed(house: Installation, receiver: Receiver) -> None:
+    _, key = subscribe(house, receiver)
+    with house.acting(adam.principal) as act:
+        seen = leaving.seen_hash(leaving.pieces_of(act.session, ivan.id))
+        leaving.leave(act, ivan.id, {f"webhook:{key}": adam.id}, seen=seen, reason="moved on")
+    happen(house)
+    run_until_idle(house)
+    assert (receiver.types, webhook(house).owner) == (["requisition.draft"], "user:adam")
+    with house.reading() as session:
+        last = chain_of(session, "webhook", key)[-1]
+    assert (last.field, last.old, last.new, last.reason) == (
+        "owner", "user:ivan", "user:adam", "Ivan Kral left: moved on",
+    )  # fmt: skip
 
 
 def test_only_owners_and_administrators_keep_webhooks_and_what_ended_stays_so(
