@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from lxml import etree
@@ -26,8 +26,6 @@ from engine.spiff.xml import ZEEBE
 
 KINDS = {".bpmn": "process", ".form": "form", ".dmn": "decision"}
 MAX_FILE = 5_000_000
-EMBEDDED = "camunda-forms:bpmn:"
-"""What the key of a form begins with that stands in the diagram itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,20 @@ def read_library(files: Mapping[str, bytes]) -> Library:
     for path in sorted(path for path in usable if path.endswith(".dmn")):
         _read_table(path, usable[path], tables, problems)
     processes = _read_processes({path: usable[path] for path in usable if path.endswith(".bpmn")}, problems)
+    for process in processes.values():
+        forms |= _forms_inside(process, problems)
     return Library(usable, processes, forms, tables, tuple(problems))
+
+
+def _forms_inside(process: ProcessSpec, problems: list[Problem]) -> dict[str, Form]:
+    """Read the forms that stand in a diagram itself."""
+    forms: dict[str, Form] = {}
+    for form_id, text in process.forms.items():
+        form, found = read_form(process.file, text.encode(), known_as=form_id)
+        problems += [replace(problem, line=process.line) for problem in found]
+        if form is not None:
+            forms[form_id] = form
+    return forms
 
 
 def _is_usable(path: str, content: bytes, problems: list[Problem]) -> bool:
@@ -190,15 +201,17 @@ def _forms(
     if element.form_id is None or (element.user_task is not None and element.user_task.form_binding != "deployment"):
         return
     if not element.form_id.is_static:
-        yield from (("form", form.id, form.file) for form in library.forms.values())
+        yield from (("form", form.id, form.file) for form in library.forms.values() if form.file.endswith(".form"))
+    elif element.form_id.text in process.forms:
+        return  # It stands in the diagram, which is a part already.
     elif (form := library.forms.get(element.form_id.text)) is not None:
         yield "form", form.id, form.file
     else:
         wanted = element.form_id.text
         message = f"Expected the form {wanted} in the bundle, but no file has that id."
         remedy = f"Add {process.id}.{wanted}.form, or correct the form id."
-        if wanted.startswith(EMBEDDED):
-            remedy = "Save the form that stands in the diagram as a .form file, and set formId to its id."
+        if wanted.startswith(f"{process.id}#"):
+            remedy = "Add the zeebe:userTaskForm to the process, or set formId to the id of a .form file."
         problems.append(_missing(process, element, message, remedy))
 
 

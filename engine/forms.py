@@ -28,8 +28,11 @@ class Form:
     schema: Mapping[str, Any]
 
 
-def read_form(file: str, content: bytes) -> tuple[Form | None, list[Problem]]:
-    """Read a form file; None when it is no form at all. Every problem is listed."""
+def read_form(file: str, content: bytes, *, known_as: str | None = None) -> tuple[Form | None, list[Problem]]:
+    """Read a form file; None when it is no form at all. Every problem is listed.
+
+    known_as: the id of a form that stands in a diagram; a file says its own.
+    """
     try:
         schema = json.loads(content.decode("utf-8"))
     except UnicodeDecodeError:
@@ -38,6 +41,8 @@ def read_form(file: str, content: bytes) -> tuple[Form | None, list[Problem]]:
         return None, [_problem(file, error.lineno, f"Expected JSON, but {error.msg}.", "Correct the JSON.")]
     except RecursionError:
         return None, [_problem(file, 1, "Expected a form, but it is nested too deep.", "Flatten the form.")]
+    if isinstance(schema, dict) and known_as is not None:
+        schema["id"] = known_as
     if not isinstance(schema, dict) or not isinstance(schema.get("id"), str) or not schema["id"]:
         return None, [_problem(file, 1, "Expected a form with an id, but there is none.", "Give the form an id.")]
     lines = content.decode("utf-8").splitlines()

@@ -64,7 +64,6 @@ ATTRIBUTES: Final = {
     "decisionRefVersionTag": "Use zeebe:calledDecision bindingType=versionTag and versionTag.",
     "delegateExpression": _TYPE,
     "deploymentId": "Remove it: a deployment keeps its files together by itself.",
-    "diagramRelationId": "Remove it: it tied the file to a repository of diagrams.",
     "dueDate": "Use zeebe:taskSchedule dueDate, as FEEL.",
     "elementVariable": "Use zeebe:loopCharacteristics inputElement.",
     "errorCodeVariable": _CATCHES,
@@ -132,6 +131,9 @@ ELEMENTS: Final = {
 }
 """By the name of the element."""
 
+READ_OVER: Final = frozenset({"diagramRelationId"})
+"""What Camunda's Web Modeler writes into diagrams of Camunda 8 too: where it keeps them. It means nothing to a run."""
+
 _JUEL: Final = re.compile(r"\s*[$#]\{(.*)\}\s*\Z", re.DOTALL)
 _IN_FEEL: Final = (
     (re.compile(r"&&"), " and "),
@@ -139,6 +141,7 @@ _IN_FEEL: Final = (
     (re.compile(r"=="), "="),
     (re.compile(r"'([^'\"]*)'"), r'"\1"'),
     (re.compile(r"!(?!=)\s*([A-Za-z_][\w.]*)"), r"not(\1)"),
+    (re.compile(r"\bnot\s+([A-Za-z_][\w.]*)"), r"not(\1)"),
     (re.compile(r"\bempty\s+([A-Za-z_][\w.]*)"), r"(\1 = null)"),
     (re.compile(r"\s{2,}"), " "),
 )
@@ -159,8 +162,9 @@ def in_feel(text: str) -> str | None:
     for old, new in _IN_FEEL:
         feel = old.sub(new, feel)
     try:
-        compile_expression(feel)
+        names = compile_expression(feel).reads
     except DmnError:
         return None
-    # A method call compiles as the call of a function that nobody lends.
-    return None if re.search(r"\.\w+\s*\(", feel) else f"={feel.strip()}"
+    # FEEL allows spaces in names, and calls of functions that nobody lends: what was an operator or a method is neither.
+    is_alike = not any(" " in name for name in names) and not re.search(r"\.\w+\s*\(", feel)
+    return f"={feel.strip()}" if is_alike else None

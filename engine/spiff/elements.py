@@ -98,7 +98,8 @@ class StartInfo:
 class ProcessSpec:
     """A process as drawn; one that is not executable is only drawn, never run.
 
-    flows include one from each throwing link event to its catch. handlers: compensation handlers by activity id.
+    flows include one from each throwing link event to its catch. handlers: compensation handlers by activity id. forms: the
+    JSON of the forms that stand in the diagram itself, by the form id that its tasks name.
     """
 
     id: str
@@ -111,6 +112,7 @@ class ProcessSpec:
     elements: Mapping[str, ElementInfo]
     flows: Mapping[str, FlowInfo]
     handlers: Mapping[str, str]
+    forms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def starts(self) -> tuple[StartInfo, ...]:

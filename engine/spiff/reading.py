@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -74,6 +74,8 @@ INSTEAD: Final = {
     "choreographyTask": "Use a send task or a receive task.",
     "subChoreography": "Use a sub-process.",
 }
+EMBEDDED: Final = "camunda-forms:bpmn:"
+"""What the key of a form begins with that stands in the diagram itself."""
 BINDINGS: Final = ("deployment", "latest", "versionTag")
 """Which version a called process, an asked decision or a form is taken from."""
 EXTENSIONS: Final = {
@@ -82,7 +84,7 @@ EXTENSIONS: Final = {
     "taskSchedule": "dueDate, followUpDate",
     "priorityDefinition": "priority",
     "formDefinition": "formId, with bindingType deployment, latest or versionTag",
-    "userTaskForm": "read over: forms are .form files",
+    "userTaskForm": "a form that stands in the diagram; better a .form file",
     "taskDefinition": "type, retries",
     "taskHeaders": "given to the worker; backOff and retryBackoff say when a job is tried again",
     "ioMapping": "inputs and outputs, also of events, sub-processes and calls",
@@ -125,7 +127,7 @@ def read_process(reader: Reader, node: etree._Element, *, definitions: Mapping[s
     """Read one ``bpmn:process``. definitions: the messages, signals, errors and escalations of the file by id."""
     reading = _Reading(reader, node.get("id") or "", definitions)
     defaults = {found.get("default") for found in node.iter() if is_bpmn(found)}
-    flows = {flow.id: flow for flow in (_flow(reader, found, defaults) for found in _all(node, "sequenceFlow"))}
+    flows = {flow.id: flow for flow in (_flow(reader, found, defaults) for found in _ways(node))}
     for flow in flows.values():
         reading.leaving.setdefault(flow.source, []).append(flow.id)
         reading.entering.setdefault(flow.target, []).append(flow.id)
@@ -148,11 +150,35 @@ def read_process(reader: Reader, node: etree._Element, *, definitions: Mapping[s
         elements=MappingProxyType(reading.elements),
         flows=MappingProxyType(flows | _links(reading, node)),
         handlers=MappingProxyType(_handlers(node, reading.elements)),
+        forms=MappingProxyType(
+            {_own_form(reading.process_id, form.get("id") or ""): text_of(form) for form in _embedded_forms(node)}
+        ),
     )
+
+
+def _embedded_forms(node: etree._Element) -> Iterator[etree._Element]:
+    extensions = child(node, "extensionElements")
+    return extensions.iterchildren(f"{{{ZEEBE}}}userTaskForm") if extensions is not None else iter(())
+
+
+def _own_form(process_id: str, key: str) -> str:
+    """Return the form id under which a form of the diagram itself is known; copied diagrams bear the same keys."""
+    return f"{process_id}#{key.removeprefix(EMBEDDED)}"
 
 
 def _all(node: etree._Element, kind: str) -> list[etree._Element]:
     return [found for found in node.iter() if is_bpmn(found) and kind_of(found) == kind]
+
+
+def _ways(node: etree._Element) -> Iterator[etree._Element]:
+    """Yield the sequence flows of a process and its sub-processes; what is drawn inside anything else is not read."""
+    waiting = [node]
+    while waiting:
+        for found in children(waiting.pop()):
+            if kind_of(found) == "sequenceFlow":
+                yield found
+            elif kind_of(found) in CONTAINERS:
+                waiting.append(found)
 
 
 def _flow(reader: Reader, node: etree._Element, defaults: set[str | None]) -> FlowInfo:
@@ -181,6 +207,7 @@ def _read_container(
                 reading.reader.refuse(
                     found, f"Expected an element that can run, but bpmn:{kind} is not supported.", remedy
                 )
+                _stand_in(reading, found)
             continue
         if not found.get("id"):
             message = f"Expected every element to have an id, but this bpmn:{kind} has none."
@@ -194,6 +221,23 @@ def _read_container(
             reading.reader.refuse(found, message, "Call a process of its own instead.")
         elif kind in CONTAINERS:
             _read_container(reading, found, lanes, info.lane)
+
+
+def _stand_in(reading: _Reading, node: etree._Element) -> None:
+    """Let a refused element stand where it was drawn, so that what leads to it and away is not blamed as well."""
+    element_id = node.get("id")
+    if element_id and (element_id in reading.leaving or element_id in reading.entering):
+        parent = node.getparent()
+        reading.elements[element_id] = ElementInfo(
+            id=element_id,
+            name=node.get("name"),
+            kind="task",
+            line=line_of(node),
+            process_id=reading.process_id,
+            parent_id=(parent.get("id") or "") if parent is not None else "",
+            incoming=tuple(reading.entering.get(element_id, ())),
+            outgoing=tuple(reading.leaving.get(element_id, ())),
+        )
 
 
 def _refuse_unknown_parts(reader: Reader, node: etree._Element) -> None:
@@ -241,7 +285,7 @@ def _element(reading: _Reading, node: etree._Element, lane: str | None) -> Eleme
         documentation=documentation.text if documentation is not None else None,
         properties=_pairs(node, "properties", "name"),
         headers=_pairs(node, "taskHeaders", "key"),
-        user_task=_user_task(reader, node) if kind == "userTask" else None,
+        user_task=_user_task(reader, node, reading.process_id) if kind == "userTask" else None,
         task=_task_definition(reader, node),
         decision=_decision(reader, node),
         called=_called(reader, node) if kind == "callActivity" else None,
@@ -261,7 +305,7 @@ def _pairs(node: etree._Element, group: str, key: str) -> dict[str, str]:
     return {pair.get(key) or "": pair.get("value") or "" for pair in pairs}
 
 
-def _user_task(reader: Reader, node: etree._Element) -> UserTaskSpec:
+def _user_task(reader: Reader, node: etree._Element, process_id: str) -> UserTaskSpec:
     def read(element: str, attribute: str) -> Expr | None:
         found = zeebe(node, element)
         return reader.expression(node, found.get(attribute), attribute) if found is not None else None
@@ -271,6 +315,9 @@ def _user_task(reader: Reader, node: etree._Element) -> UserTaskSpec:
         message = "Expected a form of the bundle, but the task refers to one elsewhere."
         reader.refuse(node, message, "Use zeebe:formDefinition formId and a .form file with that id.")
     binding, version_tag = _binding(reader, node, form) if form is not None else ("deployment", None)
+    form_id = read("formDefinition", "formId") or read("formDefinition", "formKey")
+    if form_id is not None and form_id.text.startswith(EMBEDDED):
+        form_id = Expr(_own_form(process_id, form_id.text), None)
     return UserTaskSpec(
         assignee=read("assignmentDefinition", "assignee"),
         candidate_users=read("assignmentDefinition", "candidateUsers"),
@@ -278,7 +325,7 @@ def _user_task(reader: Reader, node: etree._Element) -> UserTaskSpec:
         due_date=read("taskSchedule", "dueDate"),
         follow_up_date=read("taskSchedule", "followUpDate"),
         priority=read("priorityDefinition", "priority"),
-        form_id=read("formDefinition", "formId") or read("formDefinition", "formKey"),
+        form_id=form_id,
         form_binding=binding,
         form_version_tag=version_tag,
         properties=_pairs(node, "properties", "name"),
@@ -363,7 +410,7 @@ def _loop(reader: Reader, node: etree._Element) -> Loop | None:
     )
     if details is None or collection is None:
         remedy = (
-            "Set zeebe:loopCharacteristics inputCollection to a FEEL list, such as =1..3 by for i in 1..3 return i."
+            "Set zeebe:loopCharacteristics inputCollection to a FEEL list, such as =people or =for i in 1..3 return i."
         )
         reader.refuse(node, "Expected a list to work through, but the multi-instance names none.", remedy)
         return None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from lxml import etree
 
-from engine.spiff.camunda_7 import NAMESPACES, in_feel, remedy_of
+from engine.spiff.camunda_7 import NAMESPACES, READ_OVER, in_feel, remedy_of
 from engine.spiff.extensions import Expr, NotFeel
 from engine.spiff.problems import Problem
 
@@ -131,7 +131,7 @@ def _refuse_foreign_languages(reader: Reader, root: etree._Element) -> None:
 def _refuse_older_engines(reader: Reader, node: etree._Element, tag: str, *, is_attribute: bool) -> None:
     namespace, _, name = tag.removeprefix("{").rpartition("}")
     prefix = NAMESPACES.get(namespace)
-    if prefix is None:
+    if prefix is None or (is_attribute and name in READ_OVER):
         return
     engine = "Camunda 7" if prefix == "camunda" else prefix.capitalize()
     message = f"Expected Camunda 8 (zeebe:) extensions, but {prefix}:{name} belongs to {engine}."

@@ -166,3 +166,26 @@ def test_a_version_tag_that_nothing_bears_is_an_incident_with_the_tag(plant: Pla
     with plant.reading() as session:
         sentence = instances.wait_sentence(session, instances.find(session, instance_id))
     assert "with the tag 9.9, but there is none" in sentence
+
+
+@proves("zeebe:userTaskForm")
+def test_a_form_that_stands_in_the_diagram_is_the_form_of_its_task(small_plant: Plant) -> None:
+    inside = json.dumps({"type": "default", "components": [{"type": "textfield", "key": "lot"}]})
+    forms = (
+        f'<bpmn:extensionElements><zeebe:userTaskForm id="f1">{inside}</zeebe:userTaskForm></bpmn:extensionElements>'
+    )
+    spec = for_role("BUYER") + '<zeebe:formDefinition formKey="camunda-forms:bpmn:f1" />'
+    model = process(forms, start(), user("fill", extensions=spec), end(), flows="s > fill > e")
+    small_plant.deploy(model)
+    instance_id = small_plant.start()
+    task = small_plant.task(instance_id)
+    with small_plant.reading() as session:
+        form = tasks.form_of(session, task)
+    assert form is not None
+    assert [component["key"] for component in form.schema["components"]] == ["lot"]
+    small_plant.complete(task, by="bea", lot="L-2")
+    assert small_plant.variables(instance_id)["lot"] == "L-2"
+    with small_plant.acting("pat") as act, pytest.raises(Invalid, match="or set formId to the id"):
+        definitions.deploy(act, {"p.bpmn": diagram(model.replace('id="f1"', 'id="f2"'))})
+    with small_plant.acting("pat") as act, pytest.raises(Invalid, match="Expected JSON"):
+        definitions.deploy(act, {"p.bpmn": diagram(model.replace(inside, "{"))})

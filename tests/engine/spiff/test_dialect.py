@@ -772,12 +772,11 @@ def test_a_call_inside_a_repeated_sub_process_leaves_the_results_of_the_others_a
     assert outcome_of(story) == [30, 10, 20]
 
 
-@proves("zeebe:userTaskForm", "zeebe:modelerTemplate")
+@proves("zeebe:modelerTemplate")
 def test_what_belongs_to_the_modeler_is_read_over(tell: Tell) -> None:
-    form = '<bpmn:extensionElements><zeebe:userTaskForm id="f">{}</zeebe:userTaskForm></bpmn:extensionElements>'
     task = user("a", extensions='<zeebe:modelerTemplate id="lockstep.human_task" />')
     task = task.replace("<bpmn:userTask ", '<bpmn:userTask zeebe:modelerTemplate="lockstep.human_task" ', 1)
-    assert tell(bundle_of(form, start(), task, end(), flows="s > a > e")).waiting() == ["a"]
+    assert tell(bundle_of(start(), task, end(), flows="s > a > e")).waiting() == ["a"]
 
 
 @proves("step budget: a circle of empty tasks ends in an incident")

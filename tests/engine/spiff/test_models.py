@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
+from engine import definitions
 from engine.spiff import BpmnError, Bundle, Problem, Unreadable, Wait, read_bundle
 from tests.engine.spiff.story import House, Story
 
 FOLDER = Path(__file__).parents[3].parent / "shared" / "models"
 MODELS = sorted(FOLDER.rglob("*.bpmn"))
+FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in (".bpmn", ".dmn", ".form"))
 CASES = [
     pytest.param(path, case, id=f"{path.stem}-{case['name']}")
     for path in sorted(FOLDER.rglob("*.yaml"))
@@ -47,6 +49,22 @@ def test_a_public_model_is_read_or_refused_with_a_verdict(path: Path) -> None:
         assert problem.remedy
         assert problem.line
         assert problem.message.startswith("Expected ")
+
+
+@pytest.mark.parametrize("path", FILES or [Path("none")], ids=lambda path: path.name)
+def test_a_public_file_deploys_with_those_that_it_calls(path: Path) -> None:
+    files, waiting = {path.name: path.read_bytes()}, [path]
+    while waiting:
+        current = waiting.pop()
+        if current.suffix != ".bpmn":
+            continue
+        elements = [info for process in bundle_at(current).processes.values() for info in process.elements.values()]
+        wanted = {info.called.process_id.text for info in elements if info.called is not None}
+        for other in MODELS:
+            if other.name not in files and wanted & bundle_at(other).processes.keys():
+                files[other.name] = other.read_bytes()
+                waiting.append(other)
+    assert definitions.check(files) == []
 
 
 ANSWERS = {"reviewResult": "approved", "done": True}

@@ -151,6 +151,26 @@ def test_a_remedy_names_only_extensions_that_are_read() -> None:
     assert named - EXTENSIONS.keys() == {"property", "input", "output"}
 
 
+def test_what_the_web_modeler_of_camunda_8_writes_is_read_over() -> None:
+    whole = diagram(process(start(), user("a"), end(), flows="s > a > e")).replace(
+        b' id="definitions"', b' id="d" camunda:diagramRelationId="6b7c"'
+    )
+    assert read_bundle({"p.bpmn": whole}).specs
+
+
+def test_what_stands_around_and_inside_a_refused_element_is_not_blamed() -> None:
+    inner = (user("x"), user("y"), '<bpmn:sequenceFlow id="x_y" sourceRef="x" targetRef="y" />')
+    parts = (
+        start(),
+        node("adHocSubProcess", "a", *inner),
+        boundary("b", "a", timer("duration", "PT1H")),
+        user("z"),
+        end(),
+    )
+    problem = only(*parts, flows="s > a > z > e\nb > e")
+    assert (problem.element_id, "adHocSubProcess" in problem.message) == ("a", True)
+
+
 def test_what_camunda_7_never_had_is_refused_too() -> None:
     problem = beside(user("a", **{"camunda:colour": "red"}))
     assert problem.remedy == "Remove it, or model it with the zeebe: elements of Camunda 8."
@@ -175,6 +195,7 @@ def test_the_engines_that_camunda_7_came_from_are_answered_alike(engine: str) ->
         ("#{ok == true && !late}", "=ok = true and not(late)"),
         ("${verdict == 'approved' || empty reason}", '=verdict = "approved" or (reason = null)'),
         ("${order.total() > 5}", None),
+        ("${not late}", "=not(late)"),
         ("${a} and ${b}", None),
         ("done", None),
     ],
