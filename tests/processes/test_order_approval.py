@@ -57,7 +57,7 @@ def test_a_returned_order_goes_back_to_its_buyer_as_a_draft(story: Story) -> Non
 
 
 def test_an_approved_order_returns_to_its_buyer_and_the_approval_is_void(story: Story) -> None:
-    """Point 3: only the step that builds it is legal; the lead's approval and signature end, and everybody sees why."""
+    """Only the step that builds it is legal; the lead's approval and signature end, and everybody sees why."""
     submitted(story).as_(lena).decide("approve_order", "approve")
     task = story.as_(bea).task("issue_order")
 
@@ -72,7 +72,7 @@ def test_an_approved_order_returns_to_its_buyer_and_the_approval_is_void(story: 
             )
         story.settle()
 
-    with pytest.raises(Conflict, match="nothing says how it is undone"):
+    with pytest.raises(Conflict, match="the order is approved on this content"):
         send_back("approve_order")
     send_back("complete_order")
     assert (story.order.status, story.steps, story.incidents) == (OrderStatus.DRAFT, ["complete_order"], [])
