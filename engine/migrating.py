@@ -6,7 +6,7 @@ task takes the name, form, verdicts and signature of its step in the other versi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from engine import definitions, dialect, keeping, motion, opening, variables, waiting
+from engine import definitions, dialect, keeping, motion, opening, variables, waiting, words
 from engine.bundle import Deployed
+from engine.clock import now_of
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.functions import lent
@@ -221,9 +222,15 @@ def _said(
 ) -> Rehearsal:
     present = session.get_one(Definition, instance.definition_id)
     return Rehearsal(
-        instance.id, instance.business_key, verdict, reasons, tuple(found.notes) if found else (),
+        instance.id, instance.business_key, verdict, reasons, tuple(_notes(session, found)) if found else (),
         tuple(found.unplaced) if found else (), instance.version, present.version,
     )  # fmt: skip
+
+
+def _notes(session: Session, found: Judgement) -> Iterator[str]:
+    for name, due in found.times:
+        yield f'"{name}" keeps its time: {words.clock_time(session, due, now=now_of(session))}.'
+    yield from found.notes
 
 
 def _asked(one: Unplaced) -> str:

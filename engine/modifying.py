@@ -11,15 +11,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dmn import HostFunction
-from engine import definitions, motion, variables, waiting
+from engine import definitions, motion, variables, waiting, words
 from engine.canonical import content_hash
+from engine.clock import now_of
 from engine.errors import Conflict, NotFound
 from engine.functions import HOUSE, lent
 from engine.lint.names import wanted_at
 from engine.spiff import PENDING, Bundle, Flow
 from engine.spiff.codec import NotStorable
+from engine.spiff.elements import ElementInfo
 from engine.spiff.host import Wait, WorkFailed, WorkItem, _Pending
-from engine.spiff.modifying import EditKind, NotLegal, TokenEdit, modify, places
+from engine.spiff.modifying import EditKind, NotLegal, TokenEdit, modify, movable, places
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskState
 from engine.suspending import reason_for
@@ -28,7 +30,7 @@ from engine.waiting import Onlooker
 if TYPE_CHECKING:
     from engine.act import Act
 
-__all__ = ["EditKind", "Staged", "TokenEdit", "apply", "legal_places", "stage"]
+__all__ = ["EditKind", "Movable", "Staged", "TokenEdit", "apply", "legal_places", "movable_tokens", "stage"]
 
 _WORDS = {
     "task": "task", "job": "job", "message": "message", "signal": "signal", "timer": "timer", "conditional": "condition",
@@ -53,6 +55,53 @@ class Staged:
     is_over: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Movable:
+    """A token that may be ended or moved. what: what it waits for, or "inside" with how many wait inside of it. where: what it is in."""
+
+    token_id: int
+    element_id: str
+    name: str
+    what: str
+    inside: int
+    where: tuple[str, ...]
+    is_stuck: bool
+
+
+def movable_tokens(session: Session, instance: Instance) -> list[Movable]:
+    """Return the tokens that an operator may end or move: steps, and sub-processes, calls and multi-instances as a whole."""
+    flow = waiting.look(session, instance)
+    waits = {wait.token_id: wait for wait in flow.waits()}
+    around = {one: _around(flow, one) for one in waits}
+    return [
+        Movable(
+            token.id, token.element.id, _element_name(token.element), waits[token.id].kind if token.id in waits else "inside",
+            sum(token.id in outer for outer in around.values()),
+            tuple(dict.fromkeys(_element_name(flow.live[one].element) for one in reversed(_around(flow, token.id)))),
+            token.id in waits and waits[token.id].kind == "incident",
+        )
+        for token in movable(flow)
+    ]  # fmt: skip
+
+
+def _around(flow: Flow, token_id: int) -> list[int]:
+    """Return the tokens that one is inside of, the nearest first."""
+    found: list[int] = []
+    token = flow.live[token_id]
+    while True:
+        if token.body is not None:
+            token = token.body
+        elif token.workflow is not flow:
+            token = token.workflow.owner
+        else:
+            return found
+        found.append(token.id)
+
+
+def _element_name(element: ElementInfo) -> str:
+    return element.name or element.id
+
+
 def legal_places(session: Session, instance: Instance) -> list[tuple[str, str]]:
     """Return (element id, name) of every place where a token could begin now."""
     return [(one.id, one.name or one.id) for one in places(waiting.look(session, instance))]
@@ -73,8 +122,8 @@ def stage(session: Session, instance: Instance, edits: Sequence[TokenEdit]) -> S
     come = [wait for key, wait in after.items() if key not in before]
     return Staged(
         instance.id, instance.version, hash_of(session, instance, edits),
-        tuple(_said(deployed.bundle, wait, names) for wait in gone),
-        tuple(_said(deployed.bundle, wait, {}) for wait in come if (wait.token_id, wait.kind) not in host.pending),
+        tuple(_said(session, deployed.bundle, wait, names) for wait in gone),
+        tuple(_said(session, deployed.bundle, wait, {}) for wait in come if (wait.token_id, wait.kind) not in host.pending),
         tuple(host.works), tuple(_missing(flow, edits)), flow.done,
     )  # fmt: skip
 
@@ -139,14 +188,14 @@ def _titles(session: Session, instance: Instance) -> dict[int, str]:
     }
 
 
-def _said(bundle: Bundle, wait: Wait, names: Mapping[int, str]) -> str:
+def _said(session: Session, bundle: Bundle, wait: Wait, names: Mapping[int, str]) -> str:
     process = bundle.processes.get(wait.process_id)
     element = process.elements.get(wait.element_id) if process is not None else None
     name = (element.name if element is not None else None) or wait.element_id
     title = names.get(wait.token_id)
     about = f" ({title})" if title and title != name else ""
     why = f": {wait.incident}" if wait.kind == "incident" else ""
-    due = f", due {wait.due:%Y-%m-%d %H:%M} UTC" if wait.due is not None else ""
+    due = f", due {words.clock_time(session, wait.due, now=now_of(session))}" if wait.due is not None else ""
     return f'{_WORDS.get(wait.kind, wait.kind)} "{name}"{about}{due}{why}'
 
 

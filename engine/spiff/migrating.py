@@ -7,6 +7,7 @@ another definition stays as it is.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -45,13 +46,14 @@ class Unplaced:
 class Judgement:
     """What moving a flow would do. blocked: reasons that no mapping removes. notes: what becomes of events beside activities.
 
-    mapped: live elements that get another id. names: new spec name by token; dropped: tokens that end; via: new sequence
+    times: the timers that keep theirs. mapped: live elements that get another id. names: new spec name by token; dropped: tokens that end; via: new sequence
     flow of an arrival.
     """
 
     unplaced: list[Unplaced] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    times: list[tuple[str, dt.datetime]] = field(default_factory=list)
     mapped: dict[str, str] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     dropped: list[int] = field(default_factory=list)
@@ -132,6 +134,8 @@ def judge(flow: Flow, target: Bundle, mapping: Mapped) -> Judgement:
     for token in _own(flow):
         _place(found, route, token)
     if found.unplaced:
+        found.notes.clear()
+        found.times.clear()  # What becomes of events beside a step is known once the step has its place.
         return found
     for token in _own(flow):
         _check_join(found, route, token)
@@ -205,7 +209,7 @@ def _place(found: Judgement, route: Route, token: Token) -> None:
     if new.id != element.id:
         found.mapped[element.id] = new.id
     if "due" in data and token.task_spec.is_armed and "fired" not in data:
-        found.notes.append(f'"{_name(new)}" keeps its time: {due_of(data):%Y-%m-%d %H:%M} UTC.')
+        found.times.append((_name(new), due_of(data)))
     if element.task is not None and new.task is not None and element.task.type.text != new.task.type.text:
         found.notes.append(f'"{_name(new)}": the job that waits is still done as {element.task.type.text}.')
 

@@ -48,6 +48,17 @@ def places(flow: Flow) -> list[ElementInfo]:
     return found
 
 
+def movable(flow: Flow) -> list[Token]:
+    """Return the live tokens that an operator may end or move, oldest first: steps, and what is open around steps as a whole."""
+    found = []
+    for token in flow.live.values():
+        try:
+            found.append(_goes(flow, token.id))
+        except NotLegal:
+            continue
+    return found
+
+
 def modify(flow: Flow, edits: Sequence[TokenEdit]) -> None:
     """Carry out some edits in their order, then let the flow run until it rests. Raises: NotLegal, and the flow is then to be thrown away.
 
@@ -68,7 +79,7 @@ def _prepared(flow: Flow, edit: TokenEdit) -> tuple[Any, Any, int | None]:
     place = _where(flow, edit.element_id or "") if edit.kind is not EditKind.CANCEL else None
     token = _goes(flow, edit.token_id) if edit.kind is not EditKind.ADD else None
     if place is not None and token is not None and token.workflow is not place[0]:
-        _refuse_last(token, f'move the token of "{_named(token)}" itself')
+        _refuse_last(token, f'move "{_named(token)}" as a whole')
     if token is not None:
         token.cancel()
     workflow, spec = place if place is not None else (None, None)
@@ -150,8 +161,8 @@ def _goes(flow: Flow, token_id: int | None) -> Token:
     name = _words(token.element)
     if token.body is not None:
         raise NotLegal(
-            f'Expected a whole step, but this is one of several of "{name}" (multi-instance); choose token {token.body.id},'
-            " which is the whole."
+            f'Expected a whole step, but this is one of several of "{name}" (multi-instance); choose "{name}" as a whole'
+            f" (token {token.body.id})."
         )
     if token.id in token.workflow.listeners or isinstance(getattr(token.parent, "task_spec", None), EventGateway):
         raise NotLegal(f'Expected a step, but "{name}" only waits beside others; it ends with what it belongs to.')
@@ -182,8 +193,8 @@ def _refuse_emptied(flow: Flow) -> None:
                     "Expected something to stay, but this was the last token; cancel the run, or move the token."
                 )
             raise NotLegal(
-                f'Expected something to stay in "{_words(workflow.owner.element)}", but this was the last token in it; end'
-                f" token {workflow.owner.id}, which is the whole, or move the token."
+                f'Expected something to stay in "{_words(workflow.owner.element)}", but this was the last token in it;'
+                f' end or move "{_words(workflow.owner.element)}" as a whole (token {(workflow.owner.body or workflow.owner).id}).'
             )
 
 

@@ -17,7 +17,7 @@ from engine.modifying import EditKind, TokenEdit
 from engine.stored.definition import Definition, DefinitionFile, DefinitionStatus
 from engine.stored.instance import Instance, InstanceMove, Relocation
 from processes import operating
-from webapp import diagrams, rehearsals, step_waits
+from webapp import diagrams, formats, rehearsals, step_waits
 from webapp.pages.operations import find, need_helper
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
@@ -203,12 +203,32 @@ def _show_tokens(instance: Instance, *, edits: Sequence[TokenEdit] = (), refusal
             staged = modifying.stage(session, instance, edits)
         except Refused as stopped:
             refusal = refusal or stopped
-    places = modifying.legal_places(session, instance) if instance.status == "RUNNING" else []
+    is_running = instance.status == "RUNNING"
+    places = modifying.legal_places(session, instance) if is_running else []
     return render_template(
-        "operations/tokens.html", instance=instance, tokens=diagrams.tokens_of(session, instance), places=places, staged=staged,
-        nothing=nothing, refusal=refusal, form=request.form, errors=errors_of(refusal), may_move=visitor().holds(operating.MOVER),
-        **signing_values(session, operating.MEANING),
+        "operations/tokens.html", instance=instance, places=places, staged=staged, nothing=nothing, refusal=refusal,
+        tokens=_movable(session, instance, places) if is_running else [], form=request.form, errors=errors_of(refusal),
+        may_move=visitor().holds(operating.MOVER), **signing_values(session, operating.MEANING),
     )  # fmt: skip
+
+
+def _movable(
+    session: Session, instance: Instance, places: Sequence[tuple[str, str]]
+) -> list[tuple[modifying.Movable, str, list[tuple[str, str]]]]:
+    """Return the tokens that may be ended or moved, what each does, and what it may become."""
+    return [
+        (
+            one, _words(one),
+            [("CANCEL", "ends"), *((f"MOVE:{element}", f"moves to {name}") for element, name in places if element != one.element_id)],
+        )
+        for one in modifying.movable_tokens(session, instance)
+    ]  # fmt: skip
+
+
+def _words(token: modifying.Movable) -> str:
+    if token.what == "inside":
+        return f"{formats.plural(token.inside, 'token')} inside" if token.inside else "open"
+    return diagrams.KINDS.get(token.what, token.what)
 
 
 def _show_revert(made: InstanceMove, refusal: Refused | None = None) -> str:
@@ -237,7 +257,8 @@ def _show_rehearsal(target: Definition, refusal: Refused | None = None) -> str:
         found = rehearsals.rehearse_all(session, target, mapping)
     elements = definitions.parsed(session, target.id).bundle.processes[target.process_id].elements.values()
     return render_template(
-        "operations/rehearsal.html", target=target, found=found, mapping=mapping, asked=_asked(found, mapping),
+        "operations/rehearsal.html", target=target, found=found, mapping=mapping,
+        asked=_asked(found, mapping, _names(session, target) if mapping else {}),
         places=[(one.id, f"{one.name or one.id} ({one.id})") for one in elements],
         chosen=set(request.form.getlist("instance")), is_released=target.status == DefinitionStatus.RELEASED,
         total=len(migrating.runs_on_others(session, target)), most=rehearsals.MOST, refusal=refusal, form=request.form,
@@ -245,10 +266,18 @@ def _show_rehearsal(target: Definition, refusal: Refused | None = None) -> str:
     )  # fmt: skip
 
 
-def _asked(found: Sequence[Rehearsal], mapping: dict[str, str]) -> list[tuple[str, str, str]]:
+def _names(session: Session, target: Definition) -> dict[str, str]:
+    """Return the names of the elements in the versions that runs are on."""
+    sources = {run.definition_id for run in migrating.runs_on_others(session, target)}
+    processes = [definitions.parsed(session, one).bundle.processes.values() for one in sources]
+    elements = [element for found in processes for process in found for element in process.elements.values()]
+    return {element.id: element.name or element.id for element in elements}
+
+
+def _asked(found: Sequence[Rehearsal], mapping: dict[str, str], names: dict[str, str]) -> list[tuple[str, str, str]]:
     """Return (element, name, where it goes or seems to go) of every step that needs a place, or was given one."""
     asked = {one.element_id: (one.name, one.suggestion or "") for run in found for one in run.unplaced}
-    given = {source: (asked.get(source, (source, ""))[0], goal) for source, goal in mapping.items()}
+    given = {source: (asked.get(source, (names.get(source, source), ""))[0], goal) for source, goal in mapping.items()}
     return [(element, name, goal) for element, (name, goal) in sorted((asked | given).items())]
 
 
