@@ -46,8 +46,8 @@ class Unplaced:
 class Judgement:
     """What moving a flow would do. blocked: reasons that no mapping removes. notes: what becomes of events beside activities.
 
-    times: the timers that keep theirs. mapped: live elements that get another id. names: new spec name by token; dropped: tokens that end; via: new sequence
-    flow of an arrival.
+    times: the timers that keep theirs. mapped: live elements that get another id. names: new spec name by token; dropped: tokens
+    that end; via: new sequence flow of an arrival.
     """
 
     unplaced: list[Unplaced] = field(default_factory=list)
