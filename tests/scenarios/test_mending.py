@@ -6,10 +6,10 @@ import json
 import re
 from pathlib import Path
 
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from engine import drafts, instances, migrating, tasks
+from engine import drafts, instances, tasks
 from engine.act import Act, Installation
 from engine.definitions import deploy
 from engine.errors import Effect, Finding, RuleViolation
@@ -56,6 +56,10 @@ def begun(house: Installation, count: int, *, without_limit: int = -1) -> list[s
             ).id
             for number in range(1, count + 1)
         ]  # fmt: skip
+
+
+def told(house: Installation, *words: str) -> Result:
+    return CliRunner().invoke(main, ["--database", house.database.url.render_as_string(hide_password=False), *words])
 
 
 def versions(story: Story, started: list[str]) -> list[str]:
@@ -127,10 +131,13 @@ def test_w14_a_moved_task_keeps_its_draft_and_its_due_date(house: Installation, 
         tasks.claim(act, task.id)
         drafts.save_draft(act, task.id, reason="half of it is checked", variables={"checked": 12})
     before = story.read(lambda session: session.get_one(Task, task.id))
-    new = released(house, REV_B)
-    with house.acting(pat.principal) as act:
-        target = act.session.get_one(migrating.Definition, new)
-        migrating.move(act, run, target, reason="CO-1042", mapping={"look": "check"})
+    released(house, REV_B)
+    asked = told(house, "rehearse", "flow", "--json")
+    assert (asked.exit_code, json.loads(asked.stdout)["runs"][0]["suggestions"]) == (1, {"look": "check"})
+    assert told(house, "rehearse", "flow", "--map", "look=check").exit_code == 0
+    order = ("migrate-instances", "flow", "--map", "look=check", "--reason", "CO-1042", "--password", PASSWORD)
+    assert told(house, *order, "--as", "lena").exit_code == 3
+    assert told(house, *order, "--as", "pat").exit_code == 0
     after = story.read(lambda session: session.get_one(Task, task.id))
     assert before.due_at is not None
     assert (after.element_id, after.due_at, after.assignee) == ("check", before.due_at, "lena")
@@ -171,9 +178,9 @@ def test_w37_a_retry_of_twelve_says_what_really_came_of_each(house: Installation
 def test_w39_the_lint_shows_the_path_that_hangs(tmp_path: Path) -> None:
     path = tmp_path / "hangs.bpmn"
     path.write_bytes(HANGS)
-    told = CliRunner().invoke(main, ["check", "--json", str(path)])
-    assert told.exit_code == 1
-    [found] = [one for one in json.loads(told.stdout)["findings"] if one["law"] == "a_join_gets_all_it_waits_for"]
+    said = CliRunner().invoke(main, ["check", "--json", str(path)])
+    assert said.exit_code == 1
+    [found] = [one for one in json.loads(said.stdout)["findings"] if one["law"] == "a_join_gets_all_it_waits_for"]
     assert (found["severity"], found["element"]) == ("error", "both")
     assert "waits for ever" in found["message"]
     assert (
