@@ -23,7 +23,7 @@ from benchmarks.models import linear
 from engine import queue
 from engine.act import Installation
 from engine.database import Base, connect, new_id
-from processes import webhook_delivering
+from processes import webhook_delivering, webhook_events
 from records.webhook import Webhook, WebhookState
 
 WANTED: Mapping[str, tuple[str, ...]] = {
@@ -33,7 +33,7 @@ WANTED: Mapping[str, tuple[str, ...]] = {
 
 def prepare(installation: Installation, way: str, hook: str) -> None:
     """Let the house be as a way wants it."""
-    installation.registry.listeners[:] = [] if way == "off" else [webhook_delivering.hear]
+    installation.registry.listeners[:] = [] if way == "off" else [(webhook_events.is_event, webhook_delivering.hear)]
     with installation.acting("system:benchmark") as act:
         row = act.session.get_one(Webhook, hook)
         row.event_types = WANTED[way] or ("*",)

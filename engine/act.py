@@ -322,8 +322,9 @@ def _tell_followers(act: Act) -> None:
 def _tell_listeners(act: Act) -> None:
     """Tell whoever listens what the act wrote into the chain; what they write is written, and nobody is told of it again."""
     events, act.told = act.told, []
-    for listener in act.installation.registry.listeners:
-        listener(act, events)
+    for wanted, listener in act.installation.registry.listeners:
+        if mine := [event for event in events if wanted(event)]:
+            listener(act, mine)
     _settle(act)
     bulk.write(act.session)
     audit.write(act)

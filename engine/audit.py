@@ -197,8 +197,8 @@ def write(act: Act) -> None:
     rows: list[dict[str, Any]] = act.session.info.pop("audit", [])
     if rows:
         _INSERT.run(act.session, rows)
-        if act.installation.registry.listeners:
-            act.told += rows
+        if listeners := act.installation.registry.listeners:
+            act.told += [row for row in rows if any(wanted(row) for wanted, _ in listeners)]
 
 
 def is_taken(error: IntegrityError) -> bool:

@@ -63,6 +63,7 @@ Errand = Callable[["Installation", Work], Mapping[str, Any] | None]
 Chore = Callable[["Installation"], int]
 Follower = Callable[["Act", Sequence["Edit"]], object]
 Listener = Callable[["Act", Sequence[Mapping[str, Any]]], object]
+Wanted = Callable[[Mapping[str, Any]], bool]
 
 
 OWN_JOBS: dict[str, Step] = {}
@@ -83,7 +84,7 @@ class Registry:
         self.errands: dict[str, Errand] = {}
         self.chores: dict[str, Chore] = {}
         self.followers: dict[str, list[Follower]] = {}
-        self.listeners: list[Listener] = []
+        self.listeners: list[tuple[Wanted, Listener]] = []
 
     def step(self, job_type: str) -> Callable[[Step], Step]:
         """Register a service task that runs inside the act of whoever moved the flow there."""
@@ -121,15 +122,19 @@ class Registry:
 
         return keep
 
-    def listener(self, function: Listener) -> Listener:
-        """Register what hears of every event that an act writes into the audit chain.
+    def listener(self, wanted: Wanted) -> Callable[[Listener], Listener]:
+        """Register what hears of events that an act writes into the audit chain.
 
-        It is called once, right before the commit, in the same transaction, with the rows of ``audit_event`` in the order in which they
-        were written; ``subject`` of a row says what it is about within its record (the id of a task), or None. What it writes commits with
-        the act or not at all, and is not told again. It must be cheap.
+        It is called once, right before the commit, in the same transaction, with those rows of ``audit_event`` that it wants, in the order
+        in which they were written; ``subject`` of a row says what it is about within its record (the id of a task), or None. What it
+        writes commits with the act or not at all, and is not told again. wanted: says of a row whether it is; both must be cheap.
         """
-        self.listeners.append(function)
-        return function
+
+        def keep(function: Listener) -> Listener:
+            self.listeners.append((wanted, function))
+            return function
+
+        return keep
 
     def merge(self, *others: Registry) -> Registry:
         """Take over the handlers of others. Raises: ValueError when a type is served twice."""

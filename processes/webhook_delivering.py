@@ -23,7 +23,7 @@ from engine.jobs import defer
 from engine.registry import Registry, Work
 from processes import webhook_secrets, webhook_sending
 from processes.notices import tell, tell_role
-from processes.webhook_events import TEST, Event, body_of, events_in, is_wanted, types_in
+from processes.webhook_events import TEST, Event, body_of, events_in, is_event, is_wanted, types_in
 from processes.webhook_sending import Outcome
 from processes.webhook_terms import Terms, terms_of
 from records.person import User
@@ -79,7 +79,7 @@ def may_keep(session: Session, user_id: str, *, at: dt.datetime) -> bool:
     )
 
 
-@registry.listener
+@registry.listener(is_event)
 def hear(act: Act, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep a delivery for everybody who wants to hear of what the act did."""
     wanted = _who_wants(act)

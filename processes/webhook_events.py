@@ -112,6 +112,11 @@ def is_wanted(event_type: str, wanted: Sequence[str]) -> bool:
     return any(one in ("*", event_type, f"{event_type.partition('.')[0]}.*") for one in wanted)
 
 
+def is_event(row: Mapping[str, Any]) -> bool:
+    """Say whether a row of the chain is an event."""
+    return bool(_type_of(row))
+
+
 def types_in(rows: Sequence[Mapping[str, Any]]) -> set[str]:
     """Return which events rows of the chain tell of. It looks nothing up."""
     return {found for row in rows if (found := _type_of(row))}
