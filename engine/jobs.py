@@ -74,6 +74,32 @@ def defer(
     return job
 
 
+def defer_for_each(act: Act, job_type: str, args: Mapping[str, Any], instance_ids: Sequence[str]) -> None:
+    """Promise one job for each of some instances, written together; otherwise as ``defer``. Raises: Invalid."""
+    encoded = encode(accepted(args, what="arguments"))
+    promised = [
+        Job(
+            type=job_type,
+            instance_id=instance_id,
+            token_id=None,
+            element_id=None,
+            args=encoded,
+            state=JobState.WAITING,
+            retries_left=len(BACK_OFF),
+            back_off=list(BACK_OFF),
+            due_at=act.now,
+            lock=None,
+            created_at=act.now,
+            attempts=0,
+        )
+        for instance_id in instance_ids
+    ]
+    act.session.add_all(promised)
+    act.session.flush()
+    for job in promised:
+        _carry(act, job)
+
+
 def _carry(act: Act, job: Job) -> None:
     """Tell a worker of the house of a job; one that only a worker outside can do is found by whoever asks for its type."""
     carrier = act.installation.carrier

@@ -50,8 +50,7 @@ def broadcast(act: Act, name: str, variables: Mapping[str, Any] | None = None, *
     )
     act.session.add(signal)
     act.note("signal", signal.id, "SIGNAL", field=name, new=str(signal.hearers))
-    for instance_id in hearing:
-        jobs.defer(act, HEAR, {"signal": signal.id}, instance_id=instance_id)
+    jobs.defer_for_each(act, HEAR, {"signal": signal.id}, hearing)
     for one in starting:
         jobs.defer(act, BEGIN, {"signal": signal.id, "definition": one.definition_id, "element": one.element_id})
     return signal
