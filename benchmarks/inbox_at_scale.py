@@ -163,9 +163,9 @@ def measure(plants: list[Installation], rounds: int) -> None:
         shown = session.scalar(select(func.count()).select_from(Task))
     print(f"{shown:,} tasks in all, {held:,} in the reader's groups")
     for name, asked in QUESTIONS.items():
-        _row(name, plants, rounds, lambda session, asked=asked: _page(session, **asked))
-    _row("counts", plants, rounds, lambda session: inbox.counts(session, READER))
-    _row("a view's count", plants, rounds, lambda session: _count(session, "supplier:S0007"))
+        row(name, plants, rounds, lambda session, asked=asked: _page(session, **asked))
+    row("counts", plants, rounds, lambda session: inbox.counts(session, READER))
+    row("a view's count", plants, rounds, lambda session: _count(session, "supplier:S0007"))
 
 
 def _page(session: Session, query: str = "", sort: str = "due") -> inbox.Page:
@@ -177,7 +177,8 @@ def _count(session: Session, query: str) -> int:
     return inbox.count(session, READER, box="groups", query=search, most=100)
 
 
-def _row(name: str, plants: list[Installation], rounds: int, ask: Callable[[Session], Any]) -> None:
+def row(name: str, plants: list[Installation], rounds: int, ask: Callable[[Session], Any]) -> None:
+    """Print how long a question takes in plants of two sizes, asked in turns: both medians and their ratio."""
     spent: list[list[float]] = [[] for _ in plants]
     for turn in range(rounds + 2):
         for position, house in enumerate(plants):

@@ -7,11 +7,11 @@ opened. A median is the lower one of two, a p90 the age that nine of ten do not 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from engine.errors import Invalid
@@ -90,6 +90,14 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Queues:
+    """The longest queues. groups: how many there are in all."""
+
+    groups: int
+    rows: Sequence[Queue]
+
+
+@dataclass(frozen=True, slots=True)
 class Week:
     """What came and went in the seven days from a Monday (in the zone that was asked for)."""
 
@@ -138,20 +146,18 @@ def _bounds(monday: dt.date, zone: dt.tzinfo) -> tuple[dt.datetime, dt.datetime]
 
 def spread(session: Session, asked: Asked, *, now: dt.datetime) -> Spread:
     """Return how long tasks have waited, all together."""
-    found = {key: value for key, _, _, value in _spreads(session, asked, (), now=now)}
-    return found.get((), Spread(0, 0))
+    found = _spreads(session, _of_tasks(asked, (), now=now), now=now, most=1)
+    return found.rows[0].spread if found.rows else Spread(0, 0)
 
 
-def by_step(session: Session, asked: Asked, *, now: dt.datetime) -> list[Queue]:
+def by_step(session: Session, asked: Asked, *, now: dt.datetime, most: int = MOST_GROUPS) -> Queues:
     """Return the steps that tasks wait at, the longest queue first."""
-    rows = _spreads(session, asked, (Task.process_id, Task.element_id), now=now)
-    return [Queue(f"{key[0]}/{key[1]}", name, flow, found) for key, name, flow, found in rows][:MOST_GROUPS]
+    return _spreads(session, _of_tasks(asked, (Task.process_id, Task.element_id), now=now), now=now, most=most)
 
 
-def by_principal(session: Session, asked: Asked, *, now: dt.datetime) -> list[Queue]:
+def by_principal(session: Session, asked: Asked, *, now: dt.datetime, most: int = MOST_GROUPS) -> Queues:
     """Return whom tasks wait for, the longest queue first; one that several may take counts with each of them."""
-    rows = _spreads(session, asked, (TaskCandidate.principal,), now=now)
-    return [Queue(key[0], key[0], "", found) for key, _, _, found in rows][:MOST_GROUPS]
+    return _spreads(session, _of_candidates(asked, now=now), now=now, most=most)
 
 
 def by_age(session: Session, asked: Asked, *, now: dt.datetime) -> list[tuple[str, str, int]]:
@@ -192,36 +198,78 @@ def count(session: Session, asked: Asked, *, now: dt.datetime, zone: dt.tzinfo) 
     return session.scalar(wanted) or 0
 
 
-def _spreads(
-    session: Session, asked: Asked, by: Sequence[Any], *, now: dt.datetime
-) -> list[tuple[tuple[str, ...], str, str, Spread]]:
-    """Return (key, name, flow, spread) of each group, the longest queue first.
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Rows to count: what they are grouped by, when each was opened and is due, and which of them count.
 
-    The database ranks each group by age and hands out the rows of the two ranks that are asked for, and the first: three of a group.
+    words: name and flow of a group, for groups that have them.
     """
-    names = [column.label(f"by_{place}") for place, column in enumerate(by)]
-    members = func.count().over(partition_by=list(by) or None)
-    late = func.count(case((Task.due_at < now, 1))).over(partition_by=list(by) or None)
-    rank = func.row_number().over(partition_by=list(by) or None, order_by=(Task.created_at.desc(), Task.id))
-    ranked = select(
-        *names, Task.name, Task.flow, Task.created_at, members.label("members"), late.label("late"), rank.label("rank")
-    ).where(*conditions(asked, now=now))
-    if by and by[0] is TaskCandidate.principal:
-        ranked = ranked.join(TaskCandidate, TaskCandidate.task_id == Task.id)
-    inner = ranked.subquery()
-    # Youngest first: the oldest of a group stands at its last rank.
-    half, ninth = ((inner.c.members * tenths + 9) // 10 for tenths in (5, 9))
-    wanted = select(inner, half.label("half"), ninth.label("ninth")).where(
-        inner.c.rank.in_([half, ninth, inner.c.members])
+
+    by: Sequence[Any]
+    created_at: Any
+    due_at: Any
+    row_id: Any
+    where: Sequence[ColumnElement[bool]]
+    words: Sequence[Any] = ()
+    joined: bool = False
+
+
+def _of_tasks(asked: Asked, by: Sequence[Any], *, now: dt.datetime) -> _Source:
+    words = (func.min(Task.name), func.min(Task.flow)) if by else ()
+    return _Source(by, Task.created_at, Task.due_at, Task.id, list(conditions(asked, now=now)), words)
+
+
+def _of_candidates(asked: Asked, *, now: dt.datetime) -> _Source:
+    """Return the rows of candidates, which are kept for open tasks alone and carry what is asked most: only a step needs the tasks."""
+    row, by = TaskCandidate, (TaskCandidate.principal,)
+    if asked == Asked(flow=asked.flow, who=asked.who):
+        held = aliased(TaskCandidate)
+        where = [row.flow == asked.flow] if asked.flow else []
+        if asked.who:
+            where.append(exists().where(held.task_id == row.task_id, held.principal == asked.who))
+        return _Source(by, row.created_at, row.due_at, row.task_id, where)
+    return _Source(by, row.created_at, row.due_at, row.task_id, list(conditions(asked, now=now)), joined=True)
+
+
+def _spreads(session: Session, source: _Source, *, now: dt.datetime, most: int) -> Queues:
+    """Return the longest queues, in two statements: the counts of all groups, then the ages of three ranks in the longest."""
+    members = func.count()
+    late = func.count(case((source.due_at < now, 1)))
+    wanted = select(*source.by, members, late, *source.words).where(*source.where).order_by(members.desc(), *source.by)
+    counted = [row for row in session.execute(_joined(wanted, source).group_by(*source.by)) if row[len(source.by)]]
+    width = len(source.by)
+    ages = _ages(session, source, {tuple(row[:width]): row[width] for row in counted[:most]}, now=now)
+    rows = [
+        Queue("/".join(row[:width]), row[width + 2] if source.words else "/".join(row[:width]), row[width + 3] if source.words else "",
+              Spread(row[width], row[width + 1], *ages[tuple(row[:width])]))
+        for row in counted[:most]
+    ]  # fmt: skip
+    return Queues(len(counted), rows)
+
+
+def _joined(wanted: Select[Any], source: _Source) -> Select[Any]:
+    return wanted.join(Task, Task.id == TaskCandidate.task_id) if source.joined else wanted
+
+
+def _ages(
+    session: Session, source: _Source, members: Mapping[tuple[str, ...], int], *, now: dt.datetime
+) -> dict[tuple[str, ...], list[dt.timedelta]]:
+    """Return median, p90 and longest age of each group. members: how many it has, by which the ranks are known."""
+    if not members:
+        return {}
+    # The oldest stands first, and the age of the rank r from the youngest at the rank n - r + 1 from there.
+    ranks = {key: [many - (many * tenths + 9) // 10 + 1 for tenths in (5, 9, 10)] for key, many in members.items()}
+    names = [column.label(f"by_{place}") for place, column in enumerate(source.by)]
+    rank = func.row_number().over(partition_by=list(source.by) or None, order_by=(source.created_at, source.row_id))
+    where = [*source.where, *([tuple_(*source.by).in_(list(members))] if source.by else [])]
+    inner = _joined(
+        select(*names, source.created_at.label("opened"), rank.label("rank")).where(*where), source
+    ).subquery()
+    places = sorted({(*key, each) for key, each_of in ranks.items() for each in each_of})
+    chosen = (
+        tuple_(*inner.c[: len(names)], inner.c.rank).in_(places)
+        if names
+        else inner.c.rank.in_([place[0] for place in places])
     )
-    groups: dict[tuple[str, ...], list[Any]] = {}
-    for row in session.execute(wanted):
-        groups.setdefault(tuple(row[: len(names)]), []).append(row)
-    found = [(key, rows[0].name, rows[0].flow, _spread(rows, now)) for key, rows in groups.items()]
-    return sorted(found, key=lambda each: (-each[3].tasks, each[0]))
-
-
-def _spread(rows: Sequence[Any], now: dt.datetime) -> Spread:
-    ages = {row.rank: now - row.created_at for row in rows}
-    first = rows[0]
-    return Spread(first.members, first.late, ages[first.half], ages[first.ninth], ages[first.members])
+    found = {(*row[:-2], row.rank): now - row.opened for row in session.execute(select(inner).where(chosen))}
+    return {key: [found[(*key, each)] for each in each_of] for key, each_of in ranks.items()}

@@ -180,7 +180,7 @@ def test_every_figure_of_what_waits_is_the_length_of_a_list(story: Story) -> Non
     def length(asked: Asked) -> int:
         return len(story.read(lambda session: session.scalars(workload.listed(asked, now=now, zone=dt.UTC)).all()))
 
-    queues = story.read(lambda session: workload.by_step(session, Asked(), now=now))
+    queues = story.read(lambda session: workload.by_step(session, Asked(), now=now).rows)
     assert (queues[0].key, queues[0].spread.tasks, queues[0].spread.late) == (step, 10, 2)
     spread = queues[0].spread
     assert [age.total_seconds() / 3600 for age in (spread.median, spread.p90, spread.longest) if age] == [
@@ -191,11 +191,15 @@ def test_every_figure_of_what_waits_is_the_length_of_a_list(story: Story) -> Non
     for queue in queues:
         assert length(Asked(step=queue.key)) == queue.spread.tasks
         assert length(Asked(step=queue.key, due="late")) == queue.spread.late
-    whose = story.read(lambda session: workload.by_principal(session, Asked(), now=now))
+    whose = story.read(lambda session: workload.by_principal(session, Asked(), now=now).rows)
     assert whose[0].key == "role:WEIGHER"
     assert all(length(Asked(who=queue.key)) == queue.spread.tasks for queue in whose)
-    narrowed = story.read(lambda session: workload.by_principal(session, Asked(who="role:WEIGHER"), now=now))
+    narrowed = story.read(
+        lambda session: workload.by_principal(session, Asked(who="role:WEIGHER", step=step), now=now).rows
+    )
     assert [(queue.key, queue.spread.tasks) for queue in narrowed] == [("role:WEIGHER", 10)]
+    longest = story.read(lambda session: workload.by_principal(session, Asked(flow=like.flow), now=now, most=1))
+    assert (longest.groups, longest.rows) == (2, narrowed)
     ages = story.read(lambda session: workload.by_age(session, Asked(step=step), now=now))
     assert [count for _, _, count in ages] == [2, 1, 1, 1, 1, 4]
     assert all(length(Asked(step=step, age=key)) == count for key, _, count in ages)

@@ -259,8 +259,8 @@ def show_workload(*, flow: str, step: str, who: str) -> Any:
     found = dashboards.dashboard(workload.Asked(flow=flow, step=step, who=who))
     ages = [{"key": key, "words": words, "tasks": tasks} for key, words, tasks in found.ages]
     return {
-        "as_of": now(), "waiting": _spread(found.spread), "steps": [_queue(one) for one in found.steps],
-        "principals": [_queue(one) for one in found.people], "ages": ages, "weeks": found.weeks,
+        "as_of": now(), "waiting": _spread(found.spread), "steps": [_queue(one) for one in found.steps.rows],
+        "principals": [_queue(one) for one in found.people.rows], "ages": ages, "weeks": found.weeks,
     }  # fmt: skip
 
 

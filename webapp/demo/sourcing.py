@@ -30,8 +30,14 @@ TITANIUM = "Titanium round bar for bone plates"
 
 
 def agree_blanket(act: Act) -> None:
-    """Agree on a year's coolant, before the first of it is ordered."""
+    """Agree on a year's coolant, before the first of it is ordered, beside a contract on bar that has a few weeks to run."""
     today = act.now.date()
+    bar = act.session.scalars(select(Part).where(Part.part_no == "RM-0177")).one()
+    agree(
+        act, site_called(act.session, MAIN), _supplier(act, REDWOOD), kind=SourcingKind.CONTRACT, title="Inconel bar, half a year",
+        currency="USD", valid_from=today - dt.timedelta(days=140), valid_to=today + dt.timedelta(days=47), value=Decimal(48000),
+        part=bar, unit_price=Decimal("43.4722"), number="CT-2026-009",
+    )  # fmt: skip
     part = act.session.scalars(select(Part).where(Part.part_no == "CS-024")).one()
     agree(
         act, site_called(act.session, MAIN), _supplier(act, VULCAN), kind=SourcingKind.BLANKET, title="Coolant for a year",

@@ -14,7 +14,7 @@ from engine import workload
 from engine.database import is_id
 from engine.errors import Invalid
 from engine.stored.task import Task
-from engine.workload import Asked, Queue, Spread
+from engine.workload import Asked, Queues, Spread
 from webapp import dossiers, filters, formats, inboxes, listing, plots
 from webapp.sheet import Column, Sheet, of_page, offered, whole
 from webapp.visit import now, reading, visitor
@@ -27,23 +27,23 @@ SHOWN = 15
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Everything at one instant. steps, people: the longest queues; steps_in_all, people_in_all: how many there are."""
+    """Everything at one instant."""
 
     asked: Asked
     spread: Spread
-    steps: Sequence[Queue]
-    people: Sequence[Queue]
+    steps: Queues
+    people: Queues
     ages: Sequence[tuple[str, str, int]]
     weeks: Sequence[workload.Week]
     flows: Sequence[str]
 
 
-def dashboard(asked: Asked) -> Dashboard:
-    """Return the dashboard of a narrowing; of it only flow, step and person count."""
+def dashboard(asked: Asked, *, most: int = workload.MOST_GROUPS) -> Dashboard:
+    """Return the dashboard of a narrowing, of which only flow, step and person count. most: queues of each kind."""
     session, at = reading(), now()
     return Dashboard(
-        asked, workload.spread(session, asked, now=at), workload.by_step(session, asked, now=at),
-        workload.by_principal(session, asked, now=at), workload.by_age(session, asked, now=at),
+        asked, workload.spread(session, asked, now=at), workload.by_step(session, asked, now=at, most=most),
+        workload.by_principal(session, asked, now=at, most=most), workload.by_age(session, asked, now=at),
         workload.by_week(session, asked, now=at, zone=_zone()), workload.flows(session),
     )  # fmt: skip
 
@@ -73,9 +73,9 @@ def _monday(text: str) -> dt.date | None:
 @pages.get("/dashboards")
 def index() -> str:
     """Show what waits, by step, by person or group and by age, and what came and went each week."""
-    found = dashboard(_only(asked()))
+    found = dashboard(_only(asked()), most=SHOWN)
     return render_template(
-        "operations/dashboard.html", board=found, shown=SHOWN, list_url=lambda **more: list_url(found.asked, **more),
+        "operations/dashboard.html", board=found, list_url=lambda **more: list_url(found.asked, **more),
         ages=_ages_plot(found), weeks=_weeks_plot(found), span=_span, name=_names(found), narrowed=_narrowed_words(found.asked),
     )  # fmt: skip
 
@@ -93,9 +93,9 @@ def export() -> Sheet:
     """Hand out the figures of the dashboard: all tasks, by step, by person or group, by age and by week."""
     found = dashboard(_only(asked()))
     rows: list[Sequence[object]] = [("all", "", found.asked.flow, *_figures(found.spread))]
-    rows += [("step", each.name, each.flow, *_figures(each.spread)) for each in found.steps]
+    rows += [("step", each.name, each.flow, *_figures(each.spread)) for each in found.steps.rows]
     rows += [
-        ("person or group", filters.principal_words(each.key), "", *_figures(each.spread)) for each in found.people
+        ("person or group", filters.principal_words(each.key), "", *_figures(each.spread)) for each in found.people.rows
     ]
     rows += [("age", words, "", tasks, None, None, None, None) for _, words, tasks in found.ages]
     for week in found.weeks:
@@ -177,7 +177,7 @@ def list_url(given: Asked, **more: Any) -> str:
 
 
 def _names(found: Dashboard) -> dict[str, str]:
-    words = {each.key: filters.principal_words(each.key) for each in found.people[:SHOWN]}
+    words = {each.key: filters.principal_words(each.key) for each in found.people.rows}
     return {key: name[:1].upper() + name[1:] for key, name in words.items()}
 
 
