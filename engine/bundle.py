@@ -117,13 +117,21 @@ def _forms_inside(process: ProcessSpec, problems: list[Problem]) -> dict[str, Fo
 def _is_usable(path: str, content: bytes, problems: list[Problem]) -> bool:
     if PurePosixPath(path).suffix not in KINDS:
         message = "Expected a .bpmn, .form or .dmn file, but this is none."
-        problems.append(Problem(path, 1, None, None, message, "Leave it out."))
+        problems.append(Problem(path, 1, None, None, message, _ending_for(content) or "Leave it out."))
         return False
     if len(content) > MAX_FILE:
         message = f"Expected at most {MAX_FILE:,} bytes, but the file has {len(content):,}."
         problems.append(Problem(path, 1, None, None, message, "Make it smaller."))
         return False
     return True
+
+
+def _ending_for(content: bytes) -> str | None:
+    """Say which ending a diagram or a table should have that bears another one."""
+    begin = content[:4000]
+    if b"/spec/BPMN/" in begin:
+        return "It is a BPMN diagram: give it the ending .bpmn."
+    return "It is a DMN file: give it the ending .dmn." if b"/DMN/" in begin else None
 
 
 def _is_new(key: str, path: str, known: Mapping[str, str], problems: list[Problem]) -> bool:
@@ -137,7 +145,9 @@ def _read_table(path: str, content: bytes, tables: dict[str, Table], problems: l
     try:
         model = _MODELS.get(f"{path} {file_hash(content)}", lambda: parse(content, name=path, functions=HOUSE))
     except DmnError as error:
-        problems.append(Problem(path, error.line or 1, None, None, f"{error.message}.", "Correct the table."))
+        is_diagram = b"/spec/BPMN/" in content[:4000] and b"/DMN/" not in content[:4000]
+        remedy = (_ending_for(content) if is_diagram else None) or "Correct the table."
+        problems.append(Problem(path, error.line or 1, None, None, f"{error.message}.", remedy))
         return
     for decision_id in (decision.id for decision in model.decisions):
         if _is_new(decision_id, path, {key: known.file for key, known in tables.items()}, problems):

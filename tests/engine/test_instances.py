@@ -218,6 +218,20 @@ def test_a_table_answers_and_what_it_saw_is_kept(plant: Plant) -> None:
         assert definitions.evaluate(session, definition, "plan", {"total": 1}).value == "none"
 
 
+@proves("step budget: a circle of empty tasks ends in an incident")
+def test_a_circle_of_empty_tasks_keeps_the_decision_that_led_into_it(small_plant: Plant) -> None:
+    gate = node("exclusiveGateway", "g", default="g_t")
+    parts = (start(), work("a"), node("task", "t"), gate, end())
+    small_plant.deploy(process(*parts, flows="s > a > t > g\ng -[=stop = true]-> e\ng > t"))
+    instance_id = small_plant.start(stop=False)
+    task = small_plant.task(instance_id)
+    small_plant.complete(task)
+    with small_plant.reading() as session:
+        [found] = incidents.of_instance(session, instance_id)
+        assert tasks.find(session, task.id).state == TaskState.COMPLETED
+    assert (found.cause, "a loop without a wait never ends" in found.message) == ("moves", True)
+
+
 def test_an_instance_that_nothing_can_wake_is_an_incident(plant: Plant) -> None:
     never = node("intermediateCatchEvent", "never", when("=ready = true"))
     plant.deploy(process(start(), never, end(), flows="s > never > e"))

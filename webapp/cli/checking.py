@@ -64,11 +64,19 @@ def read_files(paths: tuple[Path, ...]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for path in paths:
         inside = [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.suffix in KINDS)
-        files.update({found.as_posix(): found.read_bytes() for found in inside if found.is_file()})
+        files.update({found.as_posix(): _bytes_of(found) for found in inside if found.is_file()})
     if not files:
         named = ", ".join(str(path) for path in paths) or "no path"
         raise click.UsageError(f"Expected .bpmn, .form or .dmn files, but there are none in {named}")
     return files
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Return a file's bytes. Ends the program when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"Expected to read {path}, but {error.strerror}") from error
 
 
 def _line(advice: Advice) -> str:

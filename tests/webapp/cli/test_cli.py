@@ -172,6 +172,27 @@ def test_check_names_file_and_line_and_ends_with_one(tmp_path: Path) -> None:
     assert 'did you mean "size"?' in result.output
 
 
+def test_check_says_of_any_file_what_it_should_be(tmp_path: Path) -> None:
+    table = Path("rules/tables/waivers.dmn").read_bytes()
+    files = {
+        "table.bpmn": (table, "give it the ending .dmn"),
+        "table.xml": (table, "give it the ending .dmn"),
+        "diagram.dmn": (ASK.encode(), "give it the ending .bpmn"),
+        "diagram.bpmn20.xml": (ASK.encode(), "give it the ending .bpmn"),
+        "notes.txt": (b"to do", "Leave it out"),
+        "empty.bpmn": (b"", "Document is empty"),
+    }
+    for name, (content, _) in files.items():
+        (tmp_path / name).write_bytes(content)
+    result = CliRunner().invoke(main, ["check", *(str(tmp_path / name) for name in files)])
+    assert result.exit_code == 1
+    for name, (_, words) in files.items():
+        [said] = [line for line in result.output.splitlines() if line.startswith(f"{tmp_path / name}:")]
+        assert words in said
+    unreadable = CliRunner().invoke(main, ["check", "/proc/self/mem"])
+    assert (unreadable.exit_code, "Expected to read /proc/self/mem, but" in unreadable.output) == (1, True)
+
+
 def test_check_of_a_folder_without_diagrams_is_wrong_usage(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["check", str(tmp_path)]).exit_code == 2
 
