@@ -797,3 +797,111 @@ def test_a_circle_of_empty_tasks_is_an_incident_whenever_it_is_entered(tell: Tel
     story.set(0, "stop", True)
     story.retry(held.element_id)
     assert story.waiting() == ([] if later else ["a"])
+
+
+# Together
+
+
+@proves("call: a terminate end stops the called process only")
+def test_a_terminate_end_in_a_called_process_lets_its_caller_go_on(tell: Tell) -> None:
+    inner = process(
+        start("ts"), user("x"), user("y"), end("stop", on("terminate")), id="t", flows="ts > x > stop\nts > y"
+    )
+    story = tell(bundle_of(start(), call("a", "t"), user("z"), end(), flows="s > a > z > e", others={"t": inner}))
+    story.complete("x")
+    assert story.waiting() == ["z"]
+    assert story.flow.outcome is None
+    story.complete("z")
+    assert story.flow.outcome == "completed"
+
+
+@proves("multi-instance: an event sub-process of one instance leaves the others alone")
+def test_an_event_in_one_instance_of_a_repeated_sub_process_leaves_the_others_alone(tell: Tell) -> None:
+    es = event_sub("es", start("es_s", EVENTS["message"]), user("h"), end("es_e"), flows="es_s > h > es_e")
+    inner = sub("u", each("=[1, 2]"), start("us"), user("ask"), end("ue"), es, flows="us > ask > ue")
+    story = tell(bundle(start(), inner, end(), flows="s > u > e"), order=1)
+    story.deliver("es")
+    assert story.waiting("task") == ["ask", "h"]
+    story.complete("h")
+    assert story.waiting("task") == ["ask"]
+    story.complete("ask")
+    assert story.ended_at("e")
+
+
+@proves("multi-instance: an error in one call cancels the others")
+@pytest.mark.parametrize("sequential", [False, True])
+def test_an_error_in_one_of_several_calls_leaves_by_the_boundary_of_the_whole(tell: Tell, sequential: bool) -> None:
+    step = call("a", "thrower", each("=[1, 2, 3]", sequential=sequential))
+    story = tell(
+        throwing(
+            "error", start(), step, boundary("b", "a", on("error")), user("h"), end(), flows="s > a > e\nb > h > e"
+        )
+    )
+    story.complete("asked")
+    assert story.waiting() == ["h"]
+    assert not story.flow.subprocesses
+
+
+@proves("multi-instance: sequential inside parallel, results in order of both")
+def test_results_of_a_sequence_inside_a_parallel_repetition_keep_the_order_of_both(tell: Tell) -> None:
+    row = user("ask", each("=row", sequential=True, element="cell", output="cells", collect="=cell + plus"))
+    inner = sub(
+        "u",
+        each("=[[1, 2], [3]]", element="row", output="rows", collect="=cells"),
+        start("us"),
+        row,
+        end("ue"),
+        flows="us > ask > ue",
+    )
+    story = tell(bundle_of(start(), inner, end(), flows="s > u > e"))
+    for _ in range(3):
+        story.complete("ask", which=len(story.waiting()) - 1, plus=10)
+    assert story.ended_at("e")
+    assert story.variable("rows") == [[11, 12], [13]]
+
+
+@proves("inclusive gateway: nothing true and no default is an incident that can be mended")
+def test_an_inclusive_gateway_without_a_way_is_an_incident_that_goes_on_once_mended(tell: Tell) -> None:
+    parts = (start(), node("inclusiveGateway", "g"), user("a"), user("b"), end())
+    story = tell(bundle_of(*parts, flows="s > g\ng -[=x > 1]-> a\ng -[=x > 2]-> b\na > e\nb > e"), x=0)
+    assert "no default flow" in (story.wait("g").incident or "")
+    story.set(0, "x", 3)
+    story.retry("g")
+    assert story.waiting() == ["a", "b"]
+
+
+@proves("event sub-process: in a called process, with its own variables")
+def test_a_called_process_listens_with_its_own_variables(tell: Tell) -> None:
+    es = event_sub("es", start("es_s", on("message", "k")), user("h"), end("es_e"), flows="es_s > h > es_e")
+    inner = process(start("qs"), user("asked"), end("qe"), es, id="l", flows="qs > asked > qe")
+    step = call("a", "l", extensions=io(inputs={"mine": '="K-" + string(n)'}), propagateAllParentVariables="false")
+    story = tell(
+        bundle_of(
+            start(),
+            step,
+            user("z"),
+            end(),
+            flows="s > a > z > e",
+            definitions=message("k", "stop", "=mine"),
+            others={"l": inner},
+        ),
+        n=7,
+    )
+    assert story.wait("es").correlation_key == "K-7"
+    story.deliver("es")
+    assert story.waiting() == ["h"]
+    story.complete("h")
+    assert story.waiting() == ["z"]
+
+
+@proves("escalation: thrown by an event sub-process, caught around it")
+def test_an_escalation_of_a_handler_is_heard_around_it_and_not_by_itself(tell: Tell) -> None:
+    throws = node("intermediateThrowEvent", "t", EVENTS["escalation"])
+    es = event_sub(
+        "es", start("es_s", EVENTS["escalation"], isInterrupting="false"), throws, end("es_e"), flows="es_s > t > es_e"
+    )
+    first = node("intermediateThrowEvent", "first", EVENTS["escalation"])
+    inner = sub("u", start("us"), first, user("ask"), end("ue"), es, flows="us > first > ask > ue")
+    parts = (start(), inner, boundary("b", "u", on("escalation"), interrupting=False), user("h"), end())
+    story = tell(bundle(*parts, flows="s > u > e\nb > h"))
+    assert story.waiting("task") == ["ask", "h"]
