@@ -133,7 +133,8 @@ def move(
 ) -> InstanceMove:
     """Move one instance to another version of its process, and keep what it was.
 
-    mapping: element to element where their ids differ. seen_version: of the instance, as it was rehearsed. Raises: NotFound;
+    mapping: element to element where their ids differ; an empty goal lets a timer or another event beside a step begin anew, if
+    the other version has it, instead of keeping its time. seen_version: of the instance, as it was rehearsed. Raises: NotFound;
     Conflict NOT_MOVABLE with every reason; Conflict when it changed since the rehearsal; Invalid.
     """
     reason = reason_for(reason, "moving it to another version")
@@ -246,7 +247,7 @@ def _checked(flow: Flow, target: Deployed, mapping: Mapping[str, str]) -> dict[s
     wrong = {
         source: f"is no element of the {'present' if source.rpartition(':')[2] not in old else 'other'} version"
         for source, goal in mapping.items()
-        if source.rpartition(":")[2] not in old or goal not in new
+        if source.rpartition(":")[2] not in old or (goal and goal not in new)
     }
     if wrong:
         named = ", ".join(f"{source} to {mapping[source]}" for source in wrong)
@@ -321,7 +322,7 @@ def _move(
                 f"Expected its new events to begin to wait, but {failed.message}", code="NOT_MOVABLE"
             ) from failed
         instance.definition_id, instance.definition_hash = target.id, target.hash
-        instance.rounds = {mapping.get(name, name): value for name, value in instance.rounds.items()}
+        instance.rounds = {mapping.get(name) or name: value for name, value in instance.rounds.items()}
         moved = motion.Motion(act, instance, deployed, flow, host, before, stored)
         moved.why = f"moved to version {target.version}: {reason}"
         _relabel(act, moved)

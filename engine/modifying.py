@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dmn import HostFunction
 from engine import definitions, motion, variables, waiting, words
-from engine.canonical import content_hash
+from engine.canonical import canonical, content_hash
 from engine.clock import now_of
 from engine.errors import Conflict, NotFound
 from engine.functions import HOUSE, lent
@@ -107,8 +107,13 @@ def legal_places(session: Session, instance: Instance) -> list[tuple[str, str]]:
     return [(one.id, one.name or one.id) for one in places(waiting.look(session, instance))]
 
 
-def stage(session: Session, instance: Instance, edits: Sequence[TokenEdit]) -> Staged:
-    """Say what some edits would do; nothing changes. Work is not done: what follows it is not foretold. Raises: Conflict NOT_LEGAL."""
+def stage(
+    session: Session, instance: Instance, edits: Sequence[TokenEdit], *, values: Mapping[str, Any] | None = None
+) -> Staged:
+    """Say what some edits would do; nothing changes. Work is not done: what follows it is not foretold.
+
+    values: variables of the whole run to set first, plain Python values that FEEL knows. Raises: Conflict NOT_LEGAL; Invalid.
+    """
     motion.running(instance)
     deployed = definitions.parsed(session, instance.definition_id)
     host = _Rehearsing(session)
@@ -116,26 +121,34 @@ def stage(session: Session, instance: Instance, edits: Sequence[TokenEdit]) -> S
     before = {motion.key_of(wait): wait for wait in flow.waits()}
     names = _titles(session, instance)
     with lent(session):
-        _modified(flow, edits)
+        _modified(flow, edits, variables.accepted(values))
     after = {motion.key_of(wait): wait for wait in flow.waits()}
     gone = [wait for key, wait in before.items() if key not in after]
     come = [wait for key, wait in after.items() if key not in before]
     return Staged(
-        instance.id, instance.version, hash_of(session, instance, edits),
+        instance.id, instance.version, hash_of(session, instance, edits, values),
         tuple(_said(session, deployed.bundle, wait, names) for wait in gone),
         tuple(_said(session, deployed.bundle, wait, {}) for wait in come if (wait.token_id, wait.kind) not in host.pending),
         tuple(host.works), tuple(_missing(flow, edits)), flow.done,
     )  # fmt: skip
 
 
-def apply(act: Act, instance_id: str, edits: Sequence[TokenEdit], *, reason: str, seen_hash: str) -> Instance:
+def apply(
+    act: Act,
+    instance_id: str,
+    edits: Sequence[TokenEdit],
+    *,
+    reason: str,
+    seen_hash: str,
+    values: Mapping[str, Any] | None = None,
+) -> Instance:
     """Carry out some edits as they were staged. seen_hash: of ``stage``.
 
     Raises: NotFound; Invalid; Conflict NOT_LEGAL, or STALE_VERSION when it went on since.
     """
     reason = reason_for(reason, "moving tokens")
     instance = motion.running(motion.lock(act, instance_id))
-    if hash_of(act.session, instance, edits) != seen_hash:
+    if hash_of(act.session, instance, edits, values) != seen_hash:
         raise Conflict(
             f"Expected {instance.business_key} as it was staged, but it went on since; stage the edits again",
             code="STALE_VERSION",
@@ -151,22 +164,31 @@ def apply(act: Act, instance_id: str, edits: Sequence[TokenEdit], *, reason: str
                 old=_stood(moved, edit),
                 reason=reason,
             )
-        _modified(moved.flow, edits)
+        for name, value in (values or {}).items():
+            act.note("instance", instance.id, "TOKEN_SET", field=name, new=value, reason=reason)
+        _modified(moved.flow, edits, variables.accepted(values))
     act.session.flush()
     return instance
 
 
-def hash_of(session: Session, instance: Instance, edits: Sequence[TokenEdit]) -> str:
+def hash_of(
+    session: Session, instance: Instance, edits: Sequence[TokenEdit], values: Mapping[str, Any] | None = None
+) -> str:
     """Return the hash of exactly these edits where the instance stands: what a signature is on."""
     listed = [[str(edit.kind), edit.token_id, edit.element_id] for edit in edits]
     stands = variables.digest(instance, variables.load(session, instance))
+    given = {name: canonical(value) for name, value in (values or {}).items()}
     return content_hash(
-        {"instance": instance.id, "definition": instance.definition_hash, "stands": stands, "edits": listed}
-    )
+        {
+            "instance": instance.id, "definition": instance.definition_hash, "stands": stands, "edits": listed, "values": given,
+        }
+    )  # fmt: skip
 
 
-def _modified(flow: Flow, edits: Sequence[TokenEdit]) -> None:
+def _modified(flow: Flow, edits: Sequence[TokenEdit], values: Mapping[str, Any]) -> None:
     try:
+        for name, value in values.items():
+            flow.set_variable(0, name, value)
         modify(flow, edits)
     except NotLegal as refusal:
         raise Conflict(str(refusal), code="NOT_LEGAL") from refusal

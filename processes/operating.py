@@ -7,6 +7,7 @@ process engineer: administrators have no business signature (SOD-12).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from engine import migrating, modifying, motion
 from engine.act import Act
@@ -38,18 +39,19 @@ def modify(
     reason: str,
     seen_hash: str,
     request: SignatureRequest,
+    values: Mapping[str, Any] | None = None,
 ) -> Instance:
     """Carry out staged edits of tokens, signed. Raises: as ``modifying.apply``; Forbidden for who is no process engineer."""
     _need_mover(act, "move tokens")
     instance = motion.lock(act, instance_id)
-    if modifying.hash_of(act.session, instance, edits) != seen_hash:
+    if modifying.hash_of(act.session, instance, edits, values) != seen_hash:
         raise Conflict(
             f"Expected {instance.business_key} as it was staged, but it went on since; stage the edits again",
             code="STALE_VERSION",
         )
     reason = reason_for(reason, "moving tokens")
     _sign(act, "instance", instance.id, seen_hash, reason, request)
-    return modifying.apply(act, instance_id, edits, reason=reason, seen_hash=seen_hash)
+    return modifying.apply(act, instance_id, edits, reason=reason, seen_hash=seen_hash, values=values)
 
 
 def order_relocation(

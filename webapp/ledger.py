@@ -42,7 +42,12 @@ VERBS = {
     "TASK_CANCELLED": "closed the task", "MESSAGE": "heard the message", "TIMER_FIRED": "reached the time of",
     "INSTANCE_COMPLETED": "ended the process at", "COVERED": "approved ahead", "EMERGENCY": "declared the emergency",
     "JOB_COMPLETED": "finished the work of", "JOB_THREW": "threw an error from", "SIGNAL": "heard the signal",
-    "MESSAGE_DELETED": "deleted the message",
+    "MESSAGE_DELETED": "deleted the message", "SIGNAL_HELD": "kept the signal for later:", "SUSPENDED": "suspended the run",
+    "RESUMED": "let the run go on, suspended since", "TOKEN_MOVE": "moved a token to", "TOKEN_ADD": "let a token begin at",
+    "TOKEN_CANCEL": "ended a token", "TOKEN_SET": "set", "MIGRATED": "moved it to another version of",
+    "MIGRATION_REVERTED": "took the move to another version back", "RELOCATION": "ordered runs to be moved, of",
+    "RETRIED": "tried again", "INCIDENT": "was stopped at", "INCIDENT_AGAIN": "was stopped again at",
+    "INCIDENT_RESOLVED": "was helped on at",
     "APPROVAL_STANDS": "an earlier approval stands:", "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip
 

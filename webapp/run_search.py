@@ -30,6 +30,7 @@ MOST_READ = 10_000
 _TERM = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _VARIABLE = re.compile(r'var\.(?P<path>[^<>=!:"]+?)(?P<how>>=|<=|!=|>|<|=|:)(?P<value>.*)\Z', re.DOTALL)
 _KEYED = re.compile(r"(?P<name>key|flow|state|incident):(?P<value>.*)\Z", re.DOTALL)
+_UNKNOWN = re.compile(r"(?P<name>[a-z]+):")
 _HOW: Final[dict[str, Callable[[Any, Any], bool]]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq, "!=": operator.ne,
 }  # fmt: skip
@@ -75,6 +76,8 @@ def read(query: str, *, may_know: bool) -> Search:
         elif compared and may_know:
             path = tuple(part.strip() for part in compared["path"].split("."))
             found.compared.append(Compared(path, compared["how"], compared["value"].replace('"', "").strip()))
+        elif unknown := _UNKNOWN.match(term):
+            found.misunderstood.append(f"{term}: there is no {unknown['name']}: here")
         elif term.startswith("var."):
             why = "is for those who help what is stuck" if not may_know else "compares nothing: write var.amount>5000"
             found.misunderstood.append(f"{term} {why}")

@@ -28,7 +28,10 @@ CHILD = " [child]"
 """What the spec of an inner instance of a multi-instance is called after its element."""
 
 Mapped = Mapping[str, str]
-"""Element id to element id; ``process:element`` where two processes of a bundle use one id."""
+"""Element id to element id; ``process:element`` where two processes of a bundle use one id.
+
+An empty goal is nowhere: an event beside an activity then begins anew, instead of keeping its time, if the other version has it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Route:
 
     def named(self, process_id: str, element_id: str) -> str:
         """Return the id that an element is to have, whether there is such an element or not."""
-        return self.mapping.get(f"{process_id}:{element_id}") or self.mapping.get(element_id) or element_id
+        return self.mapping.get(f"{process_id}:{element_id}", self.mapping.get(element_id, element_id))
 
     def of(self, element: ElementInfo) -> tuple[ElementInfo | None, str]:
         """Return the element that takes another one's place, or None and why not (empty when it is not there)."""
@@ -200,7 +203,10 @@ def _place(found: Judgement, route: Route, token: Token) -> None:
     new, why = route.of(element)
     if new is None and _is_beside(token):
         found.dropped.append(token.id)
-        found.notes.append(f'"{_name(element)}" ends: {why or "the other version does not have it"}.')
+        is_nowhere = not route.named(element.process_id, element.id)
+        found.notes.append(
+            f'"{_name(element)}" ends: {"as asked" if is_nowhere else why or "the other version does not have it"}.'
+        )
         return
     if new is None:
         found.unplaced.append(Unplaced(element.process_id, element.id, _name(element), why, route.suggest(element)))

@@ -126,6 +126,19 @@ def test_a_moved_task_keeps_its_claim_draft_and_time_and_its_past_decisions_thei
         assert row.definition_hash == definition(plant, new).hash
 
 
+def test_a_timer_begins_anew_where_that_is_asked_for(small_plant: Plant) -> None:
+    small_plant.deploy(ASKED)
+    instance_id = small_plant.start()
+    small_plant.complete(small_plant.task(instance_id))
+    small_plant.clock.advance(minutes=30)
+    new = small_plant.deploy(ASKED.replace("PT1H", "PT2H"))
+    found = rehearse(small_plant, instance_id, new, {"late": ""})
+    assert found.notes == ('"late" ends: as asked.', '"late" begins to wait now.')
+    move(small_plant, instance_id, new, {"late": ""})
+    assert due(small_plant, instance_id) == {"late": small_plant.clock() + dt.timedelta(hours=2)}
+    assert rehearse(small_plant, instance_id, small_plant.deploy(ASKED), {"a": ""}).verdict is Verdict.NEEDS_MAPPING
+
+
 def test_a_move_is_taken_back_while_the_instance_stands_where_it_was_left(plant: Plant) -> None:
     old = plant.deploy(ASKED)
     instance_id = plant.start()

@@ -53,6 +53,11 @@ def test_a_staged_move_says_what_ends_what_begins_and_what_is_missing(plant: Pla
     assert found.begins == ('task "c"',)
     assert found.missing == ('number, which "c" reads in the property title',)
     assert {task.element_id for task in plant.open(instance_id)} == {"a", "b"}
+    with plant.reading() as session:
+        edits = [moved(plant, instance_id, "a", "c")]
+        given = modifying.stage(session, instances.find(session, instance_id), edits, values={"number": "7"})
+    assert given.missing == ()
+    assert given.hash != found.hash
     task = plant.task(instance_id, "a")
     carry_out(plant, instance_id, moved(plant, instance_id, "a", "c"), seen=found.hash)
     assert {task.element_id for task in plant.open(instance_id)} == {"b", "c"}

@@ -53,7 +53,8 @@ def test_runs_are_found_by_what_they_are_and_what_they_know(
 
 def test_a_search_that_says_nothing_says_so_and_variables_are_for_helpers(runs: list[str], browse: People) -> None:
     helper, other = browse(pat), browse(rita)
-    helper.get("/operations?q=state:lost var.amount flow:flow")
+    helper.get("/operations?q=state:lost var.amount flow:flow plant:north")
+    assert "there is no plant: here" in helper.text
     assert "state:lost is none of" in helper.text
     assert "var.amount compares nothing" in helper.text
     other.get("/operations?q=var.amount>5000")
@@ -69,15 +70,21 @@ def test_a_token_moves_as_it_was_shown_and_only_signed(runs: list[str], browse: 
     browser.get(page)
     assert browser.post(page, {}).status_code == 200
     assert "Nothing is chosen" in browser.text
+    browser.post(page, wish | {"values": "amount is 5"})
+    assert "one a line, such as amount = 5000" in browser.text
     assert browser.post(page, wish).status_code == 200
     assert 'task "Look at it"' in browser.text
     assert 'task "Book it"' in browser.text
+    wish["values"] = "amount = 7\nplace = north"
+    assert browser.post(page, wish).status_code == 200
     seen = {"seen_hash": browser.field("seen_hash"), "reason": "looked at on paper", "user_id": "pat"}
     assert browser.post(page, wish | seen | {"password": "guess"}).status_code == 403
     assert browse(adam).post(page, wish | seen | {"password": PASSWORD, "user_id": "adam"}).status_code == 403
     assert browser.post(page, wish | seen | {"password": PASSWORD}).status_code == 303
     browser.get(f"/operations/runs/{runs[0]}")
     assert "for Book it" in browser.text
+    known = story.read(lambda session: instances.variables_of(session, runs[0]))
+    assert (known["amount"], known["place"]) == (7, "north")
     assert browser.post(page, wish | seen | {"password": PASSWORD}).status_code == 409
 
 

@@ -17,7 +17,7 @@ from webapp import rehearsals
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import InstanceDetail, Reason, need_helper, show_instance, tag_of
-from webapp.api.shapes import Answer, Instant, Request, maybe, text, word
+from webapp.api.shapes import Answer, Instant, Request, Values, maybe, text, word
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages import operations as pages
 from webapp.visit import installation, reading, visitor
@@ -42,12 +42,13 @@ class TokenEditGiven(Request):
 
 
 class TokenEditsGiven(Request):
-    """Edits of tokens that belong together."""
+    """Edits of tokens that belong together. variables: of the whole run, set first."""
 
     edits = fields.List(
         fields.Nested(TokenEditGiven), required=True,
         validate=validate.Length(1, MOST_EDITS, error="Expected {min} to {max} edits, but there is another number"),
     )  # fmt: skip
+    variables = Values(load_default=dict)
 
 
 class TokenEditsOrdered(TokenEditsGiven):
@@ -69,13 +70,13 @@ class StagedAnswer(Answer):
 
 
 class MappingGiven(Request):
-    """Which element of a run's version is which one of the other, where their ids differ.
+    """Which element of a run's version is which one of the other, where their ids differ; an empty one restarts a timer beside a step.
 
     instances: every run on another version when left out.
     """
 
     mapping = fields.Dict(
-        keys=fields.String(validate=validate.Length(1, 500)), values=fields.String(validate=validate.Length(1, 500)),
+        keys=fields.String(validate=validate.Length(1, 500)), values=fields.String(validate=validate.Length(0, 500)),
         load_default=dict, validate=validate.Length(0, 500),
     )  # fmt: skip
     instances = fields.List(
@@ -190,7 +191,9 @@ def resume_instance(act: Act, body: dict[str, Any], instance_id: str) -> str:
 def rehearse_edits(act: Act, body: dict[str, Any], instance_id: str) -> dict[str, Any]:
     """Change nothing."""
     need_helper()
-    return _plain(modifying.stage(act.session, pages.find(act.session, instance_id), _edits(body)))
+    return _plain(
+        modifying.stage(act.session, pages.find(act.session, instance_id), _edits(body), values=body["variables"])
+    )
 
 
 @writes(
@@ -203,8 +206,8 @@ def edit_tokens(act: Act, body: dict[str, Any], instance_id: str) -> str:
     bodies.seen_tag(tag_of(instance))
     edits = _edits(body)
     return operating.modify(
-        act, instance.id, edits, reason=body["reason"], seen_hash=modifying.hash_of(act.session, instance, edits),
-        request=signature_given(body["signature"]),
+        act, instance.id, edits, reason=body["reason"], values=body["variables"],
+        seen_hash=modifying.hash_of(act.session, instance, edits, body["variables"]), request=signature_given(body["signature"]),
     ).id  # fmt: skip
 
 

@@ -31,6 +31,13 @@ mapped = click.option(
     metavar="OLD=NEW",
     help="Where an element goes that has another id there; again for each.",
 )
+restarted = click.option(
+    "--restart",
+    "anew",
+    multiple=True,
+    metavar="EVENT",
+    help="A timer beside a step that begins anew; else it keeps its time.",
+)
 only = click.option("--key", "keys", multiple=True, help="Only the run with this business key; again for each.")
 
 
@@ -38,12 +45,19 @@ only = click.option("--key", "keys", multiple=True, help="Only the run with this
 @click.argument("process")
 @to_version
 @mapped
+@restarted
 @only
 @as_json
 @click.pass_obj
 @refusals_told
 def rehearse_command(
-    house: House, process: str, version: int | None, pairs: tuple[str, ...], keys: tuple[str, ...], is_json: bool
+    house: House,
+    process: str,
+    version: int | None,
+    pairs: tuple[str, ...],
+    anew: tuple[str, ...],
+    keys: tuple[str, ...],
+    is_json: bool,
 ) -> None:
     """Say what moving the running instances of a process to another version would do. Nothing changes.
 
@@ -54,7 +68,7 @@ def rehearse_command(
     Example:
       lockstep rehearse requisition_to_po --map approve=approve_requisition
     """
-    mapping = _mapping(pairs)
+    mapping = _mapping(pairs, anew)
     with house.open() as installation, installation.reading() as session:
         target = _target(session, process, version)
         runs = _runs(session, target, keys)
@@ -82,6 +96,7 @@ def rehearse_command(
 @click.argument("process")
 @to_version
 @mapped
+@restarted
 @only
 @click.option("--reason", required=True, help="Why they are moved; everybody who has a task of theirs reads it.")
 @click.option(
@@ -99,6 +114,7 @@ def migrate_instances_command(
     process: str,
     version: int | None,
     pairs: tuple[str, ...],
+    anew: tuple[str, ...],
     keys: tuple[str, ...],
     reason: str,
     stops: bool,
@@ -115,7 +131,7 @@ def migrate_instances_command(
     Example:
       lockstep migrate-instances requisition_to_po --reason "CO-1042" --as pat
     """
-    mapping = _mapping(pairs)
+    mapping = _mapping(pairs, anew)
     with house.open() as installation:
         with installation.reading() as session:
             user_called(session, user)
@@ -186,8 +202,8 @@ def _runs(session: Session, target: Definition, keys: Sequence[str]) -> list[Ins
     return found
 
 
-def _mapping(pairs: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _mapping(pairs: Sequence[str], anew: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = dict.fromkeys(anew, "")
     for pair in pairs:
         old, mark, new = pair.partition("=")
         if not (mark and old.strip() and new.strip()):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from sqlalchemy import select
@@ -11,7 +14,7 @@ from werkzeug.wrappers import Response as Answer
 
 from engine import definitions, migrating, modifying, suspending
 from engine.database import is_id
-from engine.errors import NotFound, Refused
+from engine.errors import Invalid, NotFound, Refused
 from engine.migrating import Came, Moved, Rehearsal
 from engine.modifying import EditKind, TokenEdit
 from engine.stored.definition import Definition, DefinitionFile, DefinitionStatus
@@ -60,7 +63,7 @@ def tokens(instance_id: str) -> Page:
     try:
         with acting() as act:
             operating.modify(
-                act, find(act.session, instance_id).id, edits, reason=read_reason(),
+                act, find(act.session, instance_id).id, edits, reason=read_reason(), values=_values(),
                 seen_hash=request.form.get("seen_hash", ""), request=read_signature(operating.MEANING),
             )  # fmt: skip
     except Refused as refusal:
@@ -195,12 +198,33 @@ def _edits() -> list[TokenEdit]:
     return found
 
 
+def _values() -> dict[str, Any]:
+    """Read variables to set: ``name = value`` a line, the value as JSON, else as text. Raises: Invalid."""
+    found: dict[str, Any] = {}
+    for line in request.form.get("values", "").splitlines():
+        name, mark, value = (part.strip() for part in line.partition("="))
+        if line.strip() and not (mark and name):
+            raise Invalid(
+                f"Expected name = value, but found {line[:80]!r}", {"values": "one a line, such as amount = 5000"}
+            )
+        if name:
+            found[name] = _json(value)
+    return found
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    except (ValueError, RecursionError):
+        return text
+
+
 def _show_tokens(instance: Instance, *, edits: Sequence[TokenEdit] = (), refusal: Refused | None = None) -> str:
     session = reading()
     staged, nothing = None, request.method == "POST" and not edits
     if edits and (refusal is None or refusal.code not in ("NOT_LEGAL", "NOT_RUNNING")):
         try:
-            staged = modifying.stage(session, instance, edits)
+            staged = modifying.stage(session, instance, edits, values=_values())
         except Refused as stopped:
             refusal = refusal or stopped
     is_running = instance.status == "RUNNING"
