@@ -28,13 +28,16 @@ pages = Blueprint("operations", __name__)
 HELPERS = ("ADMIN", "INTEGRATION", "PROCESS_ENGINEER")
 """Roles that may retry what is stuck."""
 
+SHOWN = 25
+"""Runs on a page of the list: for each it is said what it waits for."""
+
 
 @pages.get("/operations")
 def index() -> str:
     """Show runs by state, and what is stuck."""
     session = reading()
     may_help = visitor().holds(*HELPERS)
-    page, flows = look_up(*listing.search(), may_know=may_help), _flows(session)
+    page, flows = look_up(*listing.search(), limit=SHOWN, may_know=may_help), _flows(session)
     return render_template(
         "operations/index.html", page=page, states=list(InstanceStatus), versions=_versions(session, page.items),
         misunderstood=run_search.read(page.query, may_know=may_help).misunderstood, hint=run_search.HELP,
@@ -217,6 +220,6 @@ def _flows(session: Session) -> list[tuple[Definition, int]]:
 
 
 def _waits(session: Session, shown: Any) -> dict[str, str]:
-    """Return the wait sentences of the runs on the page; only the first twenty, each costs a few look-ups."""
-    running = [one for one in shown if one.status == InstanceStatus.RUNNING][:20]
+    """Return the wait sentences of the runs on the page; each costs a few look-ups, which is why a page shows few runs."""
+    running = [one for one in shown if one.status == InstanceStatus.RUNNING]
     return {one.id: instances.wait_sentence(session, one) for one in running}
