@@ -113,7 +113,8 @@ class ApiAnswer(Base):
     """What a request with an idempotency key did, so that the same request again is answered and moves nothing.
 
     owner: who sent it. request_hash: of method, path and body. subject: what the answer is about; written with the change
-    itself. status, etag, body: the answer, written just after it; None when the program ended in between.
+    itself; empty when it is too long for its column, and then ``body`` holds it until the answer does. status, etag, body: the answer,
+    written just after it; status is None when the program ended in between.
     """
 
     __tablename__ = "api_answer"

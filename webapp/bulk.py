@@ -17,8 +17,9 @@ from engine.errors import Forbidden, Invalid, Refused, RuleViolation
 from engine.ports import SignatureRequest
 from engine.stored.task import Task, TaskState
 from engine.task_variables import variables_of
+from processes import talking
 from processes.notices import tell
-from records import comment, snooze
+from records import snooze
 from records.snooze import WakesOn
 from webapp import batch_signing, dossiers, filters, inbox_asked, inboxes, reviews, visit
 
@@ -281,7 +282,8 @@ def _wake(act: Act, task_id: str, _version: int, _order: Order) -> None:
 
 def _comment(act: Act, task_id: str, _version: int, order: Order) -> None:
     task = reviews.visible(act.session, task_id)
-    comment.comment(act, (task.record_type or "task", task.record_id or task.id), order.reason)
+    about = (task.record_type or "task", task.record_id or task.id)
+    talking.say(act, about, order.reason, number=task.record_number or task.title)
 
 
 _WORK: Mapping[str, Callable[[Act, str, int, Order], Any]] = {

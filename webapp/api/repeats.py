@@ -24,6 +24,8 @@ from webapp.api import callers
 
 HEADER = "Idempotency-Key"
 LONGEST = 200
+LONGEST_SUBJECT = 20_000
+"""Characters of what an answer is about that its own column holds; what became of 200 tasks waits where the answer comes to stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,10 @@ class Repeat:
 
     def _keep(self, act: Act, subject: Any) -> None:
         drop_old_answers(act)
+        text = orjson.dumps(subject).decode()
+        subject_text, body = (text, None) if len(text) <= LONGEST_SUBJECT else ("", text)
         kept = ApiAnswer(
-            owner=self.owner, key=self.key, request_hash=self.request_hash, subject=orjson.dumps(subject).decode(),
-            created_at=act.now,
+            owner=self.owner, key=self.key, request_hash=self.request_hash, subject=subject_text, body=body, created_at=act.now,
         )  # fmt: skip
         act.session.add(kept)
         act.session.flush()
@@ -84,7 +87,7 @@ class Repeat:
             )
         if kept.status is None or kept.body is None:
             # The program ended between the change and its answer: the answer is made again from what was done.
-            response = render(orjson.loads(kept.subject))
+            response = render(orjson.loads(kept.subject or kept.body or ""))
         else:
             response = Response(kept.body, kept.status, mimetype="application/json")
             if kept.etag:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
+from flask import Flask
 from sqlalchemy import func, select
 
 from engine import tasks
 from engine.act import Act
 from engine.decisions import Decision
-from engine.stored.task import Task
+from engine.stored.task import Task, TaskCandidate
+from records.api_key import ApiAnswer, make_key
+from records.comment import Comment
 from records.person import User, UserStatus, move
 from records.signature import Signature
+from tests.crowd import gather
 from tests.makers import make_absence
 from tests.people import PASSWORD, bea, lena, otto, rita
 from tests.story import Story
-from tests.webapp.api.conftest import UNKNOWN, Calling, problem
+from tests.webapp.api.conftest import UNKNOWN, Calling, Client, problem
 from tests.webapp.test_inbox import PARKED, waiting
+from webapp import bulk
 
 SIGNED = {"meaning": "APPROVED", "password": PASSWORD, "accepts_responsibility": True}
 parking = pytest.mark.begins_with(PARKED)
@@ -84,6 +90,33 @@ def test_several_tasks_are_acted_on_by_themselves_and_a_repeat_counts_once(story
         {"action": "approve", "tasks": [{"id": "x"}]},
     ):
         problem(calls.post("/tasks/bulk", wrong), 422, "INVALID")
+
+
+def test_two_hundred_at_once_are_one_act_each_taken_back_by_itself(story: Story, calling: Calling, app: Flask) -> None:
+    """The most that fits: sent again under its key it changes nothing, and one more is refused whole before anything is done."""
+    gather(story, {"gus": 1}, groups=1, each=bulk.MOST)
+    with story.installation.acting("system:arrange") as act:
+        calls = Client(app, make_key(act, "user:gus", "all", scopes=["tasks:decide"])[0])
+    wanted = select(Task).join(TaskCandidate).where(TaskCandidate.principal == "role:G000").order_by(Task.id)
+    found = story.read(lambda session: session.scalars(wanted).all())
+    chosen = [{"id": task.id, "version": task.version} for task in found]
+    chosen[8]["id"] = UNKNOWN
+    body = {"action": "comment", "reason": "Which of these is urgent?", "tasks": chosen}
+    problem(calls.post("/tasks/bulk", body | {"tasks": [*chosen, chosen[0]]}), 422, "INVALID")
+    answers = [calls.post("/tasks/bulk", body, again="all of them") for _turn in range(2)]
+    assert answers[0].json == answers[1].json
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
+    assert (len(chosen), answers[0].json["done"], counted(story, Comment)) == (200, 199, 199)
+    assert [one["task_id"] for one in answers[0].json["items"]] == [one["id"] for one in chosen], (
+        "in the order they were sent"
+    )
+    assert [one["code"] for one in answers[0].json["items"] if not one["done"]] == ["NOT_FOUND"]
+    with story.installation.acting("system:arrange") as act:
+        [kept] = act.session.scalars(select(ApiAnswer)).all()
+        kept.subject, kept.body, kept.status = "", orjson.dumps(answers[0].json).decode(), None
+    assert calls.post("/tasks/bulk", body, again="all of them").json == answers[0].json, (
+        "ended before its answer was kept"
+    )
 
 
 def test_a_signed_step_wants_the_hash_of_what_was_read_and_one_password_signs_each(
