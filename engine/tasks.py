@@ -426,9 +426,13 @@ def _refuse_suspended(act: Act, task: Task, typed: drafts.Typed) -> None:
 def _mandate(
     act: Act, task: Task, user_id: str, *, on_behalf_of: str | None, typed: drafts.Typed | None = None
 ) -> Mandate:
-    fitting = eligibility.mandates_for(act.session, task, user_id, now=act.now)
-    if on_behalf_of is not None:
-        fitting = [mandate for mandate in fitting if mandate.on_behalf_of == on_behalf_of]
+    held = eligibility.mandates_for(act.session, task, user_id, now=act.now)
+    fitting = [mandate for mandate in held if on_behalf_of in (None, mandate.on_behalf_of)]
+    if held and not fitting:
+        raise Forbidden(
+            f"Expected you to act for yourself or for somebody who asked you to, but {_name(act, on_behalf_of)} did not ask you",
+            code="NOT_AUTHORISED", record=(task.record_type or "task", task.record_id or task.id), keep=True,
+        )  # fmt: skip
     own = [mandate for mandate in fitting if mandate.on_behalf_of is None]
     if own:
         return own[0]

@@ -62,9 +62,9 @@ def test_from_band_two_on_the_second_seat_needs_another_person(story: Story) -> 
     assert quinn.id not in {one.signer_id for one in story.signatures}
 
 
-def change_control(story: Story) -> None:
-    """Have a second flow whose tasks go to the same role as purchasing's."""
-    review = approve("review_change", role="PUR_MGR", title='="Review the change"')
+def change_control(story: Story, role: str = "PUR_MGR") -> None:
+    """Have a second flow whose tasks go to the same role as purchasing's, or to another."""
+    review = approve("review_change", role=role, title='="Review the change"')
     drawn = diagram(process(start(), review, end(), id="change_control", flows="s > review_change > e"))
     with story.installation.acting("user:pat") as act:
         definitions.deploy(act, {"change_control.bpmn": drawn})
@@ -110,6 +110,44 @@ def test_an_absence_for_purchasing_moves_purchasing_tasks_and_no_others(story: S
     away.get(f"/tasks/{change.id}")
     assert "Review the change" in away.text
     story.at(dt.datetime(2026, 11, 30, 15, 0, tzinfo=dt.UTC))
+    assert box(story, "otto") == {}
+
+
+def test_an_absence_from_one_role_moves_its_tasks_and_no_others(story: Story, browse: People) -> None:
+    """W9: who leads purchasing and specialises in changes is away for purchasing alone, planned in her profile, Monday to Friday."""
+    change_control(story, role="CHANGE_SPECIALIST")
+    story.given(lambda act: make_grant(act, "lena", "CHANGE_SPECIALIST"))
+    away = browse(lena)
+    away.get("/profile")
+    assert "Only what you do as Purchasing lead" in away.text
+    planned = {
+        "deputy_id": "otto",
+        "starts_at": "2026-11-23T00:00",
+        "ends_at": "2026-11-28T00:00",
+        "flow": "role:PUR_LEAD",
+    }
+    assert away.post("/profile", planned | {"flow": "role:GM"}).status_code == 403
+    assert away.post("/profile", planned | {"deputy_id": "adam"}).status_code == 422
+    assert away.post("/profile", planned).status_code == 303
+    away.get("/profile")
+    assert "Only as Purchasing lead" in away.text
+    assert box(story, "otto") == {}
+    story.at(dt.datetime(2026, 11, 24, 15, 0, tzinfo=dt.UTC))
+    change = start_change(story, "CO-1042")
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)])
+    purchase = story.tasks("approve_requisition")[0]
+    assert box(story, "otto") == {"requisition_to_po": "lena"}
+    assert set(box(story, "lena")) == {"change_control", "requisition_to_po"}
+    deputy = browse(otto)
+    assert deputy.get(f"/tasks/{change.id}").status_code == 404
+    refused = deputy.post(f"/tasks/{purchase.id}/decide/approve", signing(purchase, otto, on_behalf_of="max"))
+    assert (refused.status_code, "Max Lindgren did not ask you" in deputy.text) == (403, True)
+    answer = deputy.post(f"/tasks/{purchase.id}/decide/approve", signing(purchase, otto, on_behalf_of="lena"))
+    assert answer.status_code == 303, deputy.text
+    [signature] = story.signatures
+    assert (signature.signer_id, signature.on_behalf_of_id) == ("otto", "lena")
+    story.at(dt.datetime(2026, 11, 30, 15, 0, tzinfo=dt.UTC))
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 40)])
     assert box(story, "otto") == {}
 
 

@@ -262,6 +262,7 @@ def bodies(at: dict[str, str]) -> dict[str, Try]:
         "delete_view": (bea, {"view_id": at["view_id"]}, {}),
         "adopt_view": (bea, {"view_id": at["view_id"]}, {}),
         "take_role_back": (bea, {"record_id": at["delegation"]}, {}),
+        "end_absence": (bea, {"record_id": at["absence_id"]}, {}),
         "answer_question": (bea, {"record_id": at["help_id"]}, {"answer": "Yes"}),
         "take_question_back": (bea, {"record_id": at["help_id"]}, {}),
         "change_requisition": (bea, mine, BODY),

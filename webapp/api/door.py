@@ -10,6 +10,7 @@ from marshmallow import Schema, fields
 
 from records.api_key import SCOPES
 from webapp.api import (
+    absences,
     amendments,
     approvals,
     board_keeping,
@@ -87,6 +88,7 @@ FAMILIES = (
     suppliers,
     approvals,
     lending,
+    absences,
     lots,
     meetings,
     shipments,

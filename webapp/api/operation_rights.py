@@ -75,7 +75,7 @@ READS: Mapping[str, Right] = {
         list_change_orders get_change_order list_definitions get_definition get_definition_file list_deviations get_deviation
         list_findings get_finding list_waivers get_waiver list_flow_modes report_data_quality
         list_tasks list_questions count_inbox list_watched list_views get_view get_impact list_change_tasks
-        list_invoices get_invoice list_legal_holds get_legal_hold list_delegations
+        list_invoices get_invoice list_legal_holds get_legal_hold list_delegations list_absences
         list_lots get_lot trace_lot trace_provenance trace_transformation list_gaps list_mismatches get_mismatch
         list_mode_switches get_mode_switch list_nonconformances get_nonconformance
         list_outside_links get_outside_link get_outside_loss list_parts get_part list_part_revisions get_part_revision
@@ -97,7 +97,7 @@ READS: Mapping[str, Right] = {
 CALLS: Mapping[str, Right] = {
     **each(SIGNED_IN, """
         create_change_request ask_because_of_nonconformance ask_because_of_notice
-        act_on_tasks save_view lend_role
+        act_on_tasks save_view lend_role plan_absence
     """),
     **each(OF_DOCUMENT, "attach_file add_comment follow_document mark_viewed"),
     **each(OF_REMARK, "resolve_comment"),
@@ -107,7 +107,7 @@ CALLS: Mapping[str, Right] = {
         snooze_task wake_task watch_task assign_task
     """),
     **each(CONCERNED, """
-        change_view delete_view adopt_view take_role_back answer_question take_question_back
+        change_view delete_view adopt_view take_role_back end_absence answer_question take_question_back
         change_requisition submit_requisition cancel_requisition withdraw_requisition withdraw_change_request
         dispose_row dispose_rows assess_impact carry_out_change_task acknowledge_finding raise_nonconformance
     """),

@@ -7,18 +7,20 @@ from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from engine.act import Act
 from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
 from engine.stored.definition import Definition
-from records import directory, notice, password
+from records import directory, lending, notice, password
 from records import sign_in as sign_in_sessions
 from records.person import Absence, Certification, Credential, MailWish, User, UserStatus, wish_mail
 from records.roles import user_called
 from records.session import SignInSession
 from records.signing_policy import policy_in
-from webapp import company, formats, gate, typed
+from webapp import company, filters, formats, gate, typed
 from webapp.listing import MOST_EXPORTED
 from webapp.refusals import status_of
 from webapp.sheet import Sheet, offered
@@ -82,10 +84,10 @@ def profile() -> Response | tuple[str, int] | str:
     try:
         values = _read_absence()
         with acting() as act:
-            directory.plan_absence(act, visitor().user_id, **values)
+            _plan(act, values)
     except Refused as refusal:
         return _show_profile(refusal), status_of(refusal)
-    flash("The absence is planned. New tasks also go to your deputy while it lasts.", "good")
+    flash("The absence is planned. Tasks also go to your deputy while it lasts.", "good")
     return redirect(url_for("account.profile"), 303)
 
 
@@ -243,7 +245,8 @@ def _show_profile(refusal: Refused | None = None) -> str:
         absences=session.scalars(absences.where(Absence.user_id == me)).all(),
         standing_in=session.scalars(absences.where(Absence.deputy_id == me)).all(),
         people=[tuple(row) for row in session.execute(others.order_by(User.name))],
-        flows=[tuple(row) for row in session.execute(flows)],
+        flows=[*(tuple(row) for row in session.execute(flows)), *_roles_alone(session, me)],
+        lent=lending.lent_by(session, me, at=now()),
         grants=[grant for grant in user.grants if grant.is_valid(now())],
         customs=[(tag, tag) for tag in formats.CUSTOMS],
         certified=session.scalar(select(Certification).where(Certification.user_id == me)),
@@ -255,8 +258,32 @@ def _show_profile(refusal: Refused | None = None) -> str:
     )
 
 
+def _roles_alone(session: Session, me: str) -> list[tuple[str, str]]:
+    """Return the roles that somebody may be away from alone, as choices beside the flows."""
+    mine = (
+        f"role:{role}@{scope}" if scope else f"role:{role}" for role, scope in lending.lendable(session, me, at=now())
+    )
+    return [(principal, f"Only what you do as {filters.principal_words(principal)}") for principal in mine]
+
+
+def _plan(act: Act, values: dict[str, Any]) -> None:
+    """Plan an absence from everything or from one flow; from one role alone, lend that role. Raises: as those."""
+    role = values.pop("role")
+    if not role:
+        directory.plan_absence(act, visitor().user_id, **values)
+        return
+    code, _, scope = role.partition("@")
+    try:
+        lending.lend(
+            act, values["deputy_id"], code, scope=scope, valid_from=values["starts_at"], valid_to=values["ends_at"]
+        )
+    except Invalid as refusal:
+        names = {"to_user_id": "deputy_id", "valid_to": "ends_at"}
+        raise Invalid(refusal.message, {names.get(one, one): said for one, said in refusal.fields.items()}) from refusal
+
+
 def _read_absence() -> dict[str, Any]:
-    """Return deputy, start, end and flows as typed. Raises: Invalid with a sentence per field."""
+    """Return deputy, start, end, flows and role as typed. Raises: Invalid with a sentence per field."""
     errors: dict[str, str] = {}
     instants: dict[str, dt.datetime] = {}
     for name in ("starts_at", "ends_at"):
@@ -271,4 +298,5 @@ def _read_absence() -> dict[str, Any]:
         errors["ends_at"] = "Expected an end after the beginning and after now, but it is not"
     if errors:
         raise Invalid("Expected a deputy and two times, but something is missing", errors)
-    return {"deputy_id": deputy, "flows": (flow,) if flow else (), **instants}
+    role = flow.removeprefix("role:") if flow.startswith("role:") else ""
+    return {"deputy_id": deputy, "flows": (flow,) if flow and not role else (), "role": role, **instants}
