@@ -42,3 +42,23 @@ def test_styles_and_fonts_come_from_here() -> None:
         text = built(name).read_text("utf-8")
         assert re.findall(r"url\(\s*[\"']?(https?:)?//", text) == []
         assert "@import" not in text
+
+
+def test_templates_write_no_markup_of_theirs_and_every_icon_they_name_is_drawn() -> None:
+    """What people typed is escaped everywhere: nothing is called safe, no attribute goes without quotes, no script stands in a page."""
+    folder = DIST.parent.parent
+    texts = {
+        path: path.read_text("utf-8")
+        for path in [*folder.glob("templates/**/*.html"), *folder.glob("api/templates/**/*.html")]
+    }
+    forbidden = re.compile(r"\|\s*safe\b|autoescape|<script(?![^>]*\bsrc=)|\s(?!url|content)[a-z-]+=\{\{|\bon[a-z]+=\"")
+    found = [f"{path.name}: {one[0]}" for path, text in texts.items() for one in forbidden.finditer(text)]
+    assert found == []
+    called = re.compile(r"""(?<!import )Markup\((?!\)|""|['"][^'"]*['"]\))""")
+    made = [path.stem for path in folder.rglob("*.py") if called.search(path.read_text("utf-8"))]
+    assert sorted(made) == ["change_links", "form_texts", "formats", "mentions"], (
+        "look how each of them escapes before adding one"
+    )
+    drawn = set(re.findall(r'id="([a-z]+)"', (folder / "static" / "icons.svg").read_text("utf-8")))
+    named = {name for text in texts.values() for name in re.findall(r'icon\("([a-z]+)"', text)}
+    assert named <= drawn

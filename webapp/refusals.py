@@ -63,6 +63,7 @@ CODES: dict[str, str] = {
     "LOCKED": "The account is locked",
     "MEANING_NOT_YOURS": "Not a meaning your role may give",
     "ROLE_LOST": "Your role ended meanwhile",
+    "SEALED": "This is sealed to others",
     "PASSWORD_DUE": "Your password has to be changed first",
     "NOT_READY": "Not ready to be submitted",
     "TASK_CLOSED": "It has been decided already",

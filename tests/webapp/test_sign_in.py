@@ -56,6 +56,26 @@ def test_an_unknown_name_is_answered_like_a_wrong_password(browse: People):
     assert browser.text.replace("max", "") == unknown
 
 
+def test_a_session_that_somebody_chose_for_another_is_never_theirs(browse: People, app: Flask) -> None:
+    """Session fixation: a token planted in a browser opens nothing, also after its owner signed in; theirs is a new one."""
+    planted = "A" * 43
+    victim = Browser(app)
+    victim.client.set_cookie("lockstep_session", planted)
+    victim.sign_in(rita)
+    cookie = victim.client.get_cookie("lockstep_session")
+    assert cookie is not None
+    assert (cookie.value != planted, len(cookie.value) >= 43, cookie.http_only) == (True, True, True)
+    thief = Browser(app)
+    thief.client.set_cookie("lockstep_session", planted)
+    assert thief.get("/inbox").status_code == 302
+    first = cookie.value
+    victim.post("/sign-out")
+    victim.sign_in(rita)
+    again = victim.client.get_cookie("lockstep_session")
+    assert again is not None
+    assert again.value != first
+
+
 def test_signing_out_ends_the_session_also_for_a_kept_cookie(browse: People):
     browser = browse(rita)
     kept = browser.client.get_cookie("lockstep_session")
