@@ -97,7 +97,7 @@ def test_no_field_of_text_lets_markup_through_and_none_loses_what_was_typed(brow
             if answer.status_code >= 500 or MARK in answer.text or not answer.text:
                 wrong.append(f"{who} {action} {answer.status_code}")
     for who, place in places:
-        if MARK in people[who].get(place).text:
+        if not place.endswith("/new") and MARK in people[who].get(place).text:
             wrong.append(f"{who} {place} afterwards")
     assert wrong == []
     assert (sent > 20, shown > 10) == (True, True), (sent, shown)
