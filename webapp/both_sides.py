@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.errors import Conflict
 from webapp.formats import words
 
 CODE = "EDITED_MEANWHILE"
@@ -46,6 +47,20 @@ def of_lines(yours: Sequence[Mapping[str, str]], theirs: Sequence[Mapping[str, s
         if line.get("id") not in kept:
             found.append(Sides(f"Your line {number}", "The whole line", _said(line), NOTHING))
     return found
+
+
+def refuse_meanwhile(form: Mapping[str, str], kept: Mapping[str, str], number: str) -> None:
+    """Refuse values that were typed over others than those that are kept now, unless both are the same.
+
+    form: with ``was_<name>`` for what each field showed when the page was opened; a caller who sends none has seen none.
+    Raises: Conflict EDITED_MEANWHILE.
+    """
+    moved = [name for name, value in kept.items() if form.get(f"was_{name}", value).strip() != value.strip()]
+    if any(form.get(name, "").strip() != kept[name].strip() for name in moved):
+        raise Conflict(
+            f"Expected {number} as you opened it, but it was changed meanwhile. Your text is still here, beside theirs.",
+            code=CODE,
+        )
 
 
 def _said(line: Mapping[str, str]) -> str:

@@ -27,7 +27,7 @@ from records.work_order import (
 from records.work_order_change import changes_of
 from rules.order_consistency import links_of_work
 from rules.work_order_release import judge_release, order_lines_for
-from webapp import document_page, formats, work_order_doors
+from webapp import both_sides, document_page, formats, work_order_doors
 from webapp.visit import now, reading, visitor
 
 Page = str | tuple[str, int] | Answer
@@ -78,8 +78,19 @@ def show_page(order: WorkOrder, refusal: Refused | None = None, *, tab: str | No
         children=list(session.scalars(select(WorkOrder).where(WorkOrder.parent_id == order.id).order_by(WorkOrder.number))),
         nonconformances=list(session.scalars(select(Nonconformance).where(numbers).order_by(Nonconformance.number))),
         equipment=_equipment(session), results=[(one.value, formats.words(one)) for one in CalibrationResult],
+        kept=plan_of(order), plan=request.form if refusal is not None and "planned_start" in request.form else plan_of(order),
+        sides=both_sides.of_fields(request.form, plan_of(order)) if refusal is not None and refusal.code == both_sides.CODE else [],
         may_replan=order.status not in ENDED and visitor().holds(*work_order_doors.roles_for("plan", order)),
     )  # fmt: skip
+
+
+def plan_of(order: WorkOrder) -> dict[str, str]:
+    """Return the plan of a work order as its form shows it."""
+    return {
+        "planned_start": order.planned_start.isoformat() if order.planned_start else "",
+        "planned_finish": order.planned_finish.isoformat() if order.planned_finish else "",
+        "priority": str(order.priority),
+    }
 
 
 def _links(session: Session, order: WorkOrder) -> list[tuple[str, Any]]:

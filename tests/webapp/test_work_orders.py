@@ -283,6 +283,10 @@ def test_a_planner_plans_anew_and_splits(browse: People, story: Story, seven: st
     browser = browse(rita)
     sent = {"planned_start": "2026-12-01", "planned_finish": "2026-12-24", "priority": "1"}
     assert browser.post(f"/work-orders/{seven}/plan", sent).status_code == 303
+    late = sent | {"planned_finish": "2026-12-20", "was_planned_finish": "", "was_priority": "1"}
+    assert browser.post(f"/work-orders/{seven}/plan", late).status_code == 409
+    assert "Planned finish 2026-12-20 2026-12-24" in browser.text  # yours and theirs
+    assert browser.field("planned_finish") == "2026-12-20"
     assert browser.post(f"/work-orders/{seven}/plan", sent | {"priority": "12"}).status_code == 422
     assert browser.post(f"/work-orders/{seven}/plan", sent | {"planned_finish": "2026-11-01"}).status_code == 422
     assert browser.post(f"/work-orders/{seven}/parts", {"quantity_1": "4", "quantity_2": "five"}).status_code == 422

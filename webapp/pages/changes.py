@@ -30,7 +30,7 @@ from records.change_order import (
 )
 from records.change_request import OrderClass
 from records.part import DefinitionKind, PartRevision
-from webapp import change_dossier, change_page, document_page, formats, listing, sheet, typed
+from webapp import both_sides, change_dossier, change_page, document_page, formats, listing, sheet, typed
 from webapp.pages import change_requests, orders
 from webapp.refusals import status_of
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -165,6 +165,7 @@ def write_content(record_id: str) -> Page:
     """Say what kind of change it is, from when it counts, and what it asks for: first article, customer, training."""
 
     def put(act: Act, order: ChangeOrder, form: Mapping[str, str]) -> str:
+        both_sides.refuse_meanwhile(form, _given(order), order.number)
         desk.write(act, order, dict.fromkeys(FLAGS, False) | _content(form))
         return f"{order.number} counts {change_dossier.from_words(order)}."
 
@@ -232,7 +233,8 @@ def _show(order: ChangeOrder, refusal: Refused | None = None, *, tab: str = "") 
         may_withdraw=not order.is_over and order.effective_at is None and visitor().holds(*change_requests.SPECIALISTS),
         actions=_options(ItemAction), stands=_options(Interchangeable), types=_options(ChangeType), counted=_options(EffectivityKind),
         decisions=_first_articles(), given=request.form if tab == "changes" and "type" in request.form else _given(order),
-        kinds=_options(DefinitionKind),
+        kinds=_options(DefinitionKind), kept=_given(order),
+        sides=both_sides.of_fields(request.form, _given(order)) if refusal is not None and refusal.code == both_sides.CODE else [],
     )  # fmt: skip
 
 

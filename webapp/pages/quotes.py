@@ -17,7 +17,7 @@ from engine.stored.task import Task, TaskState
 from processes import quote_answers, quoting
 from records.quotation import Invitation, QuoteChannel, RequestForQuotation, RequestStatus
 from records.sole_source import SoleSourceJustification
-from webapp import ledger, listing, quote_form, sheet, typed
+from webapp import both_sides, ledger, listing, quote_form, sheet, typed
 from webapp.pages import orders
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of
@@ -138,6 +138,8 @@ def extend(record_id: str) -> Page:
     """Move the due date."""
 
     def work(act: Act, found: RequestForQuotation) -> None:
+        day = quoting.last_day(found)
+        both_sides.refuse_meanwhile(request.form, {"answer_by": day.isoformat() if day else ""}, found.number)
         quoting.extend(act, found, answer_by=_day("answer_by"))
 
     return _do(record_id, work, "The due date is moved; who has not answered is told.")

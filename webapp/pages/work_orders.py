@@ -22,11 +22,11 @@ from records.work_order import (
     WorkOrderStatus,
     WorkOrderType,
 )
-from webapp import filters, formats, listing, sheet, typed, work_order_doors, work_order_form
+from webapp import both_sides, filters, formats, listing, sheet, typed, work_order_doors, work_order_form
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
-from webapp.work_order_page import Page, find, show_page
+from webapp.work_order_page import Page, find, plan_of, show_page
 
 pages = Blueprint("work_orders", __name__)
 
@@ -154,8 +154,10 @@ def replan(record_id: str) -> Page:
         if priority not in {str(number) for number in range(1, 10)}:
             raise Invalid(f"Expected a priority of 1 to 9, but found “{priority[:20]}”", {"priority": "1 to 9"})
         with acting() as act:
+            stored = find(act.session, record_id)
+            both_sides.refuse_meanwhile(request.form, plan_of(stored), stored.number)
             work_orders.replan(
-                act, find(act.session, record_id), planned_start=days["planned_start"], planned_finish=days["planned_finish"],
+                act, stored, planned_start=days["planned_start"], planned_finish=days["planned_finish"],
                 priority=int(priority), reason=request.form.get("reason", "")[:4000],
             )  # fmt: skip
     except Refused as refusal:
