@@ -177,7 +177,7 @@ SPELT_OUT = {
     "CAPA": "corrective action", "REGULATORY": "regulation", "UPDATE_BOM": "release", "UPDATE_ROUTING": "routing and instructions",
     "AMEND_PO": "amendment", "CHANGE_WO": "work order", "MOVE_STOCK": "stock", "NOTIFY_SUPPLIER": "supplier",
     "NOTIFY_CUSTOMER": "customer", "TRAIN": "training", "FAI": "first article", "REVALIDATE": "validation", "LABEL": "labels",
-    "DOC_ONLY": "documents only",
+    "DOC_ONLY": "documents only", "fai": "first article",
 }  # fmt: skip
 """Codes whose letters are no words."""
 
