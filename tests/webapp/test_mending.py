@@ -68,6 +68,7 @@ def test_a_token_moves_as_it_was_shown_and_only_signed(runs: list[str], browse: 
     page, wish = f"/operations/runs/{runs[0]}/tokens", {f"token-{task.token_id}": "MOVE:book"}
     browser = browse(pat)
     browser.get(page)
+    assert "bound method" not in browser.text
     assert browser.post(page, {}).status_code == 200
     assert "Nothing is chosen" in browser.text
     browser.post(page, wish | {"values": "amount is 5"})
