@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -339,38 +340,35 @@ def deliver(installation: Installation, message_id: str) -> bool:
 
 
 def overlooked(session: Session, now: dt.datetime) -> list[str]:
-    """Return the kept messages that exactly one instance waits for, or exactly one process begins with: what a crash left."""
-    query = (
-        select(Message.id, MessageSubscription.instance_id, MessageSubscription.definition_id, Instance.suspended_at)
+    """Return the kept messages that exactly one instance waits for, or exactly one start event: what a crash left behind.
+
+    Those of one that is suspended, or of several, stay where they are.
+    """
+    kept = and_(IS_STORED, Message.expires_at > now)
+    heard = (
+        select(Message.id, MessageSubscription.instance_id, Instance.suspended_at)
         .join(
             MessageSubscription,
             and_(
                 MessageSubscription.name == Message.name,
-                or_(
-                    MessageSubscription.correlation_key == Message.correlation_key,
-                    MessageSubscription.definition_id.is_not(None),
-                ),
+                MessageSubscription.correlation_key == Message.correlation_key,
             ),
         )
-        .outerjoin(Instance, Instance.id == MessageSubscription.instance_id)
-        .where(
-            IS_STORED,
-            Message.expires_at > now,
-            or_(Instance.status == InstanceStatus.RUNNING, MessageSubscription.definition_id.is_not(None)),
-        )
-        .order_by(Message.id)
-        .limit(SWEPT)
+        .join(Instance, Instance.id == MessageSubscription.instance_id)
+        .where(kept, Instance.status == InstanceStatus.RUNNING)
     )
-    waiting: dict[str, set[str]] = {}
-    starting: dict[str, set[str]] = {}
-    resting: set[str] = set()
-    for message_id, instance_id, definition_id, suspended_at in session.execute(query):
-        known = waiting if instance_id is not None else starting
-        known.setdefault(message_id, set()).add(str(instance_id or definition_id))
-        if suspended_at is not None:
-            resting.add(message_id)
-    known_to = {**starting, **waiting}
-    return [one for one, whom in known_to.items() if len(whom) == 1 and one not in resting]
+    waiting: dict[str, set[tuple[str | None, bool]]] = {}
+    for message_id, instance_id, suspended_at in session.execute(heard.order_by(Message.id).limit(SWEPT)):
+        waiting.setdefault(message_id, set()).add((instance_id, suspended_at is not None))
+    found = [one for one, whom in waiting.items() if len(whom) == 1 and not any(rests for _, rests in whom)]
+    beginning = select(Message.id).where(kept, Message.name.in_(_begun_once(session))).order_by(Message.id).limit(SWEPT)
+    return [*found, *(one for one in session.scalars(beginning) if one not in waiting)]
+
+
+def _begun_once(session: Session) -> list[str]:
+    """Return the names of messages that exactly one start event begins with."""
+    query = select(MessageSubscription.name).where(MessageSubscription.definition_id.is_not(None))
+    return [name for name, count in Counter(session.scalars(query)).items() if count == 1]
 
 
 # What is kept

@@ -86,6 +86,15 @@ def test_a_message_starts_the_process_that_begins_with_it(plant: Plant) -> None:
         assert len(list(session.scalars(select(Instance)))) == 1
 
 
+def test_a_message_that_came_before_its_process_was_deployed_starts_it_then(plant: Plant) -> None:
+    assert publish(plant, "PO-9", message_id="m-1").reception is Reception.STORED
+    plant.deploy(BY_MESSAGE, definitions_xml=RECEIPT)
+    assert worker.sweep(plant.installation) == 1
+    with plant.reading() as session:
+        assert [found.business_key for found in session.scalars(select(Instance))] == ["PO-9"]
+    assert worker.sweep(plant.installation) == 0
+
+
 def test_only_the_newest_version_is_started_by_a_message(plant: Plant) -> None:
     plant.deploy(BY_MESSAGE, definitions_xml=RECEIPT)
     newest = plant.deploy(BY_MESSAGE.replace('name="a"', 'name="Receive"', 1), definitions_xml=RECEIPT)
