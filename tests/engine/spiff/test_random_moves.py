@@ -12,7 +12,12 @@ from tests.engine.spiff.story import House, Story
 from tests.engine.spiff.test_random_models import Maker, places
 
 MODELS = 80
-_NAMED = re.compile(rb'\b(id|sourceRef|targetRef|attachedToRef|default)="(?!p"|definitions")([^"]+)"')
+_NAMED = re.compile(rb'\b(id|sourceRef|targetRef|attachedToRef|default|messageRef)="(?!p"|definitions")([^"]+)"')
+
+
+def renamed(drawn: bytes) -> bytes:
+    """Give everything another id."""
+    return _NAMED.sub(rb'\1="\2_new"', drawn)
 
 
 def versions_of(maker: Maker) -> tuple[Bundle, Bundle, dict[str, str]]:
@@ -20,8 +25,7 @@ def versions_of(maker: Maker) -> tuple[Bundle, Bundle, dict[str, str]]:
     whole = maker.block(4)
     flows = "\n".join([*whole.flows, f"s > {whole.first}", f"{whole.last} > e"])
     drawn = diagram(process(start(), *whole.drawn, end(), sequence(flows)))
-    renamed = _NAMED.sub(rb'\1="\2_new"', drawn)
-    first, second = read_bundle({"p.bpmn": drawn}), read_bundle({"p.bpmn": renamed})
+    first, second = read_bundle({"p.bpmn": drawn}), read_bundle({"p.bpmn": renamed(drawn)})
     return first, second, {one: f"{one}_new" for one in first.processes["p"].elements}
 
 
