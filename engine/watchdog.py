@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 ACTOR = "system:watchdog"
 CAUSE = "watchdog"
-ROUND = 200
+ROUND = 1000
 """How many instances one look takes; the next look goes on behind them."""
 
 _OPEN_JOBS = (JobState.WAITING, JobState.RUNNING, JobState.FAILED)
