@@ -6,6 +6,7 @@ task takes the name, form, verdicts and signature of its step in the other versi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +35,8 @@ from engine.suspending import reason_for
 
 if TYPE_CHECKING:
     from engine.act import Act, Installation
+
+_log = logging.getLogger(__name__)
 
 _KEPT = ("element_id", "name", "form_id", "outcomes", "signature", "notes")
 """What a move changes of an open task."""
@@ -293,6 +296,9 @@ def _tried(
             return Moved(instance_id, key, Came.MOVED)
     except Refused as refusal:
         return Moved(instance_id, _key_of(installation, instance_id), Came.FAILED, refusal.message)
+    except Exception as error:  # noqa: BLE001  one instance with a state that nobody foresaw must not stop all others
+        _log.exception("moving instance %s failed", instance_id)
+        return Moved(instance_id, _key_of(installation, instance_id), Came.FAILED, f"{type(error).__name__}: {error}")
 
 
 def _move(

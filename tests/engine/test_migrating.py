@@ -6,14 +6,14 @@ import datetime as dt
 from collections.abc import Mapping
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from engine import decisions, drafts, instances, messages, migrating, returning, tasks, timers, worker
 from engine.errors import Conflict, Invalid
 from engine.migrating import Came, Rehearsal, Verdict
 from engine.registry import Work
 from engine.stored.definition import Definition
-from engine.stored.instance import InstanceMove
+from engine.stored.instance import Instance, InstanceMove
 from engine.stored.task import Task
 from engine.stored.wait import Timer
 from tests.engine.plant import Plant, approve, work
@@ -282,8 +282,12 @@ def test_one_that_fails_stays_what_it_was_and_the_others_go_on_or_stop(small_pla
     small_plant.clock.advance(hours=2)
     timers.fire_due(small_plant.installation)
     assert [small_plant.ended(one) for one in started] == ["x", "x", None, "x"]
+    with small_plant.installation.database.begin() as connection:
+        connection.execute(update(Instance).where(Instance.id == started[2]).values(state=b"broken"))
+    [lost] = migrating.move_each(small_plant.installation, "user:pat", started[2:3], target, reason="audit")
+    assert (lost.came, lost.business_key) == (Came.FAILED, "K-2")
     with pytest.raises(Invalid, match="nowhere"):
-        rehearse(small_plant, started[2], new, {"a": "nowhere"})
+        rehearse(small_plant, small_plant.start("K-9", when="PT1H"), old, {"a": "nowhere"})
 
 
 def test_a_task_that_is_moved_is_still_one_row(small_plant: Plant) -> None:

@@ -63,6 +63,17 @@ def test_a_search_that_says_nothing_says_so_and_variables_are_for_helpers(runs: 
         assert other.post(f"/operations/runs/{runs[0]}/{action}", {"reason": "x"}).status_code == 403
 
 
+def test_who_has_a_task_of_a_suspended_run_reads_that_it_rests(runs: list[str], browse: People, story: Story) -> None:
+    [task] = story.read(lambda session: tasks.of_instance(session, runs[0]))
+    helper, lead = browse(pat), browse(lena)
+    helper.post(f"/operations/runs/{runs[0]}/suspend", {"reason": "an audit"})
+    lead.get(f"/tasks/{task.id}")
+    assert "Nobody decides this until it goes on" in lead.text
+    helper.post(f"/operations/runs/{runs[0]}/resume", {})
+    lead.get(f"/tasks/{task.id}")
+    assert "Nobody decides this" not in lead.text
+
+
 def test_a_token_moves_as_it_was_shown_and_only_signed(runs: list[str], browse: People, story: Story) -> None:
     [task] = story.read(lambda session: instances.live_tokens(session, instances.find(session, runs[0])))
     page, wish = f"/operations/runs/{runs[0]}/tokens", {f"token-{task.token_id}": "MOVE:book"}
