@@ -100,7 +100,10 @@ def rehearse(
         return _said(session, instance, Verdict.BLOCKED, (f"It is {instance.status.lower()}.",))
     if target.process_id != instance.process_id:
         return _said(session, instance, Verdict.BLOCKED, (f"It runs {instance.process_id}, not {target.process_id}.",))
-    flow = waiting.look(session, instance)
+    try:
+        flow = waiting.look(session, instance)
+    except Conflict as unreadable:
+        return _said(session, instance, Verdict.BLOCKED, (unreadable.message,))
     deployed = definitions.parsed(session, target.id)
     mapping = _checked(flow, deployed, mapping or {})
     found = judge(flow, deployed.bundle, mapping)

@@ -116,12 +116,27 @@ def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator
         deployed = definitions.parsed(act.session, instance.definition_id)
         host = ActHost(act, instance, deployed)
         stored = variables.load(act.session, instance)
-        flow = Flow.load(deployed.bundle, instance.state, stored, host)
+        flow = _loaded(deployed, instance, stored, host)
         before = {key_of(wait): wait for wait in flow.waits()}
         motion = Motion(act, instance, deployed, flow, host, before, stored)
         yield motion
         keeping.store(motion)
     drain(act)
+
+
+def _loaded(deployed: Deployed, instance: Instance, stored: Mapping[variables.Key, bytes], host: ActHost) -> Flow:
+    try:
+        return Flow.load(deployed.bundle, instance.state, stored, host)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise unreadable(instance, error) from error
+
+
+def unreadable(instance: Instance, error: Exception) -> Conflict:
+    """Return the refusal of an instance whose state somebody broke."""
+    why = f"{type(error).__name__}: {error}"
+    return Conflict(
+        f"Expected the state of {instance.business_key} to be readable, but it is not ({why})", code="UNREADABLE"
+    )
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def _start(installation: Installation, timer_id: str, *, now: dt.datetime) -> in
 
 def _report(installation: Installation, instance_id: str, error: Exception, *, now: dt.datetime) -> str:
     """Keep why the timers of an instance could not go off, and let it rest until somebody helps; return the reason."""
-    if isinstance(error, Conflict):
+    if isinstance(error, Conflict) and error.code != "UNREADABLE":
         return error.message  # Somebody else was faster or the database was busy: the next round tries again.
     why = _reason(error)
     _log.error("timers of instance %s failed", instance_id, exc_info=error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ from dmn import HostFunction
 from engine import definitions, dialect, eligibility, variables, words
 from engine.bundle import Deployed
 from engine.clock import now_of
+from engine.errors import Conflict
 from engine.functions import HOUSE, zone_of
 from engine.spiff import Bundle, Flow
 from engine.spiff.flow import Around
@@ -62,9 +64,15 @@ class LiveToken:
 
 
 def look(session: Session, instance: Instance) -> Flow:
-    """Return the flow of an instance for reading; it cannot be moved."""
+    """Return the flow of an instance for reading; it cannot be moved. Raises: Conflict UNREADABLE for a state that somebody broke."""
     deployed = definitions.parsed(session, instance.definition_id)
-    return Flow.load(deployed.bundle, instance.state, variables.load(session, instance), Onlooker(session))
+    try:
+        return Flow.load(deployed.bundle, instance.state, variables.load(session, instance), Onlooker(session))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Conflict(
+            f"Expected the state of {instance.business_key} to be readable, but it is not ({type(error).__name__}: {error})",
+            code="UNREADABLE",
+        ) from error
 
 
 def called_definitions(session: Session, instance: Instance) -> dict[str, str]:
@@ -74,11 +82,14 @@ def called_definitions(session: Session, instance: Instance) -> dict[str, str]:
 
 
 def live_tokens(session: Session, instance: Instance) -> list[LiveToken]:
-    """Return where the tokens of an instance stand, oldest first; none once it has ended."""
+    """Return where the tokens of an instance stand, oldest first; none once it has ended, or when nobody can read its state."""
     if instance.status != InstanceStatus.RUNNING:
         return []
     deployed = definitions.parsed(session, instance.definition_id)
-    flow = Flow.load(deployed.bundle, instance.state, variables.load(session, instance), Onlooker(session))
+    try:
+        flow = look(session, instance)
+    except Conflict:
+        return []  # The watchdog's incident says so; a page that shows it must open.
     stuck = {
         incident.token_id: incident.message
         for incident in session.scalars(
@@ -112,7 +123,8 @@ def lineage(session: Session, instance: Instance) -> dict[int, tuple[int, ...]]:
     rows = session.execute(select(Activity.token_id, Activity.parents).where(Activity.instance_id == instance.id))
     found = {token_id: tuple(int(parent) for parent in parents) for token_id, parents in rows}
     if instance.status == InstanceStatus.RUNNING:
-        found |= look(session, instance).came_from()
+        with suppress(Conflict):
+            found |= look(session, instance).came_from()
     return found
 
 

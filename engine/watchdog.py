@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine import incidents, motion, waiting
+from engine.errors import Conflict
 from engine.spiff import Flow, Wait
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.job import Job, JobState
@@ -122,8 +123,8 @@ def _examined(session: Session, instance: Instance, rows: Rows) -> list[str]:
         return []  # Somebody is told already.
     try:
         flow = waiting.look(session, instance)
-    except Exception as error:  # noqa: BLE001  whatever somebody wrote into a row may fail in any way; it is what is told
-        return [f"its state cannot be read ({type(error).__name__}: {error})"]
+    except Conflict as unreadable:
+        return [unreadable.message]
     waits = flow.waits()
     found = [f"the {_words(wait)} at {wait.element_id} is missing" for wait in waits if not rows.has(wait)]
     found += [f"a task at {task.element_id} is open that nothing waits for" for task in _orphans(flow, rows)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, text, update
 
-from engine import incidents, retrying, timers, watchdog
+from engine import incidents, instances, retrying, timers, watchdog
 from engine.stored.instance import Instance
 from engine.stored.job import Job
 from engine.stored.task import Task, TaskCandidate
@@ -69,3 +69,10 @@ def test_a_state_that_cannot_be_read_is_an_incident_and_looks_go_round(plant: Pl
     assert (after, opened) == (first, 0)
     assert watchdog.scan(plant.installation, after=after, limit=1) == (second, 1)
     assert watchdog.scan(plant.installation, after=second, limit=1) == ("", 0)
+    with plant.reading() as session:
+        instance = instances.find(session, second)
+        assert instances.live_tokens(session, instance) == []
+        assert "to be readable" in instances.wait_sentence(session, instance)
+        [found] = incidents.of_instance(session, second)
+    [answer] = retrying.retry_all(plant.installation, "user:adam", [found.id])
+    assert (answer.outcome, "to be readable" in answer.message) == ("FAILED_AGAIN", True)
