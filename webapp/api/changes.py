@@ -339,8 +339,9 @@ def create_change_order(act: Act, body: dict[str, Any]) -> str:
     orders.need(*request_pages.SPECIALISTS)
     asked = [request_pages.find(act.session, number) for number in body.pop("requests")]
     change_class = OrderClass(body.pop("change_class"))
+    title, reason = body.pop("title"), body.pop("reason")
     given = {name: value for name, value in body.items() if value not in (None, "", False)}
-    order = desk.open_order(act, requests=asked, change_class=change_class, **given)
+    order = desk.open_order(act, requests=asked, change_class=change_class, title=title, reason=reason, **given)
     change_control.take_up(act, order)
     return order.id
 

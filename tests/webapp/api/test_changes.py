@@ -59,6 +59,8 @@ def test_anybody_asks_and_takes_it_back(calling: Calling, story: Story, revision
 def test_engineering_writes_an_order_value_by_value(calling: Calling, story: Story, revision: str) -> None:
     calls = calling(ella)
     problem(calling(otto).post("/change-orders", OPENED), 403, "NOT_AUTHORISED")
+    for name in ("title", "reason"):
+        assert name in problem(calls.post("/change-orders", OPENED | {name: ""}), 422, "INVALID")["fields"]
     assert calls.post("/change-orders", OPENED).json["number"] == "CO-000001"
     path = "/change-orders/CO-000001"
     answer = calls.post(f"{path}/edits", EDIT, match=calls.tag(path))
