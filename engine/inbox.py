@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -273,6 +273,42 @@ def _candidates(
         conditions.append(_not_also_mine(user_id))
     if asked.after is not None:
         conditions.append(asked.order.beyond(asked.after))
+    conditions += _within_reach(session, mandates, conditions, asked, limit=limit)
+    return _first_rows(session, mandates, conditions, asked, limit=limit)
+
+
+def _within_reach(
+    session: Session,
+    mandates: Mapping[str, Sequence[Mandate]],
+    conditions: Sequence[ColumnElement[bool]],
+    asked: _Asked,
+    *,
+    limit: int,
+) -> list[ColumnElement[bool]]:
+    """Return how far an order has to look that no index follows: one by two fields, or one that turns a field round.
+
+    By its first field alone an index tells the last value on the page; what comes after that value need not be sorted.
+    """
+    if asked.order.follows_an_index:
+        return []
+    first = asked.order.keys[0]
+    leading = replace(asked, order=inbox_order.by_one(first))
+    rows = _first_rows(session, mandates, conditions, leading, limit=limit)
+    if len(rows) <= limit:
+        return []
+    last = rows[-1][1]
+    return [first.column >= last if first.descends else first.column <= last]
+
+
+def _first_rows(
+    session: Session,
+    mandates: Mapping[str, Sequence[Mandate]],
+    conditions: Sequence[ColumnElement[bool]],
+    asked: _Asked,
+    *,
+    limit: int,
+) -> list[Any]:
+    """Return the first rows of all the principals' runs together, one more than the limit if there are more."""
     branches = [
         _runs(session, principals, flows, conditions, asked, limit=limit)
         for flows, principals in _by_limit(mandates).items()

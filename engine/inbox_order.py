@@ -85,6 +85,12 @@ class Order:
         """Whether the ids descend: as the last field does."""
         return self.keys[-1].descends
 
+    @property
+    def follows_an_index(self) -> bool:
+        """Whether an index of the candidate rows has this order; any other one is sorted."""
+        names, first = [key.name for key in self.keys], self.keys[0]
+        return names == [key.name for key in by_one(first).keys] and len({key.descends for key in self.keys}) == 1
+
     def by(self, columns: Sequence[Any], row_id: Any) -> list[Any]:
         """Return what to order by, for the fields as some statement holds them."""
         found = [
@@ -114,6 +120,11 @@ def _step_by_step(columns: Sequence[Any], places: Sequence[Any], downs: Sequence
         ways.append(and_(*same, column < place if down else column > place))
     first = columns[0] <= places[0] if downs[0] else columns[0] >= places[0]
     return and_(first, or_(*ways))
+
+
+def by_one(key: Key) -> Order:
+    """Return the order by one field alone, as its index has it."""
+    return Order(key.name, [key, Key("due", key.descends)] if key.name in WIDE else [key])
 
 
 def read(text: str) -> Order:

@@ -315,9 +315,9 @@ def empty(session: Session, asked: Asked) -> Empty:
     today = visit.now().astimezone(visit.visitor().how.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     me = visit.visitor().user_id
     done = session.scalar(select(func.count()).where(Task.closed_by == me, Task.closed_at >= today)) or 0
-    waiting = session.scalar(
-        select(func.count()).where(Instance.started_by == me, Instance.status == InstanceStatus.RUNNING)
-    )
+    # By whom it was started, not by its status: almost everything runs, and SQLite would read it all by that index.
+    running = func.coalesce(Instance.status, "") == InstanceStatus.RUNNING
+    waiting = session.scalar(select(func.count()).where(Instance.started_by == me, running))
     cleared = f"You decided {formats.plural(done, 'task')} today." if done else "Nothing waited for you today."
     others = f"{formats.plural(waiting or 0, 'request')} of yours {'waits' if waiting == 1 else 'wait'} on others."
     aside = len(asked.hidden)

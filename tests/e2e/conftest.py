@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 from sqlalchemy import Engine
 from waitress.server import create_server
@@ -68,8 +69,9 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 @dataclass(frozen=True)
 class Live:
-    """A running server. url: without a slash at the end."""
+    """A running server. url: without a slash at the end. app: what it serves."""
 
+    app: Flask
     url: str
     installation: Installation
     clock: SettableClock
@@ -104,7 +106,7 @@ def live(
     plant(installation)
     app = create_app(installation, secret_key="only for tests")
     with _serving(app) as url:
-        yield Live(url, installation, clock)
+        yield Live(app, url, installation, clock)
     installation.database.dispose()
 
 
