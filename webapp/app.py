@@ -80,7 +80,8 @@ from webapp.pages import (
 from webapp.stepping_up import SteppingUp
 
 LARGEST_REQUEST = 8 * 1024 * 1024
-LARGEST_FORM = 500_000
+LARGEST_FORM = 4 * 1024 * 1024
+"""A requisition of five hundred lines, each with a paragraph of text, is a form of one or two megabytes."""
 
 
 SCREENS = (

@@ -68,7 +68,7 @@ STARTS = (("/inbox?box=groups", lena), ("/inbox?box=groups", max_), ("/receipts"
 """Pages that lead to others by what they show to somebody."""
 
 NO_PAGES = re.compile(
-    r"\.(<any|<kind>|pdf|json|bpmn)|^/(static|api|suggest)/|/names$|/news$|/files/<attachment_id>(/shown)?$"
+    r"\.(<any|<kind>|pdf|json|bpmn)|^/(static|api|suggest)/|/names$|/news$|^/(healthz|readyz|metrics)$|/files/<attachment_id>(/shown)?$"
 )
 """Files, suggestions and figures: what is sent to a program, or kept by the browser as a file."""
 
@@ -84,6 +84,9 @@ NOT_OPENED = {
     ),
     "/outside/losses/<record_id>": "nothing is lost in the demo plant; tests/webapp/test_outside.py opens it",
     "/work-orders/<record_id>/changes/<change_id>": "none waits in the demo plant; tests/webapp/test_work_orders.py opens it",
+    **dict.fromkeys(
+        ("/operations/moves/<move_id>/revert", "/operations/relocations/<relocation_id>"), "nothing was moved in the demo plant"
+    ),
     "/meetings/<record_id>/tally/<item_id>": "a part of the meeting's page, which is opened",
 }  # fmt: skip
 """Routes without a page of their own here, and why."""
@@ -99,6 +102,11 @@ SANE = """() => ({
     ahead: [...document.querySelectorAll('[tabindex]')].filter(one => one.tabIndex > 0).length,
 })"""
 """How far a page is wider than the window, and how many elements are focused before their turn."""
+
+
+def shape(rule: str) -> str:
+    """Return a route without the names of what stands in it: what follows one address of a shape may follow any."""
+    return re.sub("<[^>]*>", "<>", rule)
 
 
 ADDRESSES: tuple[tuple[Any, str], ...] = (
@@ -152,7 +160,7 @@ class Walk:
             rule, _ = self.app.url_map.bind("here").match(path.partition("?")[0], return_rule=True)
         except (HTTPException, RequestRedirect):
             return
-        kept = self.pool.setdefault(rule.rule, [])
+        kept = self.pool.setdefault(shape(rule.rule), [])
         if path not in kept and len(kept) < 25:
             kept.append(path)
 
@@ -184,10 +192,10 @@ class Walk:
 
     def _examples(self, rule: str) -> Iterator[str]:
         """Yield addresses of a route: those that were seen, then those that go on from an address that was."""
-        yield from self.pool.get(rule, ())
+        yield from self.pool.get(shape(rule), ())
         parts = rule.split("/")
         for length in range(len(parts) - 1, 2, -1):
-            head, rest = "/".join(parts[:length]), parts[length:]
+            head, rest = shape("/".join(parts[:length])), parts[length:]
             if head not in self.pool or "<" not in head:
                 continue
             names = [re.fullmatch(r"<(?:\w+:)?(\w+)>", part) for part in rest]
