@@ -96,3 +96,8 @@ def _way_to_an_order(counted: Counted, story: Story, desks: list[Browser], form:
         counted.get(path.replace(str(order_id), "…"), buyer, path)
     counted.get("review of the order", buyer, f"/tasks/{story.task('complete_order').id}")
     return counted.of
+
+
+def test_a_page_of_text_on_every_line_is_no_reason_to_refuse_a_form(browse: People) -> None:
+    form = {f"lines.{turn}.description": "Deburr every edge. " * 1_000 for turn in range(40)}
+    assert browse(rita).post("/requisitions/preview", form).status_code == 200
