@@ -9,15 +9,14 @@ from __future__ import annotations
 import html
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
@@ -43,12 +42,11 @@ from records.work_order import OperationStatus, WorkOrder, WorkOrderOperation
 from tests.clock import SettableClock
 from tests.demo_plant import DEMO
 from tests.e2e.conftest import Console, Live
+from tests.e2e.judging import AXE, WAYS, faults
 from tests.makers import D, make_approval, make_certificate, make_order_to_receive, make_receipt, make_short_close
 from tests.people import PASSWORD, adam, ana, bea, ella, ivan, lena, max_, pat, quinn, rita, sam
 from tests.story import settled
 from tests.webapp.browser import Browser
-
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 PEOPLE = (bea, quinn, lena, rita, adam, sam, ana, max_, ella, pat, ivan)
 """Who looks at the pages, in the order in which they are asked to."""
@@ -91,50 +89,6 @@ NOT_OPENED = {
     "/meetings/<record_id>/tally/<item_id>": "a part of the meeting's page, which is opened",
 }  # fmt: skip
 """Routes without a page of their own here, and why."""
-
-EVERYTHING = "{resultTypes: ['violations'], rules: {'target-size': {enabled: true}}}"
-COLOURS = "{resultTypes: ['violations'], runOnly: ['color-contrast', 'link-in-text-block']}"
-"""Rules whose answer depends on colours; in the dark the others would read the same document again."""
-ROOM = "{resultTypes: ['violations'], runOnly: ['target-size', 'scrollable-region-focusable', 'landmark-unique', 'link-name']}"
-ROOM_AND_COLOURS = ROOM.replace("['target-size'", "['color-contrast', 'target-size'")
-"""Rules whose answer depends on what is shown, and how large: on a phone menus fold and tables scroll."""
-
-WIDE, NARROW = 1280, 390
-
-
-@dataclass(frozen=True)
-class Look:
-    """One look at a page that is open. asked: which of axe-core's rules."""
-
-    colours: Literal["light", "dark"]
-    width: int
-    asked: str
-
-
-WAYS = (
-    (Look("light", WIDE, EVERYTHING), Look("dark", NARROW, ROOM_AND_COLOURS)),
-    (Look("light", NARROW, ROOM), Look("light", WIDE, EVERYTHING), Look("dark", WIDE, COLOURS)),
-)
-"""How pages are looked at, by turns: what all of them share is judged in every way, and each of them in both colours and widths.
-
-One begins as wide as the other ends, since another width costs as much as a rule.
-"""
-
-RUN = """options => axe.run(document, options).then(found => [found.passes.length, found.violations.map(one => (
-    `${one.id} (${one.impact}): ${one.nodes[0].html.slice(0, 160)} ${one.nodes[0].failureSummary.slice(0, 200)}`
-))])"""
-"""What axe-core found, and how many of its rules had something to look at: no more, since all it knows takes long to send."""
-
-SANE = """() => {
-    const focused = document.activeElement, style = getComputedStyle(focused);
-    return {
-        ahead: [...document.querySelectorAll('[tabindex]')].filter(one => one.tabIndex > 0).length,
-        shown: focused !== document.body && (style.outlineStyle !== 'none' || style.boxShadow !== 'none'),
-    };
-}"""
-"""How many elements are focused before their turn, and whether the focus is seen."""
-OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
-"""How far a page is wider than the window."""
 
 
 def shape(rule: str) -> str:
@@ -311,12 +265,12 @@ def test_no_page_keeps_anybody_out(context: BrowserContext, live: Live, console:
     with live.installation.reading() as session:
         walk.begin(live.installation, session, page.evaluate("navigator.userAgent"))
     missing = walk.search()
-    faults: list[str] = []
+    found: list[str] = []
     pages = sorted(walk.found.items(), key=lambda each: str(each[1][1]))
     for (rule, (path, member)), way in zip(pages, itertools.cycle(WAYS), strict=False):
         enter(context, live, walk.desks[member])
-        faults += [f"{rule} {fault}" for fault in judge(page, f"{live.url}{path}", way=way)]
-    assert (missing, faults) == ([], [])
+        found += [f"{rule} {fault}" for fault in faults(page, f"{live.url}{path}", way=way)]
+    assert (missing, found) == ([], [])
 
 
 def enter(context: BrowserContext, live: Live, desk: Browser) -> None:
@@ -324,45 +278,3 @@ def enter(context: BrowserContext, live: Live, desk: Browser) -> None:
     context.clear_cookies()
     cookies = [{"name": one.key, "value": one.value, "url": live.url} for one in desk.client._cookies.values()]
     context.add_cookies(cookies)
-
-
-def judge(page: Page, url: str, *, way: Sequence[Look]) -> Iterator[str]:
-    """Open a page once, look at it in both colours and widths, and yield what is wrong with it. way: where it begins, and ends."""
-    show(page, way[0])
-    page.goto(url)
-    if page.url != url:
-        yield f"leads to {page.url}"
-        return
-    for turn, look in enumerate(way):
-        if turn:
-            show(page, look)
-        yield from violations(page, look)
-        if look.width == NARROW and (overflow := page.evaluate(OVERFLOW)) > 0:
-            yield f"is {overflow} px wider than a phone"
-    yield from faults_of_focus(page)
-
-
-def faults_of_focus(page: Page) -> Iterator[str]:
-    """Yield what keeps somebody without a mouse out."""
-    page.keyboard.press("Tab")
-    sane: dict[str, Any] = page.evaluate(SANE)
-    if sane["ahead"]:
-        yield f"lets {sane['ahead']} elements be focused before their turn"
-    if not sane["shown"]:
-        yield "does not show where the keyboard is"
-
-
-def show(page: Page, look: Look) -> None:
-    """Show a page in a width and in colours, with no button halfway between two of them."""
-    if page.viewport_size != (size := {"width": look.width, "height": 800}):
-        page.set_viewport_size(size)
-    page.emulate_media(color_scheme=look.colours)
-    page.evaluate("document.getAnimations().forEach(each => each.finish())")
-
-
-def violations(page: Page, look: Look) -> Iterator[str]:
-    """Yield what axe-core finds."""
-    looked_at, found = page.evaluate(f"({RUN})({look.asked})")
-    if not looked_at:
-        yield f"({look.colours}, {look.width} px): axe-core has looked at nothing"
-    yield from (f"({look.colours}, {look.width} px): {one}" for one in found)

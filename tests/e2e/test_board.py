@@ -16,7 +16,7 @@ from records.demo_people import Member
 from records.meeting import Meeting, MeetingStatus
 from tests.boards import in_review, seated
 from tests.e2e.conftest import Live
-from tests.e2e.test_accessibility import judge
+from tests.e2e.judging import faults
 from tests.makers import make_cast, make_site
 from tests.people import PASSWORD, ella, olga, quinn
 
@@ -90,7 +90,7 @@ def test_a_board_of_three_decides_in_one_meeting(live: Live, desks: Callable[...
     with live.installation.reading() as session:
         board_id = session.query(Board).one().id
     chair = desks(olga, f"/boards/{board_id}")
-    judge(chair, f"{live.url}/boards/{board_id}")
+    assert faults(chair, f"{live.url}/boards/{board_id}") == []
     chair.get_by_label("Begins").fill("2026-11-23T09:00")
     chair.get_by_label("Place").fill("Room 2")
     look(chair, "board")
@@ -104,7 +104,7 @@ def test_a_board_of_three_decides_in_one_meeting(live: Live, desks: Callable[...
     quality.get_by_role("button", name="Join").click()
     vote(engineer, "Approve", "ella")
     look(engineer, "meeting")
-    judge(engineer, live.url + path)
+    assert faults(engineer, live.url + path) == []
     vote(quality, "Approve with condition", "quinn", condition="First article before shipment")
     look(quality, "meeting-phone")
     expect(chair.get_by_text("Engineering 1/1, Quality 1/1, board 2 of 2")).to_be_visible(
@@ -115,7 +115,7 @@ def test_a_board_of_three_decides_in_one_meeting(live: Live, desks: Callable[...
     sign(chair, "APPROVED", "olga", "Sign")
     expect(chair.get_by_text("The minutes are final.")).to_be_visible()
     look(chair, "minutes")
-    judge(chair, live.url + path)
+    assert faults(chair, live.url + path) == []
     look(chair, "dark")
     answer = chair.request.get(f"{live.url}{path}/minutes.pdf")
     assert answer.body().startswith(b"%PDF")

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from processes.quote_links import link_to
 from tests.e2e.conftest import Live
 from tests.e2e.desk import open_row, told
-from tests.e2e.test_accessibility import judge
+from tests.e2e.judging import faults
 from tests.people import bea
 from tests.processes.test_sourcing import waits_for_quotes
 from tests.quotes import quotes, request_in
@@ -25,7 +25,7 @@ def test_a_supplier_quotes_without_an_account_and_the_buyer_awards_the_quote(
     story.goes_on()
     midland, prairie, kansas = request_in(story).invitations
     own = f"{live.url}{link_to(live.installation, midland)}"
-    judge(page, own)
+    assert faults(page, own) == []
     page.get_by_label("Price per EA").fill("39.50")
     page.get_by_label("Lead time").fill("12")
     page.get_by_role("button", name="Send the quote").click()
@@ -34,7 +34,7 @@ def test_a_supplier_quotes_without_an_account_and_the_buyer_awards_the_quote(
     desk = sign_in(bea)
     open_row(desk, "Compare quotes")
     expect(desk.get_by_role("columnheader", name="Midland Machining")).to_contain_text("Lowest")
-    judge(desk, f"{live.url}/requests-for-quotation/{request_in(story).id}")
+    assert faults(desk, f"{live.url}/requests-for-quotation/{request_in(story).id}") == []
     open_row(desk, "Compare quotes")
     desk.get_by_label("Quote", exact=True).select_option(label="Midland Machining: 5,925.00 USD landed, 12 days")
     desk.get_by_role("link", name="Award", exact=True).click()

@@ -61,7 +61,7 @@ def test_a_link_is_taken_from_the_operation_before_to_the_matched_invoice_by_pag
     told(page, "Confirm")
 
     page = sign_in(quinn)
-    open_row(page, "Release special process")
+    open_row(page, "release the special process")
     page.get_by_label("Test coupons and samples").fill("2 coupons of heat 7781")
     page.get_by_role("link", name="Approve", exact=True).click()
     sign(page, quinn, meaning="Verified")

