@@ -109,15 +109,23 @@ def scope_of(session: Session, order: ChangeOrder) -> Scope:
 def find(session: Session, order: ChangeOrder, *, others: Sequence[ImpactSource] = ()) -> tuple[list[Found], list[str]]:
     """Return every row that a change touches, in a stable order, and a sentence for each source that did not answer."""
     scope, missing = scope_of(session, order), []
-    found = [row for source in SOURCES_HERE for row in source(session, scope)]
+    found = touching(session, scope)
     for other in others:
         try:
             found += list(other.rows(session, scope))
         except SourceUnavailable as silence:
             missing.append(f"Expected {other.name} to answer, but it did not: {silence}")
+    return _in_order(found), missing
+
+
+def touching(session: Session, scope: Scope) -> list[Found]:
+    """Return every row that this house knows of a scope, in a stable order; systems outside are not asked."""
+    return _in_order([row for source in SOURCES_HERE for row in source(session, scope)])
+
+
+def _in_order(found: Iterable[Found]) -> list[Found]:
     order_of = {target: position for position, target in enumerate(ImpactTarget)}
-    found.sort(key=lambda row: (order_of[row.target], row.native_ref, row.state, row.target_id))
-    return found, missing
+    return sorted(found, key=lambda row: (order_of[row.target], row.native_ref, row.state, row.target_id))
 
 
 def _stock(session: Session, scope: Scope) -> Iterator[Found]:

@@ -33,6 +33,7 @@ ADDENDUM_WORDS = {
 }  # fmt: skip
 """What an addendum is called, what its last signature does, and what a refusal does."""
 MOST_VALUES = 4
+MOST_REVISIONS = 2
 NO_COST = "Nothing is scrapped, reworked or charged."
 FIRST_ARTICLES = {FaiDecision.NONE: "none", FaiDecision.DELTA: "of what changes", FaiDecision.FULL: "full"}
 
@@ -90,6 +91,17 @@ def rows_shown(session: Session, order: ChangeOrder) -> Sequence[AffectedOrder]:
     """Return the rows of the newest set that the change touches; none before it was asked for."""
     snapshot = newest_snapshot(session, order)
     return rows_of(session, snapshot) if snapshot is not None else ()
+
+
+def revisions_of(order: ChangeOrder) -> str:
+    """Return from which revision to which its parts go, the first of them in full."""
+    said = [
+        f"{item.part_revision_from.number} → {item.part_revision_to.number}"
+        for item in order.affected
+        if item.part_revision_to is not None
+    ]
+    more = f" and {len(said) - MOST_REVISIONS} more" if len(said) > MOST_REVISIONS else ""
+    return ", ".join(said[:MOST_REVISIONS]) + more
 
 
 def from_words(order: ChangeOrder) -> str:

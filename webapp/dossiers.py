@@ -32,7 +32,10 @@ from webapp.formats import day, money, plural, quantity, words
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """One document as the review page shows it. digest: label and sentence; template: of its lines, under heading, given more."""
+    """One document as the review page shows it. digest: label and sentence; template: of its lines, under heading, given more.
+
+    revisions: from which to which its signature leads, ``P-200/B → P-200/C``; empty where it changes none.
+    """
 
     record: Any
     kind_words: str
@@ -43,6 +46,7 @@ class Dossier:
     people: Mapping[str, str] = field(default_factory=dict)
     heading: str = "Lines"
     more: Mapping[str, Any] = field(default_factory=dict)
+    revisions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ def _amendment(session: Session, record: PurchaseOrderAmendment) -> Dossier:
     people = {"Supplier": order.supplier.name} | ({"Buyer": order.buyer.name} if order.buyer else {})
     return Dossier(
         record, "Amendment", record_url(record.record_type, record.id), digest, "documents/amendment_review.html",
-        record.status.value, people, heading="Changes",
+        record.status.value, people, heading="Changes", revisions=f"Revision {record.revision - 1} → {record.revision}",
     )  # fmt: skip
 
 
@@ -152,6 +156,7 @@ def _change_order(session: Session, record: ChangeOrder) -> Dossier:
     return Dossier(
         record, "Change order", record_url(record.record_type, record.id), change_dossier.digest_of(session, record),
         "changes/review.html", record.status.value, people, heading="What it changes and touches", more=more,
+        revisions=change_dossier.revisions_of(record),
     )  # fmt: skip
 
 

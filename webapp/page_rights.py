@@ -138,6 +138,7 @@ DOES: Mapping[str, Right] = {
     """),
     **each(SIGNED_IN, """
         account.sign_out account.change_password account.profile account.choose_mail account.read_all account.choose_density
+        account.choose_onward
         account.choose_keys account.choose_customs inbox_bulk.look inbox_bulk.act inbox_views.new lending.lend
         together.sign requisitions.preview change_requests.new
     """),

@@ -20,7 +20,7 @@ def visitor(session: Session, person: User) -> Visitor:
     roles = frozenset(grant.principal.removeprefix("role:") for grant in grants_of(session, person.id, at=visit.now()))
     return Visitor(
         person.id, person.name, person.title, roles, formats.custom(tag, zone),
-        keys_on=request.cookies.get("keys") != "off",
+        keys_on=request.cookies.get("keys") != "off", opens_next=request.cookies.get("onward") != "list",
     )  # fmt: skip
 
 

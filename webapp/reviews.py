@@ -43,11 +43,14 @@ from webapp.redline import View
 from webapp.route import Stage
 from webapp.task_facts import Fact, facts_of
 from webapp.task_forms import Field, TaskForm
+from webapp.touched import Touched, touched_by
 
 TABS = (
-    ("summary", "Summary"), ("changes", "Changes"), ("documents", "Documents"), ("discussion", "Discussion"),
-    ("route", "Route"), ("history", "History"),
+    ("summary", "Summary"), ("changes", "Changes"), ("impact", "Impact"), ("documents", "Documents"),
+    ("discussion", "Discussion"), ("route", "Route"), ("history", "History"),
 )  # fmt: skip
+OF_DOCUMENTS = ("changes", "impact")
+"""Parts that only a task about a document has."""
 VERDICTS: Mapping[str, tuple[str, str, str]] = {
     "approve": ("Approve", "a", "check"),
     "approve_with_condition": ("Approve with condition", "", "check"),
@@ -139,6 +142,7 @@ class Review:
     reasons: Sequence[str] = ()
     wait: str = ""
     is_wide: bool = False
+    touched: Touched = field(default_factory=Touched)
 
     @property
     def is_closed(self) -> bool:
@@ -261,9 +265,8 @@ class Review:
 
     @property
     def tally(self) -> str:
-        """How far the votes of this round are, in words."""
-        current = next((stage for stage in self.stages if stage.tone == "now"), None)
-        return f"{current.name}: {current.words}" if current else ""
+        """How far the votes of this round are, in words: of every stage that is open, since several may be at once."""
+        return " · ".join(f"{stage.name}: {stage.words}" for stage in self.stages if stage.tone == "now")
 
 
 def _button(verdict: str, *, is_main: bool, why_not: str = "") -> Button:
@@ -338,7 +341,9 @@ def _fill_head(session: Session, review: Review) -> None:
         "documents": len(attachment.attachments_of(session, *about)),
         "discussion": comment.count_on(session, *about),
     }
-    review.tabs = [Tab(key, words, counts.get(key, 0)) for key, words in TABS if review.dossier or key != "changes"]
+    review.tabs = [
+        Tab(key, words, counts.get(key, 0)) for key, words in TABS if review.dossier or key not in OF_DOCUMENTS
+    ]
 
 
 def _fill_redline(session: Session, review: Review, since: str) -> None:
@@ -377,6 +382,8 @@ def _fill_tab(session: Session, review: Review, sent: Mapping[str, Any] | None) 
     about = (review.task.record_type or "task", review.task.record_id or review.task.id)
     if review.tab == "summary":
         _fill_summary(session, review, sent)
+    elif review.tab == "impact" and review.dossier:
+        review.touched = touched_by(session, review.dossier.record)
     elif review.tab == "documents":
         review.files = attachment.attachments_of(session, *about)
     elif review.tab == "discussion":

@@ -20,7 +20,7 @@ from webapp.stepping_up import SteppingUp
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The signed-in person. roles: role codes held now, scope included (``CC_OWNER@4711``)."""
+    """The signed-in person. roles: role codes held now, scope included (``CC_OWNER@4711``). opens_next: after each decision."""
 
     user_id: str
     name: str
@@ -28,6 +28,7 @@ class Visitor:
     roles: frozenset[str]
     how: formats.Custom
     keys_on: bool = True
+    opens_next: bool = True
 
     @property
     def principal(self) -> str:

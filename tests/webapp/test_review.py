@@ -323,12 +323,23 @@ def test_why_me_names_the_role_and_the_row(browse: People, story: Story):
 def test_every_part_of_a_review_opens(browse: People, story: Story):
     task = submitted(story)
     browser = browse(lena)
-    for tab in ("summary", "changes", "documents", "discussion", "route", "history", "nonsense"):
+    for tab in ("summary", "changes", "impact", "documents", "discussion", "route", "history", "nonsense"):
         assert browser.get(f"/tasks/{task.id}?tab={tab}").status_code == 200, tab
     browser.get(f"/tasks/{task.id}?tab=history")
     assert "unbroken" in browser.text
     browser.get(f"/tasks/{task.id}?tab=changes")
     assert "Submitted for the first time" in browser.text
+    browser.get(f"/tasks/{task.id}?tab=impact")
+    assert "nothing is in stock, on order" in browser.text
+
+
+def test_the_impact_of_a_requisition_is_what_there_is_of_its_parts_beside_itself(browse: People, story: Story):
+    task = submitted(story)
+    other = story.as_(rita).start("requisition_to_po", lines=[("P-100", 70)])
+    page = browse(lena).get(f"/tasks/{task.id}?tab=impact").text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "1 row, 70 EA" in page
+    assert f"/requisitions/{other.requisition_id}" in page
+    assert f"/requisitions/{task.record_id}" not in page.partition("review-body")[2]
 
 
 def test_a_returned_requisition_shows_what_was_corrected(browse: People, story: Story):
@@ -628,6 +639,19 @@ def test_the_inbox_asks_the_database_the_same_number_of_questions_however_much_t
     assert browser.page.text.count("data-item=") > 3
     assert counts[1] - counts[0] <= 5
     assert counts[1] <= 100
+
+
+def test_who_wants_the_list_after_a_decision_gets_the_list_and_nothing_opens(browse: People, story: Story):
+    for quantity in (50, 60):
+        story.as_(rita).start("requisition_to_po", lines=[("P-100", quantity)])
+    browser = browse(lena)
+    browser.get("/inbox?box=groups")
+    assert browser.post("/choices/onward", {"onward": "anywhere"}).status_code == 422
+    assert browser.post("/choices/onward", {"onward": "list"}).status_code == 303
+    assert "data-review" not in browser.get("/inbox?box=groups").text
+    task = story.as_(lena).task("approve_requisition")
+    form = signing(task) | {"back": "box=groups", "next": "somebody"}
+    assert browser.post(f"/tasks/{task.id}/decide/approve", form).headers["Location"] == "/inbox?box=groups"
 
 
 def test_the_way_back_names_the_list_and_one_next_task_however_often_one_decides(browse: People, story: Story):

@@ -176,6 +176,12 @@ def choose_density() -> Response:
     return _remember("density", request.form.get("density", ""), ("usual", "dense", "loose"))
 
 
+@pages.post("/choices/onward")
+def choose_onward() -> Response:
+    """Choose what opens after a decision: the next task, or the list alone."""
+    return _remember("onward", request.form.get("onward", ""), ("next", "list"))
+
+
 @pages.post("/choices/keys")
 def choose_keys() -> Response:
     """Turn single-letter keys on or off."""

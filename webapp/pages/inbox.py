@@ -109,7 +109,8 @@ def _show_watched(asked: Asked) -> str:
 
 def _show_list(asked: Asked, found: inbox.Page, task_id: str, refusal: Refused | None = None) -> str:
     rows = inboxes.rows(reading(), found, asked)
-    chosen = task_id or next((row.task_id for row in rows if row.task_id), "")
+    first = next((row.task_id for row in rows if row.task_id), "") if visitor().opens_next else ""
+    chosen = task_id or first
     review, refusal = _review(chosen, refusal)
     next_url = asked.url(after=found.next) if found.next else None
     return _render(
@@ -129,7 +130,7 @@ def _render(asked: Asked, rows: list[inboxes.Row], **values: Any) -> str:
         sorts=inbox_asked.SORTS, groupings=inbox_asked.GROUPINGS, columns=inbox_asked.COLUMNS, limit=_limit(asked),
         news_url=news_url, density=density if density in DENSITIES else DENSITIES[0], densities=DENSITIES,
         empty_words=None if rows else inboxes.empty(session, asked),
-        pane_words="The next one opens by itself after a decision." if asked.is_open else "",
+        pane_words="The next one opens by itself after a decision." if asked.is_open and visitor().opens_next else "",
         **given, **_way(rows, given["selected_id"], asked),
     )  # fmt: skip
 

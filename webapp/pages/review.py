@@ -272,11 +272,10 @@ def _way() -> dict[str, str]:
 
 
 def _go_on() -> Answer:
-    """Go to the next task of the list that the visitor came from."""
+    """Go to the next task of the list that the visitor came from, or to the list alone, as they chose."""
     way = _way()
-    target = (
-        f"{way['back_url']}{'&' if way['back'] else '?'}task={way['next_id']}" if way["next_id"] else way["back_url"]
-    )
+    onward = f"{'&' if way['back'] else '?'}task={way['next_id']}" if way["next_id"] and visitor().opens_next else ""
+    target = f"{way['back_url']}{onward}"
     if is_partial():
         answer = Response(status=204)
         answer.headers["HX-Redirect"] = target

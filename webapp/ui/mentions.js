@@ -13,8 +13,11 @@ function arm(area) {
   list.hidden = true;
   const box = document.createElement("div");
   box.className = "suggest";
+  // Being moved takes the focus from it.
+  const isHere = document.activeElement === area;
   area.before(box);
   box.append(area, list);
+  if (isHere) area.focus();
   area.setAttribute("aria-controls", list.id);
   let timer = null;
   let asked = 0;
