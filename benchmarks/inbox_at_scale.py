@@ -51,6 +51,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "due within a day": {"query": "due<9d", "sort": "amount"},
     "one key": {"query": "key:REQ-0000042"},
     "free text, common": {"query": "S0"},
+    "free text of nobody": {"query": "zzzzqq"},
+    "two orders, mixed": {"sort": "party,amount"},
 }
 
 

@@ -64,10 +64,15 @@ class KeptFinding(Base):
 def keep_findings(act: Act, findings: Iterable[Finding], *, mode: str = "ENFORCE") -> list[KeptFinding]:
     """Write findings down with the act; one that stands unacknowledged on the same document already is not written twice."""
     kept: list[KeptFinding] = []
+    known: dict[tuple[str, str], set[tuple[str, Effect, str, str, str, str]]] = {}
     for finding in findings:
-        known = (finding.rule, finding.effect, finding.sentence, finding.record_type, finding.record_id, finding.field)
-        if known in {_key(row) for row in open_findings(act.session, finding.record_type, finding.record_id)}:
+        about = (finding.record_type, finding.record_id)
+        if about not in known:
+            known[about] = {_key(row) for row in open_findings(act.session, *about)}
+        said = (finding.rule, finding.effect, finding.sentence, *about, finding.field)
+        if said in known[about]:
             continue
+        known[about].add(said)
         row = KeptFinding(
             rule=finding.rule, effect=finding.effect, mode=mode, sentence=finding.sentence,
             record_type=finding.record_type, record_id=finding.record_id, field=finding.field, old_text=finding.old,

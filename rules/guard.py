@@ -10,6 +10,8 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import inspect, select
@@ -60,16 +62,22 @@ class LockstepGuard:
         """Return findings on pending edits. HOLD and WARN findings are kept with the act; in observe mode every finding is."""
         permits = Permits(act, edits)
         found = _unless_waived(act, [finding for edit in edits for finding in self._findings(act, edit, permits)])
+        modes = {
+            flow: mode_of(act.session, flow) for flow in {flow for each, flow in found if each.rule not in INTEGRITY}
+        }
         weighed: list[Finding] = []
+        kept: list[tuple[Mode, Finding]] = []
         for finding, flow in found:
-            mode = Mode.ENFORCE if finding.rule in INTEGRITY else mode_of(act.session, flow)
+            mode = Mode.ENFORCE if finding.rule in INTEGRITY else modes[flow]
             if mode is Mode.ENFORCE and finding.effect is Effect.BLOCK:
                 weighed.append(finding)
                 continue
             lenient = finding if mode is Mode.ENFORCE else replace(finding, effect=Effect.WARN)
-            keep_findings(act, [lenient], mode=mode)
+            kept.append((mode, lenient))
             if mode is not Mode.OBSERVE:
                 weighed.append(lenient)
+        for mode, same in groupby(kept, key=itemgetter(0)):
+            keep_findings(act, [finding for _, finding in same], mode=mode)
         return weighed
 
     def judge_statement(self, act: Act, statement: ORMExecuteState) -> Iterable[Finding]:

@@ -7,6 +7,7 @@ known of a supplier is gathered in ``supplier_facts`` and weighed by the table o
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +16,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from engine.answers import once
+from engine.answers import of_each, once
 from engine.errors import Effect, Finding
 from records.part import Criticality, process_called, process_words
 from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
@@ -135,22 +136,29 @@ def judge_requisition(session: Session, requisition: Requisition, *, point: Poin
 
 def suppliers_for(session: Session, line: Line, *, on: dt.date) -> list[Supplier]:
     """Return the active suppliers whose approvals cover a line on a day, by name."""
-    subjects = subjects_of(line)
+    none: Sequence[SupplierApproval] = ()
+    rows = of_each(session, line, "approved_for", lambda lines: _approved_for(session, lines), otherwise=none)
+    able = {row.supplier for row in rows if covers(row, line) and row.is_valid_on(on)}
+    return sorted(able, key=lambda supplier: (supplier.name, supplier.supplier_no))
+
+
+def _approved_for(session: Session, lines: Sequence[Line]) -> dict[str, Sequence[SupplierApproval]]:
+    """Return the approvals of active suppliers that are about each line."""
+    subjects = {line.id: subjects_of(line) for line in lines}
+    every: set[tuple[ApprovalSubject, str]] = set().union(*subjects.values())
     wanted = (
         select(SupplierApproval)
         .join(Supplier)
         .where(
             Supplier.is_active, Supplier.status.in_([ApprovalStatus.APPROVED.value, ApprovalStatus.CONDITIONAL.value])
         )
-        .where(SupplierApproval.subject.in_([subject for subject, _ in subjects]))
-        .where(SupplierApproval.subject_code.in_([code for _, code in subjects]))
+        .where(SupplierApproval.subject.in_(sorted({subject for subject, _ in every})))
+        .where(SupplierApproval.subject_code.in_(sorted({code for _, code in every})))
     )
-    able = {
-        row.supplier
-        for row in once(session, ("approved_for", frozenset(subjects)), lambda: session.scalars(wanted).all())
-        if (row.subject, row.subject_code) in subjects and covers(row, line) and row.is_valid_on(on)
-    }
-    return sorted(able, key=lambda supplier: (supplier.name, supplier.supplier_no))
+    found: dict[tuple[ApprovalSubject, str], list[SupplierApproval]] = defaultdict(list)
+    for row in session.scalars(wanted) if every else ():
+        found[row.subject, row.subject_code].append(row)
+    return {line_id: [row for one in sorted(mine) for row in found[one]] for line_id, mine in subjects.items()}
 
 
 def suspended_scope(session: Session, supplier: Supplier, line: Line) -> str | None:
