@@ -88,6 +88,7 @@ PROMISES: Mapping[str, Sequence[str]] = {
         "compensation: the handler of a sub-process stands for those inside",
         "compensation: each instance of a multi-instance sub-process",
         "compensation: each round of a loop, newest first",
+        "compensation: in a repeated sub-process, with what each one was given",
         "compensation: the handler sees what its activity kept to itself",
         "compensation: from an event sub-process",
         "compensation: what was not done is not undone",

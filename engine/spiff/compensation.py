@@ -2,7 +2,8 @@
 
 The log holds one entry for each completed activity that has a handler: ``[owner, path, activity, token id, variables]``.
 owner: the token of the sub-process the entry belongs to (0 for the process); path: the completed sub-processes between that
-and the activity, by element id; variables: the activity's own ones, as stored text.
+and the activity, ``[element id, variables]`` each; variables: those of the sub-process or activity itself as they were when
+it completed, as stored text. States stored before sub-processes kept theirs have the element id alone.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ def remember(token: Token) -> None:
         and token.task_spec.name in token.workflow.spec.handlers
         and "is_shell" not in token.internal_data
     ):
-        variables = token.flow.scopes.texts(token.id) if token.id in token.flow.scopes else {}
         owner = token.workflow.parent_task_id or 0
-        token.flow.log.append([owner, [], token.task_spec.name, token.id, variables])
+        token.flow.log.append([owner, [], token.task_spec.name, token.id, _variables(token)])
 
 
 def hand_outwards(token: Token, *, is_kept: bool) -> None:
@@ -35,13 +35,25 @@ def hand_outwards(token: Token, *, is_kept: bool) -> None:
     flow = token.flow
     kept = is_kept and token.element.id not in token.workflow.spec.handlers
     outer = token.workflow.parent_task_id or 0
-    log = []
+    log: list[Entry] = []
+    place: list[Any] = [token.element.id, _variables(token)] if kept and any(e[0] == token.id for e in flow.log) else []
     for entry in flow.log:
         if entry[0] != token.id:
             log.append(entry)
         elif kept:
-            log.append([outer, [token.element.id, *entry[1]], *entry[2:]])
+            log.append([outer, [place, *entry[1]], *entry[2:]])
     flow.log = log
+
+
+def _variables(token: Token) -> dict[str, str]:
+    """Return the own variables of a completed activity; of one among several also what its instance was given."""
+    scopes = token.flow.scopes
+    return scopes.texts(token.id) if token.id in scopes else {}
+
+
+def inside_of(step: Any) -> tuple[str, dict[str, str]]:
+    """Return the element id and the variables of one step of an entry's path."""
+    return (step, {}) if isinstance(step, str) else (step[0], step[1])
 
 
 def begin_compensating(token: Token, activity: str | None = None) -> bool:
@@ -50,10 +62,14 @@ def begin_compensating(token: Token, activity: str | None = None) -> bool:
     owners = [workflow.parent_task_id or 0]
     if workflow.parent_task_id is not None and workflow.owner.element.is_event_subprocess:
         owners.append(workflow.owner.workflow.parent_task_id or 0)
-    taken = [entry for entry in token.flow.log if entry[0] in owners and activity in (None, entry[2], *entry[1][:1])]
+    taken = [entry for entry in token.flow.log if entry[0] in owners and _is_meant(entry, activity)]
     token.flow.log = [entry for entry in token.flow.log if entry not in taken]
     token.internal_data["todo"] = taken[::-1]
     return go_on_compensating(token)
+
+
+def _is_meant(entry: Entry, activity: str | None) -> bool:
+    return activity in (None, entry[2]) or (bool(entry[1]) and inside_of(entry[1][0])[0] == activity)
 
 
 def go_on_compensating(token: Token) -> bool:

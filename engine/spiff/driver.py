@@ -18,7 +18,7 @@ from dmn import to_feel
 from engine.spiff.arming import ARMED, arm
 from engine.spiff.bundle import Bundle
 from engine.spiff.codec import NotStorable
-from engine.spiff.compensation import Entry, hand_outwards
+from engine.spiff.compensation import Entry, hand_outwards, inside_of
 from engine.spiff.extensions import CalledElement
 from engine.spiff.host import Arrival, Host, Incident, Left, Thrown, WorkFailed
 from engine.spiff.scopes import ROOT, Scopes
@@ -194,23 +194,24 @@ class Driver(Flat, BpmnWorkflow):
         token: Token,
         workflow: Any,
         *,
-        path: list[str],
+        path: list[Any],
         activity: str,
         came_from: int,
         variables: Mapping[str, str],
     ) -> None:
         """Start the compensation handler of a completed activity for ``token``, in the scope where the activity ran.
 
-        A handler inside sub-processes that have completed gets empty shells of them to run in.
+        A handler inside sub-processes that have completed gets shells of them to run in, with the variables they had.
         """
         undoes: dict[str, Any] = {"undoes": token.id}
-        for name in path:
+        for name, kept in map(inside_of, path):
             spec = workflow.spec.task_specs[name]
             spec = workflow.spec.task_specs[getattr(spec, "task_spec", None) or name]
             shell = spawn(workflow, spec, came_from=(token.id,), **undoes)
             shell.internal_data |= {"in": 1, "is_shell": 1}
             shell._set_state(TaskState.STARTED)
             spec.open(shell)
+            self.scopes.put_texts(shell.id, kept)
             workflow = self.create_subprocess(shell, workflow.spec.subs[name], workflow.bundle, scope_id=shell.id)
             undoes = {}
         spec = workflow.spec.task_specs[workflow.spec.handlers[activity]]

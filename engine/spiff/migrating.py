@@ -16,6 +16,7 @@ import orjson
 
 from engine.spiff.arming import ARMED, arm, due_of
 from engine.spiff.bundle import Bundle
+from engine.spiff.compensation import inside_of
 from engine.spiff.elements import ElementInfo, ProcessSpec
 from engine.spiff.gateways import EventGateway, Join, Parallel
 from engine.spiff.host import Host
@@ -272,7 +273,7 @@ def _check_compensation(found: Judgement, flow: Flow, route: Route) -> None:
         process = route.target.processes.get(process_id) if process_id is not None else None
         if process_id is None or process is None:
             continue
-        names = [route.named(process_id, one) for one in (*path, activity)]
+        names = [route.named(process_id, one) for one in (*(inside_of(step)[0] for step in path), activity)]
         if names[-1] not in process.handlers or any(one not in process.elements for one in names):
             found.blocked.append(f'what undoes "{activity}" is kept, and the other version does not have it')
 
@@ -357,7 +358,8 @@ def _translated(flow: Flow, judgement: Judgement, route: Route) -> bytes:
     for entry in row[8]:
         process_id = _home(flow, entry[0])
         if process_id is not None:
-            entry[1] = [route.named(process_id, one) for one in entry[1]]
+            steps = [inside_of(step) for step in entry[1]]
+            entry[1] = [[route.named(process_id, one), variables] for one, variables in steps]
             entry[2] = route.named(process_id, entry[2])
     return orjson.dumps(row)
 

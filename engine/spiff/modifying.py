@@ -79,6 +79,7 @@ def _prepared(flow: Flow, edit: TokenEdit) -> tuple[Any, Any, int | None]:
     place = _where(flow, edit.element_id or "") if edit.kind is not EditKind.CANCEL else None
     token = _goes(flow, edit.token_id) if edit.kind is not EditKind.ADD else None
     if place is not None and token is not None and token.workflow is not place[0]:
+        _refuse_own_inside(token, place[0], edit.element_id or "")
         _refuse_last(token, f'move "{_named(token)}" as a whole')
     if token is not None:
         token.cancel()
@@ -175,6 +176,17 @@ def _goes(flow: Flow, token_id: int | None) -> Token:
             f'Expected a step that may end, but "{name}" is undoing what was done; let that come to its end.'
         )
     return token
+
+
+def _refuse_own_inside(token: Token, workflow: Any, element_id: str) -> None:
+    while workflow is not token.flow:
+        if workflow.owner in (token, *token.children):
+            name = _words(token.element)
+            raise NotLegal(
+                f'Expected a place outside "{name}", but "{element_id}" lies inside it and would end with it; move what is'
+                f' inside "{name}".'
+            )
+        workflow = workflow.owner.workflow
 
 
 def _refuse_last(token: Token, instead: str) -> None:

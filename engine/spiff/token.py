@@ -285,6 +285,8 @@ class Live:
 
     def leave(self, token: Token) -> None:
         """Evaluate the output mappings into the scope around; each sees the ones before it. Raises: Incident."""
+        if "is_shell" in token.internal_data:
+            return  # It gave its results when it completed; what is undone in it gives none.
         results: dict[str, Any] = {}
         for mapping in self.element.outputs:
             value = mapping.source.value(token.view(results), token.flow.host)

@@ -63,7 +63,9 @@ def _has_become_true(token: Token) -> bool:
     data = token.internal_data
     data["seen"] = 1
     try:
-        is_true = token.task_spec.event.condition.value(token.view(), token.flow.host) is True
+        # A condition beside an activity sees what that sees, as its timers and messages do.
+        seen_from = token.parent if token.element.attached_to is not None else token
+        is_true = token.task_spec.event.condition.value(seen_from.view(), token.flow.host) is True
     except Incident as reason:
         token.hold(reason)
         return False

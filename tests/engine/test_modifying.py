@@ -25,7 +25,7 @@ PLANT = process(
 
 def token_at(plant: Plant, instance_id: str, element: str) -> int:
     with plant.reading() as session:
-        found = instances.live_tokens(session, instances.find(session, instance_id))
+        found = modifying.movable_tokens(session, instances.find(session, instance_id))
         return next(one.token_id for one in found if one.element_id == element)
 
 
@@ -99,6 +99,7 @@ ILLEGAL = {
     "the last one": ("CANCEL", "c", None, "cancel the run"),
     "one of several": ("CANCEL", "one", None, "the last"),
     "what is gone": ("CANCEL", 999, None, "reload the page"),
+    "into itself, once it is open": ("MOVE", "box", "inside", 'outside "box", but "inside" lies inside it'),
 }
 
 
@@ -114,6 +115,8 @@ def test_what_is_not_legal_is_refused_in_words(small_plant: Plant, case: str) ->
     carry_out(small_plant, instance_id, *first)
     if "one of several" in case or case == "into one of several":
         carry_out(small_plant, instance_id, TokenEdit(EditKind.ADD, None, "many"))
+    if at == "box":
+        carry_out(small_plant, instance_id, TokenEdit(EditKind.ADD, None, "box"))
     token_id = token_at(small_plant, instance_id, at) if isinstance(at, str) else at
     edit = TokenEdit(EditKind(kind), token_id, element)
     with pytest.raises(Conflict, match=why) as refused:

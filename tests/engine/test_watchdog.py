@@ -13,12 +13,12 @@ from engine.stored.job import Job
 from engine.stored.task import Task, TaskCandidate
 from engine.stored.wait import MessageSubscription, Timer
 from tests.engine.plant import Plant, work
-from tests.engine.spiff.diagrams import boundary, end, message, node, process, service, start, timer
+from tests.engine.spiff.diagrams import boundary, end, message, node, process, service, start, timer, when
 
 ALL = process(
     start(), node("parallelGateway", "fork"), work("a"), boundary("late", "a", timer("duration", "PT1H")), service("send"),
-    node("receiveTask", "hear", messageRef="goods"), end("x"), end(),
-    flows="s > fork > a > e\nfork > send > e\nfork > hear > e\nlate > x",
+    node("receiveTask", "hear", messageRef="goods"), node("intermediateCatchEvent", "true", when("=it = true")),
+    end("x"), end(), flows="s > fork > a > e\nfork > send > e\nfork > hear > e\nfork > true > e\nlate > x",
 )  # fmt: skip
 BROKEN: dict[str, tuple[Any, ...]] = {
     "the task at a is missing": (delete(TaskCandidate), update(Task).values(state="CANCELLED")),

@@ -380,6 +380,22 @@ def test_what_was_done_in_each_round_of_a_loop_is_undone_for_each(tell: Tell) ->
     assert rounds == [2, 1, 0]
 
 
+@proves("compensation: in a repeated sub-process, with what each one was given")
+@pytest.mark.parametrize("sequential", [False, True])
+def test_what_is_undone_inside_a_repeated_sub_process_knows_which_one_it_was(tell: Tell, sequential: bool) -> None:
+    freed: list[Any] = []
+    parts = (start("i"), service("book"), boundary("c", "book", on("compensate")), association("to", "c", "free"),
+             service("free", isForCompensation="true"), end("o"), each("=rooms", sequential=sequential, element="room"))  # fmt: skip
+    box = sub("box", *parts, flows="i > book > o", extensions=io(outputs={"last": "=room"}))
+    house = House(book={}, free=lambda item: freed.append([item.variables["room"], item.variables["loopCounter"]]))
+    story = tell(
+        bundle(start(), box, user("u"), end("e", on("compensate")), flows="s > box > u > e"), house, rooms=["A", "B"]
+    )
+    story.complete("u", last="kept")
+    assert freed == [["B", 2], ["A", 1]]
+    assert story.variable("last") == "kept"
+
+
 # Events that catch
 
 

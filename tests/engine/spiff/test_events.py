@@ -488,6 +488,15 @@ def test_a_non_interrupting_condition_fires_each_time_it_becomes_true_anew(tell:
         assert story.waiting("task").count("h") == handlers, n
 
 
+def test_a_condition_at_a_sub_process_sees_what_is_inside_it(tell: Tell) -> None:
+    inside = (start("i"), user("u"), user("v"), end("o"))
+    box = sub("box", *inside, flows="i > u > v > o", extensions=io(inputs={"n": "=0"}))
+    parts = (start(), box, boundary("b", "box", when("=n > 5")), user("h"), end())
+    story = tell(bundle_of(*parts, flows="s > box > e\nb > h"))
+    story.complete("u", n=7)
+    assert story.waiting() == ["h"]
+
+
 # Event sub-processes
 
 
