@@ -35,7 +35,10 @@ STOPPING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One task that could be signed with others. why_not: what stands in the way, empty when nothing does."""
+    """One task that could be signed with others. why_not: what stands in the way, empty when nothing does.
+
+    kept_back: what keeps it from being approved alone; it may still be rejected or returned.
+    """
 
     task: Task
     key: str
@@ -44,6 +47,7 @@ class Choice:
     seen: int | None
     why_not: str = ""
     currency: str = ""
+    kept_back: str = ""
 
     @property
     def is_opened(self) -> bool:
@@ -205,7 +209,11 @@ def _choice(session: Session, task: Task) -> Choice:
     if record is None:
         return Choice(task, key, title, None, None, f"Expected {key} to be about a document, but it is about none")
     seen = seen_versions(session, me, record.record_type, [record.id]).get(record.id)
-    return Choice(task, key, title, record.version, seen, why_not(session, task, key), getattr(record, "currency", ""))
+    barring = eligibility.verdict_bars(session, task, "approve", me) if "approve" in task.outcomes else ()
+    return Choice(
+        task, key, title, record.version, seen, why_not(session, task, key), getattr(record, "currency", ""),
+        kept_back=" ".join(f"{one.sentence} {one.way_out}" for one in barring),
+    )  # fmt: skip
 
 
 def signatures_of(session: Session, outcomes: Sequence[Outcome]) -> dict[str, Signature]:

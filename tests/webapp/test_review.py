@@ -468,7 +468,14 @@ def test_a_blocking_comment_on_a_line_keeps_the_approval_back_until_its_author_r
     line = story.requisition.lines[0]
     browser = browse(lena)
     said = {"comment": "Why 60? <b>", "path": line.id, "at_line": "true", "is_blocking": "true"}
-    assert browser.post(f"/tasks/{task.id}/comments", said).status_code == 303
+    beside = {"Referer": "http://localhost/inbox?box=groups&task=another&tab=route"}
+    answer = browser.post(f"/tasks/{task.id}/comments?next=later", said, headers=beside)
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"/inbox?box=groups&next=later&tab=changes&task={task.id}"
+    assert "Why 60?" in browser.get(answer.headers["Location"]).text
+    browser.post("/inbox/bulk", {"do": "approve", "task": [task.id]})
+    assert "1 selected, 0 can be signed now" in browser.text
+    assert "Not to be approved yet. Expected no open blocking comment" in browser.text
     page = browser.get(f"/tasks/{task.id}?tab=changes").text
     assert "Why 60? &lt;b&gt;" in page
     assert f"/tasks/{task.id}/decide/approve" not in page

@@ -14,6 +14,7 @@ from engine.errors import Invalid, NotFound
 from records import attachment, scanning
 from records.attachment import Attachment
 from webapp import dossiers
+from webapp.beside_list import keep_list
 from webapp.pages.account import own_path
 from webapp.visit import acting, installation, reading
 
@@ -46,7 +47,7 @@ def attach(owner_type: str, record_id: str) -> Answer:
         owner = _document(act.session, owner_type, record_id)
         attachment.attach(act, owner, content, file_name=name, document_no=number, document_rev=rev, scanned=scanned)
     flash(f"{name} is attached.", "good")
-    back = own_path(request.form["back_to"]) if request.form.get("back_to") else ""
+    back = keep_list(own_path(request.form["back_to"])) if request.form.get("back_to") else ""
     return redirect(back or f"{dossiers.record_url(owner_type, record_id)}?tab=documents", 303)
 
 

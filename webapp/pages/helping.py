@@ -15,6 +15,7 @@ from engine.errors import Invalid, NotFound, Refused
 from processes import helping
 from processes.leaving import heirs
 from webapp import reviews
+from webapp.beside_list import keep_list
 from webapp.pages.account import own_path
 from webapp.refusals import status_of
 from webapp.sheet import Sheet, offered
@@ -126,7 +127,7 @@ def _dialog(task_id: str, way: str, refusal: Refused | None = None) -> str:
 
 
 def _to(url: str) -> Answer:
-    target = own_path(url)
+    target = keep_list(own_path(url))
     if is_partial():
         answered = Answer(status=204)
         answered.headers["HX-Redirect"] = target

@@ -16,6 +16,7 @@ from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.stored.task import Task, TaskState
 from records import follower
 from webapp import inbox_asked, inbox_rail, inboxes, reviews
+from webapp.beside_list import keep_list
 from webapp.inbox_asked import Asked
 from webapp.pages.account import own_path
 from webapp.refusals import Answer, status_of
@@ -72,7 +73,7 @@ def watch(task_id: str) -> Redirect:
         "You watch it no longer." if request.form.get("way") == "stop" else "You watch it: it stands under Watching.",
         "good",
     )
-    return redirect(own_path(request.form.get("back_to", "")), 303)
+    return redirect(keep_list(own_path(request.form.get("back_to", ""))), 303)
 
 
 def _fresh(asked: Asked, shown: list[str]) -> int:
@@ -144,12 +145,15 @@ def _title(asked: Asked) -> str:
 def _review(task_id: str, refusal: Refused | None) -> tuple[reviews.Review | None, Refused | None]:
     if not task_id:
         return None, refusal
+    args = request.args
     try:
-        return reviews.load(reading(), task_id), refusal
+        review = reviews.load(reading(), task_id, tab=args.get("tab", "summary"), since=args.get("since", ""))
     except NotFound as missing:
         if request.args.get("task") and request.args.get("next") is None:
             raise
         return None, missing
+    review.is_wide = args.get("view") == "sides"
+    return review, refusal
 
 
 def _way(rows: Any = (), chosen: str = "", asked: Asked | None = None) -> dict[str, Any]:

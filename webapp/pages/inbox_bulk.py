@@ -70,9 +70,7 @@ def _show(refusal: Refused | None = None, *, action: str = "") -> str:
         ids = _all_ids(request.values["all"])
     selection = bulk.select_for(session, ids, wanted, step=request.values.get("step", ""))
     if selection.is_signed and refusal is None:
-        return signing_together.show_selected(
-            [one.task.id for one in selection.choices], wanted, selection.steps[0].key
-        )
+        return signing_together.show_selected(selection)
     template = "inbox/bulk_part.html" if is_partial() else "inbox/bulk.html"
     return render_template(
         template, selection=selection, refusal=refusal, errors=signing_form.errors_of(refusal), form=request.form, back=_back_query(),

@@ -20,6 +20,7 @@ from records import attachment, viewing
 from records import comment as remarks
 from rules import redlines, reviewing
 from webapp import dossiers, formats, reviews, signed, typed
+from webapp.beside_list import keep_list
 from webapp.form_schema import PREFIX, row_count
 from webapp.pages.account import own_path
 from webapp.refusals import status_of
@@ -139,7 +140,8 @@ def claim(task_id: str) -> Answer:
             tasks.release(act, task_id)
         else:
             tasks.claim(act, task_id)
-    return redirect(url_for("review.show", task_id=task_id, back=request.form.get("back")), 303)
+    way: dict[str, Any] = {name: request.form.get(name) or None for name in ("back", "next")}
+    return redirect(keep_list(url_for("review.show", task_id=task_id, **way)), 303)
 
 
 @pages.post("/tasks/<task_id>/comments")
@@ -184,7 +186,7 @@ def resolve(comment_id: str) -> Answer:
         leads = [visitor().user_id] if reviewing.may_resolve(act.session, said, visitor().user_id, at=act.now) else []
         remarks.resolve(act, said, request.form.get("text", ""), leads=leads)
     flash("The comment is resolved.", "good")
-    return redirect(own_path(request.form.get("back_to", "")) or url_for("inbox.show"), 303)
+    return redirect(keep_list(own_path(request.form.get("back_to", ""))), 303)
 
 
 @pages.post("/tasks/<task_id>/viewed")
@@ -285,7 +287,8 @@ def _go_on() -> Answer:
 
 def _here(task_id: str, **values: str) -> str:
     way: dict[str, Any] = {"back": request.args.get("back"), "next": request.args.get("next"), **values}
-    return url_for("review.show", task_id=task_id, **way)
+    here = url_for("review.show", task_id=task_id, **way)
+    return here if is_partial() else keep_list(here)
 
 
 def _read_fields(task_id: str) -> dict[str, Any] | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from engine.database import is_id
 from engine.errors import Invalid, Refused
-from webapp import batch_signing, formats, signing_form
+from webapp import batch_signing, bulk, formats, signing_form
 from webapp.refusals import status_of
 from webapp.visit import read_anew, reading
 
@@ -52,18 +50,23 @@ def _chosen() -> dict[str, int]:
     return {one: int(text) for one, text in versions.items()}
 
 
-def show_selected(ids: Sequence[str], verdict: str, step_key: str) -> str:
-    """Show a row for each task that was selected in the inbox, with what keeps it from being signed."""
-    return _show(only=ids, verdict=verdict, wanted=step_key)
+def show_selected(selection: bulk.Selection) -> str:
+    """Show a row for each task that was selected in the inbox, with what keeps it from being signed; those of other steps as well."""
+    return _show(only=selection)
 
 
-def _show(refusal: Refused | None = None, *, only: Sequence[str] = (), verdict: str = "", wanted: str = "") -> str:
+def _show(refusal: Refused | None = None, *, only: bulk.Selection | None = None) -> str:
     session = read_anew() if refusal else reading()
-    found = batch_signing.steps(session, only)
-    wanted = wanted or request.values.get("step", "")
+    ids = [one.task.id for one in only.choices] if only else []
+    found = batch_signing.steps(session, ids)
+    wanted = only.steps[0].key if only else request.values.get("step", "")
     step = next((one for one in found if one.key == wanted), found[0] if found else None)
+    shown = {one.task.id for one in step.choices} if step else set()
+    verdict = request.form.get("verdict") or (only.action if only else "")
     return render_template(
-        "inbox/sign_together.html", steps=found, step=step, refusal=refusal, verdict=request.form.get("verdict") or verdict,
-        form=request.form, selected=len(only), ticked=set(only or request.form.getlist("task")), errors=signing_form.errors_of(refusal),
+        "inbox/sign_together.html", steps=found, step=step, refusal=refusal, verdict=verdict,
+        form=request.form, selected=only.selected if only else 0, ticked=set(ids or request.form.getlist("task")),
+        others=[one for one in only.others if one.task.id not in shown] if only else [], missing=only.missing if only else 0,
+        errors=signing_form.errors_of(refusal),
         **signing_form.signing_values(session) | {"meanings": batch_signing.meanings_of(session, step) if step else []},
     )  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, jsonify, redirect, request, url_for
-from sqlalchemy import or_, select
+from flask import Blueprint, Response, flash, jsonify, redirect, request
+from sqlalchemy import case, func, or_, select
 from werkzeug.wrappers import Response as Answer
 
 from engine.database import is_id
@@ -15,6 +15,7 @@ from records import comment as remarks
 from records.follower import follow, unfollow
 from records.person import User, UserStatus
 from webapp import dossiers, listing
+from webapp.beside_list import keep_list
 from webapp.pages.account import own_path
 from webapp.visit import acting, reading, visitor
 
@@ -62,7 +63,8 @@ def names() -> Response:
     )
     if query:
         wanted = wanted.where(or_(listing.contains(query, User.id, User.name)))
-    rows = reading().execute(wanted.order_by(User.name).limit(MOST_NAMES))
+    begins = func.lower(User.id).startswith(query.lower(), autoescape=True)  # who types the user name means that person
+    rows = reading().execute(wanted.order_by(case((begins, 0), else_=1), User.name).limit(MOST_NAMES))
     return jsonify(
         items=[{"value": row.id, "label": f"{row.name}, {row.title}" if row.title else row.name} for row in rows]
     )
@@ -75,4 +77,4 @@ def number_of(kind: str, record_id: str) -> str:
 
 
 def _back() -> Answer:
-    return redirect(own_path(request.form.get("back_to", "")) or url_for("inbox.show"), 303)
+    return redirect(keep_list(own_path(request.form.get("back_to", ""))), 303)

@@ -15,13 +15,14 @@ import { bindPrint } from "./print.js";
 import { bindRedline } from "./redline.js";
 import { bindSubmits } from "./submits.js";
 import { bindSuggestions } from "./suggestions.js";
+import { bindTabs } from "./tabs.js";
 import { bindTaskForms } from "./task_form.js";
 import { bindToasts } from "./toasts.js";
 import { bindTraces } from "./trace.js";
 
 const bind = (root) => {
   root.querySelector('[aria-invalid="true"]')?.focus();
-  for (const behaviour of [bindBulk, bindCopy, bindDrafts, bindLines, bindMentions, bindPrint, bindSeen, bindSubmits, bindSuggestions, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
+  for (const behaviour of [bindBulk, bindCopy, bindDrafts, bindLines, bindMentions, bindPrint, bindSeen, bindSubmits, bindSuggestions, bindTabs, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
 };
 
 bindDialogs();
