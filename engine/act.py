@@ -38,7 +38,7 @@ class Act:
     actor: a principal, ``user:max``, ``system:timer`` or ``adapter:erp``. now: aware UTC, read once. findings: HOLD
     and WARN findings met on the way. Work for after the commit goes to ``afterwards``; what a refusal must not lose
     (a typed text) to ``rescues``, which a second act carries out after the rollback. chain_owners: rows that hold
-    the head of their own chain.
+    the head of their own chain; decided: instances that hold the head of a chain of decisions. Both get it as the act ends.
     """
 
     installation: Installation
@@ -54,6 +54,7 @@ class Act:
     afterwards: list[Callable[[], object]] = field(default_factory=list)
     chain_heads: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     chain_owners: dict[tuple[str, str], audit.ChainOwner] = field(default_factory=dict)
+    decided: dict[str, Instance] = field(default_factory=dict)
     kept: list[audit.Attempt] = field(default_factory=list)
     rescues: list[Callable[[Act], object]] = field(default_factory=list)
     last: list[Callable[[], object]] = field(default_factory=list)
@@ -72,6 +73,13 @@ class Act:
         details: field, old, new, reason as canonical text or plain values.
         """
         audit.append(self, record_type, record_id, action, **details)
+
+    def settle(self) -> None:
+        """Write what waits: plain rows at once, with the heads of their chains, anything else by a flush, which judges it."""
+        audit.chain(self)
+        audit.seat(self)
+        rows.write(self.session)
+        self.session.flush()
 
     @property
     def is_untouched(self) -> bool:
@@ -92,6 +100,7 @@ class Act:
         self.session.info.pop("connection", None)
         self.chain_heads.clear()
         self.chain_owners.clear()
+        self.decided.clear()
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -104,7 +113,7 @@ class Act:
         kept = {name: copy(self.session.info[name]) for name in _UNDONE if name in self.session.info}
         # What waits to be written may be written within the savepoint, and is then gone with it: it waits again.
         kept["audit"], kept["bulk"] = audit.waiting(self), bulk.waiting(self.session)
-        last = list(self.last)
+        last, decided = list(self.last), dict(self.decided)
         findings, afterwards, told = len(self.findings), len(self.afterwards), len(self.told)
         savepoint = self.session.begin_nested()
         try:
@@ -119,6 +128,7 @@ class Act:
             self.last[:] = last
             self.chain_heads.clear()
             self.chain_heads.update(heads)
+            self.decided = decided
             del self.findings[findings:], self.afterwards[afterwards:], self.told[told:]
             raise
         savepoint.commit()
@@ -297,15 +307,16 @@ def _write_notes(session: Session) -> None:
     if session.in_nested_transaction():
         return  # A savepoint ends: what is queued waits for the end of the act.
     act: Act = session.info["act"]
-    _settle(act)
+    act.settle()
     while act.last:
         act.last.pop(0)()
     _tell_followers(act)
-    _settle(act)
+    act.settle()
     bulk.write(session)
     audit.write(act)
     if act.told:
         _tell_listeners(act)
+    audit.seat(act)  # For what a flush itself noted; the commit writes the row once more then.
 
 
 def _tell_followers(act: Act) -> None:
@@ -325,17 +336,10 @@ def _tell_listeners(act: Act) -> None:
     for wanted, listener in act.installation.registry.listeners:
         if mine := [event for event in events if wanted(event)]:
             listener(act, mine)
-    _settle(act)
+    act.settle()
     bulk.write(act.session)
     audit.write(act)
     act.told = []
-
-
-def _settle(act: Act) -> None:
-    """Write what waits in the session: plain rows at once, anything else by a flush, which judges it."""
-    audit.chain(act)
-    rows.write(act.session)
-    act.session.flush()
 
 
 @event.listens_for(_ActSession, "do_orm_execute")

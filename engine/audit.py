@@ -64,6 +64,10 @@ KINDS = {"user": "USER", "adapter": "ADAPTER"}
 """Kind of actor by the first word of the principal; anything else is the system."""
 
 
+DECISIONS = "decisions of"
+"""Among the heads of an act: the chain of an instance's decisions, beside the one of its events."""
+
+
 class ChainOwner(Protocol):
     """A mapped row that keeps the head of its own chain, so that no act has to look it up."""
 
@@ -160,17 +164,26 @@ def keep(act: Act, attempt: Attempt) -> None:
 
 
 def own_chain(act: Act, record_type: str, record_id: str, owner: ChainOwner) -> None:
-    """Take a chain's head from the row that owns it, and keep it there from now on. The row must be locked or new."""
+    """Take a chain's head from the row that owns it; ``seat`` puts it back there. The row must be locked or new."""
     key = (record_type, record_id)
     act.chain_owners[key] = owner
     act.chain_heads.setdefault(key, (owner.audit_seq, owner.audit_hash))
 
 
-def chain(act: Act) -> None:
-    """Give every queued event its place in its chain.
+def seat(act: Act) -> None:
+    """Put the heads of chains into the rows that own them, when an act has nothing more to say: one UPDATE, not one a flush."""
+    for key, owner in act.chain_owners.items():
+        head = act.chain_heads.get(key)
+        if head is not None and (owner.audit_seq, owner.audit_hash) != head:
+            owner.audit_seq, owner.audit_hash = head
+    for instance_id, instance in act.decided.items():
+        head = act.chain_heads[DECISIONS, instance_id]
+        if (instance.decision_seq, instance.decision_hash) != head:
+            instance.decision_seq, instance.decision_hash = head
 
-    Runs before a flush, so that owners are written with their new head.
-    """
+
+def chain(act: Act) -> None:
+    """Give every queued event its place in its chain."""
     rows = [row for row in act.session.info.get("audit", ()) if "hash" not in row]
     if not rows:
         return
@@ -182,8 +195,6 @@ def chain(act: Act) -> None:
         row["seq"], row["prev_hash"] = seq + 1, prev_hash
         row["hash"] = row_hash(row)
         act.chain_heads[key] = (row["seq"], row["hash"])
-        if key in act.chain_owners:
-            act.chain_owners[key].audit_seq, act.chain_owners[key].audit_hash = act.chain_heads[key]
 
 
 def waiting(act: Act) -> list[dict[str, Any]]:

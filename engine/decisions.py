@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from engine.audit import DECISIONS
 from engine.canonical import content_hash
 from engine.database import Base, Document, Id, Instant, Listing, new_id
 from engine.record import Judged
@@ -93,13 +94,15 @@ HASHED = tuple(column.key for column in Decision.__table__.columns if column.key
 
 
 def append(act: Act, instance: Instance, decision: Decision) -> Decision:
-    """Put a decision at the end of its instance's chain. The instance row is locked and keeps the chain's head."""
+    """Put a decision at the end of its instance's chain. The instance row is locked; it gets the chain's head as the act ends."""
+    key = (DECISIONS, instance.id)
+    seq, prev_hash = act.chain_heads.get(key, (instance.decision_seq, instance.decision_hash))
     decision.id = decision.id or new_id()
     decision.instance_id = instance.id
-    decision.seq = instance.decision_seq + 1
-    decision.prev_hash = instance.decision_hash
+    decision.seq = seq + 1
+    decision.prev_hash = prev_hash
     decision.hash = row_hash({name: getattr(decision, name) for name in HASHED})
-    instance.decision_seq, instance.decision_hash = decision.seq, decision.hash
+    act.chain_heads[key], act.decided[instance.id] = (decision.seq, decision.hash), instance
     act.session.add(decision)
     return decision
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 from sqlalchemy import bindparam, delete, or_, select
 
 from engine import bulk, dialect, escalation, incidents, jobs, messages, motion, opening, signals, variables, words
 from engine.database import new_id
-from engine.prepared import Prepared
+from engine.prepared import Prepared, connection_of
 from engine.spiff import ElementInfo, FiredTimer, Incident, Left, Thrown, Wait
 from engine.stored.instance import Activity, InstanceStatus
 from engine.stored.task import Task, TaskState
 from engine.stored.wait import MessageSubscription, SignalSubscription, Timer
-
-if TYPE_CHECKING:
-    from engine.act import Act
 
 SUFFICIENT = frozenset({"task", "job", "message", "signal", "timer", "incident"})
 """What may wake an instance from outside. A condition alone never does.
@@ -121,25 +118,34 @@ def _escalate_task(moved: motion.Motion, timer: ElementInfo, task: Task) -> None
     escalation.escalate(moved.act, task, [opening.principal("role", name) for name in named])
 
 
-def _forgetting(table: type[Timer | MessageSubscription | SignalSubscription]) -> Prepared:
-    return Prepared(
-        delete(table).where(table.instance_id == bindparam("instance"), table.token_id == bindparam("token"))
-    )
-
-
-_FORGOTTEN = {
-    "timer": _forgetting(Timer),
-    "message": _forgetting(MessageSubscription),
-    "signal": _forgetting(SignalSubscription),
+_FORGOTTEN: dict[str, type[Timer | MessageSubscription | SignalSubscription]] = {
+    "timer": Timer,
+    "message": MessageSubscription,
+    "signal": SignalSubscription,
 }
+
+
+@cache
+def _forgetting(kinds: tuple[str, ...]) -> Prepared:
+    """Return the statement that deletes what tokens waited for; several kinds in one is what PostgreSQL alone knows."""
+    first, *others = (
+        delete(table).where(table.instance_id == bindparam("instance"), table.token_id == bindparam("token"))
+        for table in map(_FORGOTTEN.__getitem__, kinds)
+    )
+    for kind, other in zip(kinds[1:], others, strict=True):
+        first = first.add_cte(other.cte(f"forgotten_{kind}"))
+    return Prepared(first)
 
 
 def _forget(moved: motion.Motion, gone: Collection[Wait]) -> None:
     act, instance_id = moved.act, moved.instance.id
-    for kind, forgotten in _FORGOTTEN.items():
-        rows = [{"instance": instance_id, "token": wait.token_id} for wait in gone if wait.kind == kind]
-        if rows:
-            forgotten.run(act.session, rows)
+    kinds = tuple(kind for kind in _FORGOTTEN if any(wait.kind == kind for wait in gone))
+    together = (
+        [kinds] if connection_of(act.session).dialect.name == "postgresql" and kinds else [(one,) for one in kinds]
+    )
+    for those in together:
+        tokens = dict.fromkeys(wait.token_id for wait in gone if wait.kind in those)
+        _forgetting(those).run(act.session, [{"instance": instance_id, "token": token} for token in tokens])
     tokens = [wait.token_id for wait in gone if wait.kind == "job" and wait.token_id not in moved.settled]
     if tokens:
         act.session.flush()
@@ -192,19 +198,15 @@ def _remember(moved: motion.Motion, opened: Sequence[Wait]) -> None:
         SignalSubscription,
         [row | {"name": wait.message_name} for wait, row in places if wait.kind == "signal"],
     )
-    expecting = [wait for wait in opened if wait.kind == "message"]
     heard = [
         row | {"name": wait.message_name, "correlation_key": wait.correlation_key or ""}
         for wait, row in places
         if wait.kind == "message"
     ]
     bulk.insert_now(act.session, MessageSubscription, heard)
-    for wait in expecting:
-        motion.later(moved.act, partial(_hear_stored, moved.act, wait))
-
-
-def _hear_stored(act: Act, wait: Wait) -> None:
-    messages.deliver_stored(act, wait.message_name or "", wait.correlation_key or "")
+    if heard:
+        awaited = [(row["name"], row["correlation_key"]) for row in heard]
+        motion.later(act, lambda: messages.deliver_stored(act, awaited))
 
 
 def _keep_history(moved: motion.Motion) -> None:

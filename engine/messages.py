@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -58,7 +59,36 @@ _KEPT = (
     .order_by(Message.published_at, Message.id)
     .limit(TRIED)
 )
-"""Built once: most waits for a message find none."""
+
+ASKED = 20
+"""Names and keys that one statement is asked about."""
+
+
+@cache
+def _any_kept(count: int) -> Select[str, str]:
+    """Select which of so many names and keys any message is kept for. Built once: most waits for a message find none."""
+    pairs = [
+        and_(Message.name == bindparam(f"name{number}"), Message.correlation_key == bindparam(f"key{number}"))
+        for number in range(count)
+    ]
+    return (
+        select(Message.name, Message.correlation_key)
+        .where(or_(*pairs), Message.state == MessageState.STORED, Message.expires_at > bindparam("now"))
+        .distinct()
+    )
+
+
+def _kept_among(connection: Connection, pairs: Sequence[tuple[str, str]], now: dt.datetime) -> list[tuple[str, str]]:
+    """Return the names and keys that a message is kept for, in the order in which they are asked about, twice if asked twice."""
+    found: set[tuple[str, str]] = set()
+    distinct = list(dict.fromkeys(pairs))
+    for begin in range(0, len(distinct), ASKED):
+        asked = distinct[begin : begin + ASKED]
+        wanted: dict[str, Any] = {"now": now}
+        for number, (name, key) in enumerate(asked):
+            wanted[f"name{number}"], wanted[f"key{number}"] = name, key
+        found.update((name, key) for name, key in connection.execute(_any_kept(len(asked)), wanted))
+    return [pair for pair in pairs if pair in found]
 
 
 class Reception(StrEnum):
@@ -155,20 +185,31 @@ def _refuse_shape(name: str, correlation_key: str) -> None:
         raise Invalid("Expected a message name of 1 to 200 and a key of at most 500 characters", fields)
 
 
-def deliver_stored(act: Act, name: str, correlation_key: str) -> None:
-    """Deliver the oldest kept message with this name and key to whoever waits for it now.
+def deliver_stored(act: Act, awaited: Sequence[tuple[str, str]]) -> None:
+    """Deliver, for each name and key, the oldest message that is kept to whoever waits for it now.
 
     One that somebody else is delivering at this moment is left to them.
     """
+    _write_changed(act)
+    for name, key in _kept_among(connection_of(act.session), awaited, act.now):
+        _deliver_oldest(act, name, key)
+    for name, key in awaited:
+        meeting(act, name, key)
+
+
+def _write_changed(act: Act) -> None:
     if any(type(row) is Message for row in act.session.dirty):
         act.session.flush()
+
+
+def _deliver_oldest(act: Act, name: str, correlation_key: str) -> None:
+    _write_changed(act)
     wanted = {"name": name, "key": correlation_key, "now": act.now}
     for found in connection_of(act.session).execute(_KEPT, wanted).scalars().all():
         message = _taken(act, found, skip_locked=True)
         if message is not None:
             _reach(act, message, is_aside=True)
             break
-    meeting(act, name, correlation_key)
 
 
 def _taken(act: Act, message_id: str, *, skip_locked: bool = False) -> Message | None:
@@ -305,8 +346,14 @@ class Meeting:
     def __call__(self) -> None:
         """Deliver what is kept for somebody who waits; what fails is logged and left to the sweep, for the act is committed."""
         try:
+            # Each statement by itself: a transaction around one look would be two more round trips.
+            looking = self.installation.database.execution_options(isolation_level="AUTOCOMMIT")
+            with looking.connect() as connection:
+                kept = _kept_among(connection, sorted(self.pairs), self.installation.clock())
+            if not kept:
+                return
             with self.installation.reading() as session:
-                found = [one for name, key in sorted(self.pairs) for one in _met(session, name, key)]
+                found = [one for name, key in kept for one in _met(session, name, key)]
         except SQLAlchemyError:
             _log.exception("messages that somebody may wait for are left to the next sweep")
             return

@@ -128,7 +128,7 @@ def decide(
         variables_now = taken | {"decision": voting.as_variable(decision)}
         voting.tally(moved, task)
         closing.complete_token(moved, task, variables_now)
-    act.session.flush()
+    act.settle()
     return decision
 
 

@@ -60,10 +60,15 @@ _VOTES = (
 
 
 def _verdicts(moved: Motion, body: int) -> dict[int, str]:
-    """Return the last standing vote of each place."""
-    session = moved.act.session
-    session.flush()
-    rows = connection_of(session).execute(_VOTES, {"instance": moved.instance.id, "body": body}).all()
+    """Return the last standing vote of each place, one that waits to be written included."""
+    session, instance_id = moved.act.session, moved.instance.id
+    rows = [tuple(row) for row in connection_of(session).execute(_VOTES, {"instance": instance_id, "body": body})]
+    fresh = [
+        row
+        for row in session.new
+        if type(row) is Decision and (row.instance_id, row.quorum_scope) == (instance_id, body)
+    ]
+    rows += [(row.id, row.kind, row.voids_id, row.slot, row.verdict) for row in sorted(fresh, key=lambda row: row.seq)]
     voided = {voids_id for _, kind, voids_id, _, _ in rows if kind == DecisionKind.VOID}
     return {
         slot: verdict
