@@ -307,6 +307,10 @@ def to_feel(value: Any) -> Value:
         return value
     if kind is Decimal or kind is int:
         return number(value)
+    if kind is dict:
+        return _context_of(value)
+    if kind is list:
+        return [to_feel(item) for item in value]
     if kind in TEMPORAL or kind is Range or kind is Function:
         return value
     if isinstance(value, str):
@@ -328,7 +332,7 @@ def _context_of(mapping: Mapping[Any, Any]) -> dict[str, Value]:
     strange = [key for key in mapping if not isinstance(key, str)]
     if strange:
         raise ValueError(f"Expected texts as keys of a context, but got {type(strange[0]).__name__}")
-    return {str.__str__(key): to_feel(item) for key, item in mapping.items()}
+    return {key if type(key) is str else str.__str__(key): to_feel(item) for key, item in mapping.items()}
 
 
 def number(value: int | Decimal) -> Decimal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from dmn import Result
@@ -177,12 +177,17 @@ def _add(act: Act, library: Library, parts: Parts, *, version: int) -> Definitio
     return definition
 
 
+_RELEASED = (
+    select(Definition)
+    .where(Definition.process_id == bindparam("process"), Definition.status == DefinitionStatus.RELEASED)
+    .order_by(Definition.version.desc())
+    .limit(1)
+)
+
+
 def released(session: Session, process_id: str) -> Definition:
     """Return the version that new instances start with. Raises: NotFound."""
-    wanted = select(Definition).where(
-        Definition.process_id == process_id, Definition.status == DefinitionStatus.RELEASED
-    )
-    found = session.scalars(wanted.order_by(Definition.version.desc()).limit(1)).first()
+    found = session.scalars(_RELEASED, {"process": process_id}).first()
     if found is None:
         raise NotFound(f"Expected a released definition of {process_id}, but there is none; deploy it first")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from engine import audit, definitions, motion, retrying
@@ -44,6 +44,12 @@ __all__ = [
 ]
 
 MAX_KEY = 200
+
+_WITH_KEY = select(Instance.id).where(
+    Instance.process_id == bindparam("process"),
+    Instance.business_key == bindparam("key"),
+    Instance.status == InstanceStatus.RUNNING,
+)
 
 
 def start(
@@ -98,12 +104,13 @@ def begin(
     )
     act.session.add(instance)
     audit.own_chain(act, "instance", instance.id, instance)
-    act.session.flush()
-    for record_type, record_id in records:
-        link_record(act, instance.id, record_type, record_id)
+    for record_type, record_id in dict.fromkeys(records):
+        act.session.add(InstanceRecord(instance_id=instance.id, record_type=record_type, record_id=record_id))
     act.note("instance", instance.id, "INSTANCE_STARTED", field=definition.process_id, new=business_key)
+    # Its row is written when it has come to rest, or as soon as a step or a row that refers to it needs it.
     with motion.starting(act, instance, taken, start_element=start_element):
         pass
+    act.settle()
     return instance
 
 
@@ -118,12 +125,8 @@ def _refuse_start(act: Act, definition: Definition, business_key: str, start_ele
             f"Expected a released {definition.process_id}, but version {definition.version} is {definition.status}",
             code="NOT_RELEASED",
         )
-    query = select(Instance.id).where(
-        Instance.process_id == definition.process_id,
-        Instance.business_key == business_key,
-        Instance.status == InstanceStatus.RUNNING,
-    )
-    if act.session.scalars(query).first() is not None:
+    asked = {"process": definition.process_id, "key": business_key}
+    if act.session.scalars(_WITH_KEY, asked).first() is not None:
         raise Conflict(
             f"Expected {business_key} not to be running yet, but an instance of {definition.process_id} has that key",
             code="ALREADY_RUNNING",

@@ -34,9 +34,9 @@ def store(moved: motion.Motion) -> None:
     _forget(moved, gone)
     for wait in opened:
         _open(moved, wait)
-    _remember(moved, opened)
     _keep_history(moved)
     _keep_instance(moved, list(waits.values()))
+    _remember(moved, opened)
     for thrown in moved.flow.thrown:
         _send(moved, thrown)
 
@@ -144,8 +144,8 @@ def _forget(moved: motion.Motion, gone: Collection[Wait]) -> None:
         [kinds] if connection_of(act.session).dialect.name == "postgresql" and kinds else [(one,) for one in kinds]
     )
     for those in together:
-        tokens = dict.fromkeys(wait.token_id for wait in gone if wait.kind in those)
-        _forgetting(those).run(act.session, [{"instance": instance_id, "token": token} for token in tokens])
+        forgotten = dict.fromkeys(wait.token_id for wait in gone if wait.kind in those)
+        _forgetting(those).run(act.session, [{"instance": instance_id, "token": token} for token in forgotten])
     tokens = [wait.token_id for wait in gone if wait.kind == "job" and wait.token_id not in moved.settled]
     if tokens:
         act.session.flush()
@@ -188,6 +188,8 @@ def _remember(moved: motion.Motion, opened: Sequence[Wait]) -> None:
     places = [
         (wait, own | {"id": new_id(), "token_id": wait.token_id, "element_id": wait.element_id}) for wait in opened
     ]
+    if moved.instance in act.session.new and any(wait.kind in _FORGOTTEN for wait in opened):
+        act.settle()  # What follows refers to it.
     bulk.insert_now(
         act.session,
         Timer,
@@ -234,9 +236,9 @@ def _history_row(moved: motion.Motion, left: Left) -> dict[str, Any]:
 
 def _keep_instance(moved: motion.Motion, waits: Sequence[Wait]) -> None:
     act, instance, flow = moved.act, moved.instance, moved.flow
+    instance.state = flow.state()
     written, gone = flow.changed_variables()
     variables.save(act.session, instance, moved.stored, written, gone)
-    instance.state = flow.state()
     dues = [wait.due for wait in waits if wait.due is not None]
     instance.wake_at = min(dues, default=None) if instance.suspended_at is None else None
     if flow.done:

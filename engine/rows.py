@@ -1,8 +1,8 @@
 """Plain mapped rows (instances, tasks) read and written past the unit of work, which costs more than the database does.
 
 They stay ordinary objects of the session, which is told of every row as its own flush would tell it, savepoints included.
-Rows that refer to new ones of another class are left to the flush. Of the rows that the guard judges only decisions pass
-here, once it has judged them.
+Rows that refer to a definition which is not written yet are left to the flush. Of the rows that the guard judges only decisions
+pass here, once it has judged them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sqlalchemy.orm.util import identity_key
 
 from engine.decisions import Decision
 from engine.prepared import Prepared
+from engine.stored.definition import Definition
 from engine.stored.instance import Instance
 from engine.stored.task import Task
 
@@ -37,18 +38,22 @@ def write(session: Session) -> bool:
 
     Raises: StaleDataError when somebody else changed a row meanwhile, as a flush would.
     """
-    new = session.new
-    fresh = [] if any(type(row) is Instance for row in new) else [row for row in new if type(row) is Task]
+    # A definition that was deployed in this very act may still wait for the flush: then so do its instances.
+    new = () if any(type(row) is Definition for row in session.new) else session.new
+    started = [row for row in new if type(row) is Instance]
+    opened = [row for row in new if type(row) is Task]
     dirty = [row for row in session.dirty if type(row) in CHANGED]
-    if not fresh and not dirty:
+    if not started and not opened and not dirty:
         return False
     session.info["wrote"] = True
-    if fresh:
-        _insert(session, fresh)
+    if started:
+        _insert(session, Instance, started)
+    if opened:
+        _insert(session, Task, opened)
     for row in dirty:
         _update(session, row)
     # What the session's own flush does with the rows that it wrote; there is no public word for it.
-    session._register_persistent({instance_state(row) for row in (*fresh, *dirty)})
+    session._register_persistent({instance_state(row) for row in (*started, *opened, *dirty)})
     return True
 
 
@@ -61,11 +66,14 @@ def write_decisions(session: Session) -> None:
         session._register_persistent({instance_state(row) for row in fresh})
 
 
-def _insert(session: Session, tasks: Sequence[Task]) -> None:
-    held = [instance_state(task).dict for task in tasks]
+def _insert(session: Session, mapped: Plain, fresh: Sequence[Instance] | Sequence[Task]) -> None:
+    held = [instance_state(row).dict for row in fresh]
+    names = _columns(mapped)
     for values in held:
         values["version"] = 1
-    _insert_into(Task).run(session, [{name: values.get(name) for name in _columns(Task)} for values in held])
+        for name in names:
+            values.setdefault(name, None)
+    _insert_into(mapped).run(session, [{name: values[name] for name in names} for values in held])
 
 
 def _update(session: Session, row: Instance | Task) -> None:

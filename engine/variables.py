@@ -111,6 +111,8 @@ def save(
         if len(data) > SMALL
     ]
     if rows:
+        if instance in session.new:
+            session.flush()  # They refer to it.
         session.connection().execute(insert(Variable), rows)
 
 

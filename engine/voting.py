@@ -62,7 +62,8 @@ _VOTES = (
 def _verdicts(moved: Motion, body: int) -> dict[int, str]:
     """Return the last standing vote of each place, one that waits to be written included."""
     session, instance_id = moved.act.session, moved.instance.id
-    rows = [tuple(row) for row in connection_of(session).execute(_VOTES, {"instance": instance_id, "body": body})]
+    asked = {"instance": instance_id, "body": body}
+    rows: list[Any] = list(connection_of(session).execute(_VOTES, asked))
     fresh = [
         row
         for row in session.new

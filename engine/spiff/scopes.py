@@ -17,17 +17,11 @@ ROOT = 0
 Key = tuple[int, str]
 
 
-class Encoded:
-    """A stored value that nobody has looked at yet."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-
 class Scopes:
-    """Every scope of one instance, with its variables and what changed since they were loaded."""
+    """Every scope of one instance, with its variables and what changed since they were loaded.
+
+    A stored value that nobody has looked at yet stands among the values as its bytes: no FEEL value is bytes.
+    """
 
     def __init__(self) -> None:
         self.around: dict[int, int | None] = {}
@@ -41,9 +35,10 @@ class Scopes:
         """Take over stored scopes and stored variables as they are."""
         self.around.update(around)
         self._values.update((scope, {}) for scope in around)
+        self._stored.update(variables)
+        values = self._values
         for (scope, name), data in variables.items():
-            self._stored[scope, name] = data
-            self._values[scope][name] = Encoded(data)
+            values[scope][name] = data
 
     def __contains__(self, scope: int) -> bool:
         return scope in self.around
@@ -74,8 +69,8 @@ class Scopes:
         """Return a variable of exactly this scope. Raises: KeyError."""
         values = self._values[scope]
         value = values[name]
-        if type(value) is Encoded:
-            value = values[name] = decode(value.data)
+        if type(value) is bytes:
+            value = values[name] = decode(value)
         return value
 
     def feel(self, scope: int, name: str) -> Value:
