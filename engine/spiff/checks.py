@@ -117,6 +117,45 @@ def _boundaries(process: ProcessSpec) -> Iterator[Finding]:
             yield info, "Expected a compensation handler, but no association leads to one.", "Connect it to a handler."
 
 
+def _caught_once(process: ProcessSpec) -> Iterator[Finding]:
+    """Two events that would both catch the same thing: one of them would never happen, or a message would find two."""
+    known: dict[tuple[str | None, ...], str] = {}
+    for info in process.elements.values():
+        for place in _waits_at(process, info):
+            what = _what_it_catches(info)
+            if what is None:
+                continue
+            first = known.setdefault((place, *what), info.id)
+            if first != info.id:
+                shown = f'"{what[1]}"' if what[1] is not None else "any code"
+                message = f'Expected one event for the {what[0]} {shown}, but "{first}" waits for it at the same place.'
+                yield info, message, "Leave one of them, or let them wait for different things."
+
+
+def _waits_at(process: ProcessSpec, info: ElementInfo) -> Iterator[str]:
+    """Yield the activity, process, sub-process or gateway that an event waits at."""
+    around = process.elements.get(info.parent_id)
+    if info.attached_to is not None:
+        yield info.attached_to
+    elif info.kind == "startEvent":
+        yield around.parent_id if around is not None else f"the start of {process.id}"
+    for flow in info.incoming:
+        source = process.elements.get(process.flows[flow].source)
+        if source is not None and source.kind == "eventBasedGateway":
+            yield source.id
+
+
+def _what_it_catches(info: ElementInfo) -> tuple[str | None, ...] | None:
+    event = info.event
+    if event is None:
+        return None
+    if event.kind in ("error", "escalation"):
+        return event.kind, event.code.text if event.code is not None else None
+    if event.kind == "message" and event.name is not None and info.kind != "sendTask":
+        return event.kind, event.name.text, event.key.text if event.key is not None else None
+    return None
+
+
 def _conditions(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         flows = [process.flows[flow] for flow in info.outgoing]
@@ -215,6 +254,23 @@ def _multi_instances(process: ProcessSpec) -> Iterator[Finding]:
         if info.loop is not None and (info.is_event_subprocess or info.is_for_compensation):
             message = "Expected an activity in the flow to be multi-instance, but this one is not in the flow."
             yield info, message, "Put a sub-process around it."
+        elif info.loop is not None and info.kind not in ACTIVITIES:
+            message = "Expected an activity to be multi-instance, but events and gateways cannot be."
+            yield info, message, "Put it into a sub-process, and let that be multi-instance."
+
+
+def _handlers(process: ProcessSpec) -> Iterator[Finding]:
+    """What undoes an activity stands beside the flow, and is not undone itself."""
+    for activity, handler in process.handlers.items():
+        info = process.elements.get(handler)
+        if info is None:
+            continue
+        if handler == activity or info.incoming:
+            message = f'Expected what undoes "{activity}" to stand beside the flow, but it stands in it.'
+            yield info, message, "Draw an activity of its own as the handler, marked for compensation."
+        elif handler in process.handlers:
+            message = f'Expected what undoes "{activity}" not to be undone itself, but it has a handler of its own.'
+            yield info, message, "Remove the compensation event at the handler."
 
 
 _CHECKS: tuple[Check, ...] = (
@@ -222,6 +278,8 @@ _CHECKS: tuple[Check, ...] = (
     _reach,
     _ends_of_paths,
     _boundaries,
+    _handlers,
+    _caught_once,
     _conditions,
     _event_gateways,
     _work,

@@ -341,7 +341,11 @@ def _task_definition(reader: Reader, node: etree._Element) -> TaskDefinition | N
     if type_ is None:
         reader.refuse(node, "Expected a job type, but zeebe:taskDefinition names none.", "Fill in its type.")
         return None
-    return TaskDefinition(type_, reader.expression(node, found.get("retries"), "the retries") or Expr("3", None))
+    retries = reader.expression(node, found.get("retries"), "the retries") or Expr("3", None)
+    if retries.is_static and not (retries.text.isascii() and retries.text.isdigit()):
+        message = f'Expected a whole number of retries, but it is "{retries.text[:40]}".'
+        reader.refuse(node, message, "Write a number such as 3, or FEEL.")
+    return TaskDefinition(type_, retries)
 
 
 def _decision(reader: Reader, node: etree._Element) -> CalledDecision | None:

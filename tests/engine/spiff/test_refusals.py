@@ -378,6 +378,50 @@ def test_an_element_without_a_path_from_a_start_event_is_refused() -> None:
     ("parts", "flows", "message"),
     [
         ((user("a"), end()), "a > e", "Expected a start event, but the process has none"),
+        (
+            (start(), user("a"), *(boundary(one, "a", on("error")) for one in ("b", "c")), end()),
+            "s > a > e\nb > e\nc > e",
+            'one event for the error any code, but "b" waits for it',
+        ),
+        (
+            (
+                start(),
+                user("a"),
+                *(
+                    event_sub(f"q{n}", start(f"i{n}", on("escalation")), end(f"o{n}"), flows=f"i{n} > o{n}")
+                    for n in "12"
+                ),
+                end(),
+            ),
+            "s > a > e",
+            'one event for the escalation any code, but "i1" waits for it',
+        ),
+        ((start(), end("e", each("=[1]"))), "s > e", "events and gateways cannot be"),
+        (
+            (start(), service("a"), boundary("b", "a", on("compensate")), association("o", "b", "a"), end()),
+            "s > a > e",
+            "but it stands in it",
+        ),
+        (
+            (
+                start(),
+                service("a"),
+                boundary("b", "a", on("compensate")),
+                association("o", "b", "h"),
+                end(),
+                service("h", isForCompensation="true"),
+                boundary("b2", "h", on("compensate")),
+                association("o2", "b2", "i"),
+                service("i", isForCompensation="true"),
+            ),
+            "s > a > e",
+            "not to be undone itself",
+        ),
+        (
+            (start(), node("serviceTask", "a", extensions='<zeebe:taskDefinition type="x" retries="many" />'), end()),
+            "s > a > e",
+            "whole number",
+        ),
         ((start(), start("s2"), end()), "s > e\ns2 > e", "Expected at most one start event without a trigger"),
         ((start(), boundary("b", "e", timer("duration", "PT1H")), end()), "s > e\nb > e", "on an activity"),
         ((start(), user("a"), boundary("b", "a", on("cancel")), end()), "s > a > e\nb > e", "on a transaction"),
