@@ -95,6 +95,21 @@ def duration(run: Run, value: Value) -> Value:
     return _built(lambda: parse_duration(value)) if type(value) is str else value
 
 
+@built_in("cycle(interval: days and time duration|years and months duration)")
+def cycle(run: Run, interval: Value) -> Value:
+    """Name a timer that goes off again and again after an interval (Camunda 8)."""
+    return cycle_of_times(run, None, interval)
+
+
+@built_in("cycle(repetitions: number?, interval: days and time duration|years and months duration)")
+def cycle_of_times(run: Run, repetitions: Decimal | None, interval: Value) -> Value:
+    """Name a timer that goes off so many times, or without end when null (Camunda 8)."""
+    times = "" if repetitions is None else str(integer_of(repetitions, "the repetitions"))
+    if times.startswith("-"):
+        raise NullResult(f"Expected a number of repetitions from 0, but got {times}")
+    return f"R{times}/{interval}"
+
+
 @built_in("years and months duration(from: date|date and time, to: date|date and time)")
 def years_and_months_duration(run: Run, start: Value, end: Value) -> Value:
     """Count the whole months between two days."""

@@ -68,6 +68,8 @@ def text(expression, **variables):
         ('month of year(date("2026-11-22"))', "November"), ('week of year(date("2005-01-01"))', "53"),
         ('week of year(date("2026-12-31"))', "53"),
         ('last day of month(date("2024-02-01"))', "2024-02-29"),
+        ('cycle(3, duration("PT90M"))', "R3/PT1H30M"), ('cycle(duration("P1M"))', "R/P1M"), ('cycle(null, @"PT1S")', "R/PT1S"),
+        ('cycle(-1, @"PT1S")', None), ('cycle(0, @"P1D")', "R0/P1D"), ('cycle("PT1S")', None),
         # ranges
         ("before(1, 10)", "true"), ("before([1..5), 5)", "true"), ("after([5..10], [1..5))", "true"), ("meets([1..5], [5..10])", "true"),
         ("met by([5..10], [1..5])", "true"), ("overlaps([1..5], [5..8])", "true"), ("overlaps([1..5], (5..8])", "false"),

@@ -113,12 +113,12 @@ def test_a_bounded_cycle_reminds_so_many_times_and_the_task_stays(tell: Tell) ->
     parts = (
         start(),
         user("a"),
-        boundary("r", "a", timer("cycle", "R3/PT10M"), interrupting=False),
+        boundary("r", "a", timer("cycle", '=cycle(times, duration("PT10M"))'), interrupting=False),
         service("remind"),
         end(),
     )
     house = House(remind=lambda item: None)
-    story = tell(bundle_of(*parts, flows="s > a > e\nr > remind"), house)
+    story = tell(bundle_of(*parts, flows="s > a > e\nr > remind"), house, times=3)
     for minutes in (10, 20, 30):
         assert story.wait("r").due == NOON + dt.timedelta(minutes=minutes)
         assert len(story.later(minutes=10)) == 1
