@@ -104,6 +104,9 @@ def _said(spec: ProcessSpec, info: ElementInfo) -> Iterator[tuple[str, str, str 
     if info.task is not None:
         yield "type", "job type", _text(info.task.type)
         yield "retries", "retries", _text(info.task.retries)
+    for listener in info.listeners:
+        label = f"listener of {listener.moment} {_text(listener.task.type)}"
+        yield label, label, _text(listener.task.retries)
     if info.decision is not None:
         yield "decision", "decision", f"{info.decision.decision_id.text} ({info.decision.binding})"
         yield "result", "result variable", info.decision.result_variable

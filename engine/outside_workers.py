@@ -112,11 +112,11 @@ def named_types(session: Session) -> tuple[set[str], bool]:
     query = select(Definition.process_id, Definition.id).where(Definition.status == DefinitionStatus.RELEASED)
     newest = dict(session.execute(query.order_by(Definition.version)).all())
     kinds = [
-        element.task_type
+        kind
         for definition_id in newest.values()
         for process in definitions.parsed(session, definition_id).bundle.processes.values()
         for element in process.elements.values()
-        if element.task_type is not None
+        for kind in element.job_types
     ]
     return {kind.text for kind in kinds if kind.is_static}, all(kind.is_static for kind in kinds)
 

@@ -105,7 +105,7 @@ class Names:
     @cached_property
     def severity(self) -> Severity:
         """Return how sure an unknown name is: an error only where everything that gives names is known."""
-        types = [element.task_type for element in self.process.elements.values() if element.task_type is not None]
+        types = [kind for element in self.process.elements.values() for kind in element.job_types]
         is_known = all(kind.is_static and self.material.handlers.get(kind.text) is not None for kind in types)
         return Severity.ERROR if is_known else Severity.WARNING
 
@@ -147,8 +147,8 @@ class Names:
             names |= {element.decision.result_variable, f"{element.decision.result_variable}Rows"}
         if element.form_id is not None:
             names |= set(self.material.form_fields.get(element.form_id.text, ()))
-        if element.task_type is not None:
-            names |= set(self.material.handlers.get(element.task_type.text) or ())
+        for kind in element.job_types:
+            names |= set(self.material.handlers.get(kind.text) or ())
         return names
 
     def _called(self, element: ElementInfo) -> frozenset[str]:
@@ -241,7 +241,7 @@ def _expressions(element: ElementInfo) -> Iterator[tuple[str, Expr | None, str]]
         yield "the correlation key", element.event.key, at
         yield "the timer", element.event.when, at
         yield "the condition", element.event.condition, at
-    yield "the job type", element.task_type, inside
+    yield from (("the job type", kind, inside) for kind in element.job_types)
     yield from ((what, expression, inside) for what, expression in _of_people(element))
     yield from ((f"the property {name}", found, inside) for name, found in _properties(element))
 

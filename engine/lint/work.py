@@ -11,9 +11,9 @@ from engine.spiff.elements import ProcessInfo
 
 def a_job_is_served(process: ProcessInfo, material: Material) -> Iterator[Remark]:
     """Warn of a job type without a function: the job waits for a worker from outside, which may be meant."""
-    for element in process.elements.values():
-        kind = element.task_type
-        if kind is None or not kind.is_static or kind.text in material.handlers:
+    kinds = [(element, kind) for element in process.elements.values() for kind in element.job_types]
+    for element, kind in kinds:
+        if not kind.is_static or kind.text in material.handlers:
             continue
         close = difflib.get_close_matches(kind.text, material.handlers, n=1, cutoff=0.7)
         hint = f' (did you mean "{close[0]}"?)' if close else ""

@@ -27,7 +27,6 @@ _EACH_ACT: Final = (
     "Remove it: a step runs in the transaction of whoever moved the flow, a job after its commit. Choose by registering "
     "the type of zeebe:taskDefinition as one or the other."
 )
-_LISTENER: Final = "Draw a service task (zeebe:taskDefinition) before or after the element, or a boundary event."
 _STARTERS: Final = "Remove it: who may start a process is a matter of roles, not of the diagram."
 _RESULT: Final = "Use zeebe:script resultVariable or zeebe:calledDecision resultVariable; of a job, zeebe:output."
 _CASES: Final = "Remove it: cases (CMMN) do not run. Call a process with zeebe:calledElement processId."
@@ -105,7 +104,7 @@ ELEMENTS: Final = {
     "constraint": "Write it as validate in the field of the .form file.",
     "entry": _VALUE,
     "errorEventDefinition": "Throw the BPMN error from the worker or the step instead.",
-    "executionListener": _LISTENER,
+    "executionListener": "Use zeebe:executionListeners (eventType start or end), and serve their job types.",
     "expression": "Write it as FEEL.",
     "failedJobRetryTimeCycle": "Use zeebe:taskDefinition retries, and the task header retryBackoff (PT10M) or backOff (minutes: 1, 5, 15).",
     "field": "Use zeebe:input, or a task header (zeebe:taskHeaders).",
@@ -125,7 +124,7 @@ ELEMENTS: Final = {
     "property": "Use zeebe:property.",
     "script": "Use zeebe:script with FEEL, or FEEL in the mapping.",
     "string": _VALUE,
-    "taskListener": _LISTENER,
+    "taskListener": "Use zeebe:taskListeners (eventType creating or completing), and serve their job types.",
     "validation": "Write it as validate in the field of the .form file.",
     "value": _VALUE,
 }

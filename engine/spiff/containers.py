@@ -10,7 +10,7 @@ from typing import Any
 from SpiffWorkflow.bpmn.specs import defaults
 
 from engine.spiff.arming import arm_again
-from engine.spiff.extensions import EventInfo, Loop
+from engine.spiff.extensions import EventInfo, Listener, Loop
 from engine.spiff.host import Incident
 from engine.spiff.token import Live, Token, spawn, spawn_armed
 
@@ -156,6 +156,11 @@ class Body(Live):
     @property
     def keeps_results(self) -> bool:
         return False
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Listeners belong to the inner instances."""
+        return ()
 
     def open(self, token: Token) -> None:
         token.flow.scopes.open(token.id, token.container)

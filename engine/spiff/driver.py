@@ -260,7 +260,9 @@ class Driver(Flat, BpmnWorkflow):
                 token.hold(Incident(_ENDLESS.format(limit=self.move_limit), "moves"))
                 return
         try:
-            token.task_spec.enter(token)
+            if not token.task_spec.enter(token):
+                token._set_state(TaskState.STARTED)
+                return
         except (Incident, NotStorable) as reason:
             token.hold(reason)
             return

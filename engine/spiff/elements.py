@@ -12,6 +12,7 @@ from engine.spiff.extensions import (
     EventInfo,
     Expr,
     IoMapping,
+    Listener,
     Loop,
     Script,
     TaskDefinition,
@@ -58,6 +59,7 @@ class ElementInfo:
     event: EventInfo | None = None
     inputs: tuple[IoMapping, ...] = ()
     outputs: tuple[IoMapping, ...] = ()
+    listeners: tuple[Listener, ...] = ()
     is_event_subprocess: bool = False
     is_for_compensation: bool = False
 
@@ -65,6 +67,12 @@ class ElementInfo:
     def task_type(self) -> Expr | None:
         """The job type of a service, send, rule or script task."""
         return self.task.type if self.task is not None else None
+
+    @property
+    def job_types(self) -> tuple[Expr, ...]:
+        """Every job type that it needs somebody for: its own, and those of its listeners."""
+        own = () if self.task is None else (self.task.type,)
+        return (*own, *(listener.task.type for listener in self.listeners))
 
     @property
     def form_id(self) -> Expr | None:

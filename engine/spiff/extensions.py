@@ -115,6 +115,14 @@ class TaskDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """Work beside an element's own. moment: ``start``, ``end``, or of a user task ``creating``, ``completing``."""
+
+    moment: str
+    task: TaskDefinition
+
+
+@dataclass(frozen=True, slots=True)
 class CalledDecision:
     """The decision of a business rule task. binding: ``deployment``, ``latest`` or ``versionTag``."""
 

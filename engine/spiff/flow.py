@@ -20,6 +20,7 @@ from engine.spiff.driver import MOVE_LIMIT, Driver
 from engine.spiff.elements import ElementInfo
 from engine.spiff.extensions import Expr
 from engine.spiff.host import BpmnError, FiredTimer, Host, Incident, NotWaiting, Wait
+from engine.spiff.listeners import answered
 from engine.spiff.scopes import ROOT, View
 from engine.spiff.throwing import broadcast
 from engine.spiff.token import CANCELLED, Token
@@ -104,8 +105,11 @@ class Flow(Driver):
     def complete(self, token_id: int, variables: Mapping[str, Any] | None = None) -> None:
         """Complete a person's task or an outside worker's job. Raises: NotWaiting; NotStorable."""
         token = self._waiting(token_id, "task", "job")
-        self.result(token, variables or {})
-        self.resume(token)
+        if answered(token, variables or {}):
+            token._ready()
+        else:
+            self.result(token, variables or {})
+            self.resume(token)
         self.run()
 
     def fail(self, token_id: int, error: BpmnError) -> None:

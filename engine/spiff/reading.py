@@ -21,6 +21,7 @@ from engine.spiff.extensions import (
     TaskDefinition,
     UserTaskSpec,
 )
+from engine.spiff.listeners import LISTENED, read_listeners
 from engine.spiff.xml import BPMN, ZEEBE, Reader, child, children, is_bpmn, kind_of, line_of, text_of, zeebe
 
 _MAX_NESTING: Final = 40
@@ -94,13 +95,13 @@ EXTENSIONS: Final = {
     "subscription": "correlationKey of a message",
     "loopCharacteristics": "inputCollection, inputElement, outputCollection, outputElement",
     "properties": "the properties below, and any of yours",
+    "executionListeners": "eventType start or end, type, retries: work before the element begins or before it is left",
+    "taskListeners": "eventType creating or completing, type, retries: work before a task opens or after it was decided",
     "versionTag": "what a binding versionTag looks for",
     "modelerTemplate": "read over: it belongs to the modeler",
 }
 """The zeebe: elements that are read, and what of them."""
 INSTEAD_OF_EXTENSION: Final = {
-    "executionListeners": "Draw a service task before or after the element.",
-    "taskListeners": "Draw a service task before or after the task, or an event at it.",
     "adHoc": "Use a sub-process, or a multi-instance activity.",
     "linkedResources": "Name the resource in a task header.",
     "linkedResource": "Name the resource in a task header.",
@@ -253,6 +254,7 @@ def _refuse_unknown_parts(reader: Reader, node: etree._Element) -> None:
 def refuse_unknown_extensions(reader: Reader, node: etree._Element) -> None:
     """Refuse what ``zeebe:`` elements say that nobody here reads, at the element, in it, and in what belongs to it."""
     for group in node.iter(f"{{{BPMN}}}extensionElements"):
+        owner = group.getparent()
         for extension in group:
             if not str(extension.tag).startswith(f"{{{ZEEBE}}}"):
                 continue
@@ -260,7 +262,10 @@ def refuse_unknown_extensions(reader: Reader, node: etree._Element) -> None:
             if name not in EXTENSIONS:
                 remedy = INSTEAD_OF_EXTENSION.get(name, "Remove it.")
                 message = f"Expected extensions that can run, but zeebe:{name} is not supported."
-                reader.refuse(group.getparent(), message, remedy)
+                reader.refuse(owner, message, remedy)
+            elif name in LISTENED and (owner is None or kind_of(owner) not in FLOW_NODES):
+                message = f"Expected zeebe:{name} at an element that runs, but this is none."
+                reader.refuse(owner, message, "Put them at elements: the start event, tasks, the end events.")
 
 
 def _element(reading: _Reading, node: etree._Element, lane: str | None) -> ElementInfo:
@@ -294,6 +299,7 @@ def _element(reading: _Reading, node: etree._Element, lane: str | None) -> Eleme
         event=read_event(reader, node, reading.definitions) if kind in EVENTS | {"receiveTask", "sendTask"} else None,
         inputs=_mappings(reader, node, "input"),
         outputs=_mappings(reader, node, "output"),
+        listeners=read_listeners(reader, node, _work),
         is_event_subprocess=node.get("triggeredByEvent") == "true",
         is_for_compensation=node.get("isForCompensation") == "true",
     )
@@ -335,11 +341,13 @@ def _user_task(reader: Reader, node: etree._Element, process_id: str) -> UserTas
 
 def _task_definition(reader: Reader, node: etree._Element) -> TaskDefinition | None:
     found = zeebe(node, "taskDefinition")
-    if found is None:
-        return None
+    return _work(reader, node, found) if found is not None else None
+
+
+def _work(reader: Reader, node: etree._Element, found: etree._Element) -> TaskDefinition | None:
     type_ = reader.expression(node, found.get("type"), "the job type")
     if type_ is None:
-        reader.refuse(node, "Expected a job type, but zeebe:taskDefinition names none.", "Fill in its type.")
+        reader.refuse(node, f"Expected a job type, but zeebe:{kind_of(found)} names none.", "Fill in its type.")
         return None
     retries = reader.expression(node, found.get("retries"), "the retries") or Expr("3", None)
     if retries.is_static and not (retries.text.isascii() and retries.text.isdigit()):

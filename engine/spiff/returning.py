@@ -209,7 +209,7 @@ def _forget_undoing(flow: Flow, void: set[int]) -> None:
 
 def leaves_traces(element: ElementInfo) -> bool:
     """Whether an element does something that outlives its token: work of the house or of others, a message, a signal."""
-    if element.task is not None:
+    if element.task is not None or element.listeners:
         return True
     event = element.event
     return element.kind in ("sendTask", "receiveTask") or (event is not None and event.kind in ("message", "signal"))

@@ -97,4 +97,6 @@ def _note(flow: Driver, workflow: Any, token: Token) -> None:
 
 
 def _rests_armed(token: Token) -> bool:
+    if "hears" in token.internal_data:
+        return False
     return token.task_spec.event.kind == "conditional" or bool({"due", "name"} & token.internal_data.keys())

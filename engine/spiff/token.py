@@ -19,12 +19,13 @@ from engine.spiff.arming import arm
 from engine.spiff.codec import NotStorable
 from engine.spiff.compensation import remember
 from engine.spiff.host import Incident
+from engine.spiff.listeners import COMPLETING, CREATING, END, START, tell
 from engine.spiff.scopes import View
 
 if TYPE_CHECKING:
     from engine.spiff.driver import Driver
     from engine.spiff.elements import ElementInfo
-    from engine.spiff.extensions import EventInfo, Expr
+    from engine.spiff.extensions import EventInfo, Expr, Listener
 
 COMPLETED, CANCELLED, ERROR = "completed", "cancelled", "error"
 
@@ -44,7 +45,7 @@ class Token(Task):
 
     Keys: from (ids of the tokens it came from), via (sequence flow), in (entered), done (its work is done), fired, due, left
     and every (timer), name and key (message or signal), was (a condition that already was true), incident and cause, index
-    (multi-instance), threw, arrivals (of a join), undoes (the compensating
+    (multi-instance), threw, taken, told, hears and out (of an element with listeners), arrivals (of a join), undoes (the compensating
     token that a handler works for).
     """
 
@@ -203,7 +204,8 @@ class Live:
                 if not self.act(my_task):
                     return None
                 my_task.internal_data["done"] = 1
-            self.leave(my_task)
+            if not self.finish(my_task):
+                return None
         except (Incident, NotStorable) as reason:
             my_task.hold(reason)
             return None
@@ -253,21 +255,34 @@ class Live:
         """Tokens wait here for each other, so each remembers the sequence flow it came along."""
         return False
 
-    def enter(self, token: Token) -> None:
-        """Open the token's scope, evaluate its input mappings and set up its boundary events, once. Raises: Incident."""
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        return self.element.listeners
+
+    def enter(self, token: Token) -> bool:
+        """Open the token's scope, evaluate its input mappings, call its listeners and set up its boundary events, once.
+
+        Returns False while a listener is waited for. Raises: Incident.
+        """
         if "in" in token.internal_data:
-            return
-        self.open(token)
-        self.take_in(token)
+            return True
+        if "taken" not in token.internal_data:
+            self.open(token)
+            self.take_in(token)
+        if self.listeners:
+            token.internal_data["taken"] = 1
+            if not (tell(token, START) and tell(token, CREATING)):
+                return False
         # Evaluated all before the first is set up, so that a failing one leaves nothing half.
         armed = [(spec, arm(spec.event, token.view(), token.flow.host)) for spec in self.boundaries if spec.is_armed]
         for spec, data in armed:
             spawn_armed(token.workflow, spec, came_from=(token.id,), parent=token, **data)
         token.internal_data["in"] = 1
+        return True
 
     def open(self, token: Token) -> None:
-        """Open a scope of the token's own if its element has mappings."""
-        if self.element.inputs or self.element.outputs:
+        """Open a scope of the token's own if its element has mappings, or listeners that may bring something."""
+        if self.element.inputs or self.element.outputs or self.listeners:
             token.flow.scopes.open(token.id, token.container)
 
     def take_in(self, token: Token) -> None:
@@ -283,6 +298,23 @@ class Live:
         """Do what the element does; return False to wait. Raises: Incident."""
         return True
 
+    def finish(self, token: Token) -> bool:
+        """Give the results outwards, with listeners before and after; False while one is waited for. Raises: Incident."""
+        data = token.internal_data
+        if self.listeners:
+            if not tell(token, COMPLETING):
+                return False
+            if "out" not in data:
+                self.leave(token)
+                data["out"] = 1
+            if not tell(token, END):
+                return False
+        else:
+            self.leave(token)
+        if (body := token.body) is not None:
+            body.task_spec.collect(body, token)
+        return True
+
     def leave(self, token: Token) -> None:
         """Evaluate the output mappings into the scope around; each sees the ones before it. Raises: Incident."""
         if "is_shell" in token.internal_data:
@@ -294,8 +326,6 @@ class Live:
             around = View(token.flow.scopes, token.container)
             results[name] = _merged(results.get(name, around.get(name)), rest, value)
         token.flow.write(token.container, results)
-        if (body := token.body) is not None:
-            body.task_spec.collect(body, token)
 
     def follow(self, token: Token) -> Sequence[Path]:
         """Return the sequence flows to take: all of them, unless the element chose."""

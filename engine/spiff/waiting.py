@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def wait_of(token: Token) -> Wait | None:
     """Return what a token waits for, or None when nothing outside can help it on."""
     data, spec = token.internal_data, token.task_spec
-    kind = "incident" if "incident" in data else spec.waits_for
-    if kind is None or ("fired" in data and kind != "incident"):
+    is_heard = "hears" in data
+    kind = "incident" if "incident" in data else "job" if is_heard else spec.waits_for
+    if kind is None or ("fired" in data and kind != "incident" and not is_heard):
         return None
     if kind == "job" and token._state != TaskState.STARTED:
         return None

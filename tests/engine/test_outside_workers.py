@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from engine import definitions, incidents, instances, outside_workers, retrying, suspending, worker
+from engine import definitions, incidents, instances, outside_workers, retrying, suspending, watchdog, worker
 from engine.bpmn import BpmnError
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.outside_workers import Claim
 from engine.stored.job import Job, JobState
 from tests.engine.plant import Plant
 from tests.engine.plant import work as person
-from tests.engine.spiff.diagrams import boundary, end, on, process, service, start
+from tests.engine.spiff.diagrams import boundary, end, listeners, on, process, service, start
 
 WELD = process(
     start(),
@@ -63,6 +63,29 @@ def finish(plant: Plant, job: Job, *, by: str = "one", **variables: Any) -> None
 def fail(plant: Plant, job: Job, **more: Any) -> Job:
     with plant.installation.acting("adapter:shop") as act:
         return outside_workers.fail(act, Claim(job.id, "one", job.attempts), "the gas is out", **more)[0]
+
+
+def test_listeners_are_jobs_that_workers_inside_and_outside_serve(plant: Plant) -> None:
+    filed: list[str] = []
+
+    @plant.registry.job("file")
+    def file(act: object, work: Any) -> dict[str, str]:
+        filed.append(work.element_id)
+        return {"folder": "7"}
+
+    around = listeners(start="robot.weld") + listeners("task", completing="file")
+    plant.deploy(process(start(), person("look", extensions=around), end(), flows="s > look > e"))
+    instance_id = plant.start()
+    assert plant.open(instance_id) == []
+    [job] = activate(plant)
+    finish(plant, job, seams=3)
+    plant.complete(plant.task(instance_id, "look"))
+    assert "file" in sentence(plant, instance_id)
+    with plant.reading() as session:
+        assert watchdog.examine(session, instances.find(session, instance_id)) == []
+    worker.run_until_idle(plant.installation)
+    assert plant.ended(instance_id) == "e"
+    assert (filed, plant.variables(instance_id)["folder"]) == (["look"], "7")
 
 
 def test_a_worker_takes_a_job_up_knows_what_it_needs_and_finishes_it_once(shop: Plant) -> None:

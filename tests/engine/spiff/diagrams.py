@@ -88,6 +88,16 @@ def io(*, inputs: dict[str, str] | None = None, outputs: dict[str, str] | None =
     return f"<zeebe:ioMapping>{''.join(rows)}</zeebe:ioMapping>"
 
 
+def listeners(group: str = "execution", **types: str) -> str:
+    """Listeners of an element: ``start="job.type"``; several of one moment by comma."""
+    rows = [
+        f'<zeebe:{group}Listener eventType="{moment}" type={quoteattr(one.strip())} />'
+        for moment, named in types.items()
+        for one in named.split(",")
+    ]
+    return f"<zeebe:{group}Listeners>{''.join(rows)}</zeebe:{group}Listeners>"
+
+
 def properties(**values: str) -> str:
     return (
         "<zeebe:properties>"

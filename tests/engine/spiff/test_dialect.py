@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.spiff import Bundle, WorkItem, schedule
+from engine.spiff import BpmnError, Bundle, WorkFailed, WorkItem, schedule
 from tests.engine.spiff.conftest import Tell
 from tests.engine.spiff.diagrams import (
     association,
@@ -18,6 +18,7 @@ from tests.engine.spiff.diagrams import (
     end,
     event_sub,
     io,
+    listeners,
     message,
     node,
     on,
@@ -793,6 +794,81 @@ def test_what_belongs_to_the_modeler_is_read_over(tell: Tell) -> None:
     task = user("a", extensions='<zeebe:modelerTemplate id="lockstep.human_task" />')
     task = task.replace("<bpmn:userTask ", '<bpmn:userTask zeebe:modelerTemplate="lockstep.human_task" ', 1)
     assert tell(bundle_of(start(), task, end(), flows="s > a > e")).waiting() == ["a"]
+
+
+@proves("zeebe:executionListeners", "zeebe:taskListeners")
+def test_listeners_do_their_work_before_an_element_begins_and_before_it_is_left(tell: Tell) -> None:
+    around = listeners(start="lock, light", end="unlock") + listeners("task", creating="ask", completing="file")
+    parts = (
+        start(),
+        user("a", extensions=around + io(outputs={"sum": "=x"})),
+        boundary("b", "a", EVENTS["timer"]),
+        end("late"),
+        end(),
+    )
+    story = tell(bundle(*parts, flows="s > a > e\nb > late"), house := House())
+    for done in ("lock", "light", "ask"):
+        assert story.waiting() == ["a"], done
+        assert story.waiting("job") == ["a"], done
+        story.complete("a", lamp=done)
+    assert story.waiting() == ["a", "b"]
+    assert dict(story.flow.variables_view(story.wait("a").token_id))["lamp"] == "ask"
+    story.complete("a", x=1)
+    assert story.waiting("task") == []
+    story.complete("a", x=2)
+    story.complete("a", left="tidy")
+    assert [item.type for item in house.items] == ["lock", "light", "ask", "file", "unlock"]
+    assert story.variables == {"sum": 2, "left": "tidy"}
+    assert story.ended_at("e")
+
+
+@proves("zeebe:executionListeners")
+def test_listeners_of_what_contains_waits_and_repeats_are_called_at_its_borders(tell: Tell) -> None:
+    both = listeners(start="in", end="out")
+    parts = (
+        start("s", extensions=listeners(end="out")), sub("box", start("i"), end("o"), flows="i > o", extensions=both),
+        call("c", "r", extensions=both), node("exclusiveGateway", "g", extensions=listeners(start="in")),
+        node("intermediateCatchEvent", "t", timer("duration", "PT1H"), extensions=both),
+        service("w", each("=[1, 2]", output="all", collect="=x", until="=numberOfCompletedInstances = 2"), extensions=both),
+        end(extensions=both),
+    )  # fmt: skip
+    empty = process(start("rs"), end("re"), id="r", flows="rs > re")
+    made = bundle_of(*parts, flows="s > box > c > g > t > w > e", definitions=DEFINITIONS, others={"r": empty})
+    story = tell(made, house := House(w=lambda item: {"x": item.variables["item"]}))
+    while not story.flow.done:
+        story.later(hours=1) if story.waiting("timer") else story.complete(story.waiting("job")[0])
+    borders = [(item.element.id, item.type) for item in house.items]
+    assert borders[:8] == [
+        ("s", "out"),
+        *((one, way) for one in ("box", "c") for way in ("in", "out")),
+        ("g", "in"),
+        ("t", "in"),
+        ("t", "out"),
+    ]
+    assert sorted(borders[8:-2]) == [("w", way) for way in ("in", "in", "out", "out", "w", "w")]
+    assert story.variable("all") == [1, 2]
+
+
+@proves("zeebe:executionListeners")
+def test_a_listener_that_fails_holds_its_element_and_one_that_throws_is_caught(tell: Tell) -> None:
+    def fails(item: WorkItem) -> Any:
+        raise BpmnError("E1") if item.variables["throws"] else WorkFailed("the printer is out")
+
+    parts = (
+        start(),
+        service("a", extensions=listeners(end="print")),
+        boundary("b", "a", EVENTS["error"]),
+        user("by_hand"),
+        end(),
+    )
+    made = bundle(*parts, flows="s > a > e\nb > by_hand")
+    story = tell(made, house := House(a={}, print=fails), throws=False)
+    assert story.wait("a", kind="incident").incident == "the printer is out"
+    house.workers["print"] = {}
+    story.retry("a")
+    assert [item.type for item in house.items] == ["a", "print", "print"]
+    assert story.ended_at("e")
+    assert tell(made, House(a={}, print=fails), throws=True).waiting() == ["by_hand"]
 
 
 @proves("step budget: a circle of empty tasks ends in an incident")

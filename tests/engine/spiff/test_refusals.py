@@ -20,6 +20,7 @@ from tests.engine.spiff.diagrams import (
     end,
     event_sub,
     io,
+    listeners,
     message,
     node,
     on,
@@ -208,8 +209,7 @@ def test_a_condition_of_camunda_7_is_told_in_feel(juel: str, feel: str | None) -
 
 def test_unknown_zeebe_extensions_are_refused_and_not_ignored() -> None:
     assert (
-        "zeebe:executionListeners is not supported"
-        in beside(service("a", extensions="<zeebe:executionListeners />")).message
+        "zeebe:linkedResources is not supported" in beside(service("a", extensions="<zeebe:linkedResources />")).message
     )
 
 
@@ -378,6 +378,25 @@ def test_an_element_without_a_path_from_a_start_event_is_refused() -> None:
     ("parts", "flows", "message"),
     [
         ((user("a"), end()), "a > e", "Expected a start event, but the process has none"),
+        (
+            (
+                start("s", extensions=listeners(start="x")),
+                node("exclusiveGateway", "g", extensions=listeners(end="x")),
+                end(),
+            ),
+            "s > g > e",
+            "startEvent has none of start",
+        ),
+        (
+            (
+                start(),
+                user("a", extensions=listeners("task", assigning="x")),
+                service("b", extensions=listeners("task", completing="x")),
+                end(),
+            ),
+            "s > a > b > e",
+            'but it is of "assigning"',
+        ),
         (
             (start(), user("a"), *(boundary(one, "a", on("error")) for one in ("b", "c")), end()),
             "s > a > e\nb > e\nc > e",
