@@ -17,13 +17,17 @@ from tests.postgres_server import find_binaries, server_user
 
 
 @contextmanager
-def durable_postgres() -> Iterator[str]:
-    """Yield the URL of an empty database on a fresh cluster with PostgreSQL's own defaults for durability."""
-    folder = Path(tempfile.mkdtemp(prefix="lockstep-benchmark-"))
+def durable_postgres(kept: Path | None = None) -> Iterator[str]:
+    """Yield the URL of an empty database on a fresh cluster with PostgreSQL's own defaults for durability.
+
+    kept: a folder in which the cluster stays; one that lies there already is used as it is.
+    """
+    folder = kept or Path(tempfile.mkdtemp(prefix="lockstep-benchmark-"))
+    folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     user = server_user()
     data = folder / "cluster"
-    data.mkdir(mode=0o700)
+    data.mkdir(mode=0o700, exist_ok=True)
     if user is not None:
         os.chown(data, user.pw_uid, user.pw_gid)
     binaries = find_binaries(folder)
@@ -43,7 +47,8 @@ def durable_postgres() -> Iterator[str]:
             extra_groups=[] if user else None,
         )
 
-    run("initdb", "-D", str(data / "data"), "-U", "lockstep", "--auth=trust", "--encoding=UTF8").wait(60)
+    if not (data / "data").exists():
+        run("initdb", "-D", str(data / "data"), "-U", "lockstep", "--auth=trust", "--encoding=UTF8").wait(60)
     settings = ("-c", "unix_socket_directories=", "-c", "listen_addresses=127.0.0.1")
     server = run("postgres", "-D", str(data / "data"), "-p", str(port), *settings)
     try:
@@ -52,7 +57,8 @@ def durable_postgres() -> Iterator[str]:
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _await(status: Path) -> None:

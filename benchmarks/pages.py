@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks.durable_postgres import durable_postgres
 from benchmarks.inbox_at_scale import READER, plant_of
-from engine.stored.instance import Instance, InstanceRecord
+from engine.stored.instance import InstanceRecord
 from engine.stored.task import Task, TaskCandidate
 from records.demo_people import Member
 from records.password import set_password
@@ -78,7 +78,7 @@ def reader_of(url: str, folder: Path, tasks: int) -> Iterator[Reader]:
 
 
 def _give_each_its_own(connection: Connection) -> None:
-    """Give every copied task an instance of its own, and a requisition with lines that it is about."""
+    """Give the instance of every copied task its content, and a requisition with lines that it is about."""
     is_server = connection.dialect.name == "postgresql"
 
     def own(kind: int, column: str = "t.id", turn: str = "0") -> str:
@@ -94,10 +94,11 @@ def _give_each_its_own(connection: Connection) -> None:
         )
 
     first = "(SELECT id FROM requisition ORDER BY number LIMIT 1)"
-    copy(
-        Instance, "instance AS o JOIN task AS t ON t.instance_id = o.id AND t.token_id >= 1000",
-        {"id": own(7001), "business_key": "t.business_key"},
-    )  # fmt: skip
+    run = "(SELECT instance_id FROM task WHERE token_id < 1000)"
+    taken = ", ".join(f"{name} = (SELECT {name} FROM instance WHERE id = {run})" for name in ("state", "variables"))
+    connection.execute(
+        text(f"UPDATE instance SET {taken} WHERE id IN (SELECT instance_id FROM task WHERE token_id >= 1000)")
+    )
     copy(
         Requisition, f"requisition AS o JOIN task AS t ON o.id = {first} AND t.token_id >= 1000",
         {"id": own(7002), "number": "t.business_key", "status": "'DRAFT'", "submitted_hash": "NULL", "submitted_at": "NULL"},
@@ -108,12 +109,12 @@ def _give_each_its_own(connection: Connection) -> None:
         {"id": own(7003, turn="o.line_no"), "requisition_id": own(7002)},
     )
     copy(
-        InstanceRecord, "instance_record AS o JOIN task AS t ON t.instance_id = o.instance_id AND t.token_id >= 1000",
+        InstanceRecord, f"instance_record AS o JOIN task AS t ON o.instance_id = {run} AND t.token_id >= 1000",
         {"id": own(7004), "instance_id": own(7001), "record_id": f"CAST({own(7002)} AS TEXT)"},
     )  # fmt: skip
     connection.execute(
         text(
-            f"UPDATE task SET instance_id = {own(7001, 'id')}, record_id = CAST({own(7002, 'id')} AS TEXT),"
+            f"UPDATE task SET record_id = CAST({own(7002, 'id')} AS TEXT),"
             f" token_id = {connection.scalar(text('SELECT min(token_id) FROM task'))},"
             " candidates = (SELECT principals FROM candidate_set AS c WHERE c.id = task.set_id) WHERE token_id >= 1000"
         )

@@ -18,8 +18,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from benchmarks.durable_postgres import durable_postgres
-from benchmarks.inbox_at_scale import plant_of, row
+from benchmarks.inbox_at_scale import database_of, head, plant_of, row
 from engine import workload
 from engine.clock import now_of
 from engine.workload import Asked
@@ -51,16 +50,16 @@ def main() -> None:
         for kind in ("sqlite", "postgresql"):
             if not (both or getattr(given, kind)):
                 continue
-            print(f"\n{kind}, ms {1_000:>31,}{given.tasks:>12,}   ratio")
+            print()
+            head(f"ms, {kind}", [1_000, given.tasks])
             with ExitStack() as stack:
                 plants = []
                 for size in (1_000, given.tasks):
-                    url = (
-                        f"sqlite:///{folder}/{size}.db" if kind == "sqlite" else stack.enter_context(durable_postgres())
-                    )
-                    plants.append(stack.enter_context(plant_of(url, folder / f"{kind}{size}", size)))
+                    place = folder / f"{kind}-{size}"
+                    url = stack.enter_context(database_of(kind, place, is_kept=False))
+                    plants.append(stack.enter_context(plant_of(url, place, size)))
                 for question, ask in QUESTIONS.items():
-                    row(question, plants, given.rounds, lambda session, ask=ask: ask(session, now_of(session)))
+                    row(question, plants, given.rounds, lambda session, _who, ask=ask: ask(session, now_of(session)))
 
 
 if __name__ == "__main__":

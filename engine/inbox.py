@@ -24,7 +24,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    literal_column,
     or_,
     select,
     true,
@@ -38,7 +37,7 @@ from engine import eligibility, inbox_order, inbox_query
 from engine.clock import now_of
 from engine.database import IdType
 from engine.errors import Invalid
-from engine.inbox_order import ROWS, SORTS, WIDE, Order
+from engine.inbox_order import ROWS, SORTS, Order
 from engine.inbox_query import Search
 from engine.ports import Mandate
 from engine.stored.instance import Instance
@@ -266,13 +265,16 @@ def _candidates(
     session: Session, user_id: str, mandates: Mapping[str, Sequence[Mandate]], asked: _Asked, *, limit: int
 ) -> list[Any]:
     """Return rows of task id and sort values, one more than the limit if there are more."""
-    if not mandates or asked.narrowed.only == []:
+    few = _few(session, mandates, asked)
+    if not mandates or asked.narrowed.only == [] or few == set():
         return []
-    conditions = [*asked.narrowed.conditions(), *asked.search.on_rows, *_few(session, mandates, asked)]
+    conditions = [*asked.narrowed.conditions(), *asked.search.on_rows]
     if asked.box not in ("mine", "snoozed"):
         conditions.append(_not_also_mine(user_id))
     if asked.after is not None:
         conditions.append(asked.order.beyond(asked.after))
+    if few is not None:
+        return _rows_of(session, few, mandates, conditions, asked, limit=limit)
     conditions += _within_reach(session, mandates, conditions, asked, limit=limit)
     return _first_rows(session, mandates, conditions, asked, limit=limit)
 
@@ -319,14 +321,40 @@ def _first_rows(
     return list(session.execute(query.order_by(*asked.order.by(values, merged.c.task_id)).limit(limit + 1)))
 
 
-def _few(session: Session, mandates: Mapping[str, Sequence[Mandate]], asked: _Asked) -> Iterator[ColumnElement[bool]]:
-    """Yield which tasks a rare word finds: reading an index of another order until enough of them came by would take far longer."""
-    if not asked.search.narrow or asked.order.keys[0].name in WIDE:
-        return
+def _few(session: Session, mandates: Mapping[str, Sequence[Mandate]], asked: _Asked) -> set[str] | None:
+    """Return which tasks a rare word finds: reading an index of another order until enough of them came by would take far longer."""
+    if asked.search.few is not None or not asked.search.narrow:
+        return asked.search.few
     fitting = select(ROWS.c.task_id).where(ROWS.c.principal.in_(list(mandates)), *asked.search.narrow)
     found = set(session.scalars(fitting.limit(inbox_query.FEW + 1)))
-    if len(found) <= inbox_query.FEW:
-        yield ROWS.c.task_id.in_(sorted(found))
+    return found if len(found) <= inbox_query.FEW else None
+
+
+def _rows_of(
+    session: Session,
+    few: Collection[str],
+    mandates: Mapping[str, Sequence[Mandate]],
+    conditions: Sequence[ColumnElement[bool]],
+    asked: _Asked,
+    *,
+    limit: int,
+) -> list[Any]:
+    """Return the first of a few tasks that are known by their ids, one more than the limit if there are more."""
+    columns = [key.column for key in asked.order.keys]
+    values = [column.label(f"value_{place}") for place, column in enumerate(columns)]
+    whose = ROWS.c.principal.concat(
+        ""
+    )  # no index has this: the tasks are fewer than all that their principals may take
+    held = [
+        whose.in_(principals) if flows is None else whose.in_(principals) & ROWS.c.flow.in_(flows)
+        for flows, principals in _by_limit(mandates).items()
+    ]
+    query = select(ROWS.c.task_id, *values).where(or_(*held), *conditions).distinct()
+    if asked.search.few is None:
+        query = query.where(ROWS.c.task_id.in_(sorted(few)))
+    if asked.search.on_tasks:
+        query = query.join(Task, Task.id == ROWS.c.task_id).where(*asked.search.on_tasks)
+    return list(session.execute(query.order_by(*asked.order.by(columns, ROWS.c.task_id)).limit(limit + 1)))
 
 
 def _by_limit(mandates: Mapping[str, Sequence[Mandate]]) -> dict[tuple[str, ...] | None, list[str]]:
@@ -366,11 +394,15 @@ def _runs(
         lateral = first.lateral()
         shown = [lateral.c[one.name] for one in values]
         return select(lateral.c.task_id, *shown).select_from(held).join(lateral, true())
-    rows: Select[Any] = first.with_only_columns(literal_column("task_candidate.rowid")).correlate(held)
-    again = ROWS.alias("candidate")
-    chosen = literal_column("candidate.rowid").in_(rows.scalar_subquery())
-    named = [again.c[column.key].label(one.name) for column, one in zip(columns, values, strict=True)]
-    return select(again.c.task_id, *named).select_from(held).join(again, chosen)
+    # What the index holds is handed on as one value for each principal: looking the rows up again would take far longer.
+    taken = first.correlate(held).subquery()
+    packed = func.json_group_array(func.json_array(*taken.c))
+    unpacked = func.json_each(select(packed).scalar_subquery()).table_valued("value", name="taken")
+    named = [
+        func.json_extract(unpacked.c.value, f"$[{place}]", type_=column.type).label(column.name)
+        for place, column in enumerate(taken.c)
+    ]
+    return select(*named).select_from(held).join(unpacked, true())
 
 
 def _not_also_mine(user_id: str) -> ColumnElement[bool]:

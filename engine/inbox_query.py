@@ -8,12 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from engine import vocabulary
@@ -22,7 +22,7 @@ from engine.errors import Invalid
 from engine.inbox_order import ROWS
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance
-from engine.stored.task import NEVER, NO_AMOUNT, Task
+from engine.stored.task import KEY, NEVER, NO_AMOUNT, Task, TaskState
 
 MAX_TEXT = 200
 FEW = 200
@@ -59,12 +59,14 @@ class Problem:
 class Condition:
     """What a term asks of a task. row: the same of a candidate row, where that holds what it asks.
 
-    is_narrow: an index of the candidate rows finds what fits, and often it is little.
+    is_narrow: an index of the candidate rows finds what fits, and often it is little. few: the ids of all tasks that can fit, where
+    they are known to be few.
     """
 
     task: ColumnElement[bool]
     row: ColumnElement[bool] | None = None
     is_narrow: bool = False
+    few: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,12 @@ class Search:
     def narrow(self) -> list[ColumnElement[bool]]:
         """Those of them that an index answers and that often little fits."""
         return [term.row for term in self.terms if term.row is not None and term.is_narrow]
+
+    @property
+    def few(self) -> set[str] | None:
+        """The ids of all tasks that can fit, None when they are not known to be few."""
+        known = [set(term.few) for term in self.terms if term.few is not None]
+        return set.intersection(*known) if known else None
 
     @property
     def on_tasks(self) -> list[ColumnElement[bool]]:
@@ -130,7 +138,7 @@ def read(session: Session, text: str, *, now: dt.datetime) -> Search:
 
 def _condition(session: Session, term: re.Match[str], now: dt.datetime) -> Condition:
     if term["text"]:
-        return Condition(_free(term["text"].strip('"')))
+        return _free(term["text"].strip('"'))
     name, sign, value = term["name"].lower(), term["sign"], term["value"].strip('"')
     name = _SPELLINGS.get(name, name)
     if name not in EXAMPLES:
@@ -154,10 +162,11 @@ def _unknown(term: str, name: str) -> str:
     )
 
 
-def _free(word: str) -> ColumnElement[bool]:
+def _free(word: str) -> Condition:
     pattern = _pattern(word)
     columns = (Task.title, Task.business_key, Task.party, Task.project, Task.record_number, Task.name)
-    return or_(*(func.lower(column).like(pattern, escape="\\") for column in columns))
+    on_task = or_(*(func.lower(column).like(pattern, escape="\\") for column in columns))
+    return Condition(on_task, ROWS.c.words.like(pattern, escape="\\"))
 
 
 def _key(session: Session, word: str) -> Condition:
@@ -165,7 +174,9 @@ def _key(session: Session, word: str) -> Condition:
     begins = _pattern(word)[1:]
     condition = or_(*(func.lower(one).like(begins, escape="\\") for one in (Task.business_key, Task.record_number)))
     few = _ids_of_key(session, word)
-    return Condition(condition, ROWS.c.task_id.in_(few)) if few is not None else Condition(condition)
+    if few is not None:
+        return Condition(condition, ROWS.c.task_id.in_(few), few=few)
+    return Condition(condition, ROWS.c.words.like(f"%{KEY}{begins}", escape="\\"))
 
 
 def _ids_of_key(session: Session, word: str) -> list[str] | None:
@@ -198,13 +209,16 @@ def _flow(session: Session, word: str) -> Condition:
         select(Definition.process_id).where(func.lower(Definition.process_id).like(_pattern(word), escape="\\"))
     )
     flows = sorted(set(known))
-    return Condition(Task.flow.in_(flows), ROWS.c.flow.in_(flows)) if flows else _nothing()
+    return Condition(Task.flow.in_(flows), ROWS.c.flow.in_(flows), is_narrow=True) if flows else _nothing()
 
 
 def _from(session: Session, word: str) -> Condition:
     """A person by their user id, or a program by its name."""
     starters = [word, f"adapter:{word}", f"system:{word}"]
-    return Condition(Task.instance_id.in_(select(Instance.id).where(Instance.started_by.in_(starters))))
+    theirs = exists().where(Instance.id == Task.instance_id, Instance.started_by.in_(starters))
+    opened = select(Task.id).join(Instance, Instance.id == Task.instance_id).where(Instance.started_by.in_(starters))
+    few = list(session.scalars(opened.where(Task.state == TaskState.OPEN).limit(FEW + 1)))
+    return Condition(theirs, ROWS.c.task_id.in_(few), few=few) if len(few) <= FEW else Condition(theirs)
 
 
 def _party(session: Session, word: str) -> Condition:
@@ -218,7 +232,8 @@ def _project(session: Session, word: str) -> Condition:
 def _worded(session: Session, kind: str, on_task: Any, on_row: Any, word: str) -> Condition:
     known = vocabulary.words_like(session, kind, _pattern(word))
     if len(known) == vocabulary.MOST:
-        return Condition(func.lower(on_task).like(_pattern(word), escape="\\"))
+        on_each = [func.lower(column).like(_pattern(word), escape="\\") for column in (on_task, on_row)]
+        return Condition(on_each[0], on_each[1])
     return Condition(on_task.in_(known), on_row.in_(known), is_narrow=True) if known else _nothing()
 
 

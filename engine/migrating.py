@@ -446,7 +446,10 @@ def _renew_tasks(act: Act, moved: motion.Motion, note: str) -> None:
         if token is None or task.process_id not in moved.deployed.bundle.processes:
             continue
         element = token.element
+        is_renamed = task.name != (element.name or element.id)
         task.element_id, task.name = element.id, element.name or element.id
+        if is_renamed:
+            opening.renew_words(act, task)
         task.notes = [*task.notes, note]
         reader = opening.Reader(element, moved.flow.variables_view(task.token_id), moved.flow.host)
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import bindparam, delete, update
 
 from dmn import to_python
 from engine import bulk, counters, dialect, eligibility, quorum, rows, vocabulary
@@ -20,7 +20,7 @@ from engine.spiff.extensions import Expr
 from engine.spiff.host import Host, Incident, Wait
 from engine.spiff.timers import NoTime, schedule
 from engine.stored.instance import Instance
-from engine.stored.task import NEVER, NO_AMOUNT, Task, TaskCandidate, TaskState
+from engine.stored.task import KEY, NEVER, NO_AMOUNT, Task, TaskCandidate, TaskState
 
 if TYPE_CHECKING:
     from engine.act import Act
@@ -34,6 +34,9 @@ _LATER = (
 """Columns of a task that are filled after its row was made."""
 
 _GONE = Prepared(delete(TaskCandidate).where(TaskCandidate.task_id == bindparam("gone")))
+_RENEWED = Prepared(
+    update(TaskCandidate).where(TaskCandidate.task_id == bindparam("of")).values(words=bindparam("said"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +211,16 @@ def claimable(task: Task) -> list[str]:
     return [f"user:{task.assignee}"] if task.assignee else list(task.candidates)
 
 
+def words_of(task: Task) -> str:
+    """Return what free text finds a task by, in lower case: its keys, title, party, project and step."""
+    keys = [f"{KEY}{key}" for key in dict.fromkeys((task.business_key, task.record_number)) if key]
+    said = dict.fromkeys((task.title, task.party, task.project, task.name))
+    return "\n".join([*keys, *(word for word in said if word)]).lower()
+
+
 def write_candidates(act: Act, task: Task) -> None:
     """Write the candidate rows of an open task."""
+    words = words_of(task)
     places = [
         {
             "principal": name,
@@ -222,10 +233,18 @@ def write_candidates(act: Act, task: Task) -> None:
             "project": task.project or "",
             "flow": task.flow,
             "business_key": task.business_key,
+            "words": words,
         }
         for name in claimable(task)
     ]
     bulk.add(act, TaskCandidate, places)
+
+
+def renew_words(act: Act, task: Task) -> None:
+    """Let an open task be found by what it says now."""
+    act.session.flush()
+    bulk.write(act.session)  # What an earlier hand-over of this act queued is renewed, too.
+    _RENEWED.run(act.session, [{"of": task.id, "said": words_of(task)}])
 
 
 def remove_candidates(act: Act, tasks: Sequence[Task]) -> None:

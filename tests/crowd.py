@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, select, text
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.database import new_id
+from engine.opening import words_of
 from engine.stored.instance import Instance
 from engine.stored.task import CandidateSet, CandidateSetMember, QueueCount, Task, TaskCandidate, TaskWord
 from tests.makers import make_grant, make_user
@@ -65,7 +66,8 @@ def _pour(connection: Connection, template: Task, run: Instance, *, groups: int,
             instances.append(_columns_of(run) | {"id": new_id(), "business_key": sorted_by["business_key"]})
             one = {"id": new_id(), "instance_id": instances[-1]["id"], "set_id": set_id, "candidates": [principal]}
             tasks.append(_columns_of(template) | one | sorted_by | {"record_id": new_id()})
-            candidates.append({"principal": principal, "task_id": one["id"]} | sorted_by)
+            words = words_of(Task(**tasks[-1]))
+            candidates.append({"principal": principal, "task_id": one["id"], "words": words} | sorted_by)
     words = [("party", name) for name in SUPPLIERS] + [("project", f"PRJ-{turn}") for turn in range(7)]
     known = set(connection.execute(select(TaskWord.kind, TaskWord.word)).all())
     connection.execute(

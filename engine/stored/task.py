@@ -20,6 +20,9 @@ NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 NO_AMOUNT = Decimal("-999999999999.9999")
 """The amount of a candidate row whose task has none: it sorts last."""
 
+KEY = "\x02"
+"""What comes before a key among the words of a candidate row, so that the beginning of a key is found as such."""
+
 
 class TaskState(StrEnum):
     """Whether a task still waits."""
@@ -101,7 +104,10 @@ class Task(Versioned, Base):
 
 
 class TaskCandidate(Base):
-    """One principal that may take one open task, with everything an inbox sorts by. Gone when the task closes."""
+    """One principal that may take one open task, with everything an inbox sorts by. Gone when the task closes.
+
+    words: what free text finds it by, in lower case (``opening.words_of``).
+    """
 
     __tablename__ = "task_candidate"
     __table_args__ = (
@@ -126,6 +132,7 @@ class TaskCandidate(Base):
     project: Mapped[str]
     flow: Mapped[str]
     business_key: Mapped[str]
+    words: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class TaskWord(Base):

@@ -223,7 +223,9 @@ def test_business_fields_are_searched_on_the_rows_that_the_index_holds(plant: Pl
     fill(plant)
     with plant.reading() as session:
         for text_, count in (("supplier:QUICK", None), ("due:never", 3), ("due:late", 0), ("amount>=100 due<9000d", None),
-                             ("key:pr-0", 10), ("flow:p", 12), ("flow:none", 0), ("supplier:nobody", 0), ("project:x", 0)):  # fmt: skip
+                             ("key:pr-0", 10), ("flow:p", 12), ("flow:none", 0), ("supplier:nobody", 0), ("project:x", 0),
+                             ("key:Pr-1", 2), ("key:R-1", 0), ("key:item", 0), ("quick item", None), ("PR-1 %", 0), ("r-11", 1),
+                             ("nobody", 0), ("from:ben", 0)):  # fmt: skip
             search = inbox_query.read(session, text_, now=plant.clock()).understood()
             assert search.on_tasks == [], text_
             of_tasks = set(session.scalars(select(Task.business_key).where(*search.conditions)))
@@ -231,6 +233,7 @@ def test_business_fields_are_searched_on_the_rows_that_the_index_holds(plant: Pl
             assert of_rows == of_tasks, text_
             assert count is None or len(of_rows) == count, text_
             assert inbox.count(session, "max", box="groups", query=search, most=100) == len(of_rows)
+    assert {item.task.party for item in page(plant, query="äTHER").items if item.task} == {"Äther"}
 
 
 def test_the_tasks_of_each_absent_person_are_a_box_of_their_own_and_counted(plant: Plant) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import select, update
 
-from engine import decisions, drafts, instances, messages, migrating, returning, tasks, timers, worker
+from engine import decisions, drafts, inbox, instances, messages, migrating, returning, tasks, timers, worker
 from engine.errors import Conflict, Invalid
 from engine.migrating import Came, Rehearsal, Verdict
 from engine.registry import Work
@@ -290,9 +290,12 @@ def test_one_that_fails_stays_what_it_was_and_the_others_go_on_or_stop(small_pla
         rehearse(small_plant, small_plant.start("K-9", when="PT1H"), old, {"a": "nowhere"})
 
 
-def test_a_task_that_is_moved_is_still_one_row(small_plant: Plant) -> None:
+def test_a_task_that_is_moved_is_still_one_row_and_found_by_its_new_name(small_plant: Plant) -> None:
     small_plant.deploy(ASKED)
     instance_id = small_plant.start()
-    move(small_plant, instance_id, small_plant.deploy(flow_of(work("first"), work("b"), flows="s > first > b > e")))
+    renamed = flow_of(work("first", name="Weigh twice"), work("b"), flows="s > first > b > e")
+    move(small_plant, instance_id, small_plant.deploy(renamed))
     with small_plant.reading() as session:
-        assert len(list(session.scalars(select(Task).where(Task.instance_id == instance_id)))) == 1
+        [task] = session.scalars(select(Task).where(Task.instance_id == instance_id))
+        found = inbox.page(session, "max", box="groups", query='"weigh TWICE"')
+        assert [item.task for item in found.items] == [task]
