@@ -77,15 +77,20 @@ _BUNDLES: Cache[Bundle] = Cache(64)
 # Reading is a pure function of the bytes, and what it makes never changes: versions and installations share what is alike.
 
 
-def read_diagrams(files: Mapping[str, bytes]) -> Bundle:
-    """Parse the ``.bpmn`` files among ``files``, the same content once only. Raises: Unreadable."""
+def read_diagrams(files: Mapping[str, bytes], *, is_deployed: bool = False) -> Bundle:
+    """Parse the ``.bpmn`` files among ``files``, the same content once only. is_deployed: as ``read_bundle``. Raises: Unreadable."""
     diagrams = {path: content for path, content in files.items() if path.endswith(".bpmn")}
     key = content_hash([[path, file_hash(content)] for path, content in sorted(diagrams.items())])
-    return _BUNDLES.get(key, lambda: read_bundle(diagrams))
+    try:
+        return _BUNDLES.get(key, lambda: read_bundle(diagrams))
+    except Unreadable:
+        if not is_deployed:
+            raise
+        return _BUNDLES.get(f"{key} deployed", lambda: read_bundle(diagrams, is_deployed=True))
 
 
-def read_library(files: Mapping[str, bytes]) -> Library:
-    """Read every file, in any order, and list every problem."""
+def read_library(files: Mapping[str, bytes], *, is_deployed: bool = False) -> Library:
+    """Read every file, in any order, and list every problem. is_deployed: as ``read_bundle``."""
     problems: list[Problem] = []
     usable = {path: content for path, content in files.items() if _is_usable(path, content, problems)}
     forms: dict[str, Form] = {}
@@ -97,7 +102,9 @@ def read_library(files: Mapping[str, bytes]) -> Library:
             forms[form.id] = form
     for path in sorted(path for path in usable if path.endswith(".dmn")):
         _read_table(path, usable[path], tables, problems)
-    processes = _read_processes({path: usable[path] for path in usable if path.endswith(".bpmn")}, problems)
+    processes = _read_processes(
+        {path: usable[path] for path in usable if path.endswith(".bpmn")}, problems, is_deployed
+    )
     for process in processes.values():
         forms |= _forms_inside(process, problems)
     return Library(usable, processes, forms, tables, tuple(problems))
@@ -169,16 +176,18 @@ def tags_of(content: bytes) -> dict[str, str]:
     }
 
 
-def _read_processes(files: Mapping[str, bytes], problems: list[Problem]) -> Mapping[str, ProcessSpec]:
+def _read_processes(
+    files: Mapping[str, bytes], problems: list[Problem], is_deployed: bool
+) -> Mapping[str, ProcessSpec]:
     if not files:
         return {}
     try:
-        bundle = read_diagrams(files)
+        bundle = read_diagrams(files, is_deployed=is_deployed)
     except Unreadable as error:
         problems += error.problems
         return {}
     processes = {process_id: bundle.processes[process_id] for process_id in bundle.specs}
-    for process in processes.values():
+    for process in () if is_deployed else processes.values():
         problems += problems_of(process)
     return processes
 

@@ -217,13 +217,19 @@ def _read(session: Session, definition_id: str) -> Deployed:
     if definition is None:
         raise NotFound(f"Expected a definition {definition_id}, but there is none")
     files = {row.path: row.content for row in _files(session, definition_id)}
-    library = read_library(files)
+    library = read_library(files, is_deployed=True)
     if library.problems:
         raise Conflict(
-            f"Expected the stored bundle of {definition.process_id} to be readable, but {library.problems[0]}"
+            f"Expected the stored bundle of {definition.process_id} to be readable, but {library.problems[0]}",
+            code="UNREADABLE",
         )
     return Deployed(
-        definition.id, definition.process_id, definition.hash, read_diagrams(files), library.forms, library.tables
+        definition.id,
+        definition.process_id,
+        definition.hash,
+        read_diagrams(files, is_deployed=True),
+        library.forms,
+        library.tables,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from engine import audit, definitions, motion, retrying
+from engine import audit, definitions, keeping, motion, retrying
 from engine.audit import GENESIS
 from engine.database import is_id, new_id
 from engine.errors import Conflict, Invalid, NotFound
@@ -153,9 +153,15 @@ def cancel(act: Act, instance_id: str, reason: str) -> Instance:
     if not reason.strip():
         raise Invalid("Expected a reason for the cancellation, but there is none", {"reason": "missing"})
     instance = motion.running(motion.lock(act, instance_id))
-    with motion.moving(act, instance, is_mended=True) as moved:
-        moved.why = f"cancelled: {reason}"
-        moved.flow.cancel()
+    try:
+        with motion.moving(act, instance, is_mended=True) as moved:
+            moved.why = f"cancelled: {reason}"
+            moved.flow.cancel()
+    except Conflict as refusal:
+        if refusal.code != "UNREADABLE":
+            raise
+        # Nobody can tell where its tokens stood, but everything that waits for it has a row.
+        keeping.abandon(act, instance, f"cancelled: {reason}")
     return instance
 
 

@@ -274,11 +274,11 @@ def revive(act: Act, job_id: str) -> Job:
     return job
 
 
-def cancel_of_token(act: Act, instance_id: str, tokens: Sequence[int]) -> None:
-    """Take back the open jobs of tokens that are gone."""
+def cancel_of_token(act: Act, instance_id: str, tokens: Sequence[int] | None) -> None:
+    """Take back the open jobs of tokens that are gone; None: of all tokens."""
     statement = update(Job).where(
         Job.instance_id == instance_id,
-        Job.token_id.in_(tokens),
+        Job.token_id.is_not(None) if tokens is None else Job.token_id.in_(tokens),
         Job.state.in_((JobState.WAITING, JobState.RUNNING, JobState.FAILED)),
     )
     act.session.connection().execute(

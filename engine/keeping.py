@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, or_, select
 
@@ -12,9 +12,12 @@ from engine import bulk, dialect, escalation, incidents, jobs, messages, motion,
 from engine.database import new_id
 from engine.prepared import Prepared, connection_of
 from engine.spiff import ElementInfo, FiredTimer, Incident, Left, Thrown, Wait
-from engine.stored.instance import Activity, InstanceStatus
+from engine.stored.instance import Activity, Instance, InstanceStatus
 from engine.stored.task import Task, TaskState
 from engine.stored.wait import MessageSubscription, SignalSubscription, Timer
+
+if TYPE_CHECKING:
+    from engine.act import Act
 
 SUFFICIENT = frozenset({"task", "job", "message", "signal", "timer", "incident"})
 """What may wake an instance from outside. A condition alone never does.
@@ -65,13 +68,30 @@ def _close_tasks(moved: motion.Motion, tokens: Sequence[int]) -> None:
     tasks = list(act.session.scalars(query))
     if not tasks:
         return
+    _cancel_tasks(act, instance, tasks, moved.why or f"{instance.business_key} went another way", moved.code)
+    incidents.resolve_of_tokens(act, instance, [task.token_id for task in tasks], "the task is gone")
+
+
+def _cancel_tasks(act: Act, instance: Instance, tasks: Sequence[Task], why: str, code: str | None) -> None:
     opening.remove_candidates(act, tasks)
     for task in tasks:
         task.state, task.closed_at = TaskState.CANCELLED, act.now
-        task.closed_why = moved.why or f"{instance.business_key} went another way"
-        task.closed_code = moved.code
-        act.note("instance", instance.id, "TASK_CANCELLED", field=task.element_id, new=task.closed_why, subject=task.id)
-    incidents.resolve_of_tokens(act, instance, [task.token_id for task in tasks], "the task is gone")
+        task.closed_why, task.closed_code = why, code
+        act.note("instance", instance.id, "TASK_CANCELLED", field=task.element_id, new=why, subject=task.id)
+
+
+def abandon(act: Act, instance: Instance, why: str) -> None:
+    """End a locked instance whose state nobody can read: whatever waits for it in a row of its own is taken back."""
+    query = select(Task).where(Task.instance_id == instance.id, Task.state == TaskState.OPEN)
+    _cancel_tasks(act, instance, list(act.session.scalars(query)), why, None)
+    act.session.flush()
+    for table in (Timer, MessageSubscription, SignalSubscription):
+        act.session.connection().execute(delete(table).where(table.instance_id == instance.id))
+    jobs.cancel_of_token(act, instance.id, None)
+    instance.status, instance.closed_at, instance.closed_why = InstanceStatus.CANCELLED, act.now, why
+    instance.wake_at = None
+    incidents.resolve_all(act, instance)
+    act.note("instance", instance.id, "INSTANCE_CANCELLED", new=why)
 
 
 def _escalate(moved: motion.Motion) -> None:

@@ -195,6 +195,16 @@ def _event_gateways(process: ProcessSpec) -> Iterator[Finding]:
                 yield info, message, "Put an intermediate catch event between them."
 
 
+def _retries(process: ProcessSpec) -> Iterator[Finding]:
+    for info in process.elements.values():
+        own = () if info.task is None else (info.task,)
+        for task in (*own, *(listener.task for listener in info.listeners)):
+            text = task.retries.text
+            if task.retries.is_static and not (text.isascii() and text.isdigit()):
+                message = f'Expected a whole number of retries, but it is "{text[:40]}".'
+                yield info, message, "Write a number such as 3, or FEEL."
+
+
 def _work(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         sends = info.event is not None and info.event.kind == "message" and info.event.name is not None
@@ -283,6 +293,7 @@ _CHECKS: tuple[Check, ...] = (
     _conditions,
     _event_gateways,
     _work,
+    _retries,
     _compensations,
     _multi_instances,
 )

@@ -350,9 +350,6 @@ def _work(reader: Reader, node: etree._Element, found: etree._Element) -> TaskDe
         reader.refuse(node, f"Expected a job type, but zeebe:{kind_of(found)} names none.", "Fill in its type.")
         return None
     retries = reader.expression(node, found.get("retries"), "the retries") or Expr("3", None)
-    if retries.is_static and not (retries.text.isascii() and retries.text.isdigit()):
-        message = f'Expected a whole number of retries, but it is "{retries.text[:40]}".'
-        reader.refuse(node, message, "Write a number such as 3, or FEEL.")
     return TaskDefinition(type_, retries)
 
 

@@ -76,3 +76,10 @@ def test_a_state_that_cannot_be_read_is_an_incident_and_looks_go_round(plant: Pl
         [found] = incidents.of_instance(session, second)
     [answer] = retrying.retry_all(plant.installation, "user:adam", [found.id])
     assert (answer.outcome, "to be readable" in answer.message) == ("FAILED_AGAIN", True)
+    with plant.acting("pat") as act:
+        instances.cancel(act, second, "nobody can read it")
+    ended = plant.instance(second)
+    assert (ended.status, ended.closed_why, ended.incidents) == ("CANCELLED", "cancelled: nobody can read it", 0)
+    with plant.reading() as session:
+        assert watchdog.rows_of(session, [second])[second] == watchdog.Rows()
+    assert len(plant.open(first)) == 1

@@ -9,6 +9,7 @@ from marshmallow import fields, validate
 
 from engine import messages, signals
 from engine.act import Act
+from engine.errors import Conflict
 from engine.messages import Publication, Reception, publish
 from engine.registry import PlainVariables
 from engine.spiff.codec import decode
@@ -135,12 +136,24 @@ def publish_message(act: Act, body: dict[str, Any]) -> dict[str, Any]:
         # Nobody but its sender can mend it, so it is told at once; what an adapter sends past this door is an incident.
         planned_order.refuse_unusable(act.session, body["variables"])
     ttl = None if body["ttl"] is None else dt.timedelta(seconds=body["ttl"])
-    return as_subject(
-        publish(
-            act, body["name"], correlation_key=body["correlation_key"], variables=body["variables"],
-            message_id=body["message_id"], ttl=ttl,
-        )
+    published = publish(
+        act, body["name"], correlation_key=body["correlation_key"], variables=body["variables"],
+        message_id=body["message_id"], ttl=ttl,
     )  # fmt: skip
+    _refuse_used(act, published, body)
+    return as_subject(published)
+
+
+def _refuse_used(act: Act, published: Publication, body: dict[str, Any]) -> None:
+    """Refuse another message under an id that is used: answered as a repetition, it would be lost. Raises: Conflict."""
+    if published.is_duplicate:
+        known = messages.find(act.session, published.id).correlation_key
+        if known != body["correlation_key"]:
+            raise Conflict(
+                f'Expected a message id that is new, but {body["message_id"]} came before with the correlation key "{known}";'
+                " nothing of this message is kept. Send it under an id of its own",
+                code="MESSAGE_ID_USED",
+            )
 
 
 MessagePage = page_of(MessageSummary, "MessagePage")

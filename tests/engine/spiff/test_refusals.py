@@ -630,3 +630,11 @@ def test_called_elements_and_messages_are_read_for_the_house() -> None:
     assert event is not None
     assert event.name is not None
     assert (event.kind, event.name.text) == ("message", "paid")
+
+
+def test_a_law_that_came_later_does_not_take_away_what_was_deployed() -> None:
+    parts = (start(), user("a"), *(boundary(one, "a", on("error")) for one in ("b", "c")), end())
+    files = {"p.bpmn": diagram(process(*parts, flows="s > a > e\nb > e\nc > e"))}
+    with pytest.raises(Unreadable):
+        read_bundle(files)
+    assert read_bundle(files, is_deployed=True).spec("p")

@@ -192,6 +192,8 @@ def test_messages_that_are_kept_are_listed_and_deleted_and_two_that_wait_are_nam
     problem(keeper.post(f"{path}/deletion", {"reason": "again"}), 409, "NOT_KEPT")
     again = erp.post("/messages", {"name": "parts.in", "correlation_key": "PO-0", "message_id": "m-0"})
     assert again.json["is_duplicate"] is True
+    other = erp.post("/messages", {"name": "parts.in", "correlation_key": "PO-7", "message_id": "m-0"})
+    assert 'with the correlation key "PO-0"' in problem(other, 409, "MESSAGE_ID_USED")["detail"]
     problem(erp.get(f"/messages/{UNKNOWN}"), 404, "NOT_FOUND")
     large = b'{"name": "parts.in", "variables": {"scan": "' + b"x" * 10_000_000 + b'"}}'
     problem(erp.send("POST", "/messages", data=large, content_type="application/json"), 413, "TOO_LARGE")
