@@ -33,6 +33,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from engine.stored.task import Task, TaskState
 from processes.approval_expiry import GIVEN
+from processes.quoting import last_day
 from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.calendar import MAIN, Site, working_day
 from records.part import PartRevision
@@ -322,7 +323,7 @@ def _requests(session: Session, buyer: str | None, at: Today, shown: int) -> Sec
 
 
 def _request_row(request: RequestForQuotation, at: Today) -> Waiting:
-    day = request.due_at.date() if request.due_at else None
+    day = last_day(request)
     answered = sum(invitation.is_answered for invitation in request.invitations)
     waits = request.takes_quotes(at.now) and answered < len(request.invitations)
     buyer = f"user:{request.buyer_id}" if request.buyer_id else "role:BUYER"

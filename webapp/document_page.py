@@ -49,7 +49,7 @@ def beside(session: Session, record: Any, content_hash: str | None = None) -> Be
         runs,
         running,
         _wait(session, running) if running is not None else "",
-        _own_tasks(session, *about),
+        own_tasks(session, *about),
         route.stages_of(session, *about, content_hash),
         [kept.as_finding for kept in open_findings(session, *about)],
         list(session.scalars(differing.order_by(Discrepancy.opened_at))),
@@ -88,7 +88,7 @@ def _wait(session: Session, run: Instance) -> str:
     return f"Ended {at}."
 
 
-def _own_tasks(session: Session, record_type: str, record_id: str) -> list[Task]:
+def own_tasks(session: Session, record_type: str, record_id: str) -> list[Task]:
     """Return the open tasks on a document that the visitor may take."""
     wanted = select(Task).where(
         Task.record_type == record_type, Task.record_id == record_id, Task.state == TaskState.OPEN

@@ -22,7 +22,7 @@ from records.impact import assessments_of
 from records.part import Criticality, process_words
 from records.purchase_order import PurchaseOrder
 from records.quotation import RequestForQuotation
-from records.requisition import Requisition
+from records.requisition import Requisition, RequisitionStatus
 from records.sole_source import SoleSourceJustification
 from records.supplier import Supplier, SupplierStatus
 from records.work_order import WorkOrder
@@ -35,6 +35,7 @@ class Dossier:
     """One document as the review page shows it. digest: label and sentence; template: of its lines, under heading, given more.
 
     revisions: from which to which its signature leads, ``P-200/B → P-200/C``; empty where it changes none.
+    edit_url: where it is corrected while it is returned, else empty.
     """
 
     record: Any
@@ -47,6 +48,7 @@ class Dossier:
     heading: str = "Lines"
     more: Mapping[str, Any] = field(default_factory=dict)
     revisions: str = ""
+    edit_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def _requisition(session: Session, record: Requisition) -> Dossier:
     return Dossier(
         record, "Requisition", record_url("requisition", record.id), digest, "documents/requisition_lines.html",
         record.status.value, {"Requested by": record.requester.name},
+        edit_url=url_for("requisitions.edit", record_id=record.id) if record.status == RequisitionStatus.RETURNED else "",
     )  # fmt: skip
 
 

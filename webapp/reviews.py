@@ -191,12 +191,19 @@ class Review:
         )
 
     @property
+    def version(self) -> int:
+        """The version that is shown: of the document, or of a task about none."""
+        return self.dossier.record.version if self.dossier else self.task.version
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether the visitor saw an older version."""
+        return self.seen is not None and self.seen < self.version
+
+    @property
     def version_words(self) -> str:
         """``Version 5 - you saw 3``; only the version when it is new to the visitor or the one they saw."""
-        version = self.dossier.record.version if self.dossier else self.task.version
-        if self.seen is not None and self.seen < version:
-            return f"Version {version} – you saw {self.seen}"
-        return f"Version {version}"
+        return f"Version {self.version} – you saw {self.seen}" if self.is_newer else f"Version {self.version}"
 
     @property
     def closed_words(self) -> str:

@@ -350,8 +350,10 @@ def test_a_returned_requisition_shows_what_was_corrected(browse: People, story: 
     page = requester.get(f"/requisitions/{story.requisition_id}/edit")
     assert page.status_code == 200
     form = _form_of(requester)
-    requester.post(f"/requisitions/{story.requisition_id}/edit", form | {"lines.0.quantity": "60", "way": "keep"})
+    kept = requester.post(f"/requisitions/{story.requisition_id}/edit", form | {"lines.0.quantity": "60", "way": "keep"})
     correction = story.as_(rita).task("correct_requisition")
+    assert path_of(kept) == f"/tasks/{correction.id}", "whoever corrected it resubmits it next"
+    assert f"/requisitions/{story.requisition_id}/edit" in requester.get(f"/tasks/{correction.id}").text
     answer = requester.post(f"/tasks/{correction.id}/decide/resubmit", {"seen_version": str(correction.version)})
     assert answer.status_code == 303
     story.settle()

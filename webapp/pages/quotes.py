@@ -35,7 +35,11 @@ STEPS = ("request_quotes", "compare_quotes")
 def index() -> str:
     """List requests, newest first."""
     return render_template(
-        "quotes/index.html", page=look_up(*listing.search()), states=list(RequestStatus), tab="quotes"
+        "quotes/index.html",
+        page=look_up(*listing.search()),
+        states=list(RequestStatus),
+        tab="quotes",
+        last_day=quoting.last_day,
     )
 
 

@@ -181,8 +181,20 @@ def _handle(requisition: Requisition | None) -> Page:
     except Refused as refusal:
         typed_now.errors = refusal.fields if isinstance(refusal, Invalid) else {}
         return _show_form(_again(requisition), typed_now, refusal), status_of(refusal)
+    if stored.status == RequisitionStatus.RETURNED:
+        return _back_to_task(stored)
     said = "is submitted; its page says whom it waits for" if is_submitted else "is kept as a draft"
     flash(f"{stored.number} {said}.", "good")
+    return redirect(url_for("requisitions.show", record_id=stored.id), 303)
+
+
+def _back_to_task(stored: Requisition) -> Answer:
+    """Lead whoever corrected a returned requisition to the task that resubmits it."""
+    mine = document_page.own_tasks(read_anew(), stored.record_type, stored.id)
+    onward = "Say what you changed, and resubmit it here." if mine else "It is resubmitted in its task."
+    flash(f"The changes of {stored.number} are kept. {onward}", "good")
+    if mine:
+        return redirect(url_for("review.show", task_id=mine[0].id), 303)
     return redirect(url_for("requisitions.show", record_id=stored.id), 303)
 
 

@@ -244,7 +244,7 @@ def _show_dialog(task_id: str, verdict: str, refusal: Refused | None = None) -> 
     template = "review/decide_part.html" if is_partial() else "review/decide.html"
     return render_template(
         template, review=review, verdict=verdict, verdict_words=reviews.verdict_words(verdict), refusal=refusal,
-        errors=errors_of(refusal), typed=request.form, fields=review.fields,
+        errors=_errors(refusal, reason_needed=verdict in reviews.REASON_NEEDED), typed=request.form, fields=review.fields,
         signing=reviews.signing_of(session, review, verdict, session_id=g.session_id),
         reason_needed=verdict in reviews.REASON_NEEDED, **_way(),
     )  # fmt: skip
@@ -260,6 +260,14 @@ def _show_steps(task_id: str, refusal: Refused | None = None) -> str:
         template, review=review, steps=returning.targets(session, review.task), refusal=refusal, errors=errors_of(refusal),
         typed=request.form, signing=reviews.signing_of(session, review, "return", session_id=g.session_id), **_way(),
     )  # fmt: skip
+
+
+def _errors(refusal: Refused | None, *, reason_needed: bool) -> dict[str, str]:
+    """Return the sentences by field, that of a missing reason with the others: nobody is told of one thing at a time."""
+    errors = errors_of(refusal)
+    if reason_needed and isinstance(refusal, Invalid) and not request.form.get("reason", "").strip():
+        errors.setdefault("reason", "Say why in a sentence")
+    return errors
 
 
 def _refuse_closed(review: reviews.Review) -> None:

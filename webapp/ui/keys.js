@@ -1,10 +1,10 @@
 // Keys for people who decide all day. Single letters are silent while one types and can be turned off in the list of keys.
 import { pressBulk, tickAll, tickRow } from "./bulk.js";
-import { togglePane } from "./pane.js";
+import { enterRow, leavePane, togglePane } from "./pane.js";
 import { moveDifference, tickLine } from "./redline.js";
 
 const GOES = { i: "/inbox", m: "/inbox?box=mine", s: "/inbox?box=snoozed", w: "/inbox?box=watching", d: "/inbox?box=decided", r: "/inbox?box=requests" };
-const PRESSES = { e: "claim", a: "approve", r: "reject", b: "return", c: "comment", f: "forward", z: "snooze", w: "why", t: "sides", u: "list" };
+const PRESSES = { e: "claim", a: "approve", r: "reject", b: "return", c: "comment", f: "forward", z: "snooze", w: "why", t: "sides" };
 const PAUSE = 1500;
 let begun = "";
 
@@ -61,6 +61,10 @@ function onKey(event) {
     if (first === "*" && key === "a") tickAll();
     return;
   }
+  if (event.key === "Enter" && document.activeElement.matches("[data-item]")) {
+    event.preventDefault();
+    return enterRow(document.activeElement);
+  }
   const act = {
     g: () => begin("g"),
     "*": () => begin("*"),
@@ -73,7 +77,8 @@ function onKey(event) {
     n: () => moveDifference(1),
     p: () => moveDifference(-1),
     v: tickLine,
-    o: () => (document.activeElement.matches("[data-item]") ? document.activeElement : document.querySelector("[data-item]"))?.click(),
+    o: () => currentItem() && enterRow(currentItem()),
+    u: () => leavePane() || press("list"),
     "/": () => document.querySelector("[data-search]")?.focus(),
   }[event.key];
   if (act) act();

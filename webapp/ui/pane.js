@@ -21,6 +21,8 @@ function onSwap(event) {
   }
   frame.classList.add("inbox-open");
   event.target.scrollTop = 0;
+  if (enters) event.target.focus();
+  enters = false;
   if (matchMedia("(max-width: 60rem)").matches) scrollTo(0, 0);
 }
 
@@ -34,6 +36,23 @@ function openRow(event) {
 
 function keepOpen(event) {
   if (openRow(event)) event.preventDefault();
+}
+
+const pane = () => document.querySelector("[data-pane]");
+let enters = false;
+
+// Opens a row and goes into its review: the next Tab stands in it, not behind all the other rows.
+export function enterRow(row) {
+  if (pane()?.querySelector("[data-review]")?.dataset.task === row.dataset.item) pane().focus();
+  else enters = true;
+  row.click();
+}
+
+// Goes from the review back to its row; false where there is no list beside it.
+export function leavePane() {
+  const row = matchMedia("(min-width: 60rem)").matches && document.querySelector("[data-item][aria-current]");
+  row?.focus?.();
+  return Boolean(row);
 }
 
 // A press on the row would take the focus out of the field that is being typed in; the keys still give it to the row.
