@@ -275,9 +275,15 @@ def _refuse_overlap(session: Session, absence: Absence) -> None:
     for other in session.scalars(select(Absence).where(Absence.user_id == absence.user_id)):
         if _together(absence, other):
             raise Conflict(
-                f"Expected one deputy at a time, but {other.deputy_id} stands in until {other.ends_at:%Y-%m-%d}",
+                f"Expected one deputy at a time, but {_name(session, other.deputy_id)} stands in until {other.ends_at:%Y-%m-%d}."
+                " End that absence first, or choose another time.",
                 code="ABSENCE_OVERLAPS",
             )
+
+
+def _name(session: Session, user_id: str) -> str:
+    person = session.get(User, user_id)
+    return person.name if person is not None else user_id
 
 
 def _refuse_loop(session: Session, absence: Absence) -> None:
@@ -286,9 +292,10 @@ def _refuse_loop(session: Session, absence: Absence) -> None:
         others = session.scalars(select(Absence).where(Absence.user_id.in_(frontier)))
         deputies = {other.deputy_id for other in others if _together(absence, other)}
         if absence.user_id in deputies:
+            deputy, away = _name(session, absence.deputy_id), _name(session, absence.user_id)
             raise Conflict(
-                f"Expected {absence.deputy_id} to be there for {absence.user_id}, but the deputies of"
-                f" {absence.deputy_id} lead back to {absence.user_id} in that time",
+                f"Expected {deputy} to be there for {away}, but {deputy} is away in that time, and who stands in leads back to"
+                f" {away}. Choose another deputy or another time.",
                 code="DEPUTY_LOOP",
             )
         frontier = sorted(deputies - seen)

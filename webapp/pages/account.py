@@ -303,6 +303,6 @@ def _read_absence() -> dict[str, Any]:
     if not errors and instants["ends_at"] <= max(instants["starts_at"], now()):
         errors["ends_at"] = "Expected an end after the beginning and after now, but it is not"
     if errors:
-        raise Invalid("Expected a deputy and two times, but something is missing", errors)
+        raise Invalid("Expected a deputy and two times, but something is missing or does not fit", errors)
     role = flow.removeprefix("role:") if flow.startswith("role:") else ""
     return {"deputy_id": deputy, "flows": (flow,) if flow and not role else (), "role": role, **instants}

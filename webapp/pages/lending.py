@@ -86,7 +86,7 @@ def _given() -> dict[str, Any]:
         if not value:
             errors[name] = "Choose one"
     if errors:
-        raise Invalid("Expected a role, somebody and two times, but something is missing", errors)
+        raise Invalid("Expected a role, somebody and two times, but something is missing or does not fit", errors)
     ticked = {name: form.get(name) == "true" for name in ("excludes_own_documents", "excludes_signed_documents")}
     return given | ticked | {"role": role, "scope": scope, "to_user_id": form["to_user_id"]}
 

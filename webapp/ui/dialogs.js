@@ -2,18 +2,23 @@
 import htmx from "htmx.org";
 import { keepTyped } from "./drafts.js";
 
+const FIELD = "input:not([type=hidden], [readonly]), textarea, select";
 const dialog = () => document.querySelector("[data-dialog]");
+
+// A dialog that is a page of its own, since it is about several things: its keys are the same.
+const pageDialog = () => (document.querySelector("dialog[open]") ? null : document.querySelector(".dialog-page"));
 
 async function open(link) {
   const box = dialog();
   await keepTyped(); // The dialog shows what was typed beside it, as the server knows it.
   await htmx.ajax("GET", link.href, { target: box, swap: "innerHTML" });
   if (!box.open) box.showModal();
-  const field = "input:not([type=hidden], [readonly]), textarea, select";
-  (box.querySelector("[autofocus]") ?? box.querySelector(field) ?? box.querySelector("button[data-confirm]"))?.focus();
+  (box.querySelector("[autofocus]") ?? box.querySelector(FIELD) ?? box.querySelector("button[data-confirm]"))?.focus();
 }
 
 export function bindDialogs() {
+  // What is asked for comes after the list of what it is about, which stays in sight.
+  pageDialog()?.querySelector(":is(select, textarea, [type=datetime-local])")?.focus({ preventScroll: true });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-opens-dialog]");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
@@ -21,13 +26,14 @@ export function bindDialogs() {
       open(link);
       return;
     }
-    if (event.target.closest("[data-close-dialog]")) {
+    const box = event.target.closest("[data-close-dialog]")?.closest("dialog");
+    if (box) {
       event.preventDefault();
-      event.target.closest("dialog")?.close();
+      box.close();
     }
   });
   document.addEventListener("keydown", (event) => {
-    const box = event.target.closest?.("dialog[open]");
+    const box = event.target.closest?.("dialog[open]") ?? pageDialog();
     if (box && event.key === "Enter" && (event.ctrlKey || event.metaKey)) box.querySelector("form button[data-confirm]")?.click();
   });
 }
