@@ -350,7 +350,9 @@ def test_a_returned_requisition_shows_what_was_corrected(browse: People, story: 
     page = requester.get(f"/requisitions/{story.requisition_id}/edit")
     assert page.status_code == 200
     form = _form_of(requester)
-    kept = requester.post(f"/requisitions/{story.requisition_id}/edit", form | {"lines.0.quantity": "60", "way": "keep"})
+    kept = requester.post(
+        f"/requisitions/{story.requisition_id}/edit", form | {"lines.0.quantity": "60", "way": "keep"}
+    )
     correction = story.as_(rita).task("correct_requisition")
     assert path_of(kept) == f"/tasks/{correction.id}", "whoever corrected it resubmits it next"
     assert f"/requisitions/{story.requisition_id}/edit" in requester.get(f"/tasks/{correction.id}").text
