@@ -1,6 +1,6 @@
 """Time whole pages of an approver while 100,000 tasks are open: the inbox and the review of one of its tasks.
 
-    python -m benchmarks.pages [--tasks 100000] [--rounds 40] [--sqlite] [--postgresql]
+    python -m benchmarks.pages [--tasks 100000] [--rounds 40] [--sqlite] [--postgresql] [--keep FOLDER]
 
 On each database 1,000 and 100,000 open tasks in 500 groups and 2,000 sets, each of an instance and about a requisition of its own; the
 reader is in 20 groups. Whole pages over HTTP without a network (Flask's test client), rounds of both sizes interleaved; milliseconds
@@ -22,8 +22,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select, text
 from sqlalchemy.orm import Session
 
-from benchmarks.durable_postgres import durable_postgres
-from benchmarks.inbox_at_scale import READER, plant_of
+from benchmarks.inbox_at_scale import READER, database_of, plant_of
 from engine.stored.instance import InstanceRecord
 from engine.stored.task import Task, TaskCandidate
 from records.demo_people import Member
@@ -43,6 +42,7 @@ PAGES = {
     "inbox": "/inbox?box=groups",
     "inbox, by amount": "/inbox?box=groups&sort=amount",
     "inbox, two orders": "/inbox?box=groups&sort=party,-amount",
+    "inbox, by free text": "/inbox?box=groups&q=zzzzqq",
     "inbox, of a supplier": "/inbox?box=groups&q=supplier:S0007",
     "inbox, of one's own": "/inbox?box=mine",
     "news of the list": "/inbox/news?box=groups",
@@ -66,12 +66,15 @@ class Reader:
 def reader_of(url: str, folder: Path, tasks: int) -> Iterator[Reader]:
     """Yield somebody signed in on a plant with that many open tasks."""
     with plant_of(url, folder, tasks) as house:
-        with house.database.begin() as connection:
-            _give_each_its_own(connection)
-        with house.database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("ANALYZE"))
-        with house.acting("system:arrange") as act:
-            set_password(act, act.session.get_one(User, READER), PASSWORD)
+        with house.reading() as session:
+            is_there = session.get_one(User, READER).credential is not None
+        if not is_there:
+            with house.database.begin() as connection:
+                _give_each_its_own(connection)
+            with house.database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("ANALYZE"))
+            with house.acting("system:arrange") as act:
+                set_password(act, act.session.get_one(User, READER), PASSWORD)
         browser = Browser(create_app(house, secret_key="benchmark")).sign_in(QUENTIN)
         with house.reading() as session:
             yield Reader(browser, _tasks_of(session))
@@ -145,9 +148,9 @@ def measure(readers: list[Reader], rounds: int) -> None:
                     raise SystemExit(f"Expected {address}, but it answered {answer.status_code}")
         small, large = (statistics.median(times) for times in spent)
         ninth = [statistics.quantiles(times, n=10)[-1] for times in spent]
-        figures = f"{small:9.1f}{ninth[0]:9.1f}{statistics.median(busy[0]):9.1f}"
-        figures += f"{large:11.1f}{ninth[1]:9.1f}{statistics.median(busy[1]):9.1f}{large / small:8.2f}"
-        print(f"{name:22}{figures}{os.getloadavg()[0]:7.1f}", flush=True)
+        figures = f"{small:7.1f} | {ninth[0]:7.1f} | {statistics.median(busy[0]):7.1f}"
+        figures += f" | {large:9.1f} | {ninth[1]:7.1f} | {statistics.median(busy[1]):7.1f} | {large / small:5.2f}"
+        print(f"| {name:22} | {figures} |", flush=True)
 
 
 def main() -> None:
@@ -157,23 +160,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--sqlite", action="store_true")
     parser.add_argument("--postgresql", action="store_true")
+    parser.add_argument("--keep", type=Path, help="folder in which the databases stay, to be measured again")
     given = parser.parse_args()
     both = given.sqlite == given.postgresql
     with tempfile.TemporaryDirectory(prefix="lockstep-pages-") as name:
-        folder = Path(name)
+        folder = given.keep or Path(name)
         for kind in ("sqlite", "postgresql"):
             if not (both or getattr(given, kind)):
                 continue
-            head = f"{1_000:>9,}{'p90':>9}{'busy':>9}{given.tasks:>11,}{'p90':>9}{'busy':>9}{'ratio':>8}{'load':>7}"
-            print(f"\n{kind + ', ms':22}{head}")
             with ExitStack() as stack:
                 readers = []
                 for size in (1_000, given.tasks):
-                    url = (
-                        f"sqlite:///{folder}/{size}.db" if kind == "sqlite" else stack.enter_context(durable_postgres())
-                    )
-                    readers.append(stack.enter_context(reader_of(url, folder / f"{kind}{size}", size)))
+                    place = folder / f"{kind}-pages-{size}"
+                    url = stack.enter_context(database_of(kind, place, is_kept=bool(given.keep)))
+                    readers.append(stack.enter_context(reader_of(url, place, size)))
+                print(f"\n{kind}: load {os.getloadavg()[0]:.1f}")
+                titles = (
+                    f"{1_000:>7,} | {'p90':>7} | {'busy':>7} | {given.tasks:>9,} | {'p90':>7} | {'busy':>7} | ratio"
+                )
+                print(f"| {'ms, ' + kind:22} | {titles} |\n|{'---|' * 8}", flush=True)
                 measure(readers, given.rounds)
+                print(f"load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from engine.answers import once
 from engine.decisions import Decision
 from engine.errors import Finding
 from engine.record import Edit, Operation
@@ -108,27 +109,28 @@ def _beyond_what_was_lent(session: Session, approval: Approval, lender: str) -> 
 
 def _own_bars(session: Session, approval: Approval, person: str) -> Iterator[Finding]:
     about = (approval.record_type, approval.record_id)
-    number = _number(session, approval)
     if person in requesters_of(session, *about):
         yield block(
-            "SOD-1", f"Expected somebody else to approve {number}, but {_name(session, person)} requested it.", about,
+            "SOD-1", f"Expected somebody else to approve {_number(session, approval)}, but {_name(session, person)} requested it.", about,
             way_out="Another holder of the role decides.",
         )  # fmt: skip
     if person in buyers_of(session, *about, at=approval.at):
         yield block(
-            "SOD-2", f"Expected somebody else to approve {number}, but {_name(session, person)} is its buyer.", about,
+            "SOD-2", f"Expected somebody else to approve {_number(session, approval)}, but {_name(session, person)} is its buyer.", about,
             way_out="Another holder of the role decides.",
         )  # fmt: skip
     if approval.record_type == SupplierApproval.record_type and person in _holders(session, {"BUYER"}, at=approval.at):
         yield block(
-            "SOD-7", f"Expected somebody who does not buy to approve {number}, but {_name(session, person)} is a buyer.",
+            "SOD-7", f"Expected somebody who does not buy to approve {_number(session, approval)}, "
+            f"but {_name(session, person)} is a buyer.",
             about, owner="role:SQ", way_out="Somebody else of quality approves the supplier.",
         )  # fmt: skip
     administration = administration_of(session, person, at=approval.at)
     if administration:
         yield block(
             "SOD-12",
-            f"Expected no administrator to approve {number}, but {_name(session, person)} holds {', '.join(administration)}.",
+            f"Expected no administrator to approve {_number(session, approval)}, "
+            f"but {_name(session, person)} holds {', '.join(administration)}.",
             about,
             owner="role:ADMIN",
             way_out="Take one of the roles away.",
@@ -137,6 +139,11 @@ def _own_bars(session: Session, approval: Approval, person: str) -> Iterator[Fin
 
 def requesters_of(session: Session, record_type: str, record_id: str) -> set[str]:
     """Return who asked for what a document buys."""
+    question = ("requesters", record_type, record_id)
+    return once(session, question, lambda: _requesters(session, record_type, record_id))
+
+
+def _requesters(session: Session, record_type: str, record_id: str) -> set[str]:
     if record_type == Requisition.record_type:
         wanted = select(Requisition.requester_id).where(Requisition.id == record_id)
     elif record_type == PurchaseOrder.record_type:
@@ -162,6 +169,11 @@ def _weighty(session: Session, amendment_id: str) -> PurchaseOrderAmendment | No
 
 def buyers_of(session: Session, record_type: str, record_id: str, *, at: dt.datetime) -> set[str]:
     """Return who buys: the buyer of an order; for a requisition the buyers of its orders, or everybody who may become one."""
+    question = ("buyers", record_type, record_id, at)
+    return once(session, question, lambda: _buyers(session, record_type, record_id, at=at))
+
+
+def _buyers(session: Session, record_type: str, record_id: str, *, at: dt.datetime) -> set[str]:
     if record_type == PurchaseOrder.record_type:
         order = session.get(PurchaseOrder, record_id)
         return {order.buyer_id} if order is not None and order.buyer_id is not None else set()
@@ -184,13 +196,21 @@ def buyers_of(session: Session, record_type: str, record_id: str, *, at: dt.date
 
 def administration_of(session: Session, user_id: str, *, at: dt.datetime) -> list[str]:
     """Return the administrative roles that somebody holds at an instant."""
-    wanted = select(RoleGrant).where(RoleGrant.user_id == user_id, RoleGrant.role.in_(administrative(session)))
-    return sorted({grant.role for grant in session.scalars(wanted) if grant.is_valid(at)})
+    held = once(session, "administration", lambda: _administrators(session))
+    return sorted({grant.role for grant in held if grant.user_id == user_id and grant.is_valid(at)})
+
+
+def _administrators(session: Session) -> Sequence[RoleGrant]:
+    return session.scalars(select(RoleGrant).where(RoleGrant.role.in_(administrative(session)))).all()
 
 
 def administrative(session: Session) -> set[str]:
     """Return the codes of the roles that give no business signature."""
-    return set(session.scalars(select(Role.code).where(Role.is_business.is_(False)))) | ADMINISTRATION
+    return once(session, "administrative", lambda: _codes_without_business(session) | ADMINISTRATION)
+
+
+def _codes_without_business(session: Session) -> set[str]:
+    return set(session.scalars(select(Role.code).where(Role.is_business.is_(False))))
 
 
 @law("SOD", on=Decision)
@@ -293,19 +313,8 @@ def _once(session: Session, approval: Approval) -> Iterator[Finding]:
     """Yield SOD-ONCE when the person signed this content already, or an earlier one for it, and the document is large."""
     if approval.record_hash is None:
         return
-    signed = select(Signature.id).where(
-        Signature.record_type == approval.record_type,
-        Signature.record_id == approval.record_id,
-        or_(
-            and_(Signature.content_hash == approval.record_hash, Signature.status == SignatureStatus.VALID),
-            standing_for(approval.record_type, approval.record_id, approval.record_hash),
-        ),
-        Signature.meaning == Meaning.APPROVED,
-        or_(Signature.signer_id == approval.user_id, Signature.on_behalf_of_id == approval.user_id),
-    )
-    if approval.decision_id is not None:
-        signed = signed.where(or_(Signature.decision_id.is_(None), Signature.decision_id != approval.decision_id))
-    if session.scalar(signed.limit(1)) is None:
+    signers = once(session, replace(approval, user_id="", on_behalf_of=None), lambda: _signers(session, approval))
+    if approval.user_id not in signers:
         return
     if _is_open_emergency(session, approval):
         yield block(
@@ -329,6 +338,22 @@ def _once(session: Session, approval: Approval) -> Iterator[Finding]:
         judged_by=judgement.hash,
         row=judgement.row.number,
     )
+
+
+def _signers(session: Session, approval: Approval) -> set[str]:
+    """Return whoever signed this content, or an earlier one for it, those included for whom it was signed."""
+    signed = select(Signature.signer_id, Signature.on_behalf_of_id).where(
+        Signature.record_type == approval.record_type,
+        Signature.record_id == approval.record_id,
+        or_(
+            and_(Signature.content_hash == approval.record_hash, Signature.status == SignatureStatus.VALID),
+            standing_for(approval.record_type, approval.record_id, approval.record_hash or ""),
+        ),
+        Signature.meaning == Meaning.APPROVED,
+    )
+    if approval.decision_id is not None:
+        signed = signed.where(or_(Signature.decision_id.is_(None), Signature.decision_id != approval.decision_id))
+    return {one for row in session.execute(signed) for one in row if one is not None}
 
 
 def _standing(session: Session, requisitions: Sequence[str]) -> Iterator[Signature]:

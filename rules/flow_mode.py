@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, sel
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from engine.act import Act
+from engine.answers import once
 from engine.canonical import content_hash
 from engine.database import Base, Id
 from engine.errors import Effect, Finding
@@ -49,7 +50,11 @@ class FlowMode(Record, Base):
 
 def mode_of(session: Session, flow: str) -> Mode:
     """Return the mode of a flow."""
-    return session.scalar(select(FlowMode.mode).where(FlowMode.flow == flow)) or Mode.ENFORCE
+    return once(session, ("mode", flow), lambda: _kept_mode(session, flow) or Mode.ENFORCE)
+
+
+def _kept_mode(session: Session, flow: str) -> Mode | None:
+    return session.scalar(select(FlowMode.mode).where(FlowMode.flow == flow))
 
 
 FLOW_OF = {
