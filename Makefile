@@ -1,6 +1,6 @@
 # Everything a newcomer types. `make help` lists it. Needs Python 3.11 or newer with venv, and make.
 
-PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3 2>/dev/null))
+PYTHON ?= $(or $(wildcard .venv/bin/python),$(shell sh tools/python.sh))
 BIN := .venv/bin
 ARGS ?=
 WORKERS ?= 3

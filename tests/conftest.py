@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine
 
@@ -31,6 +32,9 @@ LONG = (
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run one folder; workers are told the controller's."""
     compiled.share()
+    # How long an example takes says how busy the machine is, and nothing of what is tested.
+    hypothesis.settings.register_profile("any machine", deadline=None)
+    hypothesis.settings.load_profile("any machine")
     given = getattr(config, "workerinput", None)
     if given is None:
         config.stash[RUN] = Databases(make_run_folder(), os.getpid())

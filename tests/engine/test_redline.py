@@ -57,14 +57,14 @@ def versions(draw: st.DrawFn) -> tuple[Row, Row]:
     return old, Row(old.key, old.kind, draw(fields), tuple(unique.values()), old.identity)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(versions())
 def test_the_differences_applied_to_the_old_version_make_the_new_one(pair: tuple[Row, Row]):
     old, new = pair
     assert apply(old, compare(old, new).differences).content == new.content
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows(), rows())
 def test_two_versions_that_have_nothing_to_do_with_each_other_are_told_as_well(old: Row, new: Row):
     made = apply(old, compare(old, new).differences)
@@ -74,7 +74,7 @@ def test_two_versions_that_have_nothing_to_do_with_each_other_are_told_as_well(o
     ) or made.content == Row(old.key, new.kind, new.fields, new.rows).content
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows(), st.randoms(use_true_random=False))
 def test_rows_in_another_order_have_moved_and_were_neither_added_nor_removed(old: Row, chance):
     shuffled = list(old.rows)
@@ -84,7 +84,7 @@ def test_rows_in_another_order_have_moved_and_were_neither_added_nor_removed(old
     assert found.count < max(1, len(old.rows))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows())
 def test_a_version_differs_in_nothing_from_itself(tree: Row):
     assert compare(tree, tree).differences == ()
@@ -179,7 +179,7 @@ def test_a_tick_falls_when_the_line_says_another_thing():
     assert groups("2") != groups("3")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet="ab 1.,\n", max_size=60), st.text(alphabet="ab 1.,\n", max_size=60))
 def test_the_pieces_of_a_text_are_the_old_and_the_new_one(old: str, new: str):
     pieces = in_words(old, new)

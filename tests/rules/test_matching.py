@@ -120,7 +120,7 @@ quantities = st.integers(min_value=0, max_value=500).map(Decimal)
 prices = st.decimals(min_value=0, max_value=200, places=4, allow_nan=False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     level=st.integers(2, 4), quantity=quantities.filter(bool), ordered=quantities, received=quantities, accepted=quantities,
     certified=quantities, before=quantities, price=prices, order_price=prices,

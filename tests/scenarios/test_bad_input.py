@@ -86,11 +86,10 @@ def test_no_form_answers_random_input_with_a_mistake_of_ours(story: Story, app: 
         for path in forms_of(app, ids):
             if "sign-in" in path or "cancel" in path:
                 continue
-            for _turn in range(2):
-                form: dict[str, Any] = {name: dice.choice(NASTY) for name in dice.sample(FIELDS, dice.randrange(12))}
-                answer = browser.client.post(path, data={"form_proof": proof} | form)
-                if answer.status_code >= 500:
-                    wrong.append(f"{member.id} POST {path} {form!r:.300}")
+            form: dict[str, Any] = {name: dice.choice(NASTY) for name in dice.sample(FIELDS, dice.randrange(12))}
+            answer = browser.client.post(path, data={"form_proof": proof} | form)
+            if answer.status_code >= 500:
+                wrong.append(f"{member.id} POST {path} {form!r:.300}")
     assert wrong == []
     assert story.read(lambda session: session.scalar(select(func.count()).select_from(Decision))) == before
 
@@ -131,7 +130,7 @@ def test_no_field_of_a_real_form_is_answered_with_a_mistake_of_ours(story: Story
         browser = browse(member)
         whole, proof = fields_of(browser, page), browser.proof
         for name in whole:
-            for value in ("\x00", "9" * 400, *dice.sample(NASTY, 5)):
+            for value in ("\x00", "9" * 400, *dice.sample(NASTY, 3)):
                 form = whole | {"form_proof": proof, name: value}
                 answer = browser.client.post(target, data=form)
                 answers[answer.status_code] += 1
@@ -174,11 +173,10 @@ def test_no_page_answers_a_random_question_with_a_mistake_of_ours(story: Story, 
             continue
         for values in (ids, {}):
             path = _filled(rule.rule, values)
-            for _turn in range(2):
-                query = {name: dice.choice(NASTY) for name in dice.sample(names, dice.randrange(5))}
-                answer = browser.client.get(path, query_string=query)
-                if answer.status_code >= 500:
-                    wrong.append(f"GET {path} {query!r:.300}")
+            query = {name: dice.choice(NASTY) for name in dice.sample(names, dice.randrange(5))}
+            answer = browser.client.get(path, query_string=query)
+            if answer.status_code >= 500:
+                wrong.append(f"GET {path} {query!r:.300}")
     assert wrong == []
 
 

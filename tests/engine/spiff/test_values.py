@@ -36,7 +36,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(values)
 def test_every_value_comes_back_as_it_was(value: Any) -> None:
     assert decode(encode(value)) == value
