@@ -80,7 +80,7 @@ def _prepared(flow: Flow, edit: TokenEdit) -> tuple[Any, Any, int | None]:
     token = _goes(flow, edit.token_id) if edit.kind is not EditKind.ADD else None
     if place is not None and token is not None and token.workflow is not place[0]:
         _refuse_own_inside(token, place[0], edit.element_id or "")
-        _refuse_last(token, f'move "{_named(token)}" as a whole')
+        _refuse_last(token)
     if token is not None:
         token.cancel()
     workflow, spec = place if place is not None else (None, None)
@@ -131,7 +131,11 @@ def _open_inside(flow: Flow, element: ElementInfo) -> Any:
     inside = [
         sub
         for sub in flow.subprocesses.values()
-        if sub.key is None and sub.bundle is flow.bundle and sub.owner.element is box and not _is_of_a_call(flow, sub)
+        if sub.key is None
+        and sub.bundle is flow.bundle
+        and sub.owner.element is box
+        and not _is_of_a_call(flow, sub)
+        and "is_shell" not in sub.owner.internal_data
     ]
     name, around = _words(element), _words(box)
     if not inside:
@@ -171,11 +175,21 @@ def _goes(flow: Flow, token_id: int | None) -> Token:
         raise NotLegal(
             f'Expected a step, but "{name}" only waits beside "{_words(token.parent.element)}"; it ends with it.'
         )
-    if {"todo", "undoes"} & token.internal_data.keys():
+    if {"todo", "undoes"} & token.internal_data.keys() or _undoes(token):
         raise NotLegal(
             f'Expected a step that may end, but "{name}" is undoing what was done; let that come to its end.'
         )
     return token
+
+
+def _undoes(token: Token) -> bool:
+    """Say whether a token stands in a sub-process that was opened again only to undo what was done in it."""
+    workflow = token.workflow
+    while workflow is not token.flow:
+        if "is_shell" in workflow.owner.internal_data:
+            return True
+        workflow = workflow.owner.workflow
+    return False
 
 
 def _refuse_own_inside(token: Token, workflow: Any, element_id: str) -> None:
@@ -189,11 +203,13 @@ def _refuse_own_inside(token: Token, workflow: Any, element_id: str) -> None:
         workflow = workflow.owner.workflow
 
 
-def _refuse_last(token: Token, instead: str) -> None:
+def _refuse_last(token: Token) -> None:
     workflow = token.workflow
     if workflow is not token.flow and _stays(workflow) <= 1:
+        around = _words(workflow.owner.element)
         raise NotLegal(
-            f'Expected something to stay in "{_named(token)}", but "{_words(token.element)}" is the last in it; {instead}.'
+            f'Expected something to stay in "{around}", but "{_words(token.element)}" is the last in it;'
+            f' move "{around}" as a whole.'
         )
 
 
@@ -218,10 +234,6 @@ def _running(flow: Flow) -> Iterator[Any]:
 def _stays(workflow: Any) -> int:
     """Count what keeps a process or sub-process alive."""
     return len(workflow.tasks) - 1 - len(workflow.listeners)
-
-
-def _named(token: Token) -> str:
-    return _words(token.workflow.owner.element)
 
 
 def _words(element: ElementInfo) -> str:

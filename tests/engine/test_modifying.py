@@ -88,6 +88,8 @@ def test_a_token_is_added_and_another_one_ends_and_work_is_foretold(plant: Plant
     assert {task.element_id for task in plant.open(instance_id)} == {"c", "d", "inside"}
     carry_out(plant, instance_id, TokenEdit(EditKind.ADD, None, "inside"))
     assert len(plant.open(instance_id, "inside")) == 2
+    carry_out(plant, instance_id, moved(plant, instance_id, "d", "inside"))
+    assert [task.element_id for task in plant.open(instance_id)] == ["c", *["inside"] * 3]
 
 
 ILLEGAL = {
