@@ -41,7 +41,7 @@ def attach(owner_type: str, record_id: str) -> Answer:
     number, rev = (request.form.get(name, "").strip()[:40] for name in ("document_no", "document_rev"))
     content = given.read()
     name = attachment.safe_name(given.filename)
-    attachment.check_kind(name, content, largest=attachment.largest_of(installation()))
+    _check(name, content)
     scanned = scanning.scan(installation(), name, content)
     with acting() as act:
         owner = _document(act.session, owner_type, record_id)
@@ -84,6 +84,17 @@ def find(session: Session, attachment_id: str) -> Attachment:
     if found is None:
         raise NotFound("Expected a file at this address, but there is none.")
     return found
+
+
+def _check(name: str, content: bytes) -> None:
+    """Refuse a file that may not be attached. Raises: Invalid, which also says what to do about it."""
+    try:
+        attachment.check_kind(name, content, largest=attachment.largest_of(installation()))
+    except Invalid as refusal:
+        raise Invalid(
+            f"{refusal.message}. Nothing was attached: choose another file, or save this one as what its name says.",
+            dict(refusal.fields), code=refusal.code,
+        ) from refusal  # fmt: skip
 
 
 def _document(session: Session, owner_type: str, record_id: str) -> Any:

@@ -10,11 +10,18 @@ const pageDialog = () => (document.querySelector("dialog[open]") ? null : docume
 
 async function open(link) {
   const box = dialog();
+  // A menu does not stay open behind the dialog, and whoever closes that stands at its button again.
+  const menu = link.closest("details[data-menu]");
+  if (menu?.contains(document.activeElement)) menu.querySelector("summary").focus();
+  menu?.removeAttribute("open");
   await keepTyped(); // The dialog shows what was typed beside it, as the server knows it.
   await htmx.ajax("GET", link.href, { target: box, swap: "innerHTML" });
   if (!box.open) box.showModal();
   (box.querySelector("[autofocus]") ?? box.querySelector(FIELD) ?? box.querySelector("button[data-confirm]"))?.focus();
 }
+
+// What is being typed is sent by the same keys: a remark, an answer, the fields of a task.
+const confirmOf = (form) => form?.elements && [...form.elements].find((field) => field.matches("button[data-confirm]"));
 
 export function bindDialogs() {
   // What is asked for comes after the list of what it is about, which stays in sight.
@@ -33,7 +40,8 @@ export function bindDialogs() {
     }
   });
   document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     const box = event.target.closest?.("dialog[open]") ?? pageDialog();
-    if (box && event.key === "Enter" && (event.ctrlKey || event.metaKey)) box.querySelector("form button[data-confirm]")?.click();
+    (box ? box.querySelector("form button[data-confirm]") : confirmOf(event.target.form))?.click();
   });
 }
