@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from engine.act import Act
@@ -16,6 +16,34 @@ from records.board import Membership
 from records.columns import codes
 from records.person import Absence, Delegation, Role, RoleGrant, User, UserStatus
 from records.roles import as_held_by, grants_of, holds, user_called
+
+# Built once: every page and every act asks them.
+_HOLDERS = (
+    select(RoleGrant, User)
+    .join(User, RoleGrant.user_id == User.id)
+    .where(
+        RoleGrant.role == bindparam("role"),
+        RoleGrant.scope == bindparam("scope"),
+        User.status != UserStatus.DISABLED,
+    )
+    .order_by(User.id)
+)
+_ACTS_FOR_OTHERS = select(
+    or_(
+        exists().where(
+            Absence.deputy_id == bindparam("acting"),
+            Absence.starts_at <= bindparam("moment"),
+            Absence.ends_at > bindparam("moment"),
+        ),
+        exists().where(
+            Delegation.to_user_id == bindparam("acting"),
+            Delegation.valid_from <= bindparam("moment"),
+            Delegation.valid_to > bindparam("moment"),
+        ),
+        exists().where(Membership.deputy_id == bindparam("acting"), Membership.valid_from <= bindparam("moment")),
+    )
+)
+"""Whether a person may act for anybody else at all; hardly anybody does, and then three questions are one."""
 
 
 class StaffDirectory:
@@ -51,6 +79,8 @@ class StaffDirectory:
 
     def _mandates(self, session: Session, user_id: str, *, at: dt.datetime, flow: str) -> tuple[Mandate, ...]:
         found = dict.fromkeys(Mandate(principal) for principal in self._own(session, user_id, at))
+        if not session.scalar(_ACTS_FOR_OTHERS, {"acting": user_id, "moment": at}):
+            return tuple(found)
         for absent in _stood_in_for(session, user_id, at=at, flow=flow):
             kept_back = _not_deputised(session)
             for principal in self._own(session, absent, at):
@@ -81,13 +111,8 @@ class StaffDirectory:
         role, _, scope = rest.partition("@")
         if scope.startswith("user:"):
             return self._standing_in(session, role, scope.removeprefix("user:"), at=at)
-        wanted = (
-            select(RoleGrant, User)
-            .join(User, RoleGrant.user_id == User.id)
-            .where(RoleGrant.role == role, RoleGrant.scope == scope, User.status != UserStatus.DISABLED)
-            .order_by(User.id)
-        )
-        found = {user.id: person_of(user) for held, user in session.execute(wanted) if held.is_valid(at)}
+        held_by = session.execute(_HOLDERS, {"role": role, "scope": scope})
+        found = {user.id: person_of(user) for held, user in held_by if held.is_valid(at)}
         return tuple(found.values())
 
     def _standing_in(self, session: Session, role: str, user_id: str, *, at: dt.datetime) -> tuple[Person, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from engine.act import Act
@@ -14,6 +14,14 @@ from records.signature import Meaning
 
 PLAIN_MEANINGS = frozenset({Meaning.REVIEWED, Meaning.APPROVED, Meaning.REJECTED, Meaning.VERIFIED})
 """What a role may sign that nobody described in the role table, so that a diagram can introduce one."""
+
+
+_GRANTS = (
+    select(RoleGrant)
+    .where(RoleGrant.user_id == bindparam("holder"), RoleGrant.valid_from <= bindparam("moment"))
+    .order_by(RoleGrant.role, RoleGrant.scope, RoleGrant.valid_from)
+)
+"""Built once: every page and every act asks it."""
 
 
 def role_code(principal: str) -> str:
@@ -42,8 +50,7 @@ def role_name(session: Session, code: str) -> str:
 
 def grants_of(session: Session, user_id: str, *, at: dt.datetime) -> list[RoleGrant]:
     """Return the grants a user holds at an instant, by role and scope."""
-    wanted = select(RoleGrant).where(RoleGrant.user_id == user_id, RoleGrant.valid_from <= at)
-    held = session.scalars(wanted.order_by(RoleGrant.role, RoleGrant.scope, RoleGrant.valid_from))
+    held = session.scalars(_GRANTS, {"holder": user_id, "moment": at})
     return [grant for grant in held if grant.is_valid(at)]
 
 

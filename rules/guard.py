@@ -109,7 +109,7 @@ class LockstepGuard:
         """Return what bars a person from deciding a task: the duties, evaluated on natural persons."""
         found = duties.bars_on_task(session, task, user_id, on_behalf_of=on_behalf_of, now=now)
         found = soften(session, found, on=today_of(session, now)) if found else found
-        if mode_of(session, task.flow) is Mode.ENFORCE:
+        if not found or mode_of(session, task.flow) is Mode.ENFORCE:
             return found
         return [replace(finding, effect=Effect.WARN) for finding in found]
 
