@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from dmn.parser import Parser
 from engine import definitions, instances, tasks
 from engine.errors import Invalid
 from engine.stored.definition import DefinitionFile
@@ -84,12 +85,19 @@ def test_a_call_of_what_was_never_released_is_an_incident(plant: Plant) -> None:
     assert "Expected a released definition of q" in sentence
 
 
-def test_every_process_of_a_folder_is_deployed_with_what_it_reaches(plant: Plant) -> None:
+def test_every_process_of_a_folder_is_deployed_with_what_it_reaches_and_read_once(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = {"q.bpmn": diagram(CALLED), "q.sheet.form": FORM, "plan.dmn": TABLE, "p.bpmn": diagram(caller())}
     with plant.acting("pat") as act:
         assert [found.process_id for found in definitions.deploy_all(act, files)] == ["p", "q"]
     with plant.acting("pat") as act:
         assert [found.version for found in definitions.deploy_all(act, files)] == [1, 1]
+    plant.start("first", total=1)
+    read: list[str] = []
+    monkeypatch.setattr(Parser, "__init__", lambda *_, **__: read.append("FEEL"))
+    plant.complete(plant.task(plant.start("second", total=5000)), by="bea")
+    assert read == []
 
 
 @proves("binding latest: decision")

@@ -305,14 +305,24 @@ def test_a_deadline_may_add_the_next_level_instead(plant: Plant) -> None:
     plant.decide(plant.task(instance_id), "approve", by="max")
 
 
-def test_completing_a_simple_task_takes_at_most_eight_statements(plant: Plant) -> None:
-    plant.deploy(process(start(), work("a"), work("b"), work("c"), end(), flows="s > a > b > c > e"))
-    instance_id = plant.start()
-    plant.complete(plant.task(instance_id), note="warm")
+def test_starting_and_completing_a_simple_task_take_at_most_eight_statements_and_a_verdict_one_more(
+    plant: Plant,
+) -> None:
+    plant.deploy(process(start(), work("a"), work("b"), approve("c"), end(), flows="s > a > b > c > e"))
+    plant.complete(plant.task(plant.start("warm")), note="warm")
+    counted = plant.installation.database
+    with statements(counted) as started:
+        instance_id = plant.start()
     task = plant.task(instance_id)
-    with statements(plant.installation.database) as sent:
+    with statements(counted) as completed:
         plant.complete(task, note="counted", quantity=5)
-    assert len(sent) <= 8, "\n".join(sent)
+    plant.complete(plant.task(instance_id))
+    task = plant.task(instance_id)
+    with statements(counted) as decided:
+        plant.decide(task, "approve")
+    for most, sent in ((8, started), (8, completed), (9, decided)):
+        assert len(sent) <= most, "\n".join(sent)
+        assert sum(one.startswith(("UPDATE instance", "INSERT INTO instance")) for one in sent) == 1
 
 
 def _decide_and_crash(plant: Plant, task: Task) -> None:

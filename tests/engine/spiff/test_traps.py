@@ -9,9 +9,13 @@ from decimal import Decimal
 
 import orjson
 import pytest
+from SpiffWorkflow.bpmn.serializer.helpers.registry import DefaultRegistry
+from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
+from SpiffWorkflow.util.event import Event
 
 from dmn import Date, HostFunction
-from engine.spiff import BpmnError, Flow, NotWaiting, Unreadable, WrongDefinition, read_bundle
+from dmn.parser import Parser
+from engine.spiff import BpmnError, Bundle, Flow, NotWaiting, Unreadable, WrongDefinition, read_bundle
 from engine.spiff.codec import encode
 from engine.spiff.token import Token
 from tests.engine.spiff.conftest import Tell
@@ -481,6 +485,52 @@ def test_many_threads_may_run_instances_of_one_bundle_at_once() -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+STEADY = (
+    *LOOP[:-1],
+    sub("u", each("=[1, 2]", output="got", collect="=item"), start("us"), user("ua"), end("ue"), flows="us > ua > ue"),
+    boundary("late", "u", timer("duration", "PT1H"), interrupting=False),
+    end("le"),
+    call("c", "q"),
+    end(),
+)
+
+
+def lived_through(bundle: Bundle) -> Story:
+    """One instance from its start to its end, stored and taken up again after every command."""
+    story = Story(bundle, House(), forgets=True)
+    for done in (False, True):
+        for task in ("a", "b"):
+            story.complete(task)
+        story.complete("check", done=done)
+    assert [fired.element_id for fired in story.later(hours=2)] == ["late"]
+    for task in ("ua", "ua", "qa"):
+        story.complete(task)
+    assert story.ended_at("le", "e")
+    return story
+
+
+def test_an_instance_leaves_no_trace_in_the_specs_it_shares_and_asks_for_nothing_the_library_does_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stock instances connect themselves to specs, look at every timer at each step, and are stored by a registry with a shared flag."""
+    other = process(start("qs"), user("qa"), end("qe"), id="q", flows="qs > qa > qe")
+    flows = LOOP_FLOWS.replace("]-> e", "]-> u") + "\nu > c > e\nlate > le"
+    bundle = bundle_of(*STEADY, flows=flows, others={"q": other})
+    called: list[str] = []
+    for owner, name in (
+        (BpmnWorkflow, "do_engine_steps"),
+        (BpmnWorkflow, "refresh_waiting_tasks"),
+        (BpmnWorkflow, "refresh_timers"),
+        (DefaultRegistry, "convert"),
+        (DefaultRegistry, "restore"),
+        (Event, "connect"),
+        (Parser, "__init__"),
+    ):
+        monkeypatch.setattr(owner, name, lambda *_, name=name, **__: called.append(name))
+    lived_through(bundle)
+    assert called == []
 
 
 def test_reading_a_bundle_twice_gives_two_that_do_not_share_anything_that_changes() -> None:
