@@ -63,7 +63,8 @@ def decode(data: bytes) -> Any:
 
 def _dumped(value: Any, default: Callable[[Any], Any]) -> bytes:
     try:
-        return orjson.dumps(value, default=default, option=_OPTIONS)
+        # The writer leaves its buffer as long as it grew: a few hundred bytes would keep four thousand in memory.
+        return memoryview(orjson.dumps(value, default=default, option=_OPTIONS)).tobytes()
     except TypeError as error:
         raise NotStorable(f"Expected a value that FEEL knows, but {error.__cause__ or error}") from error
 
