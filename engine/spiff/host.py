@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from dmn import HostFunction
 
@@ -107,9 +107,8 @@ class Host(Protocol):
         """Return the definition that ``resolve`` once answered with this key, when a stored flow is loaded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """One thing an instance waits for.
+class Wait(NamedTuple):
+    """One thing an instance waits for. A tuple, since every token of an instance makes two at each of its moves.
 
     kind: ``task`` (a person), ``job`` (an outside worker), ``message``, ``signal``, ``timer``, ``conditional``, ``incident``.
     due: of a timer, aware UTC. message_name: the name of the message or signal. attached_to: the token of the activity that
@@ -141,8 +140,7 @@ class Arrival:
     parents: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(NamedTuple):
     """A token that left during this act: one row of history, with its lineage.
 
     kind: the BPMN element name (``userTask``, ``endEvent`` …), or ``multiInstance`` for the body around inner instances.
