@@ -9,7 +9,6 @@ processor time in brackets. Nothing is written to a database for parsing and for
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import gc
 import os
 import tracemalloc
@@ -21,14 +20,14 @@ import orjson
 from SpiffWorkflow.bpmn.parser import BpmnParser
 from SpiffWorkflow.bpmn.serializer import BpmnWorkflowSerializer
 from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, func, select, text
 
 from benchmarks.complete_task import House, Naive, NaiveBase, Spent, databases, median, timed
 from benchmarks.models import WHO, Model, linear, twin
 from benchmarks.shipped import shipped
 from engine import definitions, timers
 from engine.cache import Cache
-from engine.database import Base, connect, new_id
+from engine.database import Base, connect
 from engine.spiff import Flow, read_bundle
 from engine.stored.instance import Instance, Variable
 from tests.engine.spiff.diagrams import diagram, each, end, node, process, start, timer, user
@@ -75,10 +74,10 @@ def resting() -> Model:
 
 
 def tell(what: str, one: Spent, other: Spent, *, names: tuple[str, str], aim: str = "") -> None:
-    """Print one comparison."""
+    """Print one comparison as a row of a table: the second over the first."""
     print(
-        f"  {what:44} {names[0]} {one.clock:9.2f} ({one.processor:8.2f})  {names[1]} {other.clock:9.2f} ({other.processor:8.2f})"
-        f"   ratio {other.clock / one.clock:6.2f} ({other.processor / max(one.processor, 1e-6):6.2f})  {aim}",
+        f"| {what} | {names[0]} {one.clock:.2f} ({one.processor:.2f}) | {names[1]} {other.clock:.2f} ({other.processor:.2f})"
+        f" | {other.clock / one.clock:.2f} ({other.processor / max(one.processor, 1e-6):.2f}) | {aim} |",
         flush=True,
     )
 
@@ -146,7 +145,7 @@ def variable_size(database: Engine, rounds: int) -> None:
         query = select(func.sum(func.length(Variable.value))).where(Variable.instance_id == instance_id)
         stored = int(session.scalar(query) or 0)
     payload = len(orjson.dumps(with_variable(MEGABYTE).variables))
-    print(f"  stored {stored:,} bytes for {payload:,} bytes of JSON: {stored / payload:.2f}   aim 1.05")
+    print(f"| stored of 1 MB | JSON {payload:,} B | Lockstep {stored:,} B | {stored / payload:.2f} | aim 1.05 |")
 
 
 def width(database: Engine, rounds: int) -> None:
@@ -159,7 +158,7 @@ def width(database: Engine, rounds: int) -> None:
     naive = Naive(database, wide(1000))
     tell("the same, 1,000", *completions((many, naive), 1, most=3), names=("Lockstep", "naive"))
     ours = timed(many.start)
-    print(f"  start of 1,000 at once: {ours.clock:.0f} ms, {ours.clock / 1000:.2f} ms each")
+    print(f"| start of 1,000 at once | {ours.clock:.0f} ({ours.processor:.0f}) | {ours.clock / 1000:.2f} each | | |")
 
 
 def due_timers(database: Engine, rounds: int, *, more: int) -> None:
@@ -175,19 +174,30 @@ def due_timers(database: Engine, rounds: int, *, more: int) -> None:
 
 
 def _multiply(database: Engine, house: House, count: int) -> None:
-    """Make waiting instances up to a count as copies of one; they are never moved."""
+    """Make waiting instances up to a count as copies of one, in the database itself; they are never moved."""
     with house.plant.reading() as session:
         one = session.scalars(select(Instance).where(Instance.wake_at.is_not(None)).limit(1)).one()
         there = session.scalar(select(func.count()).where(Instance.wake_at.is_not(None))) or 0
-        shape = {column.name: getattr(one, column.key) for column in Instance.__table__.columns if column.key != "id"}
-    wake = shape.pop("wake_at")
+    on_sqlite = database.dialect.name == "sqlite"
+    made = {
+        "id": "printf('%08x-0000-7000-8000-%012x', n, n)" if on_sqlite else "gen_random_uuid()",
+        "business_key": "'T-' || n",
+        "wake_at": "strftime('%Y-%m-%dT%H:%M:%f', wake_at, '+' || n || ' seconds') || '000Z'"
+        if on_sqlite
+        else "wake_at + n * interval '1 second'",
+    }
+    names = [column.name for column in Instance.__table__.columns]
+    numbers = (
+        "(WITH RECURSIVE up(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM up WHERE n < :last) SELECT n FROM up)"
+        if on_sqlite
+        else "generate_series(cast(:first AS integer), cast(:last AS integer)) AS n"
+    )
+    copies = text(
+        f"INSERT INTO instance ({', '.join(names)}) SELECT {', '.join(made.get(name, name) for name in names)}"
+        f" FROM instance, {numbers} WHERE instance.id = :one"
+    )
     with database.execution_options(writes=True).begin() as connection:
-        for begin in range(there, count, 10_000):
-            rows = [
-                shape | {"id": new_id(), "business_key": f"T-{number}", "wake_at": wake + dt.timedelta(seconds=number)}
-                for number in range(begin, min(begin + 10_000, count))
-            ]
-            connection.execute(insert(Instance.__table__), rows)
+        connection.execute(copies, {"first": there, "last": count - 1, "one": one.id})
         connection.exec_driver_sql("ANALYZE")
 
 
@@ -201,8 +211,8 @@ def parsing(rounds: int) -> None:
 
 def _parse_stock(model: Model) -> tuple[Any, Any]:
     parser = BpmnParser()
-    for text in model.stock:
-        parser.add_bpmn_str(text)
+    for diagram_text in model.stock:
+        parser.add_bpmn_str(diagram_text)
     return parser.get_spec(model.process_id), parser.get_subprocess_specs(model.process_id)
 
 
@@ -256,10 +266,8 @@ def memory() -> None:
         tracemalloc.stop()
         del kept
     print(
-        f"  memory of a loaded instance: Lockstep {sizes[0]:,.0f} B, naive {sizes[1]:,.0f} B: {sizes[0] / sizes[1]:.3f}   aim 0.2"
-    )
-    print(
-        f"  for 10,000: {sizes[0] / 100:,.0f} MB against {sizes[1] / 100:,.0f} MB; between acts no instance is held at all"
+        f"| memory of 10,000 loaded instances | naive {sizes[1] / 100:,.0f} MB | Lockstep {sizes[0] / 100:,.0f} MB"
+        f" | {sizes[0] / sizes[1]:.2f} | aim 0.2 |"
     )
 
 
@@ -272,7 +280,8 @@ def main() -> None:
     parser.add_argument("--postgresql", action="store_true", help="only this database")
     given = parser.parse_args()
     either = given.sqlite or given.postgresql
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; ms on the clock (processor time)\n")
+    print("| no database | | | ratio | |\n|---|---|---|---|---|")
     parsing(given.rounds)
     memory()
     with databases(sqlite=given.sqlite or not either, postgresql=given.postgresql or not either) as urls:
@@ -280,11 +289,11 @@ def main() -> None:
             database = connect(url)
             Base.metadata.create_all(database)
             NaiveBase.metadata.create_all(database)
-            print(f"\n{name}: load {os.getloadavg()[0]:.1f}", flush=True)
+            print(f"\n| {name}, load {os.getloadavg()[0]:.1f} | | | ratio | |\n|---|---|---|---|---|", flush=True)
             for measure in (starts, definition_size, variable_size, width, cached):
                 measure(database, given.rounds)
             due_timers(database, given.rounds, more=given.timers)
-            print(f"  load at the end {os.getloadavg()[0]:.1f}")
+            print(f"\nload at the end {os.getloadavg()[0]:.1f}")
             database.dispose()
 
 

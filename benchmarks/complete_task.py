@@ -223,15 +223,14 @@ def compare(database: Engine, model: Model, rounds: int) -> dict[str, Spent]:
 
 
 def tell(name: str, found: Mapping[str, Spent]) -> None:
-    """Print one comparison."""
+    """Print one comparison as a row of a table."""
     ours, theirs, floor = found["lockstep"], found["naive"], found["floor"]
-    print(f"  {name}")
-    for what in ("clock", "processor"):
-        one, other, least = (getattr(spent, what) for spent in (ours, theirs, floor))
-        print(
-            f"    {what:9}  lockstep {one:6.2f}  naive {other:7.2f}  floor {least:5.2f}"
-            f"    naive/lockstep {other / one:5.1f}×   lockstep/floor {one / least:4.1f}×"
-        )
+    shown = (f"{one.clock:.2f} ({one.processor:.2f})" for one in (ours, theirs, floor))
+    print(
+        f"| {name} | {' | '.join(shown)} | {theirs.clock / ours.clock:.1f}× ({theirs.processor / ours.processor:.1f}×)"
+        f" | {ours.clock / floor.clock:.1f}× ({ours.processor / floor.processor:.1f}×) |",
+        flush=True,
+    )
 
 
 def growth(database: Engine) -> None:
@@ -242,7 +241,7 @@ def growth(database: Engine) -> None:
     spent_ours: list[Spent] = []
     spent_naive: list[Spent] = []
     lost = ""
-    print("  loop: medians of the last 10 completions on the clock (processor)")
+    print("\n| loop, after | Lockstep | stored | naive | stored |\n|---|---|---|---|---|")
     for turn in range(1, max(GROWTH) + 1):
         spent_ours.append(timed(partial(house.complete, house.waiting(ours))))
         if not lost:
@@ -254,8 +253,8 @@ def growth(database: Engine) -> None:
             recent, past = median(spent_ours[-10:]), median(spent_naive[-10:])
             state = len(house.plant.instance(ours).state)
             print(
-                f"    after {turn:5}: lockstep {recent.clock:6.2f} ({recent.processor:5.2f}), state {state} B;"
-                f" naive {lost} {past.clock:7.2f} ({past.processor:6.2f}), blob {naive.size(theirs):,} B"
+                f"| {turn:,} | {recent.clock:.2f} ({recent.processor:.2f}) | {state} B"
+                f" | {lost} {past.clock:.2f} ({past.processor:.2f}) | {naive.size(theirs):,} B |"
             )
 
 
@@ -285,13 +284,18 @@ def main() -> None:
             database = connect(url)
             Base.metadata.create_all(database)
             NaiveBase.metadata.create_all(database)
-            print(f"\n{name}: ms a completion, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+            print(
+                f"\n{name}: ms a completion (processor time), load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n"
+            )
+            print(
+                "| | Lockstep | naive | bare commit | naive / Lockstep | Lockstep / commit |\n|---|---|---|---|---|---|"
+            )
             for flow in chosen.flows:
                 if flow == "loop":
                     growth(database)
                 else:
                     tell(flow, compare(database, FLOWS[flow](), chosen.rounds))
-            print(f"  load at the end {os.getloadavg()[0]:.1f}")
+            print(f"\nload at the end {os.getloadavg()[0]:.1f}", flush=True)
             database.dispose()
 
 
