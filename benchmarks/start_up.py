@@ -1,6 +1,6 @@
 """Time from starting a process to its first answer, with no and with 100 deployed definitions, and what of it is importing.
 
-    python -m benchmarks.start_up [--rounds 5] [--definitions 100] [--sqlite] [--postgresql]
+    python -m benchmarks.start_up [--rounds 3] [--definitions 100] [--sqlite] [--postgresql]
 
 Each figure is a process of its own: it imports the application, wires it to the database, answers one request of the API (the newest
 version of one process, which is read from the database) and ends. ``importing`` only imports the application. Medians in seconds on the
@@ -64,7 +64,7 @@ def prepare(url: str, count: int) -> None:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--definitions", type=int, default=100)
     parser.add_argument("--sqlite", action="store_true", help="only this database")
     parser.add_argument("--postgresql", action="store_true", help="only this database")
