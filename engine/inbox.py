@@ -52,6 +52,9 @@ OPEN_BOXES = ("mine", "groups", "deputising", "snoozed")
 MAX_LIMIT = 200
 MAX_PRINCIPALS = 600
 
+MOST_SORTED = 5_000
+"""Rows up to which sorting what an index finds is quicker than reading each principal's run in the wanted order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -265,16 +268,15 @@ def _candidates(
     session: Session, user_id: str, mandates: Mapping[str, Sequence[Mandate]], asked: _Asked, *, limit: int
 ) -> list[Any]:
     """Return rows of task id and sort values, one more than the limit if there are more."""
-    few = _few(session, mandates, asked)
-    if not mandates or asked.narrowed.only == [] or few == set():
+    if not mandates or asked.narrowed.only == [] or asked.search.few == set():
         return []
     conditions = [*asked.narrowed.conditions(), *asked.search.on_rows]
     if asked.box not in ("mine", "snoozed"):
         conditions.append(_not_also_mine(user_id))
     if asked.after is not None:
         conditions.append(asked.order.beyond(asked.after))
-    if few is not None:
-        return _rows_of(session, few, mandates, conditions, asked, limit=limit)
+    if asked.search.few is not None or _is_soon_sorted(session, mandates, asked):
+        return _sorted(session, mandates, conditions, asked, limit=limit)
     conditions += _within_reach(session, mandates, conditions, asked, limit=limit)
     return _first_rows(session, mandates, conditions, asked, limit=limit)
 
@@ -321,37 +323,33 @@ def _first_rows(
     return list(session.execute(query.order_by(*asked.order.by(values, merged.c.task_id)).limit(limit + 1)))
 
 
-def _few(session: Session, mandates: Mapping[str, Sequence[Mandate]], asked: _Asked) -> set[str] | None:
-    """Return which tasks a rare word finds: reading an index of another order until enough of them came by would take far longer."""
-    if asked.search.few is not None or not asked.search.narrow:
-        return asked.search.few
+def _is_soon_sorted(session: Session, mandates: Mapping[str, Sequence[Mandate]], asked: _Asked) -> bool:
+    """Whether an index finds so few rows that sorting them takes less than reading another order until enough of them came by."""
+    if not asked.search.narrow:
+        return False
     fitting = select(ROWS.c.task_id).where(ROWS.c.principal.in_(list(mandates)), *asked.search.narrow)
-    found = set(session.scalars(fitting.limit(inbox_query.FEW + 1)))
-    return found if len(found) <= inbox_query.FEW else None
+    found = session.scalar(select(func.count()).select_from(fitting.limit(MOST_SORTED + 1).subquery())) or 0
+    return found <= MOST_SORTED
 
 
-def _rows_of(
+def _sorted(
     session: Session,
-    few: Collection[str],
     mandates: Mapping[str, Sequence[Mandate]],
     conditions: Sequence[ColumnElement[bool]],
     asked: _Asked,
     *,
     limit: int,
 ) -> list[Any]:
-    """Return the first of a few tasks that are known by their ids, one more than the limit if there are more."""
+    """Return the first of rows that are few enough to be sorted, one more than the limit if there are more."""
     columns = [key.column for key in asked.order.keys]
     values = [column.label(f"value_{place}") for place, column in enumerate(columns)]
-    whose = ROWS.c.principal.concat(
-        ""
-    )  # no index has this: the tasks are fewer than all that their principals may take
+    # Where the tasks are known by their ids, no index of principals is to be read: they may take far more.
+    whose = ROWS.c.principal if asked.search.few is None else ROWS.c.principal.concat("")
     held = [
         whose.in_(principals) if flows is None else whose.in_(principals) & ROWS.c.flow.in_(flows)
         for flows, principals in _by_limit(mandates).items()
     ]
     query = select(ROWS.c.task_id, *values).where(or_(*held), *conditions).distinct()
-    if asked.search.few is None:
-        query = query.where(ROWS.c.task_id.in_(sorted(few)))
     if asked.search.on_tasks:
         query = query.join(Task, Task.id == ROWS.c.task_id).where(*asked.search.on_tasks)
     return list(session.execute(query.order_by(*asked.order.by(columns, ROWS.c.task_id)).limit(limit + 1)))

@@ -26,7 +26,7 @@ from engine.stored.task import KEY, NEVER, NO_AMOUNT, Task, TaskState
 
 MAX_TEXT = 200
 FEW = 200
-"""Tasks up to which a key is looked up first, each by an index of its own; a key that more begin with is compared row by row."""
+"""Tasks up to which those of a key or a requester are looked up first; what more have is compared row by row."""
 
 EXAMPLES: Mapping[str, str] = {
     "key": "key:REQ-2026",
@@ -271,7 +271,7 @@ def _amounts(sign: str, text: str) -> Condition:
     amount = _amount(text)
     row = _compared(ROWS.c.amount, sign, amount)
     # A task without an amount is neither more nor less than anything; its candidate rows hold the least there is.
-    return Condition(_compared(Task.amount, sign, amount), row & (ROWS.c.amount != NO_AMOUNT))
+    return Condition(_compared(Task.amount, sign, amount), row & (ROWS.c.amount != NO_AMOUNT), is_narrow=True)
 
 
 def _amount(text: str) -> Decimal:
@@ -288,15 +288,17 @@ def _dues(sign: str, text: str, now: dt.datetime) -> Condition:
     word = text.lower()
     if sign in (":", "="):
         if word == "late":
-            return Condition(Task.due_at < now, ROWS.c.due_at < now)
+            return Condition(Task.due_at < now, ROWS.c.due_at < now, is_narrow=True)
         if word == "never":
-            return Condition(Task.due_at.is_(None), ROWS.c.due_at == NEVER)
+            return Condition(Task.due_at.is_(None), ROWS.c.due_at == NEVER, is_narrow=True)
         raise _NotUnderstood(
             f"Expected due:late, due:never, or a comparison such as due<3d, but found due{sign}{text[:40]}", "due"
         )
     moment = _instant(text, now)
     return Condition(
-        _compared(Task.due_at, sign, moment), _compared(ROWS.c.due_at, sign, moment) & (ROWS.c.due_at != NEVER)
+        _compared(Task.due_at, sign, moment),
+        _compared(ROWS.c.due_at, sign, moment) & (ROWS.c.due_at != NEVER),
+        is_narrow=True,
     )
 
 

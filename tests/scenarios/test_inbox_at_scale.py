@@ -87,6 +87,12 @@ def test_a_page_of_ten_thousand_reads_from_the_index_and_shows_what_comes_first(
     dearest = story.read(lambda session: inbox.page(session, "quentin", box="groups", **asked))
     theirs = sorted((Decimal(turn * 13 % 9_001) for turn in range(1, GROUPS * EACH, 4)), reverse=True)
     assert [item.task.amount for item in dearest.items if item.task] == theirs[:200]
+    with story.installation.reading() as session, sent_to(story.installation.database) as sent:
+        inbox.page(session, "tess", box="groups", query="amount>8900")
+    with story.installation.database.connect() as connection:
+        plans = [plan_of(connection, *one) for one in sent if "task_candidate" in one[0]]
+    assert all("ix_task_candidate_principal_amount" in plan for plan in plans), plans
+    assert plans
 
 
 def test_counts_of_ten_thousand_agree_with_the_list_and_read_no_task(story: Story) -> None:
