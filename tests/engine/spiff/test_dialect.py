@@ -272,6 +272,7 @@ def undone(kind: str) -> tuple[str, ...]:
     )
 
 
+@proves("intermediate throw: compensation")
 @proves_each(
     "compensated: {}",
     [
@@ -298,6 +299,7 @@ def test_an_activity_that_was_done_is_undone_by_its_handler(tell: Tell, kind: st
     assert story.waiting() == ["z"]
 
 
+@proves("end: compensation")
 @proves_each(
     "compensation handler: {}",
     [
