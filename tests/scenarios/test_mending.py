@@ -126,6 +126,18 @@ def test_w12_w13_a_batch_is_rehearsed_and_signed_and_one_that_fails_stays_what_i
     browser.get(back)
     assert browser.post(back, {"reason": "not this one", "user_id": "pat", "password": PASSWORD}).status_code == 303
     assert versions(story, started[:2]) == [old, new]
+    with house.acting(pat.principal) as act:
+        instances.cancel(act, started[0], "not needed")
+    newest = released(house, REV_B.replace(b'id="over"', b'id="over" name="Over"'))
+    browser.get(f"/operations/definitions/{newest}/rehearsal?anew.late=true")
+    assert browser.text.count("ends: as asked.") == 38
+    assert "late begins anew" in browser.text
+    anew = {name: goal for name, goal in signed.items() if name != "map.look"} | {
+        "instance": started[1:2],
+        "anew.late": "true",
+    }
+    assert browser.post(f"/operations/definitions/{newest}/rehearsal", anew).status_code == 303
+    assert versions(story, started[1:3]) == [newest, new]
 
 
 def test_w14_a_moved_task_keeps_its_draft_and_its_due_date(house: Installation, story: Story) -> None:

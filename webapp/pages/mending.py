@@ -266,9 +266,10 @@ def _show_revert(made: InstanceMove, refusal: Refused | None = None) -> str:
 
 
 def _mapping(given: object) -> dict[str, str]:
-    """Read where elements go: fields ``map.<element>``; an empty one says nothing."""
-    items = given.items() if hasattr(given, "items") else ()
-    return {str(name)[4:]: str(value) for name, value in items if str(name).startswith("map.") and value}
+    """Read where elements go: fields ``map.<element>``; an empty one says nothing. ``anew.<event>``: its timer begins anew."""
+    items = [(str(name), str(value)) for name, value in given.items()] if hasattr(given, "items") else []
+    goes = {name[4:]: value for name, value in items if name.startswith("map.") and value}
+    return goes | {name[5:]: "" for name, _ in items if name.startswith("anew.")}
 
 
 def _show_rehearsal(target: Definition, refusal: Refused | None = None) -> str:
@@ -282,12 +283,24 @@ def _show_rehearsal(target: Definition, refusal: Refused | None = None) -> str:
     elements = definitions.parsed(session, target.id).bundle.processes[target.process_id].elements.values()
     return render_template(
         "operations/rehearsal.html", target=target, found=found, mapping=mapping,
-        asked=_asked(found, mapping, _names(session, target) if mapping else {}),
+        asked=_asked(found, {one: goal for one, goal in mapping.items() if goal}, _names(session, target) if mapping else {}),
+        timers=_timers(session, target),
         places=[(one.id, f"{one.name or one.id} ({one.id})") for one in elements],
         chosen=set(request.form.getlist("instance")), is_released=target.status == DefinitionStatus.RELEASED,
         total=len(migrating.runs_on_others(session, target)), most=rehearsals.MOST, refusal=refusal, form=request.form,
         errors=errors_of(refusal), may_move=visitor().holds(operating.MOVER), **signing_values(session, operating.MEANING),
     )  # fmt: skip
+
+
+def _timers(session: Session, target: Definition) -> list[tuple[str, str]]:
+    """Return the timers beside steps, by id and name, that every run which could be moved has too."""
+    sources = {run.definition_id for run in migrating.runs_on_others(session, target)}
+    known = [definitions.parsed(session, one).bundle.processes[target.process_id].elements for one in sources]
+    return [
+        (one.id, one.name or one.id)
+        for one in definitions.parsed(session, target.id).bundle.processes[target.process_id].elements.values()
+        if one.attached_to and one.event is not None and one.event.timer and all(one.id in drawn for drawn in known)
+    ]
 
 
 def _names(session: Session, target: Definition) -> dict[str, str]:
