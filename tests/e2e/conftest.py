@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 from sqlalchemy import Engine
 from waitress.server import create_server
 
@@ -43,6 +43,8 @@ ON_A_CLOSED_NETWORK = [
 
 PATIENCE = 10_000
 """Milliseconds a page may take to show what a test waits for."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
