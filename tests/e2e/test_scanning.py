@@ -60,6 +60,7 @@ def test_serial_numbers_are_scanned_back_one_after_the_other(sign_in: Callable[.
     outside = OutsideStory(live.installation, live.clock).ready(3, serial=True).ship(3, serials=("A1", "A2", "A3"))
     page = sign_in(sam, path="/outside")
     page.set_viewport_size(PHONE)
+    expect(page.locator("main [name=q]")).to_be_focused()
     scan(page, outside.operation.number)  # as the code on its traveller says
     expect(page.locator("h1")).to_contain_text(outside.link.number)
     page.get_by_role("link", name="Take back", exact=True).click()
