@@ -1,9 +1,9 @@
 # Everything a newcomer types. `make help` lists it. Needs Python 3.11 or newer with venv, and make.
 
-PYTHON ?= $(or $(wildcard .venv/bin/python),$(shell sh tools/python.sh))
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3 2>/dev/null))
 BIN := .venv/bin
 ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 4
 
 # Where the caller forbids bytecode, every start compiles everything again: two to three times slower.
 unexport PYTHONDONTWRITEBYTECODE

@@ -47,30 +47,6 @@ def test_make_help_lists_what_can_be_made() -> None:
     assert all(f"make {target} " in said for target in ("run", "setup", "test", "check", "bench", "help"))
 
 
-def test_the_first_python_on_the_path_is_taken_unless_another_is_clearly_quicker(tmp_path: Path) -> None:
-    """Two folders whose Pythons tell times; who cannot make an environment, or is too old, tells none."""
-    folders = [tmp_path / name for name in ("first", "second", "third")]
-    for folder, (number, took) in zip(folders, ((1, 100), (2, 90), (3, 0)), strict=True):
-        folder.mkdir()
-        python = folder / "python3.11"
-        python.write_text(
-            f"#!/bin/sh\ncase $2 in *realpath*) echo {number} ;; *) [ {took} -gt 0 ] && echo {took} ;; esac\n"
-        )
-        python.chmod(0o755)
-
-    def chosen(*where: Path) -> str:
-        path = ":".join(map(str, where))
-        return subprocess.run(
-            ["/bin/sh", "tools/python.sh"], cwd=ROOT, env={"PATH": path}, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    first, second, third = folders
-    assert chosen(first, second, third) == f"{first}/python3.11"
-    (second / "python3.11").write_text((second / "python3.11").read_text().replace("90", "70"))
-    assert chosen(first, second, third) == f"{second}/python3.11"
-    assert chosen(third) == f"{third}/python3.11"
-
-
 def test_what_pip_is_told_about_sources_is_told_to_uv(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS", "UV_HTTP_TIMEOUT", "SSL_CERT_FILE", "UV_LINK_MODE"):
         monkeypatch.delenv(name, raising=False)
