@@ -3,7 +3,7 @@
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3 2>/dev/null))
 BIN := .venv/bin
 ARGS ?=
-WORKERS ?= 4
+WORKERS ?= 3
 
 # Where the caller forbids bytecode, every start compiles everything again: two to three times slower.
 unexport PYTHONDONTWRITEBYTECODE
