@@ -8,7 +8,6 @@ processor time in brackets. Nothing is written to a database for parsing and for
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import tracemalloc
@@ -22,6 +21,7 @@ from SpiffWorkflow.bpmn.serializer import BpmnWorkflowSerializer
 from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
 from sqlalchemy import Engine, func, select, text
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.complete_task import House, Naive, NaiveBase, Spent, databases, median, timed
 from benchmarks.models import WHO, Model, linear, twin
 from benchmarks.shipped import shipped
@@ -273,18 +273,15 @@ def memory() -> None:
 
 def main() -> None:
     """Measure everything and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--timers", type=int, default=1_000_000)
-    parser.add_argument("--sqlite", action="store_true", help="only this database")
-    parser.add_argument("--postgresql", action="store_true", help="only this database")
     given = parser.parse_args()
-    either = given.sqlite or given.postgresql
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; ms on the clock (processor time)\n")
     print("| no database | | | ratio | |\n|---|---|---|---|---|")
     parsing(given.rounds)
     memory()
-    with databases(sqlite=given.sqlite or not either, postgresql=given.postgresql or not either) as urls:
+    with databases(kinds(given)) as urls:
         for name, url in urls.items():
             database = connect(url)
             Base.metadata.create_all(database)

@@ -9,7 +9,6 @@ one act that writes a column which nothing controls.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.durable_postgres import durable_postgres
 from engine.act import Installation
 from migrations import migrate
@@ -99,20 +99,17 @@ def run(name: str, url: str, items: int, rounds: int) -> None:
 
 def main() -> None:
     """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--postgresql", action="store_true")
     asked = parser.parse_args()
-    both = not asked.sqlite and not asked.postgresql
     with ExitStack() as stack:
-        if asked.sqlite or both:
+        if "sqlite" in kinds(asked):
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             url = f"sqlite:///{Path(folder) / 'bench.db'}"
             migrate(url)
             run("SQLite", url, asked.items, asked.rounds)
-        if asked.postgresql or both:
+        if "postgresql" in kinds(asked):
             url = stack.enter_context(durable_postgres())
             migrate(url)
             run("PostgreSQL", url, asked.items, asked.rounds)

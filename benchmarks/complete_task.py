@@ -17,12 +17,11 @@ The clock contains the disk's sync, which is the same for all; ratios carry over
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +34,7 @@ from SpiffWorkflow.util.task import TaskState as StockState
 from sqlalchemy import Engine, Text, insert, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.durable_postgres import durable_postgres
 from benchmarks.models import Model, linear, loop, twin
 from benchmarks.shipped import registry, shipped
@@ -259,11 +259,11 @@ def growth(database: Engine) -> None:
 
 
 @contextmanager
-def databases(*, sqlite: bool, postgresql: bool) -> Iterator[dict[str, str]]:
-    """Yield URLs of fresh databases on disk, by name."""
+def databases(wanted: Collection[str]) -> Iterator[dict[str, str]]:
+    """Yield URLs of fresh databases on disk, by name. wanted: kinds, sqlite or postgresql."""
     with tempfile.TemporaryDirectory(prefix="lockstep-benchmark-", dir=Path.cwd()) as folder:
-        urls = {"SQLite (WAL, synchronous=FULL)": f"sqlite:///{folder}/benchmark.db"} if sqlite else {}
-        if not postgresql:
+        urls = {"SQLite (WAL, synchronous=FULL)": f"sqlite:///{folder}/benchmark.db"} if "sqlite" in wanted else {}
+        if "postgresql" not in wanted:
             yield urls
             return
         with durable_postgres() as url:
@@ -272,14 +272,11 @@ def databases(*, sqlite: bool, postgresql: bool) -> Iterator[dict[str, str]]:
 
 def main() -> None:
     """Run the comparison and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--sqlite", action="store_true", help="only this database")
-    parser.add_argument("--postgresql", action="store_true", help="only this database")
     parser.add_argument("--flows", nargs="*", choices=[*FLOWS, "loop"], default=[*FLOWS, "loop"])
     chosen = parser.parse_args()
-    either = chosen.sqlite or chosen.postgresql
-    with databases(sqlite=chosen.sqlite or not either, postgresql=chosen.postgresql or not either) as urls:
+    with databases(kinds(chosen)) as urls:
         for name, url in urls.items():
             database = connect(url)
             Base.metadata.create_all(database)

@@ -16,7 +16,6 @@ revision).
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -28,6 +27,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url, text
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.durable_postgres import durable_postgres
 from engine.act import Act, Installation
 from engine.errors import Finding, RuleViolation
@@ -223,17 +223,14 @@ def _postgresql_urls(url: str) -> Iterator[str]:
 
 def main() -> None:
     """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--postgresql", action="store_true")
     asked = parser.parse_args()
-    both = not asked.sqlite and not asked.postgresql
     with ExitStack() as stack:
-        if asked.sqlite or both:
+        if "sqlite" in kinds(asked):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             report("SQLite", measure([f"sqlite:///{folder / name}.db" for name in ("a", "b", "c")], asked.rounds))
-        if asked.postgresql or both:
+        if "postgresql" in kinds(asked):
             urls = list(_postgresql_urls(stack.enter_context(durable_postgres())))
             report("PostgreSQL", measure(urls, asked.rounds))
 

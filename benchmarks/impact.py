@@ -1,16 +1,15 @@
 """Time the impact of a part that thousands of open rows use.
 
-    python -m benchmarks.impact [--rows 10000] [--rounds 5] [--sqlite]
+    python -m benchmarks.impact [--rows 10000] [--rounds 5] [--sqlite] [--postgresql]
 
-Half the rows are order lines, a quarter work orders of two operations (every second one begun), a quarter lots. On PostgreSQL with
-its own defaults for durability (or SQLite), rows are loaded with the guard away and statistics taken once; the collector spares what is
+Half the rows are order lines, a quarter work orders of two operations (every second one begun), a quarter lots. Both databases are as
+durable as they are by default; rows are loaded with the guard away and statistics taken once; the collector spares what is
 loaded, as in the server. Timed are the queries alone, and ``compute`` with the rows kept, their hash and the commit; every figure is the
 median and the slowest in milliseconds.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.durable_postgres import durable_postgres
 from engine.act import Act, Installation
 from engine.database import new_id
@@ -44,17 +44,21 @@ from webapp.wiring import wire
 
 def main() -> None:
     """Load one plant and time the impact of its part."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sqlite", action="store_true")
     given = parser.parse_args()
-    with ExitStack() as stack:
-        house = stack.enter_context(_house(sqlite=given.sqlite))
-        change = _load(house, given.rows)
+    for kind in kinds(given):
+        measure(kind, given.rows, given.rounds)
+
+
+def measure(kind: str, rows: int, rounds: int) -> None:
+    """Print what the impact takes on one kind of database."""
+    with _house(kind) as house:
+        change = _load(house, rows)
         spare_what_stays()
         asked, kept = [], []
-        for _ in range(given.rounds):
+        for _ in range(rounds):
             with house.reading() as session:
                 order = session.get_one(ChangeOrder, change)
                 began = time.perf_counter()
@@ -64,18 +68,16 @@ def main() -> None:
             with house.acting("user:ella") as act:
                 impact.compute(act, act.session.get_one(ChangeOrder, change))
             kept.append(time.perf_counter() - began)
-        print(
-            f"{len(found):,} rows on {'SQLite' if given.sqlite else 'PostgreSQL'}; load of the machine {os.getloadavg()[0]:.1f}"
-        )
+        print(f"{len(found):,} rows on {kind}; load of the machine {os.getloadavg()[0]:.1f}")
         for name, spent in (("asked", asked), ("computed and kept", kept)):
             print(f"{name:17} {statistics.median(spent) * 1000:8.0f} ms, at most {max(spent) * 1000:.0f} ms")
 
 
 @contextmanager
-def _house(*, sqlite: bool) -> Iterator[Installation]:
+def _house(kind: str) -> Iterator[Installation]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = f"sqlite:///{folder / 'plant.db'}" if sqlite else stack.enter_context(durable_postgres())
+        url = f"sqlite:///{folder / 'plant.db'}" if kind == "sqlite" else stack.enter_context(durable_postgres())
         migrate(url)
         house = wire(url, settings=folders_under(folder), clock=SettableClock())
         open_plant(house)

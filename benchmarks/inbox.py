@@ -9,7 +9,6 @@ milliseconds; the ratio says how an answer grows with ten times the tasks and gr
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.durable_postgres import durable_postgres
 from migrations import migrate
 from records.demo_people import Member
@@ -73,15 +73,12 @@ def measure(readers: list[Browser], rounds: int) -> None:
 
 def main() -> None:
     """Measure what the arguments ask for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--postgresql", action="store_true")
     given = parser.parse_args()
-    both = given.sqlite == given.postgresql
     with tempfile.TemporaryDirectory(prefix="lockstep-inbox-") as name:
         folder = Path(name)
-        if given.sqlite or both:
+        if "sqlite" in kinds(given):
             print("\nSQLite, ms a page")
             with ExitStack() as stack:
                 readers = [
@@ -91,7 +88,7 @@ def main() -> None:
                     for groups, each in SIZES
                 ]
                 measure(readers, given.rounds)
-        if given.postgresql or both:
+        if "postgresql" in kinds(given):
             print("\nPostgreSQL, ms a page")
             with ExitStack() as stack:
                 readers = []

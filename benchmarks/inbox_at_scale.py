@@ -9,7 +9,6 @@ for a page and three times for counts.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -22,6 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, inspect, select, text
 from sqlalchemy.orm import Session
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.durable_postgres import durable_postgres
 from engine import inbox, inbox_query
 from engine.act import Act, Installation
@@ -61,7 +61,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "amount above most": {"query": "amount>999000"},
     "due soon, by amount": {"query": "due<9d", "sort": "amount"},
     "one key": {"query": "key:REQ-0000042"},
-    "a key of nothing": {"query": "key:REQ-XXX"},
+    "a key of nothing": {"query": "key:REQ-NONE"},
     "a flow": {"query": "flow:requisition"},
     "from a requester": {"query": "from:rita"},
     "from one with few": {"query": "from:bea"},
@@ -276,26 +276,22 @@ def row(name: str, plants: list[Installation], rounds: int, ask: Callable[[Sessi
 
 def main() -> None:
     """Measure what the arguments ask for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--tasks", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--postgresql", action="store_true")
     parser.add_argument("--keep", type=Path, help="folder in which the databases stay, to be measured again")
     given = parser.parse_args()
-    both = given.sqlite == given.postgresql
     sizes = [size for size in SIZES if size < given.tasks] + [given.tasks]
     with tempfile.TemporaryDirectory(prefix="lockstep-inbox-") as name:
         folder = given.keep or Path(name)
-        for kind in ("sqlite", "postgresql"):
-            if both or getattr(given, kind):
-                with ExitStack() as stack:
-                    plants = []
-                    for size in sizes:
-                        place = folder / f"{kind}-{size}"
-                        url = stack.enter_context(database_of(kind, place, is_kept=bool(given.keep)))
-                        plants.append(stack.enter_context(plant_of(url, place, size)))
-                    measure(kind, plants, sizes, given.rounds)
+        for kind in kinds(given):
+            with ExitStack() as stack:
+                plants = []
+                for size in sizes:
+                    place = folder / f"{kind}-{size}"
+                    url = stack.enter_context(database_of(kind, place, is_kept=bool(given.keep)))
+                    plants.append(stack.enter_context(plant_of(url, place, size)))
+                measure(kind, plants, sizes, given.rounds)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ holds too, to the activation's answer. Every job must have been finished exactly
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 from sqlalchemy import func, select
 from waitress.server import create_server
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.durable_postgres import durable_postgres
 from engine import definitions
 from engine.act import Installation
@@ -148,19 +148,16 @@ def measure(url: str, jobs: int, workers: int) -> str:
 
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--postgresql", action="store_true")
     given = parser.parse_args()
-    every = not (given.sqlite or given.postgresql)
-    if given.sqlite or every:
+    if "sqlite" in kinds(given):
         with tempfile.TemporaryDirectory() as folder:
             print(
                 "sqlite    ", measure(f"sqlite:///{Path(folder) / 'plant.db'}", given.jobs, given.workers), flush=True
             )
-    if given.postgresql or every:
+    if "postgresql" in kinds(given):
         with durable_postgres() as url:
             print("postgresql", measure(url, given.jobs, given.workers), flush=True)
 

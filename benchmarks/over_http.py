@@ -11,7 +11,6 @@ instance; medians in milliseconds on the clock, processor time in brackets.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from functools import partial
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.complete_task import Naive, NaiveBase, Spent, databases, median, timed
 from benchmarks.models import WHO, Model, linear, twin
 from engine import definitions, instances, tasks
@@ -127,15 +127,12 @@ def measure(desk: Desk, naive: Naive, rounds: int) -> dict[str, Spent]:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--sqlite", action="store_true", help="only this database")
-    parser.add_argument("--postgresql", action="store_true", help="only this database")
     given = parser.parse_args()
-    either = given.sqlite or given.postgresql
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; ms a decision (processor time)\n")
     print("| | service layer | over HTTP | HTTP adds | naive | naive / HTTP |\n|---|---|---|---|---|---|")
-    with databases(sqlite=given.sqlite or not either, postgresql=given.postgresql or not either) as urls:
+    with databases(kinds(given)) as urls:
         for name, url in urls.items():
             with house_on(url) as (house, client, key):
                 NaiveBase.metadata.create_all(house.database)

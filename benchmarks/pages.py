@@ -9,7 +9,6 @@ on the clock, median and ninth of ten; the processor time of this program (witho
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select, text
 from sqlalchemy.orm import Session
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.inbox_at_scale import READER, database_of, plant_of
 from engine.stored.instance import InstanceRecord
 from engine.stored.task import Task, TaskCandidate
@@ -155,19 +155,14 @@ def measure(readers: list[Reader], rounds: int) -> None:
 
 def main() -> None:
     """Measure what the arguments ask for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--tasks", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--postgresql", action="store_true")
     parser.add_argument("--keep", type=Path, help="folder in which the databases stay, to be measured again")
     given = parser.parse_args()
-    both = given.sqlite == given.postgresql
     with tempfile.TemporaryDirectory(prefix="lockstep-pages-") as name:
         folder = given.keep or Path(name)
-        for kind in ("sqlite", "postgresql"):
-            if not (both or getattr(given, kind)):
-                continue
+        for kind in kinds(given):
             with ExitStack() as stack:
                 readers = []
                 for size in (1_000, given.tasks):

@@ -9,13 +9,13 @@ clock, turn by turn; the first turn, which compiles what is not compiled yet, do
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
 import sys
 import time
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.complete_task import databases
 from benchmarks.models import twin
 from engine import definitions
@@ -63,20 +63,15 @@ def prepare(url: str, count: int) -> None:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--definitions", type=int, default=100)
-    parser.add_argument("--sqlite", action="store_true", help="only this database")
-    parser.add_argument("--postgresql", action="store_true", help="only this database")
     given = parser.parse_args()
-    either, count = given.sqlite or given.postgresql, given.definitions
+    count = given.definitions
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; seconds to the first answer\n")
     print(f"| | no definitions | {count} | ratio | of which importing |\n|---|---|---|---|---|")
-    for kind in ("sqlite", "postgresql"):
-        if either and not getattr(given, kind):
-            continue
-        wanted = {"sqlite": kind == "sqlite", "postgresql": kind == "postgresql"}
-        with databases(**wanted) as none, databases(**wanted) as many:
+    for kind in kinds(given):
+        with databases([kind]) as none, databases([kind]) as many:
             (empty,), (full,) = none.values(), many.values()
             prepare(empty, 0)
             prepare(full, count)

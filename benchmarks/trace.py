@@ -11,7 +11,6 @@ answer grows with the size of the table. Rows are loaded with the guard away, st
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 import tempfile
@@ -24,6 +23,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select, text
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.durable_postgres import durable_postgres
 from engine.act import Installation
 from engine.database import new_id
@@ -253,17 +253,14 @@ def measure(plants: list[Plant], rounds: int) -> None:
 
 def main() -> None:
     """Measure what the arguments ask for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--edges", type=int, default=1_000_000)
-    parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--postgresql", action="store_true")
     given = parser.parse_args()
-    both = given.sqlite == given.postgresql
     sizes = (SMALL, given.edges)
     with tempfile.TemporaryDirectory(prefix="lockstep-trace-") as name:
         folder = Path(name)
-        if given.sqlite or both:
+        if "sqlite" in kinds(given):
             print("\nSQLite, ms an answer", flush=True)
             with ExitStack() as stack:
                 urls = [f"sqlite:///{folder}/{edges}.db" for edges in sizes]
@@ -274,7 +271,7 @@ def main() -> None:
                     ],
                     given.rounds,
                 )
-        if given.postgresql or both:
+        if "postgresql" in kinds(given):
             print("\nPostgreSQL, ms an answer", flush=True)
             with ExitStack() as stack:
                 plants = []

@@ -10,7 +10,6 @@ of seconds on the clock and of processor time of this process, and the ratio is 
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, text
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.durable_postgres import durable_postgres
 from engine import checkpoint_check, checkpoints, verification
 from engine.act import Installation
@@ -170,19 +170,16 @@ def measure(url: str, events: int, rounds: int, folder: Path) -> Iterator[str]:
 
 def main() -> None:
     """Print the figures of the databases that were asked for, or of both."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--postgresql", action="store_true")
     asked = parser.parse_args()
-    both = not (asked.sqlite or asked.postgresql)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockstep-benchmark-")))
-        if asked.sqlite or both:
+        if "sqlite" in kinds(asked):
             for line in measure(f"sqlite:///{folder / 'verify.db'}", asked.events, asked.rounds, folder):
                 print(line, flush=True)
-        if asked.postgresql or both:
+        if "postgresql" in kinds(asked):
             for line in measure(stack.enter_context(durable_postgres()), asked.events, asked.rounds, folder):
                 print(line, flush=True)
 

@@ -11,13 +11,13 @@ processor. Delivery itself happens after the commit, in a worker, and is not in 
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from sqlalchemy import Engine
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.complete_task import House, Spent, databases, median, timed
 from benchmarks.models import linear
 from engine import queue
@@ -91,13 +91,10 @@ def measure(url: str, rounds: int, tell: Callable[[str], None] = print) -> None:
 
 def main() -> None:
     """Run the comparison and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--sqlite", action="store_true", help="only this database")
-    parser.add_argument("--postgresql", action="store_true", help="only this database")
     chosen = parser.parse_args()
-    either = chosen.sqlite or chosen.postgresql
-    with databases(sqlite=chosen.sqlite or not either, postgresql=chosen.postgresql or not either) as urls:
+    with databases(kinds(chosen)) as urls:
         for name, url in urls.items():
             print(f"\n{name}: ms a completion, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
             measure(url, chosen.rounds)

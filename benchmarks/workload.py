@@ -8,7 +8,6 @@ milliseconds; every figure reads every open task once, so that the time grows wi
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import tempfile
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from benchmarks.arguments import kinds, parser_of
 from benchmarks.inbox_at_scale import database_of, head, plant_of, row
 from engine import workload
 from engine.clock import now_of
@@ -38,18 +38,13 @@ QUESTIONS: dict[str, Callable[[Session, dt.datetime], Any]] = {
 
 def main() -> None:
     """Measure what the arguments ask for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--tasks", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sqlite", action="store_true")
-    parser.add_argument("--postgresql", action="store_true")
     given = parser.parse_args()
-    both = given.sqlite == given.postgresql
     with tempfile.TemporaryDirectory(prefix="lockstep-workload-") as name:
         folder = Path(name)
-        for kind in ("sqlite", "postgresql"):
-            if not (both or getattr(given, kind)):
-                continue
+        for kind in kinds(given):
             print()
             head(f"ms, {kind}", [1_000, given.tasks])
             with ExitStack() as stack:
