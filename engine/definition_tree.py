@@ -13,8 +13,9 @@ from typing import Any
 from dmn.documents import Element, attribute, child, children, local, read_document
 from dmn.errors import DmnError
 from engine.bundle import normalised, read_diagrams
+from engine.comparison import compare
 from engine.errors import Invalid
-from engine.redline import Field, Redline, Row, Shape, compare
+from engine.redline import Field, Redline, Row, Shape
 from engine.spiff import ElementInfo, Expr, FlowInfo, ProcessSpec, Unreadable
 
 LAYOUT = frozenset({"layout", "exporter", "executionPlatform", "executionPlatformVersion", "schemaVersion"})

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
+from engine.comparison import changed
 from engine.record import Operation
-from engine.redline import Difference, Field, Kind, Redline, Row, Shape, changed
+from engine.redline import Difference, Field, Kind, Redline, Row, Shape
 from records.amendment import PurchaseOrderAmendment
 from records.document_tree import ORDER, Column, called
 from records.money import MINOR_UNITS

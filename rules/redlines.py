@@ -15,8 +15,9 @@ from typing import Any
 from sqlalchemy import Date, Enum, inspect, select
 from sqlalchemy.orm import Session
 
+from engine.comparison import changed, compare
 from engine.record import Operation, Record
-from engine.redline import Difference, Field, Kind, Redline, Row, Shape, changed, compare
+from engine.redline import Difference, Field, Kind, Redline, Row, Shape
 from records.amendment import PurchaseOrderAmendment
 from records.change_order import AffectedItem
 from records.document_tree import LAYOUTS, Column, called, layout_of, moments_of, requested_tree, tree_at, tree_of

@@ -22,6 +22,7 @@ from records.stepping_up import Subject
 from records.viewing import seen_versions
 from webapp import dossiers, inbox_asked, reviews, visit
 from webapp.form_schema import SHOWN
+from webapp.signing_form import meanings_for
 from webapp.stepping_up import SteppingUp
 
 VERDICTS = ("approve", "reject", "return")
@@ -120,7 +121,7 @@ def meanings_of(session: Session, step: Step) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for choice in step.choices:
         for verdict, _ in step.verdicts:
-            found |= dict(reviews.meanings_for(session, choice.task, verdict))
+            found |= dict(meanings_for(session, choice.task, verdict))
     return list(found.items())
 
 

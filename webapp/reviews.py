@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import closing, eligibility, instances, lending, tasks
+from engine import eligibility, instances, lending, tasks
 from engine.closing import APPROVING
 from engine.database import is_id
 from engine.errors import Finding, NotFound
@@ -22,16 +22,12 @@ from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskDraft, TaskState
 from engine.task_variables import variables_of
 from processes.helping import APPROVAL
-from records import attachment, comment, follower, signing
+from records import attachment, comment, follower
 from records.amendment import PurchaseOrderAmendment
 from records.attachment import Attachment
 from records.comment import Comment
 from records.follower import followers_of
-from records.roles import meanings_of, role_code
-from records.session import SignInSession
-from records.sign_in import is_continuous
 from records.signature import Signature
-from records.signing_policy import policy_in
 from records.viewing import Look, last_look, seen_versions
 from rules import redlines, reviewing
 from rules.redlines import Item, Since
@@ -430,72 +426,3 @@ def form_of(session: Session, task: Task) -> TaskForm | None:
     if form is None:
         return None
     return TaskForm.of_schema(form.schema, feel.evaluate, visit.visitor().how, tell=filters.said)
-
-
-@dataclass(frozen=True, slots=True)
-class Signing:
-    """What the signature dialog says and asks."""
-
-    counts: str
-    next_words: str
-    meanings: Sequence[tuple[str, str]]
-    needs_both: bool
-    must_certify: bool
-    statement: str = signing.STATEMENT
-
-
-def signing_of(session: Session, review: Review, verdict: str, *, session_id: str) -> Signing | None:
-    """Return what has to be said and asked before this verdict is signed, or None when it needs no signature."""
-    if not review.task.signature:
-        return None
-    me = visit.visitor().user_id
-    return Signing(
-        _counts(review), _next_words(review, verdict), meanings_for(session, review.task, verdict),
-        needs_both=needs_both(session, session_id),
-        must_certify=not signing.is_certified(session, me),
-    )  # fmt: skip
-
-
-def needs_both(session: Session, session_id: str) -> bool:
-    """Tell whether the next signature needs user name and password: the first of a session, or after an idle pause."""
-    opened = session.get(SignInSession, session_id)
-    return opened is None or not is_continuous(opened, visit.now(), policy_in(session))
-
-
-def _counts(review: Review) -> str:
-    if not review.dossier:
-        return review.task.title
-    lines = getattr(review.dossier.record, "lines", None)
-    parts = [
-        *([formats.plural(len(lines), "line")] if lines is not None else []),
-        formats.plural(review.redline.count, "difference"),
-        review.progress_words,
-    ]
-    return f"{', '.join(parts)}, version {review.dossier.record.version}"
-
-
-def _next_words(review: Review, verdict: str) -> str:
-    if not verdict.startswith("approve"):
-        return ""
-    later = [stage for stage in review.stages if not stage.tone]
-    waiting = [
-        seat for stage in review.stages if stage.tone == "now" for seat in stage.slots if seat.words == "Waiting"
-    ]
-    if len(waiting) > 1:
-        return f"After you, {formats.plural(len(waiting) - 1, 'signature')} of this stage still to come."
-    return f"This starts the next stage: {later[0].name}." if later else "This is the last signature of the plan."
-
-
-def meanings_for(session: Session, task: Task, verdict: str) -> list[tuple[str, str]]:
-    """Return the meanings that fit the verdict and that the visitor's role may give."""
-    otherwise = (task.signature,) if closing.binds_meaning(task, verdict) else (task.signature, "REVIEWED")
-    refusing = {
-        "reject": ("REJECTED",),
-        "return": ("REJECTED", "REVIEWED"),
-        "split": ("REVIEWED",),
-        "abstain": ("REVIEWED",),
-    }
-    wanted = refusing.get(verdict, otherwise)
-    codes = [role_code(task.role)] if task.role else [role_code(f"role:{one}") for one in visit.visitor().roles]
-    allowed = {meaning for code in codes for meaning in meanings_of(session, code)}
-    return [(word, formats.words(word)) for word in dict.fromkeys(wanted) if word and word in allowed]

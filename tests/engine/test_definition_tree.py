@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.comparison import apply, compare
 from engine.definition_tree import compare_files, diagram_tree, form_tree, table_tree
 from engine.errors import Invalid
-from engine.redline import Kind, Redline, apply, compare
+from engine.redline import Kind, Redline
 
 SHIPPED = Path(__file__).parents[2]
 DIAGRAM = (SHIPPED / "processes/bpmn/amend_order.bpmn").read_text("utf-8")

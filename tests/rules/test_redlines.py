@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from engine.act import Installation
-from engine.redline import Kind, Redline, compare
+from engine.comparison import compare
+from engine.redline import Kind, Redline
 from records.document_tree import called, requested_tree, tree_at, tree_of
 from records.origin import Origin
 from records.part import DefinitionKind, PartRevision, RevisionStatus

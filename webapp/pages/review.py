@@ -24,7 +24,7 @@ from webapp.beside_list import keep_list
 from webapp.form_schema import PREFIX, row_count
 from webapp.pages.account import own_path
 from webapp.refusals import status_of
-from webapp.signing_form import errors_of, is_asked, read_signature
+from webapp.signing_form import errors_of, is_asked, read_signature, signing_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, is_partial, now, read_anew, reading, visitor
 
@@ -245,7 +245,7 @@ def _show_dialog(task_id: str, verdict: str, refusal: Refused | None = None) -> 
     return render_template(
         template, review=review, verdict=verdict, verdict_words=reviews.verdict_words(verdict), refusal=refusal,
         errors=_errors(refusal, reason_needed=verdict in reviews.REASON_NEEDED), typed=request.form, fields=review.fields,
-        signing=reviews.signing_of(session, review, verdict, session_id=g.session_id),
+        signing=signing_of(session, review, verdict, session_id=g.session_id),
         reason_needed=verdict in reviews.REASON_NEEDED, **_way(),
     )  # fmt: skip
 
@@ -258,7 +258,7 @@ def _show_steps(task_id: str, refusal: Refused | None = None) -> str:
     template = "review/return_part.html" if is_partial() else "review/return.html"
     return render_template(
         template, review=review, steps=returning.targets(session, review.task), refusal=refusal, errors=errors_of(refusal),
-        typed=request.form, signing=reviews.signing_of(session, review, "return", session_id=g.session_id), **_way(),
+        typed=request.form, signing=signing_of(session, review, "return", session_id=g.session_id), **_way(),
     )  # fmt: skip
 
 

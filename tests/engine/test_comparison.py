@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.redline import Difference, Field, Kind, Redline, Row, Shape, apply, compare
+from engine.comparison import apply, compare
+from engine.redline import Difference, Field, Kind, Redline, Row, Shape
 from engine.wording import Piece, in_words
 
 
