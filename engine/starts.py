@@ -1,4 +1,4 @@
-"""What starts instances by itself: message, signal and timer start events of the newest released version."""
+"""What starts instances by itself: message, signal, timer and conditional start events of the newest released version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.spiff.extensions import Expr
 from engine.spiff.timers import NoTime, Schedule, schedule
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance
-from engine.stored.wait import MessageSubscription, SignalSubscription, Timer
+from engine.stored.wait import ConditionSubscription, MessageSubscription, SignalSubscription, Timer
 
 if TYPE_CHECKING:
     from engine.act import Act
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def subscribe(act: Act, definition: Definition, process: ProcessSpec) -> None:
     """Let the start events of a version wait, and those of all earlier versions wait no more. Raises: Invalid."""
     versions = select(Definition.id).where(Definition.process_id == definition.process_id)
-    for table in (Timer, MessageSubscription, SignalSubscription):
+    for table in (Timer, MessageSubscription, SignalSubscription, ConditionSubscription):
         act.session.connection().execute(delete(table).where(table.definition_id.in_(versions)))
     with lent(act.session):
         for start in process.starts:
@@ -34,8 +34,12 @@ def subscribe(act: Act, definition: Definition, process: ProcessSpec) -> None:
                 act.session.add(_waiting(act, definition, start))
 
 
-def _waiting(act: Act, definition: Definition, start: StartInfo) -> Timer | MessageSubscription | SignalSubscription:
+def _waiting(
+    act: Act, definition: Definition, start: StartInfo
+) -> Timer | MessageSubscription | SignalSubscription | ConditionSubscription:
     event = start.event
+    if event.condition is not None:
+        return ConditionSubscription(definition_id=definition.id, element_id=start.element_id)
     place = {"definition_id": definition.id, "token_id": 0, "element_id": start.element_id}
     if event.timer is not None and event.when is not None:
         try:

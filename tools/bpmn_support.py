@@ -102,6 +102,7 @@ PROMISES: Mapping[str, Sequence[str]] = {
         "message start: a published message starts an instance",
         "timer start: a due timer starts an instance, by ISO 8601 and cron",
         "signal start: a broadcast starts an instance",
+        "conditional start: whoever asks begins what is true, with the values that were asked about",
         "timer: FEEL names the time",
         "timer: business days of the plant's calendar",
         "timer: cron is told by the plant's clock",

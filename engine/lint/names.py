@@ -125,6 +125,9 @@ class Names:
         names.update(word.strip() for word in self.process.properties.get(DECLARED, "").split(","))
         for element in self.process.elements.values():
             names |= self.left_behind(element)
+        for start in self.process.starts:
+            if start.event.condition is not None:
+                names |= start.event.condition.reads  # Whoever asks the condition brings what it reads.
         return frozenset(names - {""})
 
     def left_behind(self, element: ElementInfo) -> set[str]:

@@ -145,12 +145,18 @@ def _waits_at(process: ProcessSpec, info: ElementInfo) -> Iterator[str]:
             yield source.id
 
 
+def _begins(info: ElementInfo) -> bool:
+    return info.kind == "startEvent" and info.parent_id == info.process_id
+
+
 def _what_it_catches(info: ElementInfo) -> tuple[str | None, ...] | None:
     event = info.event
     if event is None:
         return None
     if event.kind in ("error", "escalation"):
         return event.kind, event.code.text if event.code is not None else None
+    if event.kind == "conditional" and event.condition is not None and _begins(info):
+        return event.kind, event.condition.text
     if event.kind == "message" and event.name is not None and info.kind != "sendTask":
         return event.kind, event.name.text, event.key.text if event.key is not None else None
     return None

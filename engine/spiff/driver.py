@@ -92,7 +92,10 @@ class Driver(Flat, BpmnWorkflow):
 
     def watch(self, token: Token) -> None:
         """Note that a token waits for something from outside."""
-        self.watching[token.task_spec.event.kind][token.id] = token
+        event = token.task_spec.event
+        self.watching[event.kind][token.id] = token
+        if event.filter is not None and self.scopes.heard is None:
+            self.scopes.heard = []
 
     def forget(self, token: Token) -> None:
         """Drop a token that leaves from every book."""

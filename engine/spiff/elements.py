@@ -94,7 +94,7 @@ class FlowInfo:
 
 @dataclass(frozen=True, slots=True)
 class StartInfo:
-    """One way to start a process. kind: ``none``, ``message``, ``timer`` or ``signal``, with its details in ``event``."""
+    """One way to start a process. kind: ``none``, ``message``, ``timer``, ``signal`` or ``conditional``, with its details in ``event``."""
 
     element_id: str
     name: str | None

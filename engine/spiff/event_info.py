@@ -9,7 +9,7 @@ from typing import Final
 
 from lxml import etree
 
-from engine.spiff.extensions import EventInfo, Expr
+from engine.spiff.extensions import ConditionalFilter, EventInfo, Expr
 from engine.spiff.timers import NoTime, schedule
 from engine.spiff.xml import Reader, child, children, kind_of, text_of, zeebe
 
@@ -26,7 +26,7 @@ KINDS: Final = {
     "cancelEventDefinition": "cancel",
 }
 PLACES: Final[dict[str, frozenset[str]]] = {
-    "a process start": frozenset({"none", "message", "timer", "signal"}),
+    "a process start": frozenset({"none", "message", "timer", "signal", "conditional"}),
     "a sub-process start": frozenset({"none"}),
     "an event sub-process start": frozenset({"message", "timer", "signal", "error", "escalation", "conditional"}),
     "an intermediate catch": frozenset({"message", "timer", "signal", "conditional", "link"}),
@@ -52,15 +52,13 @@ _INSTEAD: Final = {
 """What to draw where an event may not stand, by its kind."""
 _INSTEAD_AT: Final = {
     (
-        "a process start",
-        "conditional",
-    ): "There are no variables before a process runs: start it with a message, a signal or a timer.",
-    (
         "a sub-process start",
         "timer",
     ): "A sub-process begins when a token reaches it: wait for the time before it, or in an event sub-process.",
     ("an intermediate catch", "none"): "Say what it waits for, or make it an intermediate throw event.",
 }
+CHANGES: Final = frozenset({"create", "update"})
+"""What a filter tells apart: a variable that was not there before, and one that got another value."""
 TIMERS: Final = {"timeDate": "date", "timeDuration": "duration", "timeCycle": "cycle"}
 _NOON: Final = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
@@ -135,11 +133,7 @@ def _details(
     if event.kind == "timer":
         return _timer(reader, node, definition, event=event, place=place)
     if event.kind == "conditional":
-        condition = child(definition, "condition")
-        expression = reader.feel(node, text_of(condition), "the condition")
-        if not text_of(condition):
-            reader.refuse(node, "Expected a condition, but the event has none.", "Write a FEEL condition.")
-        return replace(event, condition=expression) if expression is not None else None
+        return _condition(reader, node, definition, event=event)
     if event.kind == "link":
         link = definition.get("name")
         if not link:
@@ -225,6 +219,39 @@ def _coded(
             node, f"Expected a fixed {event.kind} code to catch, but it is an expression.", "Write the code as text."
         )
     return replace(event, code=code)
+
+
+def _condition(
+    reader: Reader, node: etree._Element, definition: etree._Element, *, event: EventInfo
+) -> EventInfo | None:
+    text = text_of(child(definition, "condition"))
+    expression = reader.feel(node, text, "the condition")
+    if not text:
+        reader.refuse(node, "Expected a condition, but the event has none.", "Write a FEEL condition.")
+    if expression is None:
+        return None
+    return replace(event, condition=expression, filter=_filter(reader, node, definition, expression))
+
+
+def _filter(
+    reader: Reader, node: etree._Element, definition: etree._Element, condition: Expr
+) -> ConditionalFilter | None:
+    """Return which changes a condition is asked at; what the filter leaves open is what the condition itself reads."""
+    found = zeebe(definition, "conditionalFilter")
+    if found is None:
+        return None
+    names, events = (_listed(found.get(attribute)) for attribute in ("variableNames", "variableEvents"))
+    if other := sorted(events - CHANGES):
+        reader.refuse(
+            node,
+            f'Expected variable events of {", ".join(sorted(CHANGES))}, but there is "{other[0]}".',
+            "Variables are created and updated; remove the others.",
+        )
+    return ConditionalFilter(names or condition.reads, events or CHANGES)
+
+
+def _listed(text: str | None) -> frozenset[str]:
+    return frozenset(word.strip() for word in (text or "").split(",") if word.strip())
 
 
 def _timer(

@@ -166,12 +166,21 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionalFilter:
+    """When a condition is asked anew. names: the variables whose change counts; events: ``create``, ``update``."""
+
+    names: frozenset[str]
+    events: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class EventInfo:
     """What an event throws or catches.
 
     kind: none, message, timer, signal, error, escalation, terminate, link, conditional, compensation, cancel. name: of a
     message, signal or link. key: correlation key. code: of an error or escalation, None catches all. timer: ``date``,
-    ``duration`` or ``cycle`` with its text in ``when``. activity: what a compensation throw is aimed at, None for all.
+    ``duration`` or ``cycle`` with its text in ``when``. filter: of a condition, None asks it at any change. activity: what a
+    compensation throw is aimed at, None for all.
     """
 
     kind: str = "none"
@@ -181,6 +190,7 @@ class EventInfo:
     timer: str | None = None
     when: Expr | None = None
     condition: Expr | None = None
+    filter: ConditionalFilter | None = None
     activity: str | None = None
     is_interrupting: bool = True
 

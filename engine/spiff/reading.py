@@ -93,6 +93,7 @@ EXTENSIONS: Final = {
     "calledDecision": "decisionId, resultVariable, bindingType deployment, latest or versionTag",
     "calledElement": "processId, bindingType deployment, latest or versionTag, propagateAllParentVariables, propagateAllChildVariables",
     "subscription": "correlationKey of a message",
+    "conditionalFilter": "variableEvents create or update, variableNames: at which changes a condition is asked anew",
     "loopCharacteristics": "inputCollection, inputElement, outputCollection, outputElement",
     "properties": "the properties below, and any of yours",
     "executionListeners": "eventType start or end, type, retries: work before the element begins or before it is left",
@@ -105,7 +106,6 @@ INSTEAD_OF_EXTENSION: Final = {
     "adHoc": "Use a sub-process, or a multi-instance activity.",
     "linkedResources": "Name the resource in a task header.",
     "linkedResource": "Name the resource in a task header.",
-    "conditionalFilter": "Say in the FEEL condition what has to be true; it is asked whenever a variable changes.",
     "jobPriorityDefinition": "Remove it: jobs run in the order in which they are due.",
     "publishMessage": "Choose a message with a correlation key, or set zeebe:taskDefinition type.",
 }

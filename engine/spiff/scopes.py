@@ -15,6 +15,8 @@ from engine.spiff.codec import decode, encode
 
 ROOT = 0
 Key = tuple[int, str]
+Change = tuple[int, str, str]
+"""A variable that changed: its scope, its name, and ``create`` or ``update``."""
 
 
 class Scopes:
@@ -30,6 +32,8 @@ class Scopes:
         self._stored: dict[Key, bytes] = {}
         self._written: dict[Key, bytes] = {}
         self._feel: dict[Key, Value] = {}
+        self.heard: list[Change] | None = None
+        """What changed since every condition was asked; kept only while one wants to know."""
 
     def load(self, around: Mapping[int, int | None], variables: Mapping[Key, bytes]) -> None:
         """Take over stored scopes and stored variables as they are."""
@@ -91,6 +95,8 @@ class Scopes:
     def assign(self, scope: int, name: str, value: Any) -> None:
         """Write into exactly this scope. Raises: NotStorable, and then nothing has changed."""
         data = encode(value)
+        if self.heard is not None:
+            self._hear(scope, name, data)
         self._values[scope][name] = value
         self._feel.pop((scope, name), None)
         self.version += 1
@@ -98,6 +104,13 @@ class Scopes:
             self._written.pop((scope, name), None)
         else:
             self._written[scope, name] = data
+
+    def _hear(self, scope: int, name: str, data: bytes) -> None:
+        assert self.heard is not None
+        if name not in self._values[scope]:
+            self.heard.append((scope, name, "create"))
+        elif (self._written.get((scope, name)) or self._stored.get((scope, name))) != data:
+            self.heard.append((scope, name, "update"))
 
     def propagate(self, scope: int, name: str, value: Any) -> None:
         """Write to the nearest scope outwards that already has the name, else to the outermost one (Camunda 8)."""

@@ -45,28 +45,44 @@ def wait_of(token: Token) -> Wait | None:
 def judge_conditions(flow: Driver) -> bool:
     """Fire one waiting condition that has become true, and say whether there was one.
 
-    Asked again only when a variable has changed. A condition that fired without interrupting fires again only after it was
-    not true in between; null is not true, since a variable may not be there yet.
+    Asked again only when a variable has changed, one with a filter when a change came that this lets through. A condition that
+    fired without interrupting fires again only after it was not true in between; null is not true, since a variable may not be there yet.
     """
     waiting = list(flow.watching["conditional"].values())
     if flow.judged == flow.scopes.version and all("seen" in token.internal_data for token in waiting):
         return False
     flow.judged = flow.scopes.version
     for token in waiting:
-        if token.incident is None and _has_become_true(token):
+        if token.incident is None and _is_asked(token) and _has_become_true(token):
             flow.fire(token)
             flow.judged = -1
             return True
+    if flow.scopes.heard is not None:
+        flow.scopes.heard.clear()
     return False
+
+
+def _is_asked(token: Token) -> bool:
+    """Say whether a change that the token's filter lets through came since it was asked; once it is asked without any."""
+    wanted = token.task_spec.event.filter
+    if wanted is None or "seen" not in token.internal_data:
+        return True
+    visible = token.flow.scopes.chain(_seen_from(token).scope)
+    changes = token.flow.scopes.heard or ()
+    return any(name in wanted.names and how in wanted.events and scope in visible for scope, name, how in changes)
+
+
+def _seen_from(token: Token) -> Token:
+    """Return whose variables a condition sees: one beside an activity what that sees, as its timers and messages do."""
+    activity: Token = token.parent
+    return activity if token.element.attached_to is not None else token
 
 
 def _has_become_true(token: Token) -> bool:
     data = token.internal_data
     data["seen"] = 1
     try:
-        # A condition beside an activity sees what that sees, as its timers and messages do.
-        seen_from = token.parent if token.element.attached_to is not None else token
-        is_true = token.task_spec.event.condition.value(seen_from.view(), token.flow.host) is True
+        is_true = token.task_spec.event.condition.value(_seen_from(token).view(), token.flow.host) is True
     except Incident as reason:
         token.hold(reason)
         return False

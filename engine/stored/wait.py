@@ -96,6 +96,16 @@ class SignalSubscription(Base):
     name: Mapped[str] = mapped_column(index=True)
 
 
+class ConditionSubscription(Base):
+    """A definition's start event that begins when somebody asks its condition with values that make it true."""
+
+    __tablename__ = "condition_subscription"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    definition_id: Mapped[Id] = mapped_column(ForeignKey("definition.id"), index=True)
+    element_id: Mapped[str]
+
+
 class Signal(Base):
     """A signal that was sent, kept once however many hear it. hearers: how many were waiting for it or begin with it."""
 

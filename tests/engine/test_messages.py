@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from engine import definitions, instances, messages, signals, timers, worker
+from engine import conditions, definitions, instances, messages, signals, timers, worker
 from engine.act import Act
-from engine.errors import Conflict, Invalid
+from engine.errors import Conflict, Invalid, NotFound
 from engine.messages import Publication, Reception
 from engine.registry import Work
 from engine.stored.instance import Instance, InstanceStatus
@@ -20,7 +20,7 @@ from engine.stored.job import Job
 from engine.stored.wait import Message, MessageSubscription
 from tests.clock import SettableClock
 from tests.engine.plant import Plant, work
-from tests.engine.spiff.diagrams import boundary, diagram, end, message, node, on, process, service, start, timer
+from tests.engine.spiff.diagrams import boundary, diagram, end, message, node, on, process, service, start, timer, when
 from tests.engine.spiff.proofs import proves
 
 RECEIPT = message("m", "goods-receipt", "=po")
@@ -315,6 +315,43 @@ def test_a_signal_starts_what_begins_with_it_in_its_present_version(plant: Plant
     worker.run_until_idle(plant.installation)
     with plant.reading() as session:
         assert [found.definition_id for found in session.scalars(select(Instance))] == [newest]
+
+
+@proves("conditional start: whoever asks begins what is true, with the values that were asked about")
+def test_asking_the_conditions_begins_what_is_true_in_its_present_version(plant: Plant) -> None:
+    hot = (start("hot", when("=temperature > 400", variableEvents="update")), start("cold", when("=temperature < 0")))
+    drawn = process(*hot, start("odd", when("=oven = 7")), work("a"), end(), flows="hot > a > e\ncold > a\nodd > a")
+    plant.deploy(drawn)
+    newest = plant.deploy(drawn.replace('name="a"', 'name="Look"', 1))
+    other = diagram(process(start("s", when("=absent")), end(), id="other", flows="s > e"))
+    with plant.acting("pat") as act:
+        definitions.deploy(act, {"other.bpmn": other}, process_id="other")
+    with plant.installation.acting("adapter:oven") as act:
+        found = conditions.evaluate(act, {"temperature": 431, "oven": 7})
+        assert (found.asked, found.unanswered) == (4, ())
+        assert [one.element_id for one in found.begun] == ["hot", "odd"]
+    for one in found.begun:
+        assert plant.instance(one.instance.id).definition_id == newest
+        assert plant.variables(one.instance.id)["temperature"] == 431
+        assert plant.task(one.instance.id).element_id == "a"
+    with plant.installation.acting("adapter:oven") as act:
+        [begun] = conditions.evaluate(act, {"temperature": 500}, process_id="p", business_key="OVEN-7").begun
+        assert begun.instance.business_key == "OVEN-7"
+        assert conditions.evaluate(act, {"temperature": 20}).begun == ()
+    with (
+        plant.installation.acting("adapter:oven") as act,
+        pytest.raises(Conflict, match="OVEN-7 not to be running yet"),
+    ):
+        conditions.evaluate(act, {"temperature": 500, "business_key": "OVEN-7"})
+
+
+def test_conditions_of_a_process_that_has_none_or_is_unknown_are_refused(plant: Plant) -> None:
+    plant.deploy(process(start(), end(), flows="s > e"))
+    with plant.installation.acting("adapter:oven") as act:
+        with pytest.raises(Conflict, match="Expected p to begin with a condition"):
+            conditions.evaluate(act, process_id="p")
+        with pytest.raises(NotFound):
+            conditions.evaluate(act, process_id="nowhere")
 
 
 def publish_beside(plant: Plant, key: str) -> None:

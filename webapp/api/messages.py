@@ -1,4 +1,4 @@
-"""Messages and signals: something outside happened, and the runs that wait for it hear of it once."""
+"""Messages, signals and conditions: something outside happened, and what waits for it hears of it once or begins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from engine import messages, signals
+from engine import conditions, messages, signals
 from engine.act import Act
 from engine.errors import Conflict
 from engine.messages import Publication, Reception, publish
@@ -53,6 +53,39 @@ class SignalAnswer(Answer):
     name = fields.String()
     hearers = fields.Integer()
     sent_at = Instant()
+
+
+class ConditionsRequest(Request):
+    """What is known now. process_id: asks that process alone; business_key: of what begins, else made up."""
+
+    variables = Values(load_default=dict)
+    process_id = text(200, load_default=None, allow_none=True)
+    business_key = text(200, load_default="")
+
+
+class BegunAnswer(Answer):
+    """A run that began, and the start event whose condition was true."""
+
+    instance_id = fields.UUID()
+    process_id = fields.String()
+    business_key = fields.String()
+    element_id = fields.String()
+
+
+class UnansweredAnswer(Answer):
+    """A condition that could not be told with these variables, and why; it began nothing."""
+
+    process_id = fields.String()
+    element_id = fields.String()
+    why = fields.String()
+
+
+class ConditionsAnswer(Answer):
+    """What came of asking. asked: how many conditions there were."""
+
+    asked = fields.Integer()
+    begun = fields.List(fields.Nested(BegunAnswer))
+    unanswered = fields.List(fields.Nested(UnansweredAnswer))
 
 
 class MessageSummary(Answer):
@@ -217,3 +250,27 @@ def send_signal(act: Act, body: dict[str, Any]) -> dict[str, Any]:
     if not callers.is_adapter():
         orders.need("INTEGRATION", "ADMIN")
     return {"id": signals.broadcast(act, body["name"], body["variables"]).id}
+
+
+@writes(
+    "POST", "/conditions", scope="messages:publish", summary="Ask which processes begin now", body=ConditionsRequest,
+    answer=ConditionsAnswer, render=as_it_was,
+)  # fmt: skip
+def evaluate_conditions(act: Act, body: dict[str, Any]) -> dict[str, Any]:
+    """Ask the condition of every conditional start event with these variables, and begin a run for each that is true."""
+    if not callers.is_adapter():
+        orders.need("INTEGRATION", "ADMIN")
+    found = conditions.evaluate(
+        act, body["variables"], process_id=body["process_id"], business_key=body["business_key"]
+    )
+    begun = [
+        {
+            "instance_id": one.instance.id, "process_id": one.instance.process_id,
+            "business_key": one.instance.business_key, "element_id": one.element_id,
+        }
+        for one in found.begun
+    ]  # fmt: skip
+    unanswered = [
+        {"process_id": one.process_id, "element_id": one.element_id, "why": one.why} for one in found.unanswered
+    ]
+    return {"asked": found.asked, "begun": begun, "unanswered": unanswered}

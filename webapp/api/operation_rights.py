@@ -123,7 +123,7 @@ CALLS: Mapping[str, Right] = {
         delete_message
     """),
     **each(HELPING, "activate_jobs complete_job fail_job throw_error extend_lock"),
-    **each(TELLING_RUNS, "publish_message send_signal"),
+    **each(TELLING_RUNS, "publish_message send_signal evaluate_conditions"),
     **each(KEEPING_WEBHOOKS, """
         create_webhook change_webhook end_webhook rotate_webhook_secret test_webhook replay_delivery replay_failed_deliveries
     """),

@@ -158,8 +158,14 @@ def on(kind: str, reference: str = "", **attributes: str) -> str:
     return f"<bpmn:{kind}EventDefinition{extra} />"
 
 
-def when(condition: str) -> str:
-    return f"<bpmn:conditionalEventDefinition><bpmn:condition>{escape(condition)}</bpmn:condition></bpmn:conditionalEventDefinition>"
+def when(condition: str, **filtered: str) -> str:
+    """A condition; filtered: variableNames and variableEvents at whose change it is asked."""
+    attributes = "".join(f" {key}={quoteattr(value)}" for key, value in filtered.items())
+    inside = (
+        f"<bpmn:extensionElements><zeebe:conditionalFilter{attributes} /></bpmn:extensionElements>" if filtered else ""
+    )
+    told = f"<bpmn:condition>{escape(condition)}</bpmn:condition>"
+    return f"<bpmn:conditionalEventDefinition>{inside}{told}</bpmn:conditionalEventDefinition>"
 
 
 def boundary(id: str, at: str, definition: str, *, interrupting: bool = True, extensions: str = "") -> str:

@@ -402,7 +402,7 @@ def test_what_is_undone_inside_a_repeated_sub_process_knows_which_one_it_was(tel
 # Events that catch
 
 
-@proves_each("process start: {}", ["none", "message", "timer", "signal"])
+@proves_each("process start: {}", ["none", "message", "timer", "signal", "conditional"])
 def test_a_process_begins_at_the_start_event_that_was_triggered(tell: Tell, kind: str) -> None:
     definition = {"none": "", "timer": timer("cycle", "R/P1D")}.get(kind) or EVENTS.get(kind, "")
     parts = (start("first", definition), start("other", on("signal", "sig")), user("a"), user("b"), end())

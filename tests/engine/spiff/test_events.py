@@ -488,6 +488,36 @@ def test_a_non_interrupting_condition_fires_each_time_it_becomes_true_anew(tell:
         assert story.waiting("task").count("h") == handlers, n
 
 
+@proves("zeebe:conditionalFilter")
+def test_a_filter_says_at_which_changes_a_condition_is_asked_anew(tell: Tell) -> None:
+    """What counts is how a variable changed that can be seen from there, not that the condition would be true by now."""
+    filters = {
+        "update": {"variableEvents": "update"},
+        "create": {"variableEvents": "create"},
+        "named": {"variableNames": "go", "variableEvents": "create, update"},
+    }
+    box = sub("box", start("i"), user("u"), end("o"), flows="i > u > o", extensions=io(inputs={"go": "=0"}))
+    caught = [catch(name, when("=n > 10", **filters[name])) for name in filters]
+    story = tell(
+        bundle_of(start(), box, *caught, *(user(f"{name}_fired") for name in filters), end(),
+                  flows="s > box > e\n" + "\n".join(f"s > {name} > {name}_fired > e" for name in filters))
+    )  # fmt: skip
+
+    def change(scope: int, name: str, value: int) -> None:
+        story.flow.set_variable(scope, name, value)
+        story.signal("nothing")
+
+    change(0, "n", 11)
+    assert story.waiting("task") == ["create_fired", "u"]
+    change(story.flow.scope_of(story.wait("u").token_id), "go", 1)
+    change(0, "n", 11)
+    assert story.waiting("conditional") == ["named", "update"]
+    change(0, "n", 12)
+    assert story.waiting("conditional") == ["named"]
+    change(0, "go", 1)
+    assert story.waiting("task") == ["create_fired", "named_fired", "u", "update_fired"]
+
+
 def test_a_condition_at_a_sub_process_sees_what_is_inside_it(tell: Tell) -> None:
     inside = (start("i"), user("u"), user("v"), end("o"))
     box = sub("box", *inside, flows="i > u > v > o", extensions=io(inputs={"n": "=0"}))

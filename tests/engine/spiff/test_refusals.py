@@ -417,6 +417,16 @@ def test_an_element_without_a_path_from_a_start_event_is_refused() -> None:
         ),
         ((start(), end("e", each("=[1]"))), "s > e", "events and gateways cannot be"),
         (
+            (start("s", when("=a > 1")), start("t", when("=a > 1")), end()),
+            "s > e\nt > e",
+            'one event for the conditional "=a > 1"',
+        ),
+        (
+            (start(), node("intermediateCatchEvent", "c", when("=a", variableEvents="delete")), end()),
+            "s > c > e",
+            'variable events of create, update, but there is "delete"',
+        ),
+        (
             (start(), service("a"), boundary("b", "a", on("compensate")), association("o", "b", "a"), end()),
             "s > a > e",
             "but it stands in it",

@@ -1,4 +1,4 @@
-"""Jobs, messages and signals by API: who may, what each refusal says, how a request waits, and the documented workers as printed."""
+"""Jobs, messages, signals and conditions by API: who may, what each refusal says, how a request waits, the documented workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 
 from engine import worker
 from engine.act import Installation
-from tests.engine.spiff.diagrams import boundary, diagram, end, message, node, on, process, service, start
+from tests.engine.spiff.diagrams import boundary, diagram, end, message, node, on, process, service, start, when
 from tests.people import adam, bea, pat, rita
 from tests.webapp.api.conftest import UNKNOWN, Calling, Client, problem
 from tests.webapp.conftest import People
@@ -45,6 +45,7 @@ WELD = diagram(
         id="drill",
         flows="s3 > hear > e3",
     ),
+    process(start("s4", when("=sparks > 3")), end("e4"), id="douse", flows="s4 > e4"),
     definitions='<bpmn:error id="cold_seam" errorCode="COLD_SEAM" /><bpmn:signal id="g" name="fire" />'
     + message("m", "parts.in", "=order"),
 )
@@ -54,7 +55,7 @@ WELD = diagram(
 def shop(calling: Calling) -> Client:
     """Deploy the diagrams, and return a caller that starts runs."""
     calls = calling(pat)
-    for process_id in ("seam", "parts", "drill"):
+    for process_id in ("seam", "parts", "drill", "douse"):
         body = {"files": {"shop.bpmn": WELD.decode()}, "process_id": process_id}
         assert calls.post("/definitions", body).status_code == 201
     return calls
@@ -212,6 +213,19 @@ def test_a_signal_by_api_is_heard_by_all_who_wait(shop: Client, calling: Calling
     assert (sent.status_code, sent.json["hearers"]) == (200, 2)
     worker.run_until_idle(house)
     assert {shop.get(f"/instances/{one}").json["status"] for one in runs} == {"COMPLETED"}
+
+
+def test_conditions_by_api_begin_what_is_true(shop: Client, calling: Calling) -> None:
+    problem(calling(rita).post("/conditions", {"variables": {"sparks": 4}}), 403, "NOT_AUTHORISED")
+    problem(calling("adapter:erp", "messages:read").post("/conditions", {}), 403, "SCOPE_MISSING")
+    problem(calling(adam).post("/conditions", {"variables": []}), 422, "INVALID")
+    sensor = calling("adapter:sensor", "messages:publish")
+    assert sensor.post("/conditions", {}).json == {"asked": 1, "begun": [], "unanswered": []}
+    problem(sensor.post("/conditions", {"process_id": "drill"}), 409, "NO_CONDITION")
+    problem(sensor.post("/conditions", {"process_id": "none"}), 404, "NOT_FOUND")
+    [begun] = sensor.post("/conditions", {"variables": {"sparks": 4}, "business_key": "FIRE-1"}).json["begun"]
+    assert (begun["process_id"], begun["business_key"], begun["element_id"]) == ("douse", "FIRE-1", "s4")
+    assert shop.get(f"/instances/{begun['instance_id']}").json["status"] == "COMPLETED"
 
 
 def test_operations_shows_jobs_and_messages_and_helps_them(shop: Client, calling: Calling, browse: People) -> None:
