@@ -25,6 +25,7 @@ from engine.host import ActHost
 from engine.spiff import Flow
 from engine.spiff.host import Incident
 from engine.spiff.migrating import Judgement, Route, Unplaced, judge, relocate
+from engine.spiff.stored import Stored
 from engine.stored.definition import Definition, DefinitionStatus
 from engine.stored.instance import Instance, InstanceMove, InstanceStatus, Relocation
 from engine.stored.job import Job, JobState
@@ -353,7 +354,7 @@ def _snapshot(
     instance: Instance,
     target: Definition,
     route: Route,
-    stored: Mapping[variables.Key, bytes],
+    stored: Stored,
     *,
     reason: str,
     relocation: Relocation | None,
@@ -365,7 +366,7 @@ def _snapshot(
         to_definition_id=target.id,
         elements=route.elements(),
         state=instance.state,
-        variables=variables.pack(stored),
+        variables=stored.whole(),
         tasks={task.id: {name: getattr(task, name) for name in _KEPT} for task in _open_tasks(act, instance)},
         rounds=instance.rounds,
         after="",
@@ -377,20 +378,20 @@ def _snapshot(
     return made
 
 
-def _take_back(act: Act, instance: Instance, made: InstanceMove, now: Mapping[variables.Key, bytes]) -> None:
+def _take_back(act: Act, instance: Instance, made: InstanceMove, now: Stored) -> None:
     with motion.alone(act, instance):
         former = definitions.parsed(act.session, made.from_definition_id)
         present = definitions.parsed(act.session, made.to_definition_id)
         left = Flow.load(present.bundle, instance.state, now, ActHost(act, instance, present))
         before = {motion.key_of(wait): wait for wait in left.waits()}
-        known = variables.unpack(made.variables)
+        known = Stored(made.variables)
         host = ActHost(act, instance, former)
         flow = Flow.load(former.bundle, made.state, known, host)
         instance.definition_id, instance.definition_hash = former.definition_id, former.hash
         instance.rounds = made.rounds
         flow.counter = max(flow.counter, left.counter)  # No token is ever called as another one was.
         variables.save(act.session, instance, now, known, [key for key in now if key not in known])
-        moved = motion.Motion(act, instance, former, flow, host, before, known)
+        moved = motion.Motion(act, instance, former, flow, host, before, variables.load(act.session, instance))
         moved.why = "the move to another version was taken back"
         for task in _open_tasks(act, instance):
             for name, value in made.tasks.get(task.id, {}).items():

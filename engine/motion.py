@@ -24,6 +24,7 @@ from engine.host import ActHost
 from engine.spiff import Flow
 from engine.spiff.elements import ElementInfo
 from engine.spiff.host import FiredTimer, Wait
+from engine.spiff.stored import Stored
 from engine.stored.instance import Instance, InstanceStatus
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Motion:
     flow: Flow
     host: ActHost
     before: Mapping[tuple[int, str], Wait]
-    stored: Mapping[variables.Key, bytes]
+    stored: Stored
     settled: set[int] = field(default_factory=set)
     fired: list[FiredTimer] = field(default_factory=list)
     why: str = ""
@@ -124,7 +125,7 @@ def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator
     drain(act)
 
 
-def _loaded(deployed: Deployed, instance: Instance, stored: Mapping[variables.Key, bytes], host: ActHost) -> Flow:
+def _loaded(deployed: Deployed, instance: Instance, stored: Stored, host: ActHost) -> Flow:
     try:
         return Flow.load(deployed.bundle, instance.state, stored, host)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -148,7 +149,7 @@ def starting(
         deployed = definitions.parsed(act.session, instance.definition_id)
         host = ActHost(act, instance, deployed)
         flow = Flow.start(deployed.bundle, instance.process_id, values, host, start_element=start_element)
-        motion = Motion(act, instance, deployed, flow, host, {}, {})
+        motion = Motion(act, instance, deployed, flow, host, {}, Stored())
         yield motion
         keeping.store(motion)
     drain(act)

@@ -3,7 +3,7 @@
 Small ones packed in their instance's row, a large one in a row of its own.
 
 Packing saves a SELECT and an INSERT at every move of an instance; a large value is neither read nor written again
-when nobody touched it.
+when nobody touched it, since the instance's row says how long it is and what its hash is.
 """
 
 from __future__ import annotations
@@ -13,18 +13,23 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from dmn.values import to_feel, to_python
-from engine.errors import Invalid
+from engine.errors import Conflict, Invalid
+from engine.prepared import connection_of
 from engine.spiff.codec import NotStorable, decode, encode
+from engine.spiff.stored import Elsewhere, Held, Key, Stored, pack, pack_scope
 from engine.stored.instance import Instance, Variable
-
-Key = tuple[int, str]
 
 SMALL = 1024
 """Bytes; a longer value has a row of its own."""
+
+TOGETHER = 65_536
+"""Bytes; the large values up to here are read together when somebody asks for one of them, a longer one by itself."""
+
+_OLDER = b"["
 
 MAX_NAMES = 256
 MAX_BYTES = 2_000_000
@@ -57,63 +62,93 @@ def accepted(values: Mapping[str, Any] | None, *, what: str = "variables") -> di
     return taken
 
 
-def pack(values: Mapping[Key, bytes]) -> bytes:
-    """Put encoded values behind one another, with a table of contents in front."""
-    if not values:
-        return b""
-    contents = [[scope, name, len(data)] for (scope, name), data in values.items()]
-    return orjson.dumps(contents) + b"\n" + b"".join(values.values())
+def load(session: Session, instance: Instance) -> Stored:
+    """Return every variable of an instance. A large one is read from the database when somebody asks for it.
 
-
-def unpack(packed: bytes) -> dict[Key, bytes]:
-    """Return what ``pack`` was given."""
-    if not packed:
-        return {}
-    head, _, body = packed.partition(b"\n")
-    values: dict[Key, bytes] = {}
-    start = 0
-    for scope, name, length in orjson.loads(head):
-        values[scope, name] = body[start : start + length]
-        start += length
-    return values
-
-
-def load(session: Session, instance: Instance) -> dict[Key, bytes]:
-    """Return every variable of an instance as bytes; one SELECT only if it has large ones."""
-    values = unpack(instance.variables)
-    if instance.large_variables:
+    The instance is to be locked, or nothing is to be moved: what was read and what is read later then belong together.
+    """
+    if instance.large_variables and instance.variables[:1] in (b"", _OLDER):
         rows = select(Variable.scope, Variable.name, Variable.value).where(Variable.instance_id == instance.id)
-        values.update(((scope, name), value) for scope, name, value in session.execute(rows))
-    return values
+        large = {(scope, name): value for scope, name, value in session.execute(rows)}
+        return Stored.of({**Stored(instance.variables), **large})
+    return Stored(instance.variables, _Large(session, instance).fetch if instance.large_variables else None)
+
+
+class _Large:
+    """The large variables of an instance: the first one that is asked for brings all those along that are not very large."""
+
+    def __init__(self, session: Session, instance: Instance) -> None:
+        self._session = session
+        self._instance_id, self._business_key = instance.id, instance.business_key
+        self._read: dict[Key, bytes] = {}
+
+    def fetch(self, key: Key, described: Elsewhere) -> bytes:
+        """Return the bytes of one. Raises: Conflict when it is not what it was any more."""
+        if key not in self._read:
+            query, asked = (_ONE, {"scope": key[0], "name": key[1]}) if described.size > TOGETHER else (_FEW, {})
+            rows = connection_of(self._session).execute(query, {"of": self._instance_id, **asked})
+            self._read.update(((scope, name), value) for scope, name, value in rows)
+        data = self._read.get(key)
+        if data is None or not described.is_of(data):
+            raise Conflict(
+                f"Expected {self._business_key} to know {key[1]} as when it was read, but it went on meanwhile; reload it"
+            )
+        return data
+
+
+_OF = select(Variable.scope, Variable.name, Variable.value).where(Variable.instance_id == bindparam("of"))
+_FEW = _OF.where(func.length(Variable.value) <= TOGETHER)
+_ONE = _OF.where(Variable.scope == bindparam("scope"), Variable.name == bindparam("name"))
 
 
 def save(
     session: Session,
     instance: Instance,
-    before: Mapping[Key, bytes],
+    before: Stored,
     written: Mapping[Key, bytes],
     gone: Collection[Key],
 ) -> None:
     """Store what changed. before: what ``load`` returned. The instance itself is written by the session."""
     if not written and not gone:
         return
-    after = {key: data for key, data in before.items() if key not in gone} | dict(written)
-    instance.variables = pack({key: data for key, data in after.items() if len(data) <= SMALL})
-    instance.large_variables = sum(len(data) > SMALL for data in after.values())
-    stale = [key for key in (*written, *gone) if len(before.get(key, b"")) > SMALL]
+    after: dict[int, dict[str, Held]] = {}
+    for scope in (*(() if before.packed else before.scopes), *(scope for scope, _ in (*written, *gone))):
+        if scope not in after:
+            after[scope] = dict(before.of_scope(scope))
+    for scope, name in gone:
+        del after[scope][name]
+    for (scope, name), data in written.items():
+        after[scope][name] = Elsewhere.of(data) if _is_large(data) else data
+    instance.variables = pack(_repacked(before, after))
+    stale = [(scope, name) for scope, name in (*written, *gone) if _is_large(before.of_scope(scope).get(name, b""))]
+    rows = [
+        {"instance_id": instance.id, "scope": scope, "name": name, "value": data}
+        for (scope, name), data in written.items()
+        if _is_large(data)
+    ]
+    instance.large_variables += len(rows) - len(stale)
     for scope, name in stale:
         session.connection().execute(
             delete(Variable).where(Variable.instance_id == instance.id, Variable.scope == scope, Variable.name == name)
         )
-    rows = [
-        {"instance_id": instance.id, "scope": scope, "name": name, "value": data}
-        for (scope, name), data in written.items()
-        if len(data) > SMALL
-    ]
     if rows:
         if instance in session.new:
             session.flush()  # They refer to it.
         session.connection().execute(insert(Variable), rows)
+
+
+def _repacked(before: Stored, after: Mapping[int, Mapping[str, Held]]) -> dict[int, bytes]:
+    scopes = dict(before.packed)
+    for scope, values in after.items():
+        if values:
+            scopes[scope] = pack_scope(values)
+        else:
+            scopes.pop(scope, None)
+    return scopes
+
+
+def _is_large(held: Held) -> bool:
+    return isinstance(held, Elsewhere) or len(held) > SMALL
 
 
 def digest(instance: Instance, stored: Mapping[Key, bytes]) -> str:
@@ -125,4 +160,4 @@ def digest(instance: Instance, stored: Mapping[Key, bytes]) -> str:
 def root_values(session: Session, instance: Instance) -> dict[str, Any]:
     """Return the variables of the root of an instance as plain Python values."""
     stored = load(session, instance)
-    return {name: to_python(decode(data)) for (scope, name), data in sorted(stored.items()) if scope == 0}
+    return {name: to_python(decode(stored[0, name])) for name in sorted(stored.of_scope(0))}

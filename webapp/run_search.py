@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from dmn.values import to_python
-from engine import variables
 from engine.canonical import canonical
 from engine.spiff.codec import decode
+from engine.spiff.stored import Stored
 from engine.stored.instance import Instance, InstanceStatus, Variable
 from engine.stored.wait import Incident, IncidentState
 from webapp import listing
@@ -153,8 +153,8 @@ def _fitting(session: Session, instances: Any, compared: list[Compared]) -> Iter
         for instance_id, name, value in session.execute(rows):
             large.setdefault(instance_id, {})[name] = value
     for instance in instances:
-        small = {name: data for (scope, name), data in variables.unpack(instance.variables).items() if scope == 0}
-        known = small | large.get(instance.id, {})
+        held = Stored(instance.variables).of_scope(0)
+        known = {name: data for name, data in held.items() if isinstance(data, bytes)} | large.get(instance.id, {})
         if all(one.path[0] in known and _fits(one, known[one.path[0]]) for one in compared):
             yield instance
 

@@ -2,7 +2,7 @@
 
 A scope has an id and at most one scope around it; the root of the instance is 0, and the root of a called process has no
 scope around it. Each variable is kept as its own bytes and decoded when somebody first looks at it; what was never looked
-at is never decoded, and what was never written is never encoded again.
+at is never decoded, or even fetched when it is large, and what was never written is never encoded again.
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ from typing import Any
 
 from dmn import FeelValues, Value, to_feel
 from engine.spiff.codec import decode, encode
+from engine.spiff.stored import Elsewhere, Key, Stored
 
 ROOT = 0
-Key = tuple[int, str]
 Change = tuple[int, str, str]
 """A variable that changed: its scope, its name, and ``create`` or ``update``."""
+_UNREAD = frozenset({bytes, Elsewhere})
 
 
 class Scopes:
     """Every scope of one instance, with its variables and what changed since they were loaded.
 
-    A stored value that nobody has looked at yet stands among the values as its bytes: no FEEL value is bytes.
+    A stored value that nobody has looked at yet stands among the values as it is stored: no FEEL value is bytes. A stored scope
+    that nobody has looked at is not among the values at all.
     """
 
     def __init__(self) -> None:
         self.around: dict[int, int | None] = {}
         self.version = 0
         self._values: dict[int, dict[str, Any]] = {}
-        self._stored: dict[Key, bytes] = {}
+        self._closed: set[int] = set()
+        self._stored = Stored()
         self._written: dict[Key, bytes] = {}
         self._feel: dict[Key, Value] = {}
         self.heard: list[Change] | None = None
@@ -38,11 +41,7 @@ class Scopes:
     def load(self, around: Mapping[int, int | None], variables: Mapping[Key, bytes]) -> None:
         """Take over stored scopes and stored variables as they are."""
         self.around.update(around)
-        self._values.update((scope, {}) for scope in around)
-        self._stored.update(variables)
-        values = self._values
-        for (scope, name), data in variables.items():
-            values[scope][name] = data
+        self._stored = variables if isinstance(variables, Stored) else Stored.of(variables)
 
     def __contains__(self, scope: int) -> bool:
         return scope in self.around
@@ -56,7 +55,8 @@ class Scopes:
     def close(self, scope: int) -> None:
         """Forget a scope and all its variables."""
         if self.around.pop(scope, self) is not self:
-            for name in self._values.pop(scope):
+            self._closed.add(scope)
+            for name in self._values.pop(scope, ()):
                 self._written.pop((scope, name), None)
                 self._feel.pop((scope, name), None)
 
@@ -71,10 +71,10 @@ class Scopes:
 
     def get(self, scope: int, name: str) -> Any:
         """Return a variable of exactly this scope. Raises: KeyError."""
-        values = self._values[scope]
+        values = self._of(scope)
         value = values[name]
-        if type(value) is bytes:
-            value = values[name] = decode(value)
+        if type(value) in _UNREAD:
+            value = values[name] = decode(self._bytes(scope, name))
         return value
 
     def feel(self, scope: int, name: str) -> Value:
@@ -86,30 +86,31 @@ class Scopes:
 
     def names(self, scope: int) -> list[str]:
         """List the variables of exactly this scope."""
-        return list(self._values[scope])
+        return list(self._of(scope))
 
     def has(self, scope: int, name: str) -> bool:
         """Say whether exactly this scope holds the name."""
-        return name in self._values[scope]
+        return name in self._of(scope)
 
     def assign(self, scope: int, name: str, value: Any) -> None:
         """Write into exactly this scope. Raises: NotStorable, and then nothing has changed."""
         data = encode(value)
         if self.heard is not None:
             self._hear(scope, name, data)
-        self._values[scope][name] = value
+        self._of(scope)[name] = value
         self._feel.pop((scope, name), None)
         self.version += 1
-        if self._stored.get((scope, name)) == data:
+        if self._stored.holds((scope, name), data):
             self._written.pop((scope, name), None)
         else:
             self._written[scope, name] = data
 
     def _hear(self, scope: int, name: str, data: bytes) -> None:
         assert self.heard is not None
-        if name not in self._values[scope]:
+        written = self._written.get((scope, name))
+        if not self.has(scope, name):
             self.heard.append((scope, name, "create"))
-        elif (self._written.get((scope, name)) or self._stored.get((scope, name))) != data:
+        elif written != data if written is not None else not self._stored.holds((scope, name), data):
             self.heard.append((scope, name, "update"))
 
     def propagate(self, scope: int, name: str, value: Any) -> None:
@@ -119,7 +120,7 @@ class Scopes:
     def holder(self, scope: int, name: str) -> int:
         """Return the scope that ``propagate`` would write the name to."""
         current = scope
-        while name not in self._values[current]:
+        while not self.has(current, name):
             outer = self.around[current]
             if outer is None:
                 return current
@@ -128,17 +129,16 @@ class Scopes:
 
     def copy(self, source: int, target: int) -> None:
         """Copy the variables of one scope into another without decoding what nobody has looked at."""
-        for name, value in self._values[source].items():
-            data = self._written.get((source, name)) or self._stored[source, name]
-            self._values[target][name] = value
+        for name, value in self._of(source).items():
+            data = self._bytes(source, name)
+            self._of(target)[name] = data if type(value) in _UNREAD else value
             self._feel.pop((target, name), None)
             self._written[target, name] = data
         self.version += 1
 
     def texts(self, scope: int) -> dict[str, str]:
         """Return the variables of one scope as stored text."""
-        written, stored = self._written, self._stored
-        return {name: (written.get((scope, name)) or stored[scope, name]).decode() for name in self._values[scope]}
+        return {name: self._bytes(scope, name).decode() for name in self._of(scope)}
 
     def put_texts(self, scope: int, texts: Mapping[str, str]) -> None:
         """Write variables that ``texts`` returned."""
@@ -147,8 +147,24 @@ class Scopes:
 
     def changes(self) -> tuple[dict[Key, bytes], set[Key]]:
         """Return what was written since loading, and the keys of stored variables that are gone."""
-        gone = {key for key in self._stored if key[1] not in self._values.get(key[0], ())}
+        gone = {
+            (scope, name)
+            for scope in self._closed.union(self._values)
+            for name in self._stored.of_scope(scope)
+            if name not in self._values.get(scope, ())
+        }
         return dict(self._written), gone
+
+    def _of(self, scope: int) -> dict[str, Any]:
+        values = self._values.get(scope)
+        if values is None:
+            if scope not in self.around:
+                raise KeyError(scope)
+            values = self._values[scope] = dict(self._stored.of_scope(scope))
+        return values
+
+    def _bytes(self, scope: int, name: str) -> bytes:
+        return self._written.get((scope, name)) or self._stored[scope, name]
 
 
 class View(FeelValues):

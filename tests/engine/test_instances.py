@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from engine import definitions, incidents, instances, motion, retrying, tasks
@@ -17,10 +18,10 @@ from engine.decisions import DecisionEvaluation, of_instance
 from engine.errors import Conflict, Effect, Finding, Invalid, NotFound, RuleViolation
 from engine.registry import Work
 from engine.stored.definition import Definition
-from engine.stored.instance import InstanceRecord, InstanceStatus
+from engine.stored.instance import Instance, InstanceRecord, InstanceStatus, Variable
 from engine.stored.task import TaskState
 from engine.stored.wait import Timer
-from tests.engine.plant import Plant, approve, work
+from tests.engine.plant import Plant, approve, statements, work
 from tests.engine.spiff.diagrams import (
     boundary,
     diagram,
@@ -307,16 +308,47 @@ def test_a_script_is_feel_and_works_on_variables(plant: Plant) -> None:
     assert plant.variables(plant.start(a=1, b=2))["total"] == 3
 
 
-def test_a_large_variable_is_stored_once_and_survives_moves_that_do_not_touch_it(plant: Plant) -> None:
-    plant.deploy(process(start(), work("a"), work("b"), end(), flows="s > a > b > e"))
-    text = "x" * 100_000
-    instance_id = plant.start(note=text)
-    plant.complete(plant.task(instance_id), small="y")
-    assert plant.variables(instance_id)["note"] == text
-    assert plant.instance(instance_id).large_variables == 1
-    plant.complete(plant.task(instance_id), note="short")
+def test_a_large_variable_is_read_only_when_somebody_looks_at_it_and_written_only_when_it_changed(plant: Plant) -> None:
+    look = script("look", "=string length(note)", "n")
+    plant.deploy(process(start(), *map(work, "abcd"), look, end(), flows="s > a > b > look > c > d > e"))
+    text, longer = "x" * 2_000, "y" * 100_000
+    instance_id = plant.start(note=text, other=longer)
+
+    def complete(**variables: Any) -> list[str]:
+        with statements(plant.installation.database) as sent:
+            plant.complete(plant.task(instance_id), **variables)
+        return [one.split()[0] for one in sent if re.search(r"(FROM|INTO) variable\b", one)]
+
+    assert complete(small="y", other=longer) == []
+    assert complete() == ["SELECT"]
+    assert plant.variables(instance_id) == {"n": 2000, "note": text, "other": longer, "small": "y"}
+    assert plant.instance(instance_id).large_variables == 2
+    assert complete(note="short") == ["DELETE"]
     assert plant.variables(instance_id)["note"] == "short"
-    assert plant.instance(instance_id).large_variables == 0
+    assert plant.instance(instance_id).large_variables == 1
+    assert complete(other=text) == ["DELETE", "INSERT"]
+
+
+def test_variables_that_were_stored_before_scopes_had_bytes_of_their_own_are_read_and_stored_anew(plant: Plant) -> None:
+    plant.deploy(process(start(), work("a"), work("b"), end(), flows="s > a > b > e"))
+    instance_id = plant.start(note="x" * 2_000, small="y")
+    older = b'[[0,"small",3]]\n"y"'
+    with plant.acting("rita") as act:
+        act.session.get_one(Instance, instance_id).variables = older
+    assert plant.variables(instance_id) == {"note": "x" * 2_000, "small": "y"}
+    plant.complete(plant.task(instance_id), more=1)
+    assert plant.instance(instance_id).variables != older
+    assert plant.variables(instance_id) == {"more": 1, "note": "x" * 2_000, "small": "y"}
+    assert plant.instance(instance_id).large_variables == 1
+
+
+def test_a_large_variable_that_changed_since_its_instance_was_read_is_not_taken_for_what_it_was(plant: Plant) -> None:
+    plant.deploy(process(start(), work("a"), end(), flows="s > a > e"))
+    instance_id = plant.start(note="x" * 2_000)
+    with plant.acting("rita") as act:
+        act.session.execute(update(Variable).values(value=b'"other"'))
+    with plant.reading() as session, pytest.raises(Conflict, match="went on meanwhile"):
+        instances.variables_of(session, instance_id)
 
 
 def test_a_timer_row_stands_for_every_waiting_timer_and_goes_with_it(plant: Plant) -> None:
