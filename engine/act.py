@@ -97,7 +97,7 @@ class Act:
         if not self.is_untouched:
             raise RuntimeError("Expected an untouched act to begin anew, but something was written in it")
         self.session.rollback()
-        self.session.info.pop("connection", None)
+        self.session.info.pop("line", None)
         self.chain_heads.clear()
         self.chain_owners.clear()
         self.decided.clear()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from engine import motion, starts
 from engine.database import is_id, new_id
 from engine.errors import Conflict, Invalid, NotFound
-from engine.prepared import connection_of
+from engine.prepared import Question, connection_of
 from engine.spiff.codec import decode, encode
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.wait import Message, MessageState, MessageSubscription
@@ -65,20 +65,22 @@ ASKED = 20
 
 
 @cache
-def _any_kept(count: int) -> Select[str, str]:
+def _any_kept(count: int) -> Question:
     """Select which of so many names and keys any message is kept for. Built once: most waits for a message find none."""
     pairs = [
         and_(Message.name == bindparam(f"name{number}"), Message.correlation_key == bindparam(f"key{number}"))
         for number in range(count)
     ]
-    return (
+    return Question(
         select(Message.name, Message.correlation_key)
         .where(or_(*pairs), Message.state == MessageState.STORED, Message.expires_at > bindparam("now"))
         .distinct()
     )
 
 
-def _kept_among(connection: Connection, pairs: Sequence[tuple[str, str]], now: dt.datetime) -> list[tuple[str, str]]:
+def _kept_among(
+    ask: Callable[[Question, dict[str, Any]], list[Any]], pairs: Sequence[tuple[str, str]], now: dt.datetime
+) -> list[tuple[str, str]]:
     """Return the names and keys that a message is kept for, in the order in which they are asked about, twice if asked twice."""
     found: set[tuple[str, str]] = set()
     distinct = list(dict.fromkeys(pairs))
@@ -87,7 +89,7 @@ def _kept_among(connection: Connection, pairs: Sequence[tuple[str, str]], now: d
         wanted: dict[str, Any] = {"now": now}
         for number, (name, key) in enumerate(asked):
             wanted[f"name{number}"], wanted[f"key{number}"] = name, key
-        found.update((name, key) for name, key in connection.execute(_any_kept(len(asked)), wanted))
+        found.update((name, key) for name, key in ask(_any_kept(len(asked)), wanted))
     return [pair for pair in pairs if pair in found]
 
 
@@ -191,7 +193,7 @@ def deliver_stored(act: Act, awaited: Sequence[tuple[str, str]]) -> None:
     One that somebody else is delivering at this moment is left to them.
     """
     _write_changed(act)
-    for name, key in _kept_among(connection_of(act.session), awaited, act.now):
+    for name, key in _kept_among(lambda asked, wanted: asked.ask(act.session, wanted), awaited, act.now):
         _deliver_oldest(act, name, key)
     for name, key in awaited:
         meeting(act, name, key)
@@ -349,7 +351,11 @@ class Meeting:
             # Each statement by itself: a transaction around one look would be two more round trips.
             looking = self.installation.database.execution_options(isolation_level="AUTOCOMMIT")
             with looking.connect() as connection:
-                kept = _kept_among(connection, sorted(self.pairs), self.installation.clock())
+                kept = _kept_among(
+                    lambda asked, wanted: asked.ask_plainly(connection, wanted),
+                    sorted(self.pairs),
+                    self.installation.clock(),
+                )
             if not kept:
                 return
             with self.installation.reading() as session:

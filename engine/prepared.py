@@ -1,22 +1,25 @@
-"""Writing statements of the hot path, rendered once for each kind of database and run with values put into their places.
+"""Statements of the hot path, rendered once for each kind of database and handed to its driver with values put into their places.
 
-Rendering a statement, and finding out again at each run which value goes where, costs more than the database takes to carry
-it out. Columns, types and events stay SQLAlchemy's: what is rendered is an ordinary Core statement.
+Rendering a statement, finding out again at each run which value goes where, and the account that SQLAlchemy keeps of each run
+cost more than the database takes to carry it out. What is rendered is an ordinary Core statement; columns, types, transactions
+and errors stay SQLAlchemy's. Where somebody listens to statements, or they are logged, each takes the ordinary way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Delete, Dialect, Insert, Update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.orm import Session, SessionTransaction
 
 Statement = Insert | Update | Delete
 
 
 class Prepared:
-    """One statement. Every value in it is a named parameter; ``columns`` names those that an INSERT or UPDATE writes.
+    """One writing statement. Values that differ between runs are named parameters; ``columns`` names those that an INSERT or UPDATE writes.
 
     A statement may differ by kind of database: then it is given as a function of the kind's name.
     """
@@ -28,41 +31,131 @@ class Prepared:
         self._columns = list(columns) if columns is not None else None
         self._rendered: dict[str, _Rendered] = {}
 
-    def run(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
-        """Run the statement for each row of values, all in one go. Values are Python values, as in Core."""
-        connection = connection_of(session)
-        dialect = connection.dialect
+    def run(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run the statement for each row of values, all in one go; return how many rows it found. Values are Python values, as in Core."""
+        line = _line_of(session)
+        dialect = line.connection.dialect
         rendered = self._rendered.get(dialect.name)
         if rendered is None:
             made = self._statement(dialect.name) if callable(self._statement) else self._statement
             rendered = self._rendered[dialect.name] = _Rendered(made, self._columns, dialect)
-        return connection.exec_driver_sql(rendered.text, [rendered.fill(row) for row in rows])
+        given = [rendered.fill(row) for row in rows]
+        if line.is_watched:
+            return line.connection.exec_driver_sql(rendered.text, given).rowcount
+        return line.send(rendered.text, given).rowcount
+
+
+class Question:
+    """One SELECT. Values that differ between runs are named parameters."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+        self._statement = statement
+        self._rendered: dict[str, _Rendered] = {}
+        self._readers: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
+
+    def ask(self, session: Session, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows that the statement finds, in Python values, as in Core."""
+        line = _line_of(session)
+        if line.is_watched:
+            return self.ask_plainly(line.connection, values)
+        dialect = line.connection.dialect
+        rendered = self._rendered.get(dialect.name)
+        if rendered is None:
+            rendered = self._rendered[dialect.name] = _Rendered(self._statement, None, dialect)
+        cursor = line.send(rendered.text, [rendered.fill(values)])
+        rows = cursor.fetchall()
+        if not rows:
+            return []
+        readers = self._readers.get(dialect.name)
+        if readers is None:
+            readers = self._readers[dialect.name] = _readers(self._statement, dialect, cursor)
+        return [_read(row, readers) for row in rows]
+
+    def ask_plainly(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the same on a connection that belongs to no session, such as one that commits each statement."""
+        return [tuple(row) for row in connection.execute(self._statement, values)]
 
 
 class _Rendered:
     """A statement as one kind of database reads it: its text, and what turns Python values into the driver's."""
 
-    def __init__(self, statement: Statement, columns: list[str] | None, dialect: Dialect) -> None:
+    def __init__(
+        self, statement: Statement | Select[*tuple[Any, ...]], columns: list[str] | None, dialect: Dialect
+    ) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=columns)
         writers = {
             name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
         }
         self.text = str(compiled)
+        self._constants = {name: bind.value for name, bind in compiled.binds.items() if bind.value is not None}
         self._is_positional = compiled.positiontup is not None
         self._places = [(name, writers[name]) for name in compiled.positiontup or writers]
 
     def fill(self, row: Mapping[str, Any]) -> Any:
         """Return the values in the form that the driver wants, a tuple or a dictionary."""
+        if self._constants:
+            row = {**self._constants, **row}
         if self._is_positional:
             return tuple([row[name] if write is None else write(row[name]) for name, write in self._places])
         return {name: row[name] if write is None else write(row[name]) for name, write in self._places}
 
 
+def _readers(
+    statement: Select[*tuple[Any, ...]], dialect: Dialect, cursor: DBAPICursor
+) -> list[tuple[int, Callable[[Any], Any]]]:
+    """Return what turns the driver's values into Python values, by place; most need nothing."""
+    found = (
+        (place, column.type.dialect_impl(dialect).result_processor(dialect, described[1]))
+        for place, (column, described) in enumerate(
+            zip(statement.selected_columns, cursor.description or (), strict=True)
+        )
+    )
+    return [(place, read) for place, read in found if read is not None]
+
+
+def _read(row: Sequence[Any], readers: Sequence[tuple[int, Callable[[Any], Any]]]) -> tuple[Any, ...]:
+    values = list(row)
+    for place, read in readers:
+        values[place] = read(values[place])
+    return tuple(values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The way to the database of one transaction or savepoint. is_watched: somebody wants to see every statement."""
+
+    transaction: SessionTransaction | None
+    connection: Connection
+    is_watched: bool
+
+    def send(self, text: str, given: Sequence[Any]) -> DBAPICursor:
+        """Hand a statement to the driver. Raises: what SQLAlchemy makes of the driver's errors."""
+        connection = self.connection
+        cursor = connection.connection.cursor()
+        try:
+            if len(given) == 1:
+                cursor.execute(text, given[0])
+            else:
+                cursor.executemany(text, given)
+        except connection.dialect.loaded_dbapi.Error as error:
+            # The one place where SQLAlchemy tells errors apart and gives up a broken connection; there is no public word for it.
+            connection._handle_dbapi_exception(error, text, given, cursor, None)
+        return cursor
+
+
 def connection_of(session: Session) -> Connection:
     """Return the connection of a session's transaction, begun if need be; asking the session each time is slow."""
-    if session.in_nested_transaction():
-        return session.connection()  # Asking is what makes the session send its SAVEPOINT.
-    known: Connection | None = session.info.get("connection")
-    if known is None or not known.in_transaction():
-        known = session.info["connection"] = session.connection()
-    return known
+    return _line_of(session).connection
+
+
+def _line_of(session: Session) -> _Line:
+    # A savepoint is sent when the session is first asked for its connection, so that each has a line of its own.
+    now = session.get_nested_transaction() or session.get_transaction()
+    known: _Line | None = session.info.get("line")
+    if known is not None and known.transaction is now and now is not None:
+        return known
+    connection = session.connection()
+    now = session.get_nested_transaction() or session.get_transaction()
+    is_watched = bool(connection.dispatch.before_cursor_execute) or bool(connection.engine.echo)
+    made = session.info["line"] = _Line(now, connection, is_watched)
+    return made

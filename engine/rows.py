@@ -86,7 +86,7 @@ def _update(session: Session, row: Instance | Task) -> None:
     now["version"] = before + 1
     names = (*sorted(changed), "version")
     values = {name: now[name] for name in names} | {"the_id": now["id"], "before": before}
-    if _update_of(type(row), names).run(session, [values]).rowcount != 1:
+    if _update_of(type(row), names).run(session, [values]) != 1:
         raise StaleDataError(f"Expected {row.__tablename__} {now['id']} at version {before}, but it is another one")
 
 

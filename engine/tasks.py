@@ -32,7 +32,7 @@ from engine.decisions import Decision
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, RuleViolation
 from engine.forms import Form
 from engine.ports import Mandate, SignatureRequest
-from engine.prepared import connection_of
+from engine.prepared import Question
 from engine.stored.help import HelpKind, TaskHelp
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskCandidate, TaskDraft, TaskState
@@ -71,7 +71,7 @@ MAX_REASON = 20_000
 
 _INSTANCE, _TASK = Instance.__table__, Task.__table__
 # Built once: building a statement costs more than running it.
-_HELD = (
+_HELD = Question(
     select(*_INSTANCE.c, *_TASK.c)
     .join(_TASK, _TASK.c.instance_id == _INSTANCE.c.id)
     .where(_TASK.c.id == bindparam("wanted"))
@@ -359,11 +359,11 @@ def held(act: Act, task_id: str, typed: drafts.Typed | None) -> tuple[Task, Inst
 
 def _read(act: Act, task_id: str) -> tuple[Task, Instance]:
     act.session.flush()
-    row = connection_of(act.session).execute(_HELD, {"wanted": task_id}).first() if is_id(task_id) else None
-    if row is None:
+    found = _HELD.ask(act.session, {"wanted": task_id}) if is_id(task_id) else []
+    if not found:
         raise NotFound(f"Expected a task {task_id}, but there is none")
-    instance = rows.adopt(act.session, Instance, dict(zip(_INSTANCE_NAMES, row, strict=False)))
-    task = rows.adopt(act.session, Task, dict(zip(_TASK_NAMES, row[len(_INSTANCE_NAMES) :], strict=True)))
+    instance = rows.adopt(act.session, Instance, dict(zip(_INSTANCE_NAMES, found[0], strict=False)))
+    task = rows.adopt(act.session, Task, dict(zip(_TASK_NAMES, found[0][len(_INSTANCE_NAMES) :], strict=True)))
     return task, motion.hold(act, instance)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 from engine import dialect, quorum
 from engine.decisions import Decision, DecisionKind
 from engine.motion import Motion
-from engine.prepared import connection_of
+from engine.prepared import Question
 from engine.stored.task import Task
 
 NOT_A_VOTE = "ask"
@@ -52,7 +52,7 @@ def tally(moved: Motion, task: Task) -> None:
         flow.set_variable(token.container, "verdict", counted.verdict)
 
 
-_VOTES = (
+_VOTES = Question(
     select(Decision.id, Decision.kind, Decision.voids_id, Decision.slot, Decision.verdict)
     .where(Decision.instance_id == bindparam("instance"), Decision.quorum_scope == bindparam("body"))
     .order_by(Decision.seq)
@@ -63,7 +63,7 @@ def _verdicts(moved: Motion, body: int) -> dict[int, str]:
     """Return the last standing vote of each place, one that waits to be written included."""
     session, instance_id = moved.act.session, moved.instance.id
     asked = {"instance": instance_id, "body": body}
-    rows: list[Any] = list(connection_of(session).execute(_VOTES, asked))
+    rows: list[Any] = _VOTES.ask(session, asked)
     fresh = [
         row
         for row in session.new

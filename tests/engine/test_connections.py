@@ -1,12 +1,15 @@
-"""A pooled connection that died while it lay idle is replaced before anybody uses it."""
+"""A pooled connection that died is replaced before anybody else uses it."""
 
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from engine import database
 from engine.database import connect
+from engine.prepared import Question
 
 CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -26,5 +29,24 @@ def test_a_connection_that_died_while_idle_is_replaced(
             connection.execute(text(CUT))
         with ours.connect() as connection:
             assert connection.scalar(text("SELECT pg_backend_pid()")) != before
+    finally:
+        ours.dispose()
+
+
+def test_a_connection_that_dies_within_a_prepared_statement_is_given_up_and_the_next_act_has_another(
+    postgresql_database: Engine,
+) -> None:
+    asked = Question(select(func.pg_backend_pid().label("pid")))
+    ours = connect(postgresql_database.url.render_as_string(hide_password=False))
+    try:
+        with Session(ours) as session:
+            ((before,),) = asked.ask(session, {})
+            with postgresql_database.connect() as connection:
+                connection.execute(text(CUT))
+            with pytest.raises(OperationalError) as broken:
+                asked.ask(session, {})
+            assert broken.value.connection_invalidated
+        with Session(ours) as session:
+            assert asked.ask(session, {}) != [(before,)]
     finally:
         ours.dispose()

@@ -7,16 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect, select, update
+from sqlalchemy import bindparam, inspect, select, update
+from sqlalchemy.exc import IntegrityError
 
 from engine import audit, bulk, instances, rows, tasks
 from engine.act import Act
 from engine.audit import AuditEvent
 from engine.decisions import DecisionEvaluation
 from engine.errors import Conflict
+from engine.prepared import Question
 from engine.stored.instance import Instance, InstanceRecord
 from engine.stored.task import Task, TaskState
-from tests.engine.plant import Plant, work
+from tests.engine.plant import Plant, statements, work
 from tests.engine.spiff.diagrams import end, process, start
 
 TWO = process(start(), work("a"), work("b"), end(), flows="s > a > b > e")
@@ -151,3 +153,33 @@ def _write_and_refuse(act: Act, instance_id: str) -> None:
         act.session.add(InstanceRecord(instance_id=instance_id, record_type="thing", record_id="1"))
         act.session.flush()
         raise Conflict("Expected this to be kept, but it is refused")
+
+
+_OF_TASK = Question(select(Task.__table__).where(Task.__table__.c.id == bindparam("wanted")))
+
+
+def test_a_prepared_question_answers_as_the_ordinary_statement_does(plant: Plant, task: Task) -> None:
+    amount, due = Decimal("12.3400"), dt.datetime(2026, 11, 23, 9, 30, tzinfo=dt.UTC)
+    with plant.acting() as act:
+        made = copy_of(task, id="01a20000-0000-7000-8000-000000000005", token_id=4711, amount=amount, due_at=due)
+        act.session.add(made)
+        made_id = made.id
+    with plant.reading() as session:
+        quick = _OF_TASK.ask(session, {"wanted": made_id})
+    with statements(plant.installation.database) as seen, plant.reading() as session:
+        ordinary = _OF_TASK.ask(session, {"wanted": made_id})
+    assert quick == ordinary != []
+    assert len(seen) == 1
+    assert {amount, due} <= {value for value in quick[0] if not isinstance(value, list)}
+
+
+def test_what_the_database_refuses_of_a_prepared_statement_is_taken_back_by_a_savepoint_alone(
+    plant: Plant, task: Task
+) -> None:
+    with plant.acting() as act:
+        tasks.find(act.session, task.id).party = "kept"
+        with pytest.raises(IntegrityError, match=r"(?i)unique"), act.attempt():
+            act.session.add(copy_of(task, id="01a20000-0000-7000-8000-000000000006"))
+        act.note("thing", "1", "AFTER")
+    assert plant.reread(task).party == "kept"
+    assert len(plant.open(task.instance_id)) == 1
