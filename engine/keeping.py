@@ -28,9 +28,9 @@ Only a move of the instance changes variables.
 
 def store(moved: motion.Motion) -> None:
     """Write what a move changed; the instance row itself is written when the act flushes."""
-    waits = {motion.key_of(wait): wait for wait in moved.flow.waits()}
+    waits = {motion.key_of(wait): wait for wait in moved.flow.waits_awake()}
     opened = [wait for key, wait in waits.items() if key not in moved.before]
-    gone = [wait for key, wait in moved.before.items() if key not in waits]
+    gone = [wait for key, wait in moved.before.items() if key not in waits and not moved.flow.sleeps(wait.token_id)]
     _explain(moved)
     _close_tasks(moved, [wait.token_id for wait in gone if wait.kind == "task"])
     _escalate(moved)
@@ -270,7 +270,7 @@ def _keep_instance(moved: motion.Motion, waits: Sequence[Wait]) -> None:
         incidents.resolve_all(act, instance)
         act.note("instance", instance.id, f"INSTANCE_{instance.status}", field=instance.ended_at, new=moved.why or None)
         return
-    if any(wait.kind in SUFFICIENT for wait in waits):
+    if moved.flow.has_sleepers or any(wait.kind in SUFFICIENT for wait in waits):
         incidents.resolve_watchdog(act, instance)
     else:
         incidents.report(

@@ -36,7 +36,7 @@ MAX_DELIVERIES = 1000
 
 @dataclass(eq=False)
 class Motion:
-    """One instance on the move. before: what it waited for, by token. settled.
+    """One instance on the move. before: what it waited for, by token; of tokens that sleep only those that woke. settled.
 
     Tokens whose task or job the caller closed.
 
@@ -118,8 +118,7 @@ def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator
         host = ActHost(act, instance, deployed)
         stored = variables.load(act.session, instance)
         flow = _loaded(deployed, instance, stored, host)
-        before = {key_of(wait): wait for wait in flow.waits()}
-        motion = Motion(act, instance, deployed, flow, host, before, stored)
+        motion = Motion(act, instance, deployed, flow, host, flow.meet(), stored)
         yield motion
         keeping.store(motion)
     drain(act)

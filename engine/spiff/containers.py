@@ -206,6 +206,12 @@ class Body(Live):
         """Return the live inner instances."""
         return [child for child in token.children if child.task_spec.name == self.task_spec]
 
+    def active(self, token: Token) -> int:
+        """Count the live inner instances; none wakes."""
+        awake = token.workflow.tasks.values()
+        others = [one for one in awake if one._parent == token.id and one.task_spec.name != self.task_spec]
+        return len(token._children) - len(others)
+
     def collect(self, token: Token, child: Token) -> None:
         """Take one instance's output element and ask whether the whole is complete, both as that instance sees it. Raises: Incident."""
         flow, loop = token.flow, self.loop
@@ -217,7 +223,7 @@ class Body(Live):
             total, ended = token.internal_data["n"], token.internal_data["ended"] + 1
             numbers = {
                 "numberOfInstances": Decimal(total),
-                "numberOfActiveInstances": Decimal(len(self.inner(token)) - 1),
+                "numberOfActiveInstances": Decimal(self.active(token) - 1),
                 "numberOfCompletedInstances": Decimal(ended),
                 "numberOfTerminatedInstances": Decimal(0),
             }

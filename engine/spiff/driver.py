@@ -22,6 +22,7 @@ from engine.spiff.compensation import Entry, hand_outwards, inside_of
 from engine.spiff.extensions import CalledElement
 from engine.spiff.host import Arrival, Host, Incident, Left, Thrown, WorkFailed
 from engine.spiff.scopes import ROOT, Scopes
+from engine.spiff.sleeping import Tokens
 from engine.spiff.throwing import Cast, deliver
 from engine.spiff.token import Token, spawn
 from engine.spiff.waiting import judge_conditions
@@ -44,7 +45,7 @@ class Driver(Flat, BpmnWorkflow):
         self.process_id = process_id
         self.host = host
         self.move_limit = move_limit
-        self.live: dict[int, Token] = {}
+        self.live = Tokens()
         self.queue: deque[Token] = deque()
         self.watching: dict[str, dict[int, Token]] = {kind: {} for kind in ARMED}
         self.undecided: dict[int, Token] = {}

@@ -192,8 +192,24 @@ class Flow(Driver):
 
     def waits(self) -> list[Wait]:
         """Return what the instance waits for, oldest token first."""
-        found = (wait_of(token) for token in self.live.values())
-        return [wait for wait in found if wait is not None]
+        return [wait for wait in map(wait_of, self.live.values()) if wait is not None]
+
+    def meet(self) -> Mapping[tuple[int, str], Wait]:
+        """Return what its tokens wait for, by token and kind; one that sleeps is added when it wakes, as it was then."""
+        return self.live.meet()
+
+    def waits_awake(self) -> list[Wait]:
+        """Return what the tokens that are awake wait for. Those that sleep wait for what they did, each for a person or a worker."""
+        return [wait for wait in map(wait_of, self.live.awake()) if wait is not None]
+
+    def sleeps(self, token_id: int) -> bool:
+        """Say whether nobody has looked at a live token since the instance was loaded."""
+        return token_id in self.live.asleep
+
+    @property
+    def has_sleepers(self) -> bool:
+        """Whether some tokens have not been looked at since the instance was loaded."""
+        return bool(self.live.asleep)
 
     def variables_view(self, token_id: int | None = None) -> View:
         """Return what a token sees (the process when None), looked up on demand; treat the values as read-only."""
@@ -268,7 +284,7 @@ class Flow(Driver):
         """Count the inner instances of a multi-instance body."""
         body = self._live(body_id)
         data = body.internal_data
-        return Instances(data.get("n", 0), len(body.task_spec.inner(body)), data.get("ended", 0))
+        return Instances(data.get("n", 0), body.task_spec.active(body), data.get("ended", 0))
 
     def instance_tokens(self, body_id: int) -> list[int]:
         """Return the live inner instances of a body, oldest first."""

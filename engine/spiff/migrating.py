@@ -376,9 +376,10 @@ def _home(flow: Flow, owner: int) -> str | None:
 
 def _rename(tokens: list[list[Any]], judgement: Judgement) -> None:
     for token in tokens:
-        token[3] = judgement.names.get(token[0], token[3])
-        if token[0] in judgement.via:
-            token[4]["via"] = judgement.via[token[0]]
+        first = token[0][0] if isinstance(token[0], list) else token[0]
+        token[3] = judgement.names.get(first, token[3])
+        if first in judgement.via:
+            token[4]["via"] = judgement.via[first]
 
 
 def _complete(flow: Flow, token: Token, images: set[str]) -> None:

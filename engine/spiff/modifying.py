@@ -233,7 +233,8 @@ def _running(flow: Flow) -> Iterator[Any]:
 
 def _stays(workflow: Any) -> int:
     """Count what keeps a process or sub-process alive."""
-    return len(workflow.tasks) - 1 - len(workflow.listeners)
+    asleep = sum(len(sleepers.places) for sleepers in workflow.asleep.values())
+    return len(workflow.tasks) - 1 - len(workflow.listeners) + asleep
 
 
 def _words(element: ElementInfo) -> str:

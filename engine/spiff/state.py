@@ -2,7 +2,9 @@
 
 One JSON array: version, process id, id counter, end events reached, outcome, scopes ``[[id, scope around], …]``, tokens of
 the process, sub-processes, compensation log. A token is ``[id, parent or 0, state, spec name, data]``; a sub-process
-``[owner token, definition key or null, scope, process id or null, end events, tokens]``, parents before children.
+``[owner token, definition key or null, scope, process id or null, tokens]``, parents before children. Inner instances of a
+multi-instance that differ by nothing but their index are one row, ``[ids, parent, state, spec name, indexes]``, and their scopes
+are not said again. Version 1 had a row for each.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from engine.spiff.sleeping import Sleepers, may_sleep
 from engine.spiff.token import Token
 
 if TYPE_CHECKING:
     from engine.spiff.driver import Driver
 
-VERSION = 1
+VERSION = 2
+_KNOWN = frozenset({1, 2})
 
 
 class WrongDefinition(ValueError):
@@ -26,28 +30,43 @@ class WrongDefinition(ValueError):
 
 def dump(flow: Driver) -> bytes:
     """Return the state of a flow that rests."""
+    asleep: set[int] = set()
+    tokens = _tokens(flow, asleep)
     subs = [
-        [sub.parent_task_id, sub.key, sub.scope_id, sub.spec.name if sub.key is not None else None, _tokens(sub)]
+        [
+            sub.parent_task_id,
+            sub.key,
+            sub.scope_id,
+            sub.spec.name if sub.key is not None else None,
+            _tokens(sub, asleep),
+        ]
         for sub in flow.subprocesses.values()
     ]
-    scopes = [[scope, around] for scope, around in flow.scopes.around.items()]
-    row = [VERSION, flow.process_id, flow.counter, flow.ended_at, flow.outcome, scopes, _tokens(flow), subs, flow.log]
-    return orjson.dumps(row)
+    scopes = [[scope, around] for scope, around in flow.scopes.around.items() if scope not in asleep]
+    return orjson.dumps(
+        [VERSION, flow.process_id, flow.counter, flow.ended_at, flow.outcome, scopes, tokens, subs, flow.log]
+    )
 
 
-def _tokens(workflow: Any) -> list[list[Any]]:
+def _tokens(workflow: Any, asleep: set[int]) -> list[list[Any]]:
+    """Return the rows of a workflow's tokens. asleep: takes the ids of those that have no row of their own."""
     root = workflow.task_tree
-    return [
-        [
-            token.id,
-            0 if token._parent == root.id else token._parent,
-            token._state,
-            token.task_spec.name,
-            token.internal_data,
-        ]
-        for token in workflow.tasks.values()
-        if token is not root
-    ]
+    rows: list[list[Any]] = []
+    together = {body_id: dict(sleepers.places) for body_id, sleepers in workflow.asleep.items() if sleepers.places}
+    for token in workflow.tasks.values():
+        if token is root:
+            continue
+        if may_sleep(token):
+            together.setdefault(token._parent, {})[token.id] = token.internal_data["index"]
+            continue
+        parent_id = 0 if token._parent == root.id else token._parent
+        rows.append([token.id, parent_id, token._state, token.task_spec.name, token.internal_data])
+    for body_id, places in together.items():
+        ids = sorted(places)
+        asleep.update(ids)
+        spec = workflow.spec.task_specs[workflow.tasks[body_id].task_spec.task_spec]
+        rows.append([ids, body_id, spec.rests, spec.name, [places[token_id] for token_id in ids]])
+    return rows
 
 
 def load(make: Callable[[str], Driver], data: bytes, variables: Mapping[tuple[int, str], bytes]) -> Driver:
@@ -56,7 +75,7 @@ def load(make: Callable[[str], Driver], data: bytes, variables: Mapping[tuple[in
     Raises: WrongDefinition.
     """
     version, process_id, counter, ended_at, outcome, scopes, tokens, subs, log = orjson.loads(data)
-    if version != VERSION:
+    if version not in _KNOWN:
         raise WrongDefinition(f"Expected state of version {VERSION}, but got {version}")
     flow = make(process_id)
     flow.counter, flow.ended_at, flow.outcome, flow.log = counter, ended_at, outcome, log
@@ -78,6 +97,10 @@ def _place(workflow: Any, rows: list[list[Any]]) -> None:
         if spec is None:
             raise WrongDefinition(f'Expected an element "{name}" in {workflow.spec.name}, but the definition has none')
         parent = workflow.tasks[parent_id] if parent_id else workflow.task_tree
+        if isinstance(token_id, list):
+            flow.live.lay(Sleepers(parent, spec, dict(zip(token_id, data, strict=True))))
+            flow.scopes.around.update(dict.fromkeys(token_id, parent.id))
+            continue
         token = Token(workflow, spec, parent, state=token_state, id=token_id)
         token.internal_data = data
         flow.live[token_id] = token

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from SpiffWorkflow.bpmn.specs import defaults
+from SpiffWorkflow.util.task import TaskState
 
 from engine.spiff.host import PENDING, BpmnError, Incident, WorkFailed, WorkItem
 from engine.spiff.token import Live, Token
@@ -13,6 +14,8 @@ from engine.spiff.token import Live, Token
 
 class UserTask(Live, defaults.UserTask):
     """A person's task: entered, it stays READY until somebody completes it."""
+
+    rests = TaskState.READY
 
     @property
     def waits_for(self) -> str:
@@ -29,6 +32,8 @@ class PassThrough(Live, defaults.NoneTask):
 
 class Work(Live, defaults.ServiceTask):
     """Service, send, business rule and script tasks: done at once, or a job for an outside worker."""
+
+    rests = TaskState.STARTED
 
     @property
     def waits_for(self) -> str:

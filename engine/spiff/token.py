@@ -103,10 +103,20 @@ class Token(Task):
     def view(self, extra: Mapping[str, Any] | None = None) -> View:
         return View(self.flow.scopes, self.scope, extra)
 
+    @property
+    def children(self) -> list[Any]:
+        """The tokens that hang on it; those that slept wake."""
+        live = self.flow.live
+        return [live[token_id] for token_id in self._children]
+
     def hold(self, reason: Incident | NotStorable) -> None:
         """Stay here as an incident until somebody retries."""
         self.internal_data["incident"] = str(reason)
         self.internal_data["cause"] = reason.cause if isinstance(reason, Incident) else "expression"
+
+    def _child_added_notify(self, child: Token) -> None:
+        if child.id not in self.flow.live.asleep:
+            super()._child_added_notify(child)
 
     def _set_state(self, value: int) -> None:
         # SpiffWorkflow builds two dictionaries for its log at every change of state, even when nobody logs.
@@ -168,6 +178,8 @@ class Live:
     boundaries: tuple[Any, ...] = ()
     listens = False
     """A token that waits here keeps nothing alive."""
+    rests: int | None = None
+    """The state of a token here that waits for a person or a worker; None where more than that may move it on."""
     _wf_spec: Any
 
     @property

@@ -15,6 +15,7 @@ from engine.spiff.token import Token, spawn
 
 if TYPE_CHECKING:
     from engine.spiff.bundle import Bundle
+    from engine.spiff.sleeping import Sleepers
 
 
 class NoScripts(PythonScriptEngine):
@@ -45,6 +46,7 @@ class Flat:
         """Make the root token and the books of a workflow without tokens."""
         self.arrivals: dict[str, list[Token]] = {}
         self.listeners: set[int] = set()
+        self.asleep: dict[int, Sleepers] = {}
         self.ended_at: list[str] = []
         self.task_tree = Token(self, self.spec.start, state=TaskState.STARTED, id="root")
 

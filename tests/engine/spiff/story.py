@@ -85,16 +85,24 @@ class Story:
         assert len(found) > which, f"{element} does not wait; {self.waiting()} do"
         return found[which]
 
+    def _unseen(self, wait: Wait) -> int:
+        """Return its token's id, with nobody having looked at any token since the instance was stored."""
+        self._acted()
+        return wait.token_id
+
     def complete(self, element: str, which: int = 0, **variables: Any) -> None:
-        self.flow.complete(self.wait(element, which).token_id, variables)
+        token_id = self._unseen(self.wait(element, which))
+        self.flow.complete(token_id, variables)
         self._acted()
 
     def deliver(self, element: str, which: int = 0, **variables: Any) -> None:
-        self.flow.deliver(self.wait(element, which, "message").token_id, variables)
+        token_id = self._unseen(self.wait(element, which, "message"))
+        self.flow.deliver(token_id, variables)
         self._acted()
 
     def fail(self, element: str, code: str, **variables: Any) -> None:
-        self.flow.fail(self.wait(element).token_id, BpmnError(code, variables=variables))
+        token_id = self._unseen(self.wait(element))
+        self.flow.fail(token_id, BpmnError(code, variables=variables))
         self._acted()
 
     def signal(self, name: str, **variables: Any) -> int:
@@ -103,7 +111,8 @@ class Story:
         return count
 
     def retry(self, element: str) -> None:
-        self.flow.retry(self.wait(element, kind="incident").token_id)
+        token_id = self._unseen(self.wait(element, kind="incident"))
+        self.flow.retry(token_id)
         self._acted()
 
     def later(self, **by: float) -> list[FiredTimer]:

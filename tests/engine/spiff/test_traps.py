@@ -294,6 +294,46 @@ def test_only_the_variables_that_are_looked_at_are_decoded() -> None:
     assert flow.changed_variables() == ({(0, "small"): b"2"}, set())
 
 
+def voting() -> Story:
+    vote = user("vote", each("=items", output="votes", collect="=answer"))
+    return Story(bundle_of(start(), vote, end(), flows="s > vote > e"), House(), forgets=False, items=[1, 2, 3, 4])
+
+
+def test_one_vote_of_many_wakes_no_other_and_many_votes_are_stored_as_numbers() -> None:
+    story = voting()
+    tokens = [wait.token_id for wait in story.flow.waits()]
+    stored, _ = story.flow.changed_variables()
+    flow = Flow.load(story.bundle, story.flow.state(), stored, story.house)
+    assert flow.state().count(b"vote [child]") == 1
+    before = flow.meet()
+    flow.complete(tokens[2], {"answer": "yes"})
+    assert flow.waits_awake() == []
+    assert before == {(tokens[2], "task"): before[tokens[2], "task"]}
+    assert [flow.sleeps(token) for token in tokens] == [True, True, False, True]
+    assert [wait.token_id for wait in flow.waits()] == [tokens[0], tokens[1], tokens[3]]
+    assert [flow.variables_view(token)["item"] for token in flow.live if token in tokens] == [1, 2, 4]
+
+
+def test_a_state_with_a_row_for_each_token_is_read_as_before() -> None:
+    story = voting()
+    stored, _ = story.flow.changed_variables()
+    state = orjson.loads(story.flow.state())
+    rows, scopes = [], state[5]
+    for row in state[6]:
+        if isinstance(row[0], list):
+            ids, body, *kind, places = row
+            scopes += [[token, body] for token in ids]
+            rows += [[t, body, *kind, {"from": [body], "index": n, "in": 1}] for t, n in zip(ids, places, strict=True)]
+        else:
+            rows.append(row)
+    older = orjson.dumps([1, *state[1:5], scopes, rows, *state[7:]])
+    flows = [Flow.load(story.bundle, data, stored, story.house) for data in (older, story.flow.state())]
+    for flow in flows:
+        flow.complete(flow.waits()[1].token_id, {"answer": "yes"})
+    assert flows[0].state() == flows[1].state()
+    assert flows[0].changed_variables() == flows[1].changed_variables()
+
+
 def test_a_variable_that_is_set_to_the_same_value_is_not_stored_again(tell: Tell) -> None:
     story = tell(bundle_of(start(), user("a"), user("b"), end(), flows="s > a > b > e"), x=1)
     flow = Flow.load(story.bundle, story.flow.state(), {(0, "x"): encode(Decimal(1))}, story.house)
