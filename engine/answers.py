@@ -3,6 +3,8 @@
 A rule that judges one line asks for what it needs. Judging five hundred lines, it would ask the same of their supplier five
 hundred times, and of each of their parts once. Here the same question is asked once, and a question about each line is asked about all
 of them with the first. Nobody sees an old answer: a flush, a statement that writes, a lock and a rollback forget them all.
+
+An answer that was read from a few classes alone, such as who holds a role, may say so: then it lasts until one of these is written.
 """
 
 from __future__ import annotations
@@ -19,25 +21,25 @@ Row = TypeVar("Row")
 MOST = 1_000
 """Rows that one statement is asked about."""
 
-_KEPT = "answers"
+_KEPT, _LASTING = "answers", "lasting answers"
 
 
 def install(kind: type[Session]) -> None:
     """Let every session of a class keep answers."""
-    event.listen(kind, "after_flush", lambda session, _context: forget(session))
+    event.listen(kind, "after_flush", _forget_after)
     event.listen(kind, "after_soft_rollback", lambda session, _previous: forget(session))
     event.listen(kind, "do_orm_execute", _forget_before)
 
 
 def begin(session: Session) -> None:
     """Begin to keep answers in a session whose class they are installed on."""
-    session.info[_KEPT] = {}
+    session.info.update({_KEPT: {}, _LASTING: {}})
 
 
 def forget(session: Session) -> None:
     """Forget every answer."""
     if _KEPT in session.info:
-        session.info[_KEPT] = {}
+        begin(session)
 
 
 def once(session: Session, question: Hashable, ask: Callable[[], Answer]) -> Answer:
@@ -48,6 +50,26 @@ def once(session: Session, question: Hashable, ask: Callable[[], Answer]) -> Ans
     if question not in kept:
         kept[question] = ask()
     return cast("Answer", kept[question])
+
+
+def lasting(session: Session, question: Hashable, ask: Callable[[], Answer], *, about: frozenset[type]) -> Answer:
+    """Return the answer to a question as ``once`` does, but keep it until a row of one of the classes ``about`` is written.
+
+    about: every mapped class that the answer is read from. answer: plain values, since it may be handed to another session.
+    """
+    if session.autoflush and not _pending(session).isdisjoint(about):
+        session.flush()
+    kept: dict[Hashable, tuple[frozenset[type], Any]] | None = session.info.get(_LASTING)
+    if kept is None:
+        return ask()
+    if question not in kept:
+        kept[question] = (about, ask())
+    return cast("Answer", kept[question][1])
+
+
+def hand_over(session: Session, to: Session) -> None:
+    """Give what lasts in a session whose act was committed to the session that shows what it did."""
+    to.info[_LASTING] = dict(session.info.get(_LASTING, {}))
 
 
 def of_each(
@@ -86,6 +108,23 @@ def _kept(session: Session) -> dict[Hashable, Any] | None:
     if _KEPT in session.info and session.autoflush and (session.new or session.deleted or session.dirty):
         session.flush()
     return session.info.get(_KEPT)
+
+
+def _pending(session: Session) -> set[type]:
+    """Return the classes of rows that wait to be written."""
+    return {type(row) for rows in (session.new, session.dirty, session.deleted) for row in rows}
+
+
+def _forget_after(session: Session, _context: object) -> None:
+    """Forget what a flush may have changed; the session says until afterwards what it wrote."""
+    if _KEPT not in session.info:
+        return
+    written = _pending(session)
+    lasting_ones = session.info[_LASTING]
+    begin(session)
+    session.info[_LASTING] = {
+        question: (about, answer) for question, (about, answer) in lasting_ones.items() if written.isdisjoint(about)
+    }
 
 
 def _forget_before(asked: ORMExecuteState) -> None:

@@ -10,15 +10,21 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, delete, select
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from engine.act import Act
 from engine.database import Base, Id, Instant, is_id, new_id
 from engine.errors import Conflict, Invalid, NotFound
+from engine.prepared import connection_of
+from records import footing
+from records.calendar import Site
 from records.columns import Codes, Hash, Login, Name, Note
-from records.person import User
+from records.footing import Footing
+from records.person import RoleGrant, User
 from records.roles import user_called
 
 PREFIX = "lockstep_"
@@ -157,12 +163,48 @@ def make_key(
     return secret, made
 
 
-def key_of(session: Session, secret: str, *, at: dt.datetime) -> ApiKey | None:
-    """Return the row of a key that opens something now, else None."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a key opens. footing: of its person, None for an adapter; the rest as in ``ApiKey``."""
+
+    id: str
+    name: str
+    owner: str
+    user_id: str | None
+    scopes: frozenset[str]
+    footing: Footing | None
+
+
+_OPENED = (ApiKey.id, ApiKey.name, ApiKey.owner, ApiKey.user_id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at)
+# One question, built once: every request of the API asks it.
+_WHOSE = select(ApiKey.user_id).where(ApiKey.digest == bindparam("digest")).scalar_subquery()
+_RECOGNISED = (
+    select(*footing.COLUMNS, footing.stands_in(_WHOSE), *(column.label(f"key_{column.key}") for column in _OPENED))
+    .select_from(ApiKey)
+    .outerjoin(User, User.id == ApiKey.user_id)
+    .outerjoin(Site, Site.code == User.site_code)
+    .outerjoin(RoleGrant, RoleGrant.user_id == User.id)
+    .where(ApiKey.digest == bindparam("digest"))
+    .order_by(*footing.ORDER)
+)
+
+
+def opened_by(session: Session, secret: str, *, at: dt.datetime) -> Opened | None:
+    """Return what a key opens now, None when that is nothing. On what its person stands is known in the session from here on."""
     if not secret.startswith(PREFIX) or len(secret) > 200:
         return None
-    found = session.scalar(select(ApiKey).where(ApiKey.digest == digest(secret)))
-    return found if found is not None and found.is_alive(at) else None
+    rows = connection_of(session).execute(_RECOGNISED, {"digest": digest(secret)}).all()
+    if not rows:
+        return None
+    key: Any = rows[0]
+    person = footing.read(rows)
+    if key.key_revoked_at is not None or (key.key_expires_at is not None and at >= key.key_expires_at):
+        return None
+    if key.key_user_id is not None and (person is None or not person.person.is_active or not person.can_sign_in):
+        return None
+    if person is not None:
+        footing.remember(session, person)
+    return Opened(key.key_id, key.key_name, key.key_owner, key.key_user_id, frozenset(key.key_scopes), person)
 
 
 def revoke_key(act: Act, key_id: str) -> ApiKey:

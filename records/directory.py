@@ -14,20 +14,11 @@ from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import Mandate, Person
 from records.board import Membership
 from records.columns import codes
-from records.person import Absence, Delegation, Role, RoleGrant, User, UserStatus
+from records.footing import Footing, absences_of, footing_of, holders_of, person_called
+from records.person import Absence, Delegation, Role, User, UserStatus
 from records.roles import as_held_by, grants_of, holds, user_called
 
-# Built once: every page and every act asks them.
-_HOLDERS = (
-    select(RoleGrant, User)
-    .join(User, RoleGrant.user_id == User.id)
-    .where(
-        RoleGrant.role == bindparam("role"),
-        RoleGrant.scope == bindparam("scope"),
-        User.status != UserStatus.DISABLED,
-    )
-    .order_by(User.id)
-)
+# Built once: every page and every act may ask it.
 _ACTS_FOR_OTHERS = select(
     or_(
         exists().where(
@@ -43,7 +34,7 @@ _ACTS_FOR_OTHERS = select(
         exists().where(Membership.deputy_id == bindparam("acting"), Membership.valid_from <= bindparam("moment")),
     )
 )
-"""Whether a person may act for anybody else at all; hardly anybody does, and then three questions are one."""
+"""Whether a person may act for anybody else now; who ever could mostly cannot, and then three questions are one."""
 
 
 class StaffDirectory:
@@ -51,8 +42,7 @@ class StaffDirectory:
 
     def person(self, session: Session, user_id: str) -> Person | None:
         """Return the person with this id, active or not."""
-        user = session.get(User, user_id)
-        return None if user is None else person_of(user)
+        return person_called(session, user_id)
 
     def mandates(self, session: Session, user_id: str, *, at: dt.datetime, flow: str) -> Sequence[Mandate]:
         """Return every principal the person may act under at that instant in that flow, own ones first.
@@ -71,19 +61,20 @@ class StaffDirectory:
         return answers[key]
 
     def _asked(self, session: Session, user_id: str, *, at: dt.datetime, flow: str) -> Sequence[Mandate]:
-        user = session.get(User, user_id)
-        if user is None or not user.is_active:
+        footing = footing_of(session, user_id)
+        if footing is None or not footing.person.is_active:
             return ()
-        everywhere = self._mandates(session, user_id, at=at, flow=flow)
-        return everywhere if flow else (*everywhere, *self._limited(session, user_id, everywhere, at=at))
+        everywhere = self._mandates(session, footing, at=at, flow=flow)
+        return everywhere if flow else (*everywhere, *self._limited(session, footing, everywhere, at=at))
 
-    def _mandates(self, session: Session, user_id: str, *, at: dt.datetime, flow: str) -> tuple[Mandate, ...]:
-        found = dict.fromkeys(Mandate(principal) for principal in self._own(session, user_id, at))
-        if not session.scalar(_ACTS_FOR_OTHERS, {"acting": user_id, "moment": at}):
+    def _mandates(self, session: Session, footing: Footing, *, at: dt.datetime, flow: str) -> tuple[Mandate, ...]:
+        user_id = footing.person.id
+        found = dict.fromkeys(Mandate(principal) for principal in footing.principals(at))
+        if not footing.stands_in or not session.scalar(_ACTS_FOR_OTHERS, {"acting": user_id, "moment": at}):
             return tuple(found)
         for absent in _stood_in_for(session, user_id, at=at, flow=flow):
-            kept_back = _not_deputised(session)
-            for principal in self._own(session, absent, at):
+            kept_back, theirs = _not_deputised(session), footing_of(session, absent)
+            for principal in theirs.principals(at) if theirs is not None else ():
                 if principal.removeprefix("role:").partition("@")[0] not in kept_back:
                     found[Mandate(principal, absent)] = None
         found |= dict.fromkeys(_lent(session, user_id, at))
@@ -91,12 +82,14 @@ class StaffDirectory:
         return tuple(found)
 
     def _limited(
-        self, session: Session, user_id: str, everywhere: Sequence[Mandate], *, at: dt.datetime
+        self, session: Session, footing: Footing, everywhere: Sequence[Mandate], *, at: dt.datetime
     ) -> Iterator[Mandate]:
         """Yield what a person may act under in some flows only, each mandate once with those flows."""
         flows: dict[Mandate, list[str]] = {}
-        for flow in _flows_of_deputies(session, user_id, at=at):
-            for mandate in self._mandates(session, user_id, at=at, flow=flow):
+        if not footing.stands_in:
+            return
+        for flow in _flows_of_deputies(session, footing.person.id, at=at):
+            for mandate in self._mandates(session, footing, at=at, flow=flow):
                 if mandate not in everywhere:
                     flows.setdefault(mandate, []).append(flow)
         for mandate, names in flows.items():
@@ -106,14 +99,12 @@ class StaffDirectory:
         """Return the active people who hold a principal themselves, by id."""
         kind, _, rest = principal.partition(":")
         if kind == "user":
-            user = session.get(User, rest)
-            return (person_of(user),) if user is not None and user.is_active else ()
+            person = self.person(session, rest)
+            return (person,) if person is not None and person.is_active else ()
         role, _, scope = rest.partition("@")
         if scope.startswith("user:"):
             return self._standing_in(session, role, scope.removeprefix("user:"), at=at)
-        held_by = session.execute(_HOLDERS, {"role": role, "scope": scope})
-        found = {user.id: person_of(user) for held, user in held_by if held.is_valid(at)}
-        return tuple(found.values())
+        return holders_of(session, role, scope, at=at)
 
     def _standing_in(self, session: Session, role: str, user_id: str, *, at: dt.datetime) -> tuple[Person, ...]:
         """Return who acts in a role for a person: whom they lent it to, and the deputies of their places on boards."""
@@ -122,17 +113,18 @@ class StaffDirectory:
         principal = as_held_by(role, user_id)
         people = sorted({*session.scalars(lent), *filter(None, session.scalars(sits))})
         return tuple(
-            person_of(session.get_one(User, one))
+            person
             for one in people
             if any(mandate.principal == principal for mandate in self.mandates(session, one, at=at, flow=""))
+            and (person := self.person(session, one)) is not None
         )
 
     def name_of(self, session: Session, principal: str) -> str:
         """Return a person's name, or a role's with the scope it is held in; the code of what nobody knows."""
         kind, _, rest = principal.partition(":")
         if kind == "user":
-            user = session.get(User, rest)
-            return user.name if user is not None else rest
+            person = self.person(session, rest)
+            return person.name if person is not None else rest
         code, _, scope = rest.partition("@")
         if scope.startswith("user:"):
             return f"whoever stands in for {self.name_of(session, scope)}"
@@ -146,7 +138,8 @@ class StaffDirectory:
         found: dict[tuple[str, str], Person] = {}
         frontier = [(user_id, user_id) for user_id in user_ids]
         while frontier:
-            rows = _absences_of(session, {standing for _, standing in frontier}, at=at, flow=flow)
+            asked = {standing for _, standing in frontier}
+            rows = [away for away in absences_of(session, asked, at=at) if away.covers(at, flow)]
             frontier = [
                 (absent, row.deputy_id)
                 for absent, standing in frontier
@@ -154,19 +147,9 @@ class StaffDirectory:
                 if row.user_id == standing and absent != row.deputy_id and (absent, row.deputy_id) not in found
             ]
             for absent, deputy_id in frontier:
-                found[absent, deputy_id] = person_of(session.get_one(User, deputy_id))
+                if (person := self.person(session, deputy_id)) is not None:
+                    found[absent, deputy_id] = person
         return [(absent, person) for (absent, _), person in found.items() if person.is_active]
-
-    @staticmethod
-    def _own(session: Session, user_id: str, at: dt.datetime) -> Iterator[str]:
-        yield f"user:{user_id}"
-        for held in grants_of(session, user_id, at=at):
-            yield held.principal
-
-
-def person_of(user: User) -> Person:
-    """Return a user as the engine sees one."""
-    return Person(user.id, user.name, user.title, user.email, is_active=user.is_active)
 
 
 def _stood_in_for(session: Session, user_id: str, *, at: dt.datetime, flow: str) -> list[str]:
@@ -188,11 +171,6 @@ def _stood_in_for(session: Session, user_id: str, *, at: dt.datetime, flow: str)
         seen.update(frontier)
         found += frontier
     return found
-
-
-def _absences_of(session: Session, user_ids: Iterable[str], *, at: dt.datetime, flow: str) -> list[Absence]:
-    wanted = select(Absence).where(Absence.user_id.in_(sorted(user_ids)), Absence.starts_at <= at, Absence.ends_at > at)
-    return [row for row in session.scalars(wanted.order_by(Absence.user_id, Absence.id)) if row.covers(at, flow)]
 
 
 def _flows_of_deputies(session: Session, user_id: str, *, at: dt.datetime) -> list[str]:

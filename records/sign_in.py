@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.act import Act
 from engine.errors import Forbidden
+from records.footing import footing_of
 from records.password import alert, check_password
 from records.person import User
 from records.session import SignInSession
@@ -70,7 +71,10 @@ def open_sessions(session: Session, user_id: str, *, now: dt.datetime) -> list[S
 def session_of(session: Session, token: str, *, device: str, now: dt.datetime) -> SignInSession | None:
     """Return the session of a cookie, or None when it is unknown, over, idle too long or from another device."""
     found = session.get(SignInSession, digest(token))
-    if found is None or found.device != digest(device) or not found.user.is_active:
+    if found is None or found.device != digest(device):
+        return None
+    owner = footing_of(session, found.user_id)
+    if owner is None or not owner.person.is_active:
         return None
     return found if is_alive(found, now, policy_in(session)) else None
 

@@ -123,7 +123,7 @@ def recognise() -> None:
         with house.acting("system:sign_in", now=now) as act:
             sign_in.refuse_other_device(act, token, device=device())
         return
-    g.visitor = people.visitor(visit.reading(), opened.user)
+    g.visitor = people.visitor_called(visit.reading(), opened.user_id)
     g.token, g.session_id, g.session_method = token, opened.id, opened.method
     if request.endpoint not in ASKED_BY_ITSELF and sign_in.is_due_to_touch(opened, now):
         with house.acting(f"user:{opened.user_id}", now=now) as act:
@@ -158,7 +158,7 @@ def _resume() -> tuple[str, int] | None:
         user_id = enter(request.form["sign_in_name"], request.form.get("sign_in_password", ""))
     except Refused as refusal:
         return show_carrying_sign_in(refusal), status_of(refusal)
-    g.visitor = people.visitor(visit.read_anew(), people.user(visit.reading(), user_id))
+    g.visitor = people.visitor_called(visit.read_anew(), user_id)
     g.is_resumed = True
     return None
 

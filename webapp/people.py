@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from flask import request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from records.calendar import Site
-from records.person import User
-from records.roles import grants_of, user_called
+from engine.errors import NotFound
+from records.footing import Footing, footing_of
 from webapp import formats, visit
 from webapp.visit import Visitor
 
 
-def visitor(session: Session, person: User) -> Visitor:
-    """Return the visitor that a user is, with their customs: chosen in the profile, else the browser's."""
-    zone = session.scalar(select(Site.time_zone).where(Site.code == person.site_code))
+def visitor(person: Footing) -> Visitor:
+    """Return the visitor that a person is, with their customs: chosen in the profile, else the browser's."""
     tag = request.cookies.get("customs") or request.accept_languages.best
-    roles = frozenset(grant.principal.removeprefix("role:") for grant in grants_of(session, person.id, at=visit.now()))
+    mine = person.principals(visit.now())
     return Visitor(
-        person.id, person.name, person.title, roles, formats.custom(tag, zone),
+        person.person.id, person.person.name, person.person.title,
+        frozenset(one.removeprefix("role:") for one in mine if one.startswith("role:")), formats.custom(tag, person.zone),
         keys_on=request.cookies.get("keys") != "off", opens_next=request.cookies.get("onward") != "list",
     )  # fmt: skip
 
 
-def user(session: Session, user_id: str) -> User:
-    """Return a user. Raises: NotFound."""
-    return user_called(session, user_id)
+def visitor_called(session: Session, user_id: str) -> Visitor:
+    """Return the visitor that a user is. Raises: NotFound."""
+    person = footing_of(session, user_id)
+    if person is None:
+        raise NotFound(f"Expected a user called {user_id}, but there is none")
+    return visitor(person)

@@ -8,7 +8,6 @@ from typing import Any
 from engine import eligibility
 from engine.database import is_id
 from engine.errors import Forbidden, NotFound
-from engine.stored.task import Task
 from records.attachment import Attachment
 from records.comment import Comment
 from records.quotation import RequestForQuotation
@@ -41,7 +40,7 @@ def of_task(path: Path) -> None:
 
 def of_decision(path: Path) -> None:
     """Judge an address where a task is decided: whoever lost their role meanwhile is told so by the task, with their text kept."""
-    task = reading().get(Task, str(path["task_id"])) if is_id(str(path["task_id"])) else None
+    task = reviews.known(reading(), str(path["task_id"]))
     if task is None or not eligibility.mandates_for(reading(), task, visitor().user_id, now=task.created_at):
         of_task(path)
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine import eligibility, instances, lending, tasks
+from engine.answers import once
 from engine.closing import APPROVING
 from engine.database import is_id
 from engine.errors import Finding, NotFound
@@ -303,12 +304,17 @@ def load(
 
 def visible(session: Session, task_id: str) -> Task:
     """Return a task that the visitor may know of. Raises: NotFound for any other, whether it exists or not."""
-    task = session.get(Task, task_id) if is_id(task_id) else None
+    task = known(session, task_id)
     if task is None or not tasks.may_see(session, task, visit.visitor().user_id):
         raise NotFound(
             "Expected a task of yours, but there is none at this address. It may have been decided or given to somebody else."
         )
     return task
+
+
+def known(session: Session, task_id: str) -> Task | None:
+    """Return a task, whoever may know of it; a session that reads asks once."""
+    return once(session, (Task, task_id), lambda: session.get(Task, task_id)) if is_id(task_id) else None
 
 
 def may_take(session: Session, task: Task) -> bool:

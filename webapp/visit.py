@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from flask import Flask, current_app, g, request
 from sqlalchemy.orm import Session
 
+from engine import answers
 from engine.act import Act, Installation
 from engine.database import new_id
+from engine.messages import Meeting
 from records.stepping_up import ProofNeeded
 from webapp import formats
 from webapp.refusals import Resumed
@@ -75,9 +77,34 @@ def reading() -> Session:
 
 
 def read_anew() -> Session:
-    """Close the reading session and open another, which sees what this request has written."""
+    """Close the reading session and open another, which sees what this request has written.
+
+    It knows from the beginning what the act that was committed just before has asked, and the rows that it wanted shown.
+    """
     _close_reading()
-    return reading()
+    session = reading()
+    done: Act | None = g.pop("done", None)
+    if done is not None:
+        answers.hand_over(done.session, session)
+        session.add_all(g.to_show)
+    return session
+
+
+def show_after(*rows: object) -> None:
+    """Keep rows of an act for the answer to its request, so that what was just written is not read once more."""
+    g.to_show = (*g.get("to_show", ()), *rows)
+
+
+def begin_act() -> None:
+    """Forget what an act before this one wanted shown: it may have failed."""
+    g.done, g.to_show = None, ()
+
+
+def end_act(act: Act) -> None:
+    """Let whoever reads anew know what an act asked and wrote that is committed; work after its commit may have changed rows again."""
+    g.done = act
+    if any(isinstance(work, Meeting) for work in act.afterwards):
+        g.to_show = ()
 
 
 def begin_anew() -> None:

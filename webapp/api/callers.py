@@ -11,7 +11,7 @@ from flask import g, request
 from engine.act import Act
 from engine.errors import Forbidden
 from records import api_key
-from records.api_key import ApiKey
+from records.api_key import Opened
 from webapp import formats, gate, people, rates, visit
 from webapp.api.problems import Unauthenticated
 from webapp.security import SAFE_METHODS
@@ -76,23 +76,25 @@ def is_adapter() -> bool:
 def acting() -> Iterator[Act]:
     """Open the caller's act."""
     caller: Caller = g.caller
+    visit.begin_act()
     with visit.installation().acting(caller.principal, now=visit.now()) as act:
         g.act_id = act.id
         yield act
+    visit.end_act(act)
 
 
-def _key(header: str) -> ApiKey:
+def _key(header: str) -> Opened:
     kind, _, secret = header.partition(" ")
-    found = api_key.key_of(visit.reading(), secret.strip(), at=visit.now()) if kind.lower() == "bearer" else None
+    found = api_key.opened_by(visit.reading(), secret.strip(), at=visit.now()) if kind.lower() == "bearer" else None
     if found is None:
         raise Unauthenticated("Expected a key that opens something, but this one is unknown, over or revoked.")
     return found
 
 
-def _enter(key: ApiKey) -> None:
-    g.caller = Caller(key.owner, key.user_id, frozenset(key.scopes), key.id)
-    if key.user is not None:
-        g.visitor = _in_plain_customs(people.visitor(visit.reading(), key.user))
+def _enter(key: Opened) -> None:
+    g.caller = Caller(key.owner, key.user_id, key.scopes, key.id)
+    if key.footing is not None:
+        g.visitor = _in_plain_customs(people.visitor(key.footing))
     else:
         g.visitor = Visitor(key.owner, key.name, "", frozenset(), formats.Custom())
 

@@ -21,7 +21,7 @@ from webapp.api.problems import Stale, finding_values
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Values, maybe, page_of, text, word
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages.review import LONGEST_REASON
-from webapp.visit import now, reading
+from webapp.visit import now, reading, show_after
 
 SORTED = f"Fields, separated by commas; a minus before one turns it round: {', '.join(inbox.SORTS)}."
 BOXES = ("mine", "groups", "deputising", "snoozed", "decided")
@@ -173,6 +173,7 @@ class NothingMore(Request):
 
 TaskPage = page_of(TaskItem, "TaskPage")
 SUMMARY = tuple(TaskSummary().fields)
+DECIDED = tuple(name for name in DecisionAnswer().fields if name not in ("signature", "wait"))
 
 
 @reads(
@@ -281,9 +282,8 @@ def show_decision(decision_id: str) -> dict[str, Any]:
     """Return a decision with its signature, and what the run waits for now."""
     session = reading()
     decision = session.get_one(Decision, decision_id)
-    names = [name for name in DecisionAnswer().fields if name not in ("signature", "wait")]
-    return {name: getattr(decision, name) for name in names} | {
-        "signature": signature_of(session, decision.id),
+    return {name: getattr(decision, name) for name in DECIDED} | {
+        "signature": signature_of(session, decision.id) if decision.meaning is not None else None,
         "wait": instances.wait_sentence(session, instances.find(session, decision.instance_id)),
     }
 
@@ -301,6 +301,7 @@ def decide_task(act: Act, body: dict[str, Any], task_id: str) -> str:
             act, task_id, body["verdict"], seen_version=seen, reason=body["reason"], variables=variables,
             on_behalf_of=body["on_behalf_of"] or None, signature=signature_given(body["signature"]) if body["signature"] else None,
         )  # fmt: skip
+    show_after(decision, instances.find(act.session, decision.instance_id))
     return decision.id
 
 
