@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from engine import audit, definitions, keeping, motion, retrying
+from engine import audit, definitions, keeping, motion, retrying, rows
 from engine.audit import GENESIS
 from engine.database import is_id, new_id
 from engine.errors import Conflict, Invalid, NotFound
@@ -17,7 +17,7 @@ from engine.stored.definition import Definition, DefinitionStatus
 from engine.stored.instance import Activity, Instance, InstanceRecord, InstanceStatus, Variable
 from engine.stored.wait import Incident, IncidentState
 from engine.variables import accepted, root_values
-from engine.waiting import lineage, live_tokens, wait_sentence
+from engine.waiting import lineage, live_tokens, sentence_at_rest, wait_sentence
 
 if TYPE_CHECKING:
     from engine.act import Act
@@ -38,6 +38,7 @@ __all__ = [
     "live_tokens",
     "records_of",
     "retry",
+    "sentence_at_rest",
     "start",
     "variables_of",
     "wait_sentence",
@@ -139,7 +140,7 @@ def _refuse_start(act: Act, definition: Definition, business_key: str, start_ele
 
 def find(session: Session, instance_id: str) -> Instance:
     """Return an instance. Raises: NotFound."""
-    found = session.get(Instance, instance_id) if is_id(instance_id) else None
+    found = rows.get(session, Instance, instance_id) if is_id(instance_id) else None
     if found is None:
         raise NotFound(f"Expected an instance {instance_id}, but there is none")
     return found

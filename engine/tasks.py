@@ -296,7 +296,7 @@ def _may_take(act: Act, task: Task, principals: Sequence[str], user_id: str) -> 
 
 def find(session: Session, task_id: str) -> Task:
     """Return a task. Raises: NotFound."""
-    found = session.get(Task, task_id) if is_id(task_id) else None
+    found = rows.get(session, Task, task_id) if is_id(task_id) else None
     if found is None:
         raise NotFound(f"Expected a task {task_id}, but there is none")
     return found

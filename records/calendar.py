@@ -6,9 +6,10 @@ import datetime as dt
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from engine.answers import lasting
 from engine.database import Base, Id
 from engine.errors import Invalid, NotFound
 from engine.record import Record
@@ -88,6 +89,9 @@ def site_called(session: Session, code: str) -> Site:
     return site
 
 
+_ZONE = select(Site.time_zone).where(Site.code == bindparam("site"))
+
+
 class BusinessCalendar:
     """Business time of one site; implements ``engine.ports.Calendar``."""
 
@@ -96,8 +100,12 @@ class BusinessCalendar:
 
     def zone(self, session: Session) -> dt.tzinfo:
         """Return the time zone of the site; UTC before there is one."""
-        site = session.scalar(select(Site).where(Site.code == self.site))
-        return site.zone if site is not None else dt.UTC
+
+        def ask() -> str | None:
+            return session.scalar(_ZONE, {"site": self.site})
+
+        name = lasting(session, ("zone", self.site), ask, about=frozenset({Site}))
+        return ZoneInfo(name) if name is not None else dt.UTC
 
     def add_business_days(self, session: Session, start: dt.datetime, days: Decimal) -> dt.datetime:
         """Return the instant ``days`` business days after ``start``, keeping the local time of day across summer time.

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import eligibility, instances, lending, tasks
+from engine import eligibility, instances, lending, rows, tasks
 from engine.answers import once
 from engine.closing import APPROVING
 from engine.database import is_id
@@ -314,7 +314,7 @@ def visible(session: Session, task_id: str) -> Task:
 
 def known(session: Session, task_id: str) -> Task | None:
     """Return a task, whoever may know of it; a session that reads asks once."""
-    return once(session, (Task, task_id), lambda: session.get(Task, task_id)) if is_id(task_id) else None
+    return once(session, (Task, task_id), lambda: rows.get(session, Task, task_id)) if is_id(task_id) else None
 
 
 def may_take(session: Session, task: Task) -> bool:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from flask import Flask, current_app, g, request
 from sqlalchemy.orm import Session
 
-from engine import answers
+from engine import answers, instances
 from engine.act import Act, Installation
 from engine.database import new_id
 from engine.messages import Meeting
+from engine.stored.instance import Instance
 from records.stepping_up import ProofNeeded
 from webapp import formats
 from webapp.refusals import Resumed
@@ -79,9 +80,9 @@ def reading() -> Session:
 def read_anew() -> Session:
     """Close the reading session and open another, which sees what this request has written.
 
-    It knows from the beginning what the act that was committed just before has asked, and the rows that it wanted shown.
+    It knows from the beginning what the act that was committed just before has asked, and what it wanted shown.
     """
-    _close_reading()
+    let_go()
     session = reading()
     done: Act | None = g.pop("done", None)
     if done is not None:
@@ -90,26 +91,32 @@ def read_anew() -> Session:
     return session
 
 
-def show_after(*rows: object) -> None:
-    """Keep rows of an act for the answer to its request, so that what was just written is not read once more."""
-    g.to_show = (*g.get("to_show", ()), *rows)
+def show_after(act: Act, instance: Instance, *rows: object) -> None:
+    """Keep what an act wrote about an instance for the answer to its request, so that nothing is read when it was just written."""
+    g.to_show, g.waits = (instance, *rows), {instance.id: instances.sentence_at_rest(act.session, instance)}
+
+
+def wait_sentence(instance_id: str) -> str:
+    """Say what an instance waits for, as the act of this request left it or as it is now."""
+    known: str | None = g.get("waits", {}).get(instance_id)
+    return known or instances.wait_sentence(reading(), instances.find(reading(), instance_id))
 
 
 def begin_act() -> None:
     """Forget what an act before this one wanted shown: it may have failed."""
-    g.done, g.to_show = None, ()
+    g.done, g.to_show, g.waits = None, (), {}
 
 
 def end_act(act: Act) -> None:
     """Let whoever reads anew know what an act asked and wrote that is committed; work after its commit may have changed rows again."""
     g.done = act
     if any(isinstance(work, Meeting) for work in act.afterwards):
-        g.to_show = ()
+        g.to_show, g.waits = (), {}
 
 
 def begin_anew() -> None:
     """Let go of the database and of the instant: whoever waited goes on as of now."""
-    _close_reading()
+    let_go()
     g.pop("now", None)
 
 
@@ -141,10 +148,11 @@ def install(app: Flask) -> None:
 
     @app.teardown_request
     def _close(_error: BaseException | None) -> None:
-        _close_reading()
+        let_go()
 
 
-def _close_reading() -> None:
+def let_go() -> None:
+    """Close the reading session, if one is open; who reads on opens another."""
     stack: ExitStack | None = g.pop("reading_stack", None)
     g.pop("reading", None)
     if stack is not None:

@@ -18,7 +18,7 @@ from marshmallow import Schema
 
 from engine.canonical import canonical
 from webapp import rights, visit
-from webapp.api import bodies, callers, operation_rights, problems, repeats
+from webapp.api import bodies, callers, operation_rights, problems, repeats, shapes
 from webapp.long_poll import Patience
 
 LARGEST_BODY = 1_000_000
@@ -167,7 +167,9 @@ def _rendered(endpoint: Endpoint, subject: Any) -> Response:
 def _answer(endpoint: Endpoint, found: Any) -> Response:
     assert endpoint.answer is not None
     response = Response(
-        orjson.dumps(endpoint.answer().dump(found), default=_as_json), endpoint.status, mimetype="application/json"
+        orjson.dumps(shapes.kept(endpoint.answer).dump(found), default=_as_json),
+        endpoint.status,
+        mimetype="application/json",
     )
     if endpoint.etag is not None:
         response.set_etag(endpoint.etag(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
@@ -164,10 +165,16 @@ def as_page(found: listing.Listing) -> dict[str, Any]:
     return {"items": found.items, "next": found.after or None}
 
 
+@cache
+def kept(schema: type[Schema]) -> Schema:
+    """Return the one instance of a schema: making one copies its fields, and reading and writing with it keep nothing in it."""
+    return schema()
+
+
 def load(schema: type[Schema], given: Any) -> dict[str, Any]:
     """Read what arrived. Raises: Invalid with a sentence for each field by its dotted path."""
     try:
-        loaded: dict[str, Any] = schema().load(given)
+        loaded: dict[str, Any] = kept(schema).load(given)
     except ValidationError as error:
         found = dict(_flat(error.messages, ""))
         raise Invalid(f"Expected a request that fits, but {len(found)} field(s) of it do not.", found) from error

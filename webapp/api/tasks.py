@@ -21,7 +21,7 @@ from webapp.api.problems import Stale, finding_values
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Values, maybe, page_of, text, word
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages.review import LONGEST_REASON
-from webapp.visit import now, reading, show_after
+from webapp.visit import let_go, now, reading, show_after, wait_sentence
 
 SORTED = f"Fields, separated by commas; a minus before one turns it round: {', '.join(inbox.SORTS)}."
 BOXES = ("mine", "groups", "deputising", "snoozed", "decided")
@@ -284,7 +284,7 @@ def show_decision(decision_id: str) -> dict[str, Any]:
     decision = session.get_one(Decision, decision_id)
     return {name: getattr(decision, name) for name in DECIDED} | {
         "signature": signature_of(session, decision.id) if decision.meaning is not None else None,
-        "wait": instances.wait_sentence(session, instances.find(session, decision.instance_id)),
+        "wait": wait_sentence(decision.instance_id),
     }
 
 
@@ -301,7 +301,7 @@ def decide_task(act: Act, body: dict[str, Any], task_id: str) -> str:
             act, task_id, body["verdict"], seen_version=seen, reason=body["reason"], variables=variables,
             on_behalf_of=body["on_behalf_of"] or None, signature=signature_given(body["signature"]) if body["signature"] else None,
         )  # fmt: skip
-    show_after(decision, instances.find(act.session, decision.instance_id))
+    show_after(act, instances.find(act.session, decision.instance_id), decision)
     return decision.id
 
 
@@ -329,6 +329,11 @@ class Precondition:
 
 
 def _variables(task_id: str, body: dict[str, Any]) -> dict[str, Any] | None:
-    """Read the form of an open task; a closed one is the engine's to refuse, so that it can say who was faster."""
+    """Read the form of an open task; a closed one is the engine's to refuse, so that it can say who was faster.
+
+    Reading ends with it: the act goes on with the connection, which knows the pages that it is about to write.
+    """
     task = reviews.visible(reading(), task_id)
-    return task_fields.read(task, body["variables"]) if task.state == TaskState.OPEN else None
+    found = task_fields.read(task, body["variables"]) if task.state == TaskState.OPEN else None
+    let_go()
+    return found
