@@ -35,6 +35,7 @@ def store(moved: motion.Motion) -> None:
     _close_tasks(moved, [wait.token_id for wait in gone if wait.kind == "task"])
     _escalate(moved)
     _forget(moved, gone)
+    _close_incidents(moved, gone, waits)
     for wait in opened:
         _open(moved, wait)
     _keep_history(moved)
@@ -69,7 +70,6 @@ def _close_tasks(moved: motion.Motion, tokens: Sequence[int]) -> None:
     if not tasks:
         return
     _cancel_tasks(act, instance, tasks, moved.why or f"{instance.business_key} went another way", moved.code)
-    incidents.resolve_of_tokens(act, instance, [task.token_id for task in tasks], "the task is gone")
 
 
 def _cancel_tasks(act: Act, instance: Instance, tasks: Sequence[Task], why: str, code: str | None) -> None:
@@ -170,9 +170,14 @@ def _forget(moved: motion.Motion, gone: Collection[Wait]) -> None:
     if tokens:
         act.session.flush()
         jobs.cancel_of_token(act, instance_id, tokens)
-    ended = [wait.token_id for wait in gone if wait.kind == "incident"]
-    if ended:
-        incidents.resolve_of_tokens(act, moved.instance, ended, "moved on")
+
+
+def _close_incidents(moved: motion.Motion, gone: Collection[Wait], waits: Collection[tuple[int, str]]) -> None:
+    """Close what was reported of tokens that wait no more, whatever for: tried again it would be a try at nothing."""
+    if moved.instance.incidents:
+        waiting_still = {token_id for token_id, _kind in waits}
+        ended = [wait.token_id for wait in gone if wait.kind == "incident" or wait.token_id not in waiting_still]
+        incidents.resolve_of_tokens(moved.act, moved.instance, ended, "moved on")
 
 
 def _open(moved: motion.Motion, wait: Wait) -> None:

@@ -216,7 +216,8 @@ def _held(act: Act, claim: Claim) -> tuple[Job, Instance | None]:
     is_mine = job.state == JobState.RUNNING and (job.worker, job.holder) == (claim.worker, act.actor)
     if not is_mine or claim.attempt not in (None, job.attempts):
         code, why = _standing(act, job)
-        raise jobs.Lost(f"Expected {claim.worker} to hold job {job.id}, but {why}", code=code)
+        attempt = "" if claim.attempt is None else f", attempt {claim.attempt},"
+        raise jobs.Lost(f"Expected {claim.worker}{attempt} of {act.actor} to hold job {job.id}, but {why}", code=code)
     return job, instance
 
 
@@ -224,7 +225,10 @@ def _standing(act: Act, job: Job) -> tuple[str, str]:
     """Return why a job is not the asking worker's, as a code and in words."""
     if job.state == JobState.RUNNING and job.locked_until is not None:
         until = words.clock_time(act.session, job.locked_until, now=act.now)
-        return "JOB_LOST", f"{job.worker} has it now, attempt {job.attempts}, until {until}"
+        return (
+            "JOB_LOST",
+            f"{job.worker} of {job.holder or 'Lockstep'} has it now, attempt {job.attempts}, until {until}",
+        )
     at = words.clock_time(act.session, job.finished_at, now=act.now) if job.finished_at else "some time"
     if job.state == JobState.DONE:
         return "JOB_DONE", f"{job.worker} finished it at {at}"

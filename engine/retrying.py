@@ -5,19 +5,20 @@ A step, a job, the question whose task it is, an instance that nothing could wak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine import incidents, jobs, keeping, motion, opening, watchdog, worker
 from engine.database import is_id
 from engine.errors import Conflict, NotFound, Refused
 from engine.spiff.host import NotWaiting
 from engine.stored.instance import Instance
-from engine.stored.job import Job
+from engine.stored.job import Job, JobState
 from engine.stored.task import Task, TaskState
 from engine.stored.wait import Incident, IncidentState
 
@@ -96,14 +97,38 @@ def _worked(installation: Installation, queued: Retry) -> Retry:
     """Run the job of a retry now, if it is served here and nobody was faster, and say what came of it."""
     with installation.reading() as session:
         incident = session.get_one(Incident, queued.incident_id)
-    ran = worker.run_job(installation, incident.job_id or "", worker=worker.worker_name())
-    if ran is worker.Ran.DONE:
-        return replace(queued, outcome=Outcome.ADVANCED, message=f"{queued.business_key} moved on.")
+        job_id = incident.job_id or _job_of(session, incident)
+        known = _counted(session, incident.instance_id)
+    ran = worker.run_job(installation, job_id, worker=worker.worker_name()) if job_id else worker.Ran.NOT_TAKEN
     if ran is worker.Ran.NOT_TAKEN:
         return queued
     with installation.reading() as session:
-        job = session.get_one(Job, incident.job_id)
+        if ran is worker.Ran.DONE:
+            return _moved_on(session, incident, known)
+        job = session.get_one(Job, job_id)
         return replace(queued, outcome=Outcome.FAILED_AGAIN, message=job.error or "The job failed again.")
+
+
+def _job_of(session: Session, incident: Incident) -> str | None:
+    """Return the job that the token of an incident waits for since its step was begun again."""
+    wanted = select(Job.id).where(
+        Job.instance_id == incident.instance_id, Job.token_id == incident.token_id, Job.state == JobState.WAITING
+    )
+    return session.scalars(wanted.order_by(Job.id.desc()).limit(1)).first()
+
+
+def _counted(session: Session, instance_id: str) -> dict[str, int]:
+    """Return how often each open incident of an instance happened, to tell later what came after."""
+    return {one.id: one.attempts for one in incidents.of_instance(session, instance_id) if one.state == "OPEN"}
+
+
+def _moved_on(session: Session, incident: Incident, known: Mapping[str, int]) -> Retry:
+    """Say that a run moved on, or what it met then. known: what stood open before, which is not this retry's doing."""
+    instance = session.get_one(Instance, incident.instance_id)
+    for one in incidents.of_instance(session, instance.id):
+        if one.state == IncidentState.OPEN and one.attempts > known.get(one.id, 0):
+            return _answer(instance, incident, Outcome.FAILED_AGAIN, f"It moved on, but: {one.message}")
+    return _answer(instance, incident, Outcome.ADVANCED, f"{instance.business_key} moved on.")
 
 
 def _key_of(installation: Installation, incident_id: str) -> str:
@@ -121,7 +146,7 @@ def _retry(act: Act, instance: Instance, incident: Incident) -> Retry:
     if incident.job_id is not None:
         jobs.revive(act, incident.job_id)
         incidents.resolve(act, instance, incident, "a worker tries again")
-        return _answer(instance, incident, Outcome.QUEUED, "A worker tries again.")
+        return _queued(instance, incident)
     if incident.cause == "watchdog":
         return _wake(act, instance, incident)
     if incident.cause == "candidates":
@@ -133,24 +158,25 @@ def _answer(instance: Instance, incident: Incident, outcome: Outcome, message: s
     return Retry(incident.id, instance.business_key, outcome, message)
 
 
+def _queued(instance: Instance, incident: Incident) -> Retry:
+    return _answer(instance, incident, Outcome.QUEUED, "A worker tries again.")
+
+
 def _run_again(act: Act, instance: Instance, incident: Incident) -> Retry:
-    token = incident.token_id
+    token, known = incident.token_id, _counted(act.session, instance.id)
     with motion.moving(act, instance) as moved:
         try:
             moved.flow.retry(token)
         except NotWaiting as error:
             raise Conflict(f"Expected {incident.element_id} to be stuck, but it moved on meanwhile") from error
-        still = next((wait for wait in moved.flow.waits() if wait.token_id == token and wait.kind == "incident"), None)
+        waits = {wait.kind: wait for wait in moved.flow.waits() if wait.token_id == token}
+        still = waits.get("incident")
         if still is not None:
             why = still.incident or ""
             incidents.report(act, instance, token, still.element_id, cause=still.cause or "", message=why)
     if still is not None:
         return _answer(instance, incident, Outcome.FAILED_AGAIN, still.incident or "")
-    if instance.incidents:
-        others = [found.message for found in incidents.of_instance(act.session, instance.id) if found.state == "OPEN"]
-        if others:
-            return _answer(instance, incident, Outcome.FAILED_AGAIN, f"It moved on, but: {others[0]}")
-    return _answer(instance, incident, Outcome.ADVANCED, f"{instance.business_key} moved on.")
+    return _queued(instance, incident) if "job" in waits else _moved_on(act.session, incident, known)
 
 
 def _ask_again(act: Act, instance: Instance, incident: Incident) -> Retry:
@@ -161,14 +187,13 @@ def _ask_again(act: Act, instance: Instance, incident: Incident) -> Retry:
     if task is None:
         with motion.moving(act, instance) as moved:
             wait = next((wait for wait in moved.flow.waits() if wait.token_id == incident.token_id), None)
+            incidents.resolve(act, instance, incident, "moved on" if wait is None else "tried again")
+            act.session.flush()
             if wait is not None:
-                incidents.resolve(act, instance, incident, "tried again")
-                act.session.flush()
                 keeping.open_or_report(moved, wait)
         act.session.flush()
-        again = next(
-            (found for found in incidents.of_instance(act.session, instance.id) if found.state == "OPEN"), None
-        )
+        mine = (one for one in incidents.of_instance(act.session, instance.id) if one.token_id == incident.token_id)
+        again = next((one for one in mine if one.state == IncidentState.OPEN), None)
         if again is not None:
             return _answer(instance, incident, Outcome.FAILED_AGAIN, again.message)
         return _answer(instance, incident, Outcome.ADVANCED, "The task is open.")

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from engine import definitions, incidents, instances, motion, retrying, tasks
+from engine import definitions, incidents, instances, modifying, motion, retrying, tasks
 from engine.act import Act
 from engine.audit import chain_of
 from engine.bpmn import BpmnError
 from engine.decisions import DecisionEvaluation, of_instance
 from engine.errors import Conflict, Effect, Finding, Invalid, NotFound, RuleViolation
+from engine.modifying import EditKind, TokenEdit
 from engine.registry import Work
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance, InstanceRecord, InstanceStatus, Variable
@@ -253,6 +254,13 @@ def test_a_task_whose_expression_fails_is_an_incident_that_a_retry_reports_hones
     [answer] = retrying.retry_all(plant.installation, "user:adam", [found.id])
     assert answer.outcome == "FAILED_AGAIN"
     assert plant.open(instance_id) == []
+    # Whoever gives the value and begins the step anew has mended it: nothing is left to try again.
+    anew, given = [TokenEdit(EditKind.MOVE, found.token_id, "a")], {"when": "2027-01-01T10:00:00Z"}
+    with plant.acting("pat") as act:
+        seen = modifying.hash_of(act.session, instances.find(act.session, instance_id), anew, given)
+        modifying.apply(act, instance_id, anew, reason="the day was a word", values=given, seen_hash=seen)
+    assert [task.element_id for task in plant.open(instance_id)] == ["a"]
+    assert plant.instance(instance_id).incidents == 0
 
 
 def test_deploying_the_same_content_again_makes_no_version(plant: Plant) -> None:

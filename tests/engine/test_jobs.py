@@ -25,7 +25,7 @@ from tests.clock import SettableClock
 from tests.databases import Databases
 from tests.engine.plant import Plant
 from tests.engine.plant import work as person
-from tests.engine.spiff.diagrams import boundary, end, on, process, service, start
+from tests.engine.spiff.diagrams import boundary, end, node, on, process, service, start
 
 WITH_JOB = process(start(), service("send", type="send_order"), person("a"), end(), flows="s > send > a > e")
 
@@ -235,6 +235,36 @@ def test_a_job_without_tries_left_is_an_incident_and_a_retry_is_the_same_job(pla
     worker.run_until_idle(plant.installation)
     assert plant.task(instance_id).element_id == "a"
     assert len(seen) == 1
+
+
+def test_a_retry_says_what_the_job_and_what_followed_it_came_to(plant: Plant) -> None:
+    ways: dict[str, BpmnError | None] = {"send": BpmnError("NO_STOCK", "sold out")}
+
+    @plant.registry.job("send_order")
+    def send(act: Act, work: Work) -> None:
+        if (error := ways.get("send")) is not None:
+            raise error
+
+    plant.deploy(
+        process(start(), service("send", type="send_order"), node("exclusiveGateway", "big"), person("a"), end(),
+                flows="s > send > big\nbig -[=amount > 10]-> a\na > e")
+    )  # fmt: skip
+    instance_id = plant.start(amount=7)
+
+    def retried() -> tuple[str, str]:
+        with plant.reading() as session:
+            [open_one] = [one for one in incidents.of_instance(session, instance_id) if one.state == "OPEN"]
+        [answer] = retrying.retry_all(plant.installation, "user:adam", [open_one.id])
+        return answer.outcome, answer.message
+
+    worker.run_until_idle(plant.installation)
+    outcome, said = retried()
+    assert outcome == "FAILED_AGAIN", "the job was done again, and threw again"
+    assert "NO_STOCK" in said
+    ways.clear()
+    outcome, said = retried()
+    assert outcome == "FAILED_AGAIN"
+    assert said.startswith("It moved on, but: Expected one condition to be true")
 
 
 def test_a_business_error_of_a_job_goes_the_way_of_the_diagram(plant: Plant) -> None:

@@ -117,7 +117,7 @@ def test_what_a_dead_worker_held_is_offered_again_and_the_slow_one_is_told_who_h
     shop.clock.advance(minutes=2)
     [second] = activate(shop, by="two")
     assert (second.id, second.attempts) == (first.id, 2)
-    assert "two has it now, attempt 2, until" in refused(shop, first).message
+    assert "two of adapter:shop has it now, attempt 2, until" in refused(shop, first).message
     # The same name of another key, or of an attempt before, is somebody else.
     assert refused(shop, first, by="two", attempt=1).code == "JOB_LOST"
     with shop.installation.acting("adapter:other") as act, pytest.raises(Conflict):
