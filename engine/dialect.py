@@ -7,9 +7,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from dmn import Function, Range, text_of
 from engine.spiff import ProcessSpec
 from engine.spiff.elements import ElementInfo
-from engine.spiff.extensions import Expr, NotFeel
+from engine.spiff.extensions import LONGEST_WORDS, Expr, NotFeel
 from engine.spiff.host import Host, Incident
 from engine.spiff.problems import Problem
 
@@ -82,12 +83,20 @@ def property_value(element: ElementInfo, name: str, variables: Mapping[str, Any]
 
 
 def words_of(value: Any) -> list[str]:
-    """Return a list of texts from a FEEL list or from text separated by commas."""
+    """Return a list of texts from a FEEL list or from text separated by commas. Raises: Incident for what is no name."""
     if value is None:
         return []
     if isinstance(value, list):
         return [word for item in value for word in words_of(item)]
-    return [word for word in (part.strip() for part in str(value).split(",")) if word]
+    if isinstance(value, bool | dict | Range | Function):
+        raise Incident(f"Expected names, but one of them is {text_of(value)[:80]}")
+    found = [word for word in (part.strip() for part in text_of(value).split(",")) if word]
+    for word in found:
+        if len(word) > LONGEST_WORDS or "\0" in word:
+            raise Incident(
+                f'Expected names of at most {LONGEST_WORDS} readable characters, but one begins "{word[:40]!r}"'
+            )
+    return found
 
 
 def outcomes_of(element: ElementInfo) -> list[str]:
@@ -103,7 +112,7 @@ def quorum_of(value: Any) -> str | Decimal:
         return value
     if isinstance(value, str) and value.isdigit():
         return Decimal(value)
-    raise Incident(f"Expected a quorum of all, unanimous or a whole number, but it is {value}")
+    raise Incident(f"Expected a quorum of all, unanimous or a whole number, but it is {text_of(value)[:80]}")
 
 
 def problems_of(process: ProcessSpec) -> Iterator[Problem]:

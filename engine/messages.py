@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -22,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from engine import motion, starts
 from engine.database import is_id, new_id
-from engine.errors import Conflict, Invalid, NotFound
+from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.prepared import Question, connection_of
 from engine.spiff.codec import decode, encode
 from engine.stored.instance import Instance, InstanceStatus
@@ -243,14 +244,18 @@ def _correlate(act: Act, message: Message, why: str = "", *, is_aside: bool = Fa
 
 def _begin(act: Act, message: Message, *, is_aside: bool) -> str | None:
     """Start the process that begins with a message. Where nobody asks, one that cannot start now is kept."""
+    found = starts.beginning_with(act, message.name)
+    if not found:
+        return None
     try:
-        started = starts.start_by_message(act, message.name, message.correlation_key, decode(message.variables))
-    except Conflict as refusal:
-        if not is_aside or refusal.code not in (AMBIGUOUS, "ALREADY_RUNNING"):
+        with act.attempt() if is_aside else nullcontext():
+            started = starts.start_by_message(
+                act, message.name, found, message.correlation_key, decode(message.variables)
+            )
+    except Refused as refusal:
+        if not is_aside:
             raise
         _note_wait(act, message, refusal.message)
-        return None
-    if started is None:
         return None
     message.state, message.instance_id = MessageState.CORRELATED, started.id
     return started.id
@@ -275,9 +280,15 @@ def _reach(act: Act, message: Message, why: str = "", *, is_aside: bool = False)
             raise Conflict(sentence, code=AMBIGUOUS)
         _note_wait(act, message, sentence)
         return None
-    for instance_id, token_id, _key, _process in waiting:
-        if instance_id is not None and _deliver(act, message, instance_id, token_id=token_id, why=why):
-            return instance_id
+    try:
+        for instance_id, token_id, _key, _process in waiting:
+            if instance_id is not None and _deliver(act, message, instance_id, token_id=token_id, why=why):
+                return instance_id
+    except motion.Unreadable as refusal:
+        # Whoever threw it must not be held up by a run that nobody can read: it hears the message once it is mended.
+        if not is_aside:
+            raise
+        _note_wait(act, message, refusal.message)
     return None
 
 

@@ -18,7 +18,7 @@ from engine import audit, definitions, eligibility, keeping, variables, words
 from engine.bundle import Deployed
 from engine.clock import now_of
 from engine.database import is_id
-from engine.errors import Conflict, NotFound
+from engine.errors import Conflict, NotFound, Refused
 from engine.functions import lent
 from engine.host import ActHost
 from engine.spiff import Flow
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 MAX_DELIVERIES = 1000
 """Messages and signals that one act may set off; more of them chase each other in a circle."""
+
+
+class Unreadable(Conflict):
+    """Nobody can read the state of an instance, or the diagrams it runs on; raised before anything was moved."""
+
+    code = "UNREADABLE"
 
 
 @dataclass(eq=False)
@@ -114,7 +120,7 @@ def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator
     if not is_mended:
         refuse_suspended(act.session, instance)
     with alone(act, instance):
-        deployed = definitions.parsed(act.session, instance.definition_id)
+        deployed = _parsed(act.session, instance)
         host = ActHost(act, instance, deployed)
         stored = variables.load(act.session, instance)
         flow = _loaded(deployed, instance, stored, host)
@@ -124,6 +130,13 @@ def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator
     drain(act)
 
 
+def _parsed(session: Session, instance: Instance) -> Deployed:
+    try:
+        return definitions.parsed(session, instance.definition_id)
+    except Refused as refusal:
+        raise Unreadable(refusal.message) from refusal
+
+
 def _loaded(deployed: Deployed, instance: Instance, stored: Stored, host: ActHost) -> Flow:
     try:
         return Flow.load(deployed.bundle, instance.state, stored, host)
@@ -131,12 +144,10 @@ def _loaded(deployed: Deployed, instance: Instance, stored: Stored, host: ActHos
         raise unreadable(instance, error) from error
 
 
-def unreadable(instance: Instance, error: Exception) -> Conflict:
+def unreadable(instance: Instance, error: Exception) -> Unreadable:
     """Return the refusal of an instance whose state somebody broke."""
     why = f"{type(error).__name__}: {error}"
-    return Conflict(
-        f"Expected the state of {instance.business_key} to be readable, but it is not ({why})", code="UNREADABLE"
-    )
+    return Unreadable(f"Expected the state of {instance.business_key} to be readable, but it is not ({why})")
 
 
 @contextmanager
@@ -193,15 +204,16 @@ def drain(act: Act) -> None:
     """Carry out what was put off, in order, unless an instance still moves."""
     if is_moving(act) or act.session.info.get("draining"):
         return
-    queue: deque[Callable[[], object]] = act.session.info.get("deliveries", deque())
-    act.session.info["draining"] = True
+    info = act.session.info
+    info["draining"] = True
     try:
         count = 0
-        while queue:
+        # A savepoint that is rolled back puts another queue in this place, without what it had put off.
+        while queue := info.get("deliveries"):
             count += 1
             if count > MAX_DELIVERIES:
                 raise Conflict(f"Expected at most {MAX_DELIVERIES} deliveries in one act, but they chase each other")
             queue.popleft()()
     finally:
-        act.session.info["draining"] = False
-        queue.clear()
+        info["draining"] = False
+        info.pop("deliveries", None)

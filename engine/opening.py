@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, update
 
-from dmn import to_python
+from dmn import text_of, to_python
 from engine import bulk, counters, dialect, eligibility, quorum, rows, vocabulary
 from engine.database import LIMIT, new_id
 from engine.prepared import Prepared
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from engine.act import Act
 
 DEFAULT_PRIORITY = 50
+MOST_PRIORITY = 1_000_000
+MOST_TEXT = 500
+"""Characters of a title, a party or a project; the variable that it was made from keeps them all."""
+
+_DIGITS = re.compile(r"-?\d{1,9}", re.ASCII)
 
 _LATER = (
     "assignee", "lent_by", "candidates", "set_id", "slot", "body_scope", "quorum_scope",
@@ -52,9 +58,12 @@ class Reader:
         return dialect.property_value(self.element, name, self.variables, self.host)
 
     def text(self, name: str) -> str | None:
-        """Return a property as text, None when it is not set or null."""
+        """Return a property as text, None when it is not set or null; what no row can show or sort by is cut off."""
         value = self.property(name)
-        return None if value is None else str(value)
+        if value is None:
+            return None
+        text = text_of(value).replace("\0", "")
+        return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…"
 
     def value(self, expression: Expr | None) -> Any:
         """Return an expression's FEEL value, None when there is no expression."""
@@ -120,7 +129,7 @@ def _row(act: Act, instance: Instance, wait: Wait, reader: Reader) -> Task:
             "form_id": None if form_id is None else str(form_id),
             "due_at": reader.instant(spec.due_date) if spec else None,
             "follow_up_at": reader.instant(spec.follow_up_date) if spec else None,
-            "priority": int(Decimal(str(priority))) if _is_number(priority) else DEFAULT_PRIORITY,
+            "priority": _priority(priority),
             "amount": reader.amount(),
             "party": reader.text(dialect.PARTY),
             "project": reader.text(dialect.PROJECT),
@@ -144,11 +153,14 @@ def _row(act: Act, instance: Instance, wait: Wait, reader: Reader) -> Task:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else str(value).replace("\0", "")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Decimal) or (isinstance(value, str) and value.strip().lstrip("-").isdigit())
+def _priority(value: Any) -> int:
+    """Return a priority; what is no number has the usual one, and one beyond all others is the highest or lowest there is."""
+    if not (isinstance(value, Decimal) or (isinstance(value, str) and _DIGITS.fullmatch(value.strip()))):
+        return DEFAULT_PRIORITY
+    return max(-MOST_PRIORITY, min(MOST_PRIORITY, int(Decimal(value))))
 
 
 def _candidates(reader: Reader) -> tuple[list[str], str | None]:

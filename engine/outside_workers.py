@@ -137,7 +137,10 @@ def offer(session: Session, job: Job, fetch: Collection[str] | None = None) -> O
     instance = session.get(Instance, job.instance_id) if job.instance_id else None
     if instance is None or job.token_id is None:
         return Offer(job, instance, job.element_id or "", {}, _wanted(jobs.arguments(job), fetch))
-    flow = waiting.look(session, instance)
+    try:
+        flow = waiting.look(session, instance)
+    except Conflict:
+        return None  # Nobody can read its state: one broken run must not keep a worker from the jobs of all others.
     token = flow.live.get(job.token_id)
     if token is None:
         return None

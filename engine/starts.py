@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
@@ -63,27 +64,40 @@ def _value(act: Act, expression: Expr) -> Any:
         raise Invalid(f'Expected "{expression.text}" to have a value, but {error.message}') from error
 
 
-def start_by_message(act: Act, name: str, correlation_key: str, values: Mapping[str, Any]) -> Instance | None:
-    """Start the process that begins with a message; None when there is none.
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A start event that waits for a message."""
 
-    The business key is the variable ``business_key``, else the correlation key, else made up. Raises: Conflict ALREADY_RUNNING
-    when an instance with that key runs, AMBIGUOUS_MESSAGE when two start events begin with it.
-    """
+    element_id: str
+    definition_id: str
+    process_id: str
+
+
+def beginning_with(act: Act, name: str) -> list[Beginning]:
+    """Return the start events that begin with a message."""
     query = (
         select(MessageSubscription.element_id, Definition.id, Definition.process_id)
         .join(Definition, Definition.id == MessageSubscription.definition_id)
         .where(MessageSubscription.name == name)
     )
-    found = list(act.session.execute(query.order_by(MessageSubscription.id)))
-    if not found:
-        return None
+    return [Beginning(*row) for row in act.session.execute(query.order_by(MessageSubscription.id))]
+
+
+def start_by_message(
+    act: Act, name: str, found: Sequence[Beginning], correlation_key: str, values: Mapping[str, Any]
+) -> Instance:
+    """Start the process that begins with a message. found: its start events, at least one.
+
+    The business key is the variable ``business_key``, else the correlation key, else made up. Raises: Conflict ALREADY_RUNNING
+    when an instance with that key runs, AMBIGUOUS_MESSAGE when two start events begin with it.
+    """
     if len(found) > 1:
         names = " and ".join(f"{one.element_id} of {one.process_id}" for one in found[:5])
         raise Conflict(
             f"Expected one process to begin with {name}, but {len(found)} start events do: {names}",
             code="AMBIGUOUS_MESSAGE",
         )
-    return start(act, found[0].id, found[0].element_id, values, key=correlation_key)
+    return start(act, found[0].definition_id, found[0].element_id, values, key=correlation_key)
 
 
 def start_by_timer(act: Act, timer: Timer, now: dt.datetime) -> Instance:

@@ -11,9 +11,10 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -267,6 +268,7 @@ class Runner:
         self._poll = poll
         self._swept = -SWEEP
         self._watched = ""
+        self._resting: dict[str, float] = {}
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -300,17 +302,36 @@ class Runner:
                 self._wake.clear()
 
     def _round(self) -> int:
+        house = self.installation
         if time.monotonic() - self._swept >= SWEEP:
-            sweep(self.installation)
-            self._watched, _ = watchdog.scan(self.installation, after=self._watched)
             self._swept = time.monotonic()
-        fired = timers.fire_due(self.installation)
-        told = min(OVERLOOKED, jobs.lock_time(self.installation)) if self.installation.carrier else dt.timedelta(0)
-        ran = run_due(self.installation, worker=self.worker, overdue_by=told)
-        with _alone(self.installation) as alone:
-            chores = self.installation.registry.chores.values() if alone else ()
-            done = sum(chore(self.installation) for chore in chores)
-        return fired.timers + ran + done
+            self._each("messages", lambda: sweep(house))
+            self._each("watchdog", self._watch)
+        fired = self._each("timers", lambda: timers.fire_due(house).timers)
+        told = min(OVERLOOKED, jobs.lock_time(house)) if house.carrier else dt.timedelta(0)
+        ran = self._each("jobs", lambda: run_due(house, worker=self.worker, overdue_by=told))
+        with _alone(house) as alone:
+            chores = house.registry.chores.items() if alone else ()
+            done = sum(self._each(name, partial(chore, house), rest=SWEEP) for name, chore in chores)
+        return fired + ran + done
+
+    def _watch(self) -> int:
+        self._watched, opened = watchdog.scan(self.installation, after=self._watched)
+        return opened
+
+    def _each(self, name: str, work: Callable[[], int], *, rest: float = 0) -> int:
+        """Do one part of a round; one that fails is told in the log and does not keep the others from theirs.
+
+        rest: seconds that one which failed is left alone.
+        """
+        if time.monotonic() < self._resting.get(name, 0):
+            return 0
+        try:
+            return work()
+        except Exception:  # noqa: BLE001  a mail that cannot be written must not stop the timers of the house
+            _log.exception("worker %s stumbled over %s", self.worker, name)
+            self._resting[name] = time.monotonic() + rest
+            return 0
 
 
 @contextmanager

@@ -28,7 +28,9 @@ def in_zone(text: str, zone: dt.tzinfo) -> str:
 
 def _local(found: re.Match[str], zone: dt.tzinfo) -> str:
     try:
-        at = dt.datetime.fromisoformat(f"{found[1]}T{found[2]}:00+00:00")
-    except ValueError:
-        return found[0]  # no instant after all, such as the 31st of a month of thirty days
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+        at = dt.datetime.fromisoformat(f"{found[1]}T{found[2]}:00+00:00").astimezone(zone)
+    except (ValueError, OverflowError):
+        return found[
+            0
+        ]  # no instant after all, such as the 31st of a month of thirty days, or the last hour of the year 9999
+    return f"{at:%Y-%m-%d %H:%M %Z}"

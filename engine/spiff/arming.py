@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from engine.spiff.host import Host
     from engine.spiff.scopes import View
 
+LONGEST_KEY = 500
+"""Characters of a correlation key, as many as whoever publishes a message may give it."""
+
 ARMED = frozenset({"message", "timer", "signal", "conditional"})
 """Kinds that a token waits for. Errors, escalations and cancels are found by walking outwards when they are thrown."""
 
@@ -29,7 +32,7 @@ def arm(event: EventInfo, view: View, host: Host) -> dict[str, Any]:
     if event.name is not None:
         data["name"] = event.name.words(view, host, f"the name of a {event.kind}")
     if event.key is not None:
-        data["key"] = event.key.words(view, host, "a correlation key")
+        data["key"] = event.key.words(view, host, "a correlation key", longest=LONGEST_KEY)
     return data
 
 

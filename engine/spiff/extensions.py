@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dmn import DmnError, Expression, compile_expression
+from dmn import DmnError, Expression, Function, Range, compile_expression, text_of
 from engine.spiff.host import Incident
 
 if TYPE_CHECKING:
     from engine.spiff.host import Host
+
+
+LONGEST_WORDS = 200
+"""Characters that a name, a type, a code or an id may have; databases look them up in an index, which has a limit too."""
+
+
+MOST_TRIES = 1000
 
 
 class NotFeel(ValueError):
@@ -68,14 +75,20 @@ class Expr:
             return value
         raise Incident(f'Expected "{_short(self.text)}" to be true or false, but it is {_named(value)}{_because(why)}')
 
-    def words(self, variables: Mapping[str, Any], host: Host, what: str) -> str:
-        """Return a text that is not empty; a number becomes its digits. Raises: Incident. what: names it in the message."""
+    def words(self, variables: Mapping[str, Any], host: Host, what: str, *, longest: int = LONGEST_WORDS) -> str:
+        """Return a text that is not empty; a number becomes its digits. what: names it in the message.
+
+        longest: characters it may have. Raises: Incident.
+        """
         value, why = self.explained(variables, host)
-        if isinstance(value, str) and value:
-            return value
-        if value is not None and not isinstance(value, bool | list | dict | str):
-            return str(value)
-        raise Incident(f'Expected {what} from "{_short(self.text)}", but it is {_named(value)}{_because(why)}')
+        if value in (None, "") or isinstance(value, bool | list | dict | Range | Function):
+            raise Incident(f'Expected {what} from "{_short(self.text)}", but it is {_named(value)}{_because(why)}')
+        text = text_of(value)
+        if len(text) > longest or "\0" in text:
+            found = "a character that cannot be stored" if "\0" in text else f"{len(text):,} characters"
+            expected = f"Expected {what} of at most {longest} readable characters"
+            raise Incident(f'{expected} from "{_short(self.text)}", but it has {found}')
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +125,13 @@ class TaskDefinition:
 
     type: Expr
     retries: Expr
+
+    def tries(self, variables: Mapping[str, Any], host: Host) -> int:
+        """Return how often a worker may try. Raises: Incident."""
+        text = self.retries.words(variables, host, "a number of retries")
+        if not (text.isascii() and text.isdigit() and int(text) <= MOST_TRIES):
+            raise Incident(f'Expected 0 to {MOST_TRIES:,} retries, but got "{_short(text)}"')
+        return int(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +220,7 @@ def _short(text: str) -> str:
 
 
 def _named(value: Any) -> str:
-    if value is None:
-        return "null"
-    return f'the text "{_short(value)}"' if isinstance(value, str) else f"{_short(str(value))}"
+    return f'the text "{_short(value)}"' if isinstance(value, str) else _short(text_of(value))
 
 
 def _because(why: str) -> str:

@@ -115,16 +115,13 @@ def _take(token: Token, moment: str, results: Mapping[str, Any]) -> None:
 
 def _item(token: Token, listener: Listener) -> WorkItem:
     view, host, element = token.view(), token.flow.host, token.element
-    retries = listener.task.retries.words(view, host, "a number of retries")
-    if not (retries.isascii() and retries.isdigit()):
-        raise Incident(f'Expected a whole number of retries, but got "{retries}"')
     return WorkItem(
         token_id=token.id,
         element=element,
         process_id=element.process_id,
         kind="listener",
         type=listener.task.type.words(view, host, "a job type"),
-        retries=int(retries),
+        retries=listener.task.tries(view, host),
         headers=element.headers,
         variables=view,
     )

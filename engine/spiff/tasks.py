@@ -96,13 +96,7 @@ def _item(token: Token) -> WorkItem:
         process_id=element.process_id,
         kind=_KINDS.get(element.kind, "message"),
         type=task.type.words(view, host, "a job type"),
-        retries=_retries(task.retries.words(view, host, "a number of retries")),
+        retries=task.tries(view, host),
         headers=element.headers,
         variables=view,
     )
-
-
-def _retries(text: str) -> int:
-    if text.isascii() and text.isdigit():
-        return int(text)
-    raise Incident(f'Expected a whole number of retries, but got "{text}"')

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from dmn import text_of
 from dmn.temporal import Date, DateTime, DaysTimeDuration, YearsMonthsDuration
 from engine.spiff.cron import NotCron, read_cron
 
@@ -15,6 +16,10 @@ _INTERVAL = re.compile(
     r"(-)?P(?=[\dT])(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})W)?((?:\d{1,9}D)?(?:T[\dHMS.]+)?)\Z", re.ASCII
 )
 _FOREVER = -1
+_EARLIEST = dt.datetime(1000, 1, 1, tzinfo=dt.UTC)
+_LATEST = dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
+"""Between these an instant can be said on the clock of every zone and in the text of every database."""
+
 _CRON = "cron "
 
 
@@ -61,9 +66,10 @@ class Interval:
             if self.months:
                 local = DateTime.parse(moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat())
                 moment = local.add_months(self.months).to_python().replace(tzinfo=dt.UTC)
-            return moment + self.exact
+            later = moment + self.exact
         except (ValueError, OverflowError) as error:
             raise NoTime(f"Expected an instant before the year 9999, but {moment} plus {self} lies outside") from error
+        return _within(later)
 
     def __str__(self) -> str:
         months = str(YearsMonthsDuration(self.months)) if self.months else ""
@@ -119,9 +125,19 @@ def _instant(value: Any) -> dt.datetime:
         if not isinstance(moment, DateTime):
             raise NoTime(f"Expected a date and time such as 2026-11-22T10:30:00Z, but got {_shown(value)}")
         point = moment.to_python()
-        return point.replace(tzinfo=dt.UTC) if point.tzinfo is None else point.astimezone(dt.UTC)
+        point = point.replace(tzinfo=dt.UTC) if point.tzinfo is None else point.astimezone(dt.UTC)
     except (ValueError, OverflowError) as error:
         raise NoTime(f"Expected a date and time such as 2026-11-22T10:30:00Z, but got {_shown(value)}") from error
+    return _within(point)
+
+
+def _within(moment: dt.datetime) -> dt.datetime:
+    """Return an instant that every clock can tell. Raises: NoTime."""
+    if not _EARLIEST <= moment < _LATEST:
+        raise NoTime(
+            f"Expected an instant from {_EARLIEST:%Y-%m-%d} to {_LATEST:%Y-%m-%d}, but got {moment.isoformat()}"
+        )
+    return moment
 
 
 def _cycle(value: Any, now: dt.datetime, zone: dt.tzinfo) -> Schedule:
@@ -163,4 +179,4 @@ def _first_after(due: dt.datetime, interval: Interval, now: dt.datetime) -> dt.d
 
 
 def _shown(value: Any) -> str:
-    return "null" if value is None else f'"{str(value)[:60]}"'
+    return "null" if value is None else f'"{text_of(value)[:60]}"'

@@ -27,9 +27,11 @@ from tests.engine.spiff.diagrams import (
     boundary,
     diagram,
     end,
+    message,
     node,
     on,
     process,
+    properties,
     script,
     service,
     start,
@@ -242,6 +244,33 @@ def test_an_instance_that_nothing_can_wake_is_an_incident(plant: Plant) -> None:
         [found] = incidents.of_instance(session, instance_id)
     assert found.cause == "watchdog"
     assert "nothing can wake it" in found.message
+
+
+def test_what_an_expression_makes_too_long_for_a_row_never_breaks_the_act(plant: Plant) -> None:
+    long = "x" * 12_000
+    words = properties(title="=v", party="=v", project="=v")
+    about = f'<zeebe:assignmentDefinition candidateGroups="PUR_MGR" />{words}<zeebe:priorityDefinition priority="=n" />'
+    plant.deploy(process(start(), user("a", extensions=about), end(), flows="s > a > e"))
+    shown = plant.task(plant.start("A", v=long, n=10**30))
+    assert (len(shown.title), len(shown.party or ""), shown.priority) == (500, 500, 1_000_000)
+    for number, (parts, value, why) in enumerate(
+        (
+            ([user("a", extensions='<zeebe:assignmentDefinition candidateGroups="=v" />')], long, "at most 200"),
+            ([user("a", extensions='<zeebe:assignmentDefinition candidateUsers="=v" />')], {"id": [7]}, "is {id: [7]}"),
+            ([service("a", type="=v")], long, "a job type of at most 200 readable characters"),
+            ([node("receiveTask", "a", messageRef="m")], long, "a correlation key of at most 500"),
+            ([node("receiveTask", "a", messageRef="m")], [1, "x"], 'but it is [1, "x"]'),
+            (
+                [node("serviceTask", "a", extensions='<zeebe:taskDefinition type="t" retries="=v" />')],
+                10**30,
+                "0 to 1,000",
+            ),
+        )
+    ):
+        plant.deploy(process(start(), *parts, end(), flows="s > a > e"), definitions_xml=message("m", "go", "=v"))
+        stuck = plant.start(f"B-{number}", v=value)
+        with plant.reading() as session:
+            assert [why in one.message for one in incidents.of_instance(session, stuck)] == [True]
 
 
 def test_a_task_whose_expression_fails_is_an_incident_that_a_retry_reports_honestly(plant: Plant) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from engine import conditions, definitions, instances, messages, signals, timers, worker
 from engine.act import Act
@@ -142,6 +142,39 @@ def test_a_message_thrown_by_one_instance_reaches_another_in_the_same_act(plant:
     with plant.acting("bea") as act:
         instances.start(act, "q", business_key="Q", variables={"po": "PO-1"})
     assert plant.task(waiting).element_id == "a"
+    # One whose state nobody can read holds up nobody else; neither does what began with the message and cannot go on.
+    broken = plant.start("K-2", po="PO-2")
+    with plant.installation.database.begin() as connection:
+        connection.execute(update(Instance).where(Instance.id == broken).values(state=b"broken"))
+    with plant.acting("bea") as act:
+        instances.start(act, "q", business_key="Q", variables={"po": "PO-2"})
+    with plant.reading() as session:
+        [kept] = session.scalars(select(Message).where(Message.correlation_key == "PO-2"))
+    assert (kept.state, worker.sweep(plant.installation)) == ("STORED", 0)
+
+
+def test_what_a_refused_step_published_is_gone_with_it_also_where_a_message_woke_it(plant: Plant) -> None:
+    @plant.registry.step("tell")
+    def tell(act: Act, work: Work) -> None:
+        messages.publish(act, "goods-receipt", correlation_key="PO-2")
+        raise Invalid("Expected a receipt, but there is none")
+
+    waits = process(
+        start(), node("receiveTask", "wait", messageRef="m"), service("tell"), end(), flows="s > wait > tell > e"
+    )
+    plant.deploy(waits, definitions_xml=RECEIPT)
+    early = plant.start("K-1", po="PO-1")
+    thrower = process(
+        start("ts"), node("intermediateThrowEvent", "throw", '<bpmn:messageEventDefinition messageRef="m" />'), end("te"),
+        id="q", flows="ts > throw > te",
+    )  # fmt: skip
+    with plant.acting("pat") as act:
+        definitions.deploy(act, {"q.bpmn": diagram(thrower, definitions=RECEIPT)})
+    with plant.acting("bea") as act:
+        instances.start(act, "q", business_key="Q", variables={"po": "PO-1"})
+    assert plant.instance(early).incidents == 1
+    with plant.reading() as session:
+        assert [one.correlation_key for one in session.scalars(select(Message))] == ["PO-1"]
 
 
 def test_a_signal_reaches_everybody_who_waits_for_it(plant: Plant) -> None:

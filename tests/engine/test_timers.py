@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 from sqlalchemy import select
 
-from engine import incidents, timers
-from engine.act import Act
+from engine import incidents, timers, worker
+from engine.act import Act, Installation
 from engine.registry import Work
 from engine.stored.instance import Instance
 from engine.stored.wait import Timer
@@ -106,6 +106,30 @@ def test_a_bug_behind_one_timer_does_not_stop_the_others(plant: Plant) -> None:
         [found] = incidents.of_instance(session, bad)
         assert "a bug" in found.message
     assert timers.fire_due(plant.installation).failed == ()
+
+
+def test_what_fails_in_a_round_of_a_worker_does_not_keep_the_rest_from_theirs(plant: Plant) -> None:
+    done: list[str] = []
+
+    @plant.registry.chore("mail")
+    def mail(installation: Installation) -> int:
+        done.append("mail")
+        raise OverflowError("no such day")
+
+    @plant.registry.chore("look")
+    def look(installation: Installation) -> int:
+        done.append("look")
+        return 0
+
+    plant.deploy(process(start(), node("intermediateCatchEvent", "pause", timer("duration", "PT1H")), work("a"), end(),
+                         flows="s > pause > a > e"))  # fmt: skip
+    instance_id = plant.start()
+    plant.clock.advance(hours=1)
+    runner = worker.Runner(plant.installation)
+    assert runner._round() == 1
+    assert plant.task(instance_id).element_id == "a"
+    assert runner._round() == 0
+    assert done == ["mail", "look", "look"], "what failed rests for a while"
 
 
 def test_a_start_timer_that_fails_tries_again_later(plant: Plant) -> None:

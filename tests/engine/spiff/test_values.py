@@ -132,6 +132,9 @@ def test_a_duration_is_added_as_the_calendar_says(text: str, due: dt.datetime) -
         ("duration", Decimal(5)),
         ("date", "2026-02-30"),
         ("date", "99999-01-01T00:00:00Z"),
+        ("date", "9999-12-31T23:59:59Z"),  # in some zones it is the year 10,000 by then
+        ("date", "0001-01-01T00:00:00Z"),
+        ("duration", "-P2000Y"),
         ("date", True),
         ("cycle", "PT1H"),
         ("cycle", "R3/"),
