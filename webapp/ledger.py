@@ -170,7 +170,7 @@ def _short(session: Session, row: AuditEvent, text: str | None) -> str | None:
         return name
     if DIGEST.fullmatch(text):
         return text[:12]
-    if INSTANT.fullmatch(text):
+    if INSTANT.fullmatch(text) and text[:4] not in ("0001", "9999"):
         return formats.instant(dt.datetime.fromisoformat(text), filters.customs())
     kind = type_of(row.record_type, field or "")
     if isinstance(kind, Enum):

@@ -36,7 +36,7 @@ def said(text: str, how: Custom, name: Callable[[str], str], role: Callable[[str
 def _instant(found: re.Match[str], how: Custom) -> str:
     try:
         return formats.instant(dt.datetime.fromisoformat(f"{found[1]}T{found[2]}:00+00:00"), how)
-    except ValueError:
+    except (ValueError, OverflowError):
         return found[0]
 
 

@@ -19,6 +19,7 @@ ROLES = {"PUR_LEAD": "Purchasing lead"}
         ("Expected a day from 2026-11-23 on, but 2026-11-01 is past.", "Expected a day from Nov 23, 2026 on, but Nov 1, 2026 is past."),
         ("Expected CO-000001 to be DRAFT, but it is PENDING_APPROVAL", "Expected CO-000001 to be draft, but it is pending approval"),
         ("It belongs to user:ella, then to role:PUR_LEAD.", "It belongs to Ella Novak, then to Purchasing lead."),
+        ("Not before 0001-01-01 00:00 UTC", "Not before Jan 1, 1 00:00 UTC"),  # no clock of Chicago tells it
         ("A PUR_LEAD signs; the link is PO_LINKED", "A Purchasing lead signs; the link is PO linked"),
     ],
 )  # fmt: skip

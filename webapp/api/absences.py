@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from marshmallow import fields
@@ -15,7 +14,7 @@ from records import directory
 from records.person import Absence
 from webapp.api.endpoints import reads, writes
 from webapp.api.lending import NothingToSay
-from webapp.api.shapes import Answer, Instant, Request, text
+from webapp.api.shapes import Answer, Instant, Moment, Request, text
 from webapp.visit import now, reading, visitor
 
 
@@ -41,8 +40,8 @@ class AbsenceGiven(Request):
     """A deputy and a time. user_id: who is away, the caller where it is left out; administrators plan for others."""
 
     deputy_id = text(60, required=True)
-    starts_at = fields.AwareDateTime(required=True, metadata={"format": "date-time"})
-    ends_at = fields.AwareDateTime(required=True, metadata={"format": "date-time"})
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
     flows = fields.List(text(200), load_default=list)
     reason = text(4000, load_default="")
     user_id = text(60, load_default="")
@@ -72,7 +71,7 @@ def list_absences() -> dict[str, Any]:
 )  # fmt: skip
 def plan_absence(act: Act, body: dict[str, Any]) -> str:
     """Of the caller, or as an administrator of somebody else. 409 DEPUTY_LOOP and ABSENCE_OVERLAPS."""
-    times = {name: body.pop(name).astimezone(dt.UTC) for name in ("starts_at", "ends_at")}
+    times = {name: body.pop(name) for name in ("starts_at", "ends_at")}
     away = body.pop("user_id") or visitor().user_id
     made = directory.plan_absence(act, away, body.pop("deputy_id"), **times, **body)
     act.session.flush()

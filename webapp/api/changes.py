@@ -36,7 +36,7 @@ from rules.change_item import ChangeClass, ChangeItem
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
-from webapp.api.shapes import Answer, Instant, Listed, Request, Truth, as_page, maybe, page_of, text, word
+from webapp.api.shapes import Answer, Instant, Listed, Moment, Request, Truth, as_page, maybe, page_of, text, word
 from webapp.change_page import place
 from webapp.pages import change_requests as request_pages
 from webapp.pages import changes as pages
@@ -83,7 +83,7 @@ class OrderGiven(Request):
     is_customer_approval_required = Truth(load_default=False)
     is_revalidation_required = Truth(load_default=False)
     is_training_required = Truth(load_default=False)
-    expires_at = fields.AwareDateTime(allow_none=True, load_default=None)
+    expires_at = Moment(allow_none=True, load_default=None)
 
 
 class ItemGiven(Request):

@@ -18,7 +18,7 @@ from webapp import bulk, dossiers, inbox_asked, reviews
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
 from webapp.api.problems import finding_values
-from webapp.api.shapes import Answer, Instant, Listed, Request, Whole, maybe, page_of, text, word
+from webapp.api.shapes import Answer, Instant, Listed, Moment, Request, Whole, maybe, page_of, text, word
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.api.tasks import Bar, NothingMore
 from webapp.pages.review import LONGEST_REASON
@@ -63,7 +63,7 @@ def count_inbox() -> dict[str, Any]:
 class SnoozeGiven(Request):
     """Until when, or until what; whichever comes first. The due date of the task stays."""
 
-    until = fields.AwareDateTime(load_default=None, allow_none=True, metadata={"format": "date-time"})
+    until = Moment(load_default=None, allow_none=True)
     wakes_on = word(WakesOn, load_default=None, allow_none=True)
 
 
@@ -238,7 +238,7 @@ class BulkGiven(Request):
     )
     reason = text(LONGEST_REASON, load_default="")
     user_id = text(60, load_default="")
-    until = fields.AwareDateTime(load_default=None, allow_none=True, metadata={"format": "date-time"})
+    until = Moment(load_default=None, allow_none=True)
     wakes_on = word(WakesOn, load_default=None, allow_none=True)
     on_behalf_of = text(60, load_default=None, allow_none=True)
     signature = fields.Nested(SignatureGiven, load_default=None, allow_none=True)

@@ -14,6 +14,7 @@ from records.person import Delegation
 from webapp.api.endpoints import reads, writes
 from webapp.api.shapes import Answer, Exact, Instant, Request, Truth, text
 from webapp.pages.lending import find
+from webapp.typed import YEARS
 from webapp.visit import now, reading, visitor
 
 SUCH_AS = "Expected such as 2026-12-01T08:00:00Z"
@@ -70,6 +71,8 @@ def _instant(body: dict[str, Any], name: str) -> dt.datetime:
         instant = dt.datetime.fromisoformat(body[name])
     except ValueError as error:
         raise Invalid("Expected an instant, but it is none", {name: SUCH_AS}) from error
+    if instant.year not in YEARS:
+        raise Invalid("Expected an instant, but it lies beyond the calendar", {name: SUCH_AS})
     if instant.tzinfo is None:
         raise Invalid("Expected an instant with its zone, but it has none", {name: SUCH_AS})
     return instant.astimezone(dt.UTC)

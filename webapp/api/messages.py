@@ -32,7 +32,9 @@ class Message(Request):
     name = fields.String(required=True, validate=validate.Length(1, 200, error="Expected {min} to {max} characters"))
     correlation_key = text(500, load_default="")
     variables = Values(load_default=dict)
-    message_id = text(200, load_default=None, allow_none=True)
+    message_id = fields.String(
+        load_default=None, allow_none=True, validate=validate.Length(1, 200, error="Expected {min} to {max} characters")
+    )
     ttl = Whole(
         load_default=None, allow_none=True,
         validate=validate.Range(0, LONGEST_TTL, error="Expected {min} to {max} seconds, but found {input}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
@@ -13,6 +14,7 @@ from marshmallow.exceptions import ValidationError
 from engine.canonical import canonical
 from engine.errors import Invalid
 from webapp import listing
+from webapp.typed import YEARS
 
 MOST = 200
 LONGEST_WORD = 200
@@ -25,6 +27,8 @@ SENTENCES = {
     "Not a valid integer.": "Expected a whole number, but found something else",
     "Not a valid boolean.": "Expected true or false, but found something else",
     "Not a valid date.": "Expected a date such as 2026-12-01, but found something else",
+    "Not a valid datetime.": "Expected an instant such as 2026-12-01T14:30:00Z, but found something else",
+    "Not a valid aware datetime.": "Expected an instant with its zone, such as 2026-12-01T14:30:00Z, but it has none",
     "Not a valid list.": "Expected a list, but found something else",
     "Not a valid mapping type.": "Expected an object, but found something else",
     "Invalid input type.": "Expected an object, but found something else",
@@ -101,6 +105,19 @@ class Instant(fields.Field[Any]):
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return canonical(value)
+
+
+class Moment(fields.AwareDateTime):
+    """An aware instant that clocks in every zone can tell, which the first and the last day of the calendar are not."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(metadata={"format": "date-time"}, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        moment = super()._deserialize(value, attr, data, **kwargs)
+        if moment.year not in YEARS:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        return moment.astimezone(dt.UTC)
 
 
 class Values(fields.Field[dict[str, Any]]):

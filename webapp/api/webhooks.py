@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from flask import g
@@ -17,21 +16,8 @@ from records.webhook import LONGEST_URL, DeliveryState, Webhook, WebhookDelivery
 from webapp import listing, visit
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
-from webapp.api.shapes import Answer, Instant, Listed, Request, Truth, as_page, maybe, page_of, text, word
+from webapp.api.shapes import Answer, Instant, Listed, Moment, Request, Truth, as_page, maybe, page_of, text, word
 from webapp.visit import reading
-
-
-class _Moment(fields.AwareDateTime):
-    """An aware instant that has a name in UTC too, which some at the edge of the calendar have not."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(metadata={"format": "date-time"}, **options)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        try:
-            return super()._deserialize(value, attr, data, **kwargs).astimezone(dt.UTC)
-        except OverflowError as error:
-            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
 
 
 class WebhookAnswer(Answer):
@@ -97,7 +83,7 @@ class NothingGiven(Request):
 class SinceGiven(Request):
     """since: an instant; deliveries made from then on are meant."""
 
-    since = _Moment(required=True)
+    since = Moment(required=True)
 
 
 class AttemptAnswer(Answer):
@@ -139,8 +125,8 @@ class DeliveryQuery(Listed):
 
     state = word(DeliveryState, load_default="")
     event_type = word((*EVENT_TYPES, TEST), load_default="")
-    since = _Moment(load_default=None)
-    before = _Moment(load_default=None)
+    since = Moment(load_default=None)
+    before = Moment(load_default=None)
 
 
 class ReplayedAnswer(Answer):

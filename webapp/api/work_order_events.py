@@ -192,8 +192,9 @@ def _post(act: Act, given: dict[str, Any]) -> dict[str, Any]:
 
 def _instant(given: str) -> dt.datetime:
     try:
-        return dt.datetime.fromisoformat(given)
-    except ValueError as error:
+        instant = dt.datetime.fromisoformat(given)
+        return instant.astimezone(dt.UTC) if instant.tzinfo else instant
+    except (ValueError, OverflowError) as error:
         raise Invalid(
             f"Expected an instant such as 2026-11-22T14:30:00Z, but found “{given}”", {"event_time": "is no instant"}
         ) from error

@@ -242,11 +242,11 @@ def begins(board: Board, said: str) -> dt.datetime:
     """Return when a meeting begins, as somebody said it; without a zone it is the site's. Raises: Invalid."""
     try:
         local = dt.datetime.fromisoformat(said)
-    except ValueError as error:
+        return (local if local.tzinfo else local.replace(tzinfo=board.site.zone)).astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
         raise Invalid(
             "Expected when it begins, but it is no time", {"starts_at": "Expected a day and a time"}
         ) from error
-    return local if local.tzinfo else local.replace(tzinfo=board.site.zone)
 
 
 def _board(board: Board, refusal: Refused | None = None) -> str:

@@ -88,8 +88,8 @@ def _fresh(asked: Asked, shown: list[str]) -> int:
 def _since() -> dt.datetime:
     """Return since when the list is open. Raises: Invalid."""
     try:
-        return dt.datetime.fromisoformat(request.args.get("since", ""))
-    except ValueError as error:
+        return dt.datetime.fromisoformat(request.args.get("since", "")).astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
         raise Invalid("Expected since when the list is open, but found something else", {"since": "unknown"}) from error
 
 

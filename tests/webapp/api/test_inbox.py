@@ -40,7 +40,13 @@ def test_what_is_put_aside_leaves_the_boxes_and_their_counts_until_it_is_back(st
     assert (before["groups"], before["snoozed"], before["queues"]["groups"]) == (5, 0, {"fees": 1, "parking": 4})
     assert calling(otto).get("/inbox/counts").json["deputising"] == [{"user_id": "bea", "tasks": 5}]
     assert len(calling(otto).get("/tasks?box=deputising&for_whom=bea").json["items"]) == 5
-    for wrong in ({}, {"until": "2026-01-01T00:00:00Z"}, {"until": "tomorrow"}, {"wakes_on": "RAIN"}):
+    for wrong in (
+        {},
+        {"until": "2026-01-01T00:00:00Z"},
+        {"until": "tomorrow"},
+        {"until": "9999-12-31T23:59:59-05:00"},
+        {"wakes_on": "RAIN"},
+    ):
         problem(calls.post(f"/tasks/{first}/snooze", wrong), 422, "INVALID")
     asleep = calls.post(f"/tasks/{first}/snooze", {"until": "2026-11-24T15:00:00Z", "wakes_on": "COMMENT"}).json
     assert (asleep["is_asleep"], asleep["until"], asleep["wakes_on"]) == (
