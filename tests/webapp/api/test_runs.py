@@ -132,6 +132,7 @@ def test_a_message_that_cannot_be_is_refused(calling: Calling) -> None:
     for wrong, field in (
         ({}, "name"), ({"name": ""}, "name"), ({"name": "x", "ttl": -1}, "ttl"), ({"name": "x", "ttl": "1"}, "ttl"),
         ({"name": "x", "variables": [1]}, "variables"), ({"name": "x", "message_id": "m" * 201}, "message_id"),
+        ({"name": "x", "message_id": ""}, "message_id"),
     ):  # fmt: skip
         assert field in problem(adapter.post("/messages", wrong), 422, "INVALID")["fields"]
     problem(adapter.post("/messages", {"name": "x", "variables": {"=x": 1}}), 422, "INVALID")
