@@ -15,7 +15,8 @@ from tools import prepare
 ROOT = Path(__file__).parent.parent
 SOURCES_OF_PACKAGES = (
     "Makefile", "package.json", "package-lock.json", ".npmrc", "pyproject.toml", "requirements.lock", "requirements-dev.lock",
-    "tools/uv.lock", "tools/prepare.py", ".ci/run",
+    "tools/uv.lock", "tools/prepare.py", ".ci/run", "benchmarks/others/installation.py",
+    *(f"benchmarks/others/programs/{name}" for name in ("package.json", "package-lock.json", "viewflow.txt", "spiff_arena.txt")),
 )  # fmt: skip
 
 
