@@ -16,7 +16,7 @@ from pathlib import Path
 
 from engine.spiff import Unreadable, read_bundle
 from engine.spiff.camunda_7 import ATTRIBUTES, ELEMENTS
-from engine.spiff.elements import ACTIVITIES, CONTAINERS, GATEWAYS
+from engine.spiff.elements import ACTIVITIES, AD_HOC, CONTAINERS, GATEWAYS
 from engine.spiff.event_info import KINDS
 from engine.spiff.reading import BINDINGS, EXTENSIONS, INSTEAD, INSTEAD_OF_EXTENSION
 from tests.engine.spiff.diagrams import (
@@ -67,7 +67,7 @@ TIMERS = {
     "cycle": timer("cycle", "R3/PT10S"),
     "cron": timer("cycle", "0 0 9 * * MON-FRI"),
 }
-REFUSED_ACTIVITIES = ("adHocSubProcess", "choreographyTask", "subChoreography", "callChoreography")
+REFUSED_ACTIVITIES = ("choreographyTask", "subChoreography", "callChoreography")
 PROMISES: Mapping[str, Sequence[str]] = {
     "Paths and variables": (
         "paths: several flows out of an activity",
@@ -97,6 +97,18 @@ PROMISES: Mapping[str, Sequence[str]] = {
         "transaction: completes, and can be undone later",
         "transaction: repeated, each instance cancels for itself or for all",
         "link: several throws to one catch, also in a sub-process",
+    ),
+    "Ad-hoc sub-processes": (
+        "ad-hoc: begins what activeElementsCollection names, one element as often as it is named",
+        "ad-hoc: what is no list of its elements is an incident that can be mended",
+        "ad-hoc: further elements begin while it runs, with variables of their own",
+        "ad-hoc: nothing begun, it waits for somebody to choose",
+        "ad-hoc: completionCondition, and what still runs is cancelled or waited for",
+        "ad-hoc: outputCollection and outputElement, in the order in which they were done",
+        "ad-hoc: steps that follow one another, each time it is chosen by itself",
+        "ad-hoc: event sub-processes beside it or instead of it",
+        "ad-hoc: what was done in it is undone, also when it was repeated",
+        "ad-hoc: what adHocSubProcessElements tells of it",
     ),
     "Events": (
         "message start: a published message starts an instance",
@@ -160,6 +172,9 @@ def judged(area: str, row: str, *parts: str, flows: str = "s > a > e", around: s
 
 def activity(kind: str, name: str, *inside: str, **attributes: str) -> str:
     """Draw an activity of a kind with what it cannot do without."""
+    if kind == AD_HOC:
+        chosen = '<zeebe:adHoc activeElementsCollection="=[&quot;chosen&quot;]" />'
+        return sub(name, *inside, user(f"{name}one"), kind=kind, extensions=chosen, **attributes)
     if kind in CONTAINERS:
         parts = (start(f"{name}in"), end(f"{name}out"))
         return sub(name, *inside, *parts, flows=f"{name}in > {name}out", kind=kind, **attributes)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from engine.spiff.elements import ACTIVITIES, CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
+from engine.spiff.elements import ACTIVITIES, AD_HOC, CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
 from engine.spiff.problems import Problem
 
 Finding = tuple[ElementInfo, str, str]
@@ -45,6 +45,8 @@ def _starts(process: ProcessSpec) -> Iterator[Finding]:
     for owner, starts in _starts_by_container(process).items():
         plain = [info for info in starts if info.event is not None and info.event.kind == "none"]
         element = process.elements.get(owner)
+        if element is not None and element.kind == AD_HOC:
+            continue
         if element is not None and len(starts) != 1:
             message = f"Expected exactly one start event in a sub-process, but it has {len(starts)}."
             yield element, message, "Leave one start event."
@@ -66,17 +68,26 @@ def _starts_by_container(process: ProcessSpec) -> dict[str, list[ElementInfo]]:
     return starts
 
 
-def _reach(process: ProcessSpec) -> Iterator[Finding]:
-    """An element without a path from a start event would never run, and nobody would be told."""
+def _following(process: ProcessSpec) -> dict[str, list[str]]:
+    """Return what comes directly behind each element, along sequence flows and by its boundary events."""
     following: dict[str, list[str]] = {}
     for flow in process.flows.values():
         following.setdefault(flow.source, []).append(flow.target)
     for info in process.elements.values():
         if info.attached_to is not None:
             following.setdefault(info.attached_to, []).append(info.id)
+    return following
+
+
+def _reach(process: ProcessSpec) -> Iterator[Finding]:
+    """An element without a path from a start event would never run, and nobody would be told."""
+    following = _following(process)
     for activity, handler in process.handlers.items():
         following.setdefault(activity, []).append(handler)
     reached = {info.id for info in process.elements.values() if info.kind == "startEvent" or info.is_event_subprocess}
+    for info in process.elements.values():
+        if info.kind == AD_HOC:
+            reached.update(process.choices(info.id))
     frontier = list(reached)
     while frontier:
         fresh = set(following.get(frontier.pop(), ())) - reached
@@ -85,6 +96,43 @@ def _reach(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         if info.id not in reached:
             yield info, "Expected a path from a start event, but there is none.", "Connect the element, or remove it."
+
+
+def _ad_hoc(process: ProcessSpec) -> Iterator[Finding]:
+    """What is chosen begins by itself and ends when nothing follows; each time it is chosen it is by itself."""
+    for whole in process.elements.values():
+        if whole.kind != AD_HOC:
+            continue
+        inside = [info for info in process.elements.values() if info.parent_id == whole.id]
+        for info in inside:
+            if info.kind in ("startEvent", "endEvent"):
+                message = "Expected an ad-hoc sub-process without start and end events, but this is one."
+                yield info, message, "Remove it: what is chosen begins by itself, and ends when nothing follows."
+        chosen = process.choices(whole.id)
+        if not any(info.kind in ACTIVITIES for info in inside if not info.is_event_subprocess) or not chosen:
+            message = "Expected an activity that may be chosen, but the ad-hoc sub-process has none."
+            yield whole, message, "Draw one that no sequence flow leads to."
+        joins = [info for info in inside if info.kind == "parallelGateway" and len(info.incoming) > 1]
+        for join in joins:
+            yield from _hanging(process, join, chosen)
+
+
+def _hanging(process: ProcessSpec, join: ElementInfo, chosen: Iterable[str]) -> Iterator[Finding]:
+    """Yield a join that an element which was chosen could reach on some of its ways only: nothing else ever comes there."""
+    following = _following(process)
+    for name in chosen:
+        reached, frontier = {name}, [name]
+        while frontier:
+            fresh = set(following.get(frontier.pop(), ())) - reached
+            reached |= fresh
+            frontier.extend(fresh)
+        full = [flow for flow in join.incoming if process.flows[flow].source in reached]
+        if full and len(full) < len(join.incoming):
+            message = (
+                f'Expected one chosen element to bring all that the join waits for, but "{name}" brings only a part.'
+            )
+            yield join, message, "Each that is chosen runs by itself: let them meet at an exclusive gateway."
+            return
 
 
 def _ends_of_paths(process: ProcessSpec) -> Iterator[Finding]:
@@ -291,6 +339,7 @@ def _handlers(process: ProcessSpec) -> Iterator[Finding]:
 
 _CHECKS: tuple[Check, ...] = (
     _starts,
+    _ad_hoc,
     _reach,
     _ends_of_paths,
     _boundaries,

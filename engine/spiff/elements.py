@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.spiff.extensions import (
+    AdHoc,
     CalledDecision,
     CalledElement,
     EventInfo,
@@ -19,7 +20,10 @@ from engine.spiff.extensions import (
     UserTaskSpec,
 )
 
-CONTAINERS: Final = frozenset({"subProcess", "transaction"})
+AD_HOC: Final = "adHocSubProcess"
+ACTIVATION: Final = "adHocActivation"
+"""The kind of what runs once for each element that was chosen in an ad-hoc sub-process: it is not drawn."""
+CONTAINERS: Final = frozenset({"subProcess", "transaction", AD_HOC})
 WORK: Final = frozenset({"serviceTask", "sendTask", "businessRuleTask", "scriptTask"})
 ACTIVITIES: Final = CONTAINERS | WORK | {"task", "userTask", "manualTask", "receiveTask", "callActivity"}
 GATEWAYS: Final = frozenset({"exclusiveGateway", "inclusiveGateway", "parallelGateway", "eventBasedGateway"})
@@ -56,6 +60,7 @@ class ElementInfo:
     called: CalledElement | None = None
     script: Script | None = None
     loop: Loop | None = None
+    ad_hoc: AdHoc | None = None
     event: EventInfo | None = None
     inputs: tuple[IoMapping, ...] = ()
     outputs: tuple[IoMapping, ...] = ()
@@ -122,6 +127,12 @@ class ProcessSpec:
     handlers: Mapping[str, str]
     forms: Mapping[str, str] = field(default_factory=dict)
 
+    def choices(self, ad_hoc_id: str) -> dict[str, ElementInfo]:
+        """Return the elements that may be chosen in an ad-hoc sub-process: those that nothing in it leads to."""
+        return {
+            info.id: info for info in self.elements.values() if info.parent_id == ad_hoc_id and _may_be_chosen(info)
+        }
+
     @property
     def starts(self) -> tuple[StartInfo, ...]:
         """Its start events, not those of its sub-processes."""
@@ -130,6 +141,12 @@ class ProcessSpec:
             for info in self.elements.values()
             if info.kind == "startEvent" and info.parent_id == self.id and info.event is not None
         )
+
+
+def _may_be_chosen(info: ElementInfo) -> bool:
+    waits_beside = info.attached_to is not None or info.is_event_subprocess or info.is_for_compensation
+    is_far_end = info.kind == "intermediateCatchEvent" and info.event is not None and info.event.kind == "link"
+    return not (info.incoming or waits_beside or is_far_end or info.kind in ("startEvent", "endEvent"))
 
 
 ProcessInfo = ProcessSpec

@@ -186,6 +186,21 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class AdHoc:
+    """How an ad-hoc sub-process goes. active: a list of the elements that begin with it, None for none of them.
+
+    output_element: added to ``output_collection`` each time something chosen is done. completion: asked then; None ends it when
+    nothing is left. cancels: what still runs ends with it.
+    """
+
+    active: Expr | None = None
+    output_collection: str | None = None
+    output_element: Expr | None = None
+    completion: Expr | None = None
+    cancels: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ConditionalFilter:
     """When a condition is asked anew. names: the variables whose change counts; events: ``create``, ``update``."""
 

@@ -7,7 +7,7 @@ A flow is used by one thread at a time; the bundle it runs may be shared by all.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from SpiffWorkflow.util.task import TaskState
@@ -159,6 +159,34 @@ class Flow(Driver):
         if collected is not None:
             self.put(body.id, collected, [*self.scopes.get(body.id, collected), None])
         body.task_spec.begin(body, index, to_feel(item))
+        self.run()
+
+    def activate(
+        self, token_id: int, chosen: Sequence[tuple[str, Mapping[str, Any]]], *, ends_others: bool = False
+    ) -> None:
+        """Let elements of an open ad-hoc sub-process begin, each with variables of its own.
+
+        ends_others: what runs in it ends first. Raises: NotWaiting, with nothing changed.
+        """
+        token = self.live.get(token_id)
+        sub = self.subprocesses.get(token_id)
+        spec: Any = token.task_spec if token is not None else None
+        if token is None or sub is None or not hasattr(spec, "activate"):
+            raise NotWaiting(f"Expected token {token_id} to be an open ad-hoc sub-process, but it is none")
+        if sub.is_interrupted:
+            raise NotWaiting(
+                f'Expected "{token.element.name or token.element.id}" to go on, but an event sub-process runs instead of it'
+            )
+        known = spec.choices(token)
+        for name, _ in chosen:
+            if name not in known:
+                raise NotWaiting(f'Expected one of {", ".join(known)} to begin, but "{name}" is none of them')
+        if ends_others:
+            for other in sub.task_tree.children:
+                if other.id not in sub.listeners:
+                    other.cancel()
+        for name, variables in chosen:
+            spec.activate(token, name, variables)
         self.run()
 
     def retry(self, token_id: int) -> None:

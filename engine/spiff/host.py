@@ -110,7 +110,8 @@ class Host(Protocol):
 class Wait(NamedTuple):
     """One thing an instance waits for. A tuple, since every token of an instance makes two at each of its moves.
 
-    kind: ``task`` (a person), ``job`` (an outside worker), ``message``, ``signal``, ``timer``, ``conditional``, ``incident``.
+    kind: ``task`` (a person), ``job`` (an outside worker), ``message``, ``signal``, ``timer``, ``conditional``, ``activation``
+    (somebody to choose what is done in an ad-hoc sub-process), ``incident``.
     due: of a timer, aware UTC. message_name: the name of the message or signal. attached_to: the token of the activity that
     a boundary event stands on. parents: the tokens it came from. instance: index from 0 in a multi-instance.
     """

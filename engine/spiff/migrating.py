@@ -17,7 +17,7 @@ import orjson
 from engine.spiff.arming import ARMED, arm, due_of
 from engine.spiff.bundle import Bundle
 from engine.spiff.compensation import inside_of
-from engine.spiff.elements import ElementInfo, ProcessSpec
+from engine.spiff.elements import ACTIVATION, ElementInfo, ProcessSpec
 from engine.spiff.gateways import EventGateway, Join, Parallel
 from engine.spiff.host import Host
 from engine.spiff.token import Token, spawn_armed
@@ -199,8 +199,14 @@ def _is_beside(token: Token) -> bool:
     return token.element.attached_to is not None and "fired" not in token.internal_data
 
 
+def _drawn(token: Token) -> ElementInfo:
+    """Return what is drawn of a token: of something chosen in an ad-hoc sub-process, that as a whole."""
+    element: ElementInfo = token.workflow.owner.element if token.element.kind == ACTIVATION else token.element
+    return element
+
+
 def _place(found: Judgement, route: Route, token: Token) -> None:
-    element, data = token.element, token.internal_data
+    element, data = _drawn(token), token.internal_data
     new, why = route.of(element)
     if new is None and _is_beside(token):
         found.dropped.append(token.id)

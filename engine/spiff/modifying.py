@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.spiff.elements import ElementInfo
+from engine.spiff.elements import ACTIVATION, AD_HOC, ElementInfo
 from engine.spiff.gateways import EventGateway, Join
 from engine.spiff.token import Token, spawn
 
@@ -67,48 +67,73 @@ def modify(flow: Flow, edits: Sequence[TokenEdit]) -> None:
     """
     if not edits:
         raise NotLegal("Expected at least one edit, but there is none.")
-    for workflow, spec, source in [_prepared(flow, edit) for edit in edits]:
-        if spec is not None:
-            _begin(workflow, spec, source)
+    for place, source in [_prepared(flow, edit) for edit in edits]:
+        if place is not None:
+            _begin(place, source)
     _refuse_emptied(flow)
     flow.run()
 
 
-def _prepared(flow: Flow, edit: TokenEdit) -> tuple[Any, Any, int | None]:
-    """End the token of an edit, and return where one begins: process or sub-process, spec, the token it comes from."""
-    place = _where(flow, edit.element_id or "") if edit.kind is not EditKind.CANCEL else None
+class _Place(NamedTuple):
+    """Where a token may begin: a process or sub-process, and the spec; chosen: of an ad-hoc one, the element to begin."""
+
+    workflow: Any
+    spec: Any
+    chosen: str | None = None
+
+
+def _prepared(flow: Flow, edit: TokenEdit) -> tuple[_Place | None, int | None]:
+    """End the token of an edit, and return where one begins and the token it comes from."""
     token = _goes(flow, edit.token_id) if edit.kind is not EditKind.ADD else None
-    if place is not None and token is not None and token.workflow is not place[0]:
-        _refuse_own_inside(token, place[0], edit.element_id or "")
+    place = _where(flow, edit.element_id or "", moving=token) if edit.kind is not EditKind.CANCEL else None
+    if place is not None and token is not None and token.workflow is not place.workflow:
+        _refuse_own_inside(token, place.workflow, edit.element_id or "")
         _refuse_last(token)
     if token is not None:
         token.cancel()
-    workflow, spec = place if place is not None else (None, None)
-    return workflow, spec, token.id if token is not None else None
+    return place, token.id if token is not None else None
 
 
-def _begin(workflow: Any, spec: Any, source: int | None) -> None:
-    began = spawn(workflow, spec, came_from=(source,) if source is not None else ())
-    if isinstance(spec, Join):
+def _begin(place: _Place, source: int | None) -> None:
+    if place.chosen is not None:
+        place.workflow.owner.task_spec.activate(place.workflow.owner, place.chosen)
+        return
+    began = spawn(place.workflow, place.spec, came_from=(source,) if source is not None else ())
+    if isinstance(place.spec, Join):
         began.internal_data["arrivals"] = []  # It goes on behind the gateway, and waits for nobody.
-    spec._update(began)
+    place.spec._update(began)
 
 
-def _where(flow: Flow, element_id: str) -> tuple[Any, Any]:
+def _where(flow: Flow, element_id: str, *, moving: Token | None = None) -> _Place:
     process = flow.bundle.processes[flow.process_id]
     element = process.elements.get(element_id)
     if element is None:
         raise NotLegal(f'Expected an element of "{process.name or process.id}", but {element_id or "nothing"} is none.')
     _refuse_kind(element, process.handlers.values())
+    if moving is not None and _is_activation(moving.workflow) and element_id in moving.workflow.spec.task_specs:
+        return _Place(moving.workflow, moving.workflow.spec.task_specs[element_id])  # It stays within what was chosen.
     workflow = flow if element.parent_id == process.id else _open_inside(flow, element)
     if workflow.is_interrupted:
         raise NotLegal(
             f'Expected "{_words(element)}" to be able to begin, but an event sub-process runs instead of everything around it.'
         )
+    box = process.elements.get(element.parent_id)
+    if box is not None and box.kind == AD_HOC:
+        if element_id not in process.choices(box.id):
+            raise NotLegal(
+                f'Expected what may be chosen in "{_words(box)}", but "{_words(element)}" comes behind something else; add a'
+                " token there, or move one that is on its way."
+            )
+        return _Place(workflow, None, element_id)
     spec = workflow.spec.task_specs.get(element_id)
     if spec is None:
         raise NotLegal(f'Expected "{_words(element)}" to be on a way, but no sequence flow leads there.')
-    return workflow, spec
+    return _Place(workflow, spec)
+
+
+def _is_activation(workflow: Any) -> bool:
+    owner = getattr(workflow, "owner", None)
+    return owner is not None and owner.element.kind == ACTIVATION
 
 
 def _refuse_kind(element: ElementInfo, handlers: Any) -> None:
@@ -205,7 +230,7 @@ def _refuse_own_inside(token: Token, workflow: Any, element_id: str) -> None:
 
 def _refuse_last(token: Token) -> None:
     workflow = token.workflow
-    if workflow is not token.flow and _stays(workflow) <= 1:
+    if workflow is not token.flow and _stays(workflow) <= 1 and not _may_be_empty(workflow):
         around = _words(workflow.owner.element)
         raise NotLegal(
             f'Expected something to stay in "{around}", but "{_words(token.element)}" is the last in it;'
@@ -215,7 +240,7 @@ def _refuse_last(token: Token) -> None:
 
 def _refuse_emptied(flow: Flow) -> None:
     for workflow in _running(flow):
-        if _stays(workflow) == 0:
+        if _stays(workflow) == 0 and not _may_be_empty(workflow):
             if workflow is flow:
                 raise NotLegal(
                     "Expected something to stay, but this was the last token; cancel the run, or move the token."
@@ -229,6 +254,12 @@ def _refuse_emptied(flow: Flow) -> None:
 def _running(flow: Flow) -> Iterator[Any]:
     yield flow
     yield from flow.subprocesses.values()
+
+
+def _may_be_empty(workflow: Any) -> bool:
+    """Say whether it stays open until somebody begins something in it."""
+    owner = getattr(workflow, "owner", None)
+    return owner is not None and bool(owner.task_spec.is_open_when_empty)
 
 
 def _stays(workflow: Any) -> int:

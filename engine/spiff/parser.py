@@ -8,6 +8,7 @@ tasks would exhaust Python's stack.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from lxml import etree
@@ -19,7 +20,7 @@ from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
 from SpiffWorkflow.bpmn.specs.control import BpmnStartTask
 
 from engine.spiff import containers, events, gateways, tasks
-from engine.spiff.elements import CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
+from engine.spiff.elements import ACTIVATION, AD_HOC, CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
 from engine.spiff.reach import Reach
 from engine.spiff.token import Path
 
@@ -39,6 +40,7 @@ _CLASSES: dict[str, Any] = {
     "businessRuleTask": tasks.Work,
     "subProcess": containers.SubProcess,
     "transaction": containers.Transaction,
+    AD_HOC: containers.AdHocSubProcess,
     "callActivity": containers.CallActivity,
     "exclusiveGateway": gateways.Exclusive,
     "inclusiveGateway": gateways.Inclusive,
@@ -129,7 +131,8 @@ class Proc(ProcessParser):
     def _inside(self, info: ElementInfo) -> Any:
         self.parser.processes[info.id] = self.process
         self.parser.create_parser(self.nodes_by_id[info.id], filename=self.filename, lane=info.lane)
-        return self.parser.process_parsers[info.id].get_spec()
+        inside = self.parser.process_parsers[info.id].get_spec()
+        return inside if info.kind != AD_HOC else _ad_hoc(info, inside)
 
     def _connect(self, mine: list[ElementInfo]) -> None:
         specs = self.spec.task_specs
@@ -164,7 +167,7 @@ class Proc(ProcessParser):
         plain = [info.id for info in starts if info.event is not None and info.event.kind == "none"]
         if self.bpmn_id == self.process.id:
             self.spec.only_start = plain[0] if plain else None
-        else:
+        elif starts:
             self.spec.only_start = starts[0].id
 
 
@@ -190,6 +193,21 @@ def build_specs(root: etree._Element, file: str, processes: Mapping[str, Process
     parser = Parser(processes)
     parser.add_bpmn_xml(root, file)
     return {process_id: parser.get_spec(process_id) for process_id in processes}
+
+
+def _ad_hoc(info: ElementInfo, inside: Spec) -> Spec:
+    """Return what an ad-hoc sub-process is inside: its event sub-processes, and activations of what is drawn in it."""
+    whole = Spec(inside.name, inside.file)
+    activation = containers.Activation(whole, info.id, subworkflow_spec=info.id)
+    activation.element = replace(
+        info, kind=ACTIVATION, properties={}, headers={}, task=None, loop=None, inputs=(), outputs=(), listeners=()
+    )
+    whole.subs[info.id] = inside
+    for listener in inside.event_subprocesses:
+        whole.task_specs[listener.name] = inside.task_specs.pop(listener.name)
+        whole.subs[listener.name] = inside.subs[listener.name]
+    whole.event_subprocesses, inside.event_subprocesses = inside.event_subprocesses, []
+    return whole
 
 
 def _class_of(info: ElementInfo) -> Any:

@@ -9,9 +9,10 @@ from typing import Final
 
 from lxml import etree
 
-from engine.spiff.elements import CONTAINERS, EVENTS, FLOW_NODES, ElementInfo, FlowInfo, ProcessSpec
+from engine.spiff.elements import AD_HOC, CONTAINERS, EVENTS, FLOW_NODES, ElementInfo, FlowInfo, ProcessSpec
 from engine.spiff.event_info import read_event
 from engine.spiff.extensions import (
+    AdHoc,
     CalledDecision,
     CalledElement,
     Expr,
@@ -66,7 +67,6 @@ _PASSIVE: Final = frozenset(
 )
 INSTEAD: Final = {
     "complexGateway": "Use an inclusive gateway, or several gateways with conditions.",
-    "adHocSubProcess": "Use a sub-process, or a multi-instance activity.",
     "standardLoopCharacteristics": "Draw the loop with an exclusive gateway, or use multi-instance.",
     "potentialOwner": "Use zeebe:assignmentDefinition candidateGroups.",
     "humanPerformer": "Use zeebe:assignmentDefinition assignee.",
@@ -92,6 +92,7 @@ EXTENSIONS: Final = {
     "script": "FEEL expression, resultVariable",
     "calledDecision": "decisionId, resultVariable, bindingType deployment, latest or versionTag",
     "calledElement": "processId, bindingType deployment, latest or versionTag, propagateAllParentVariables, propagateAllChildVariables",
+    "adHoc": "activeElementsCollection, outputCollection, outputElement of an ad-hoc sub-process",
     "subscription": "correlationKey of a message",
     "conditionalFilter": "variableEvents create or update, variableNames: at which changes a condition is asked anew",
     "loopCharacteristics": "inputCollection, inputElement, outputCollection, outputElement",
@@ -103,7 +104,6 @@ EXTENSIONS: Final = {
 }
 """The zeebe: elements that are read, and what of them."""
 INSTEAD_OF_EXTENSION: Final = {
-    "adHoc": "Use a sub-process, or a multi-instance activity.",
     "linkedResources": "Name the resource in a task header.",
     "linkedResource": "Name the resource in a task header.",
     "jobPriorityDefinition": "Remove it: jobs run in the order in which they are due.",
@@ -203,7 +203,7 @@ def _read_container(
     for found in children(node):
         kind = kind_of(found)
         if kind not in FLOW_NODES:
-            if kind not in _PASSIVE:
+            if kind not in _PASSIVE and not _says_when_it_ends(found):
                 remedy = INSTEAD.get(kind, "Remove it, or draw it with elements that can run.")
                 reading.reader.refuse(
                     found, f"Expected an element that can run, but bpmn:{kind} is not supported.", remedy
@@ -222,6 +222,12 @@ def _read_container(
             reading.reader.refuse(found, message, "Call a process of its own instead.")
         elif kind in CONTAINERS:
             _read_container(reading, found, lanes, info.lane)
+
+
+def _says_when_it_ends(part: etree._Element) -> bool:
+    """Say whether a part is the completion condition of an ad-hoc sub-process."""
+    parent = part.getparent()
+    return kind_of(part) == "completionCondition" and parent is not None and kind_of(parent) == AD_HOC
 
 
 def _stand_in(reading: _Reading, node: etree._Element) -> None:
@@ -245,7 +251,7 @@ def _refuse_unknown_parts(reader: Reader, node: etree._Element) -> None:
     for part in children(node):
         kind = kind_of(part)
         if kind not in _PASSIVE and not (
-            kind_of(node) in CONTAINERS and kind in FLOW_NODES | {"complexGateway", "adHocSubProcess"}
+            kind_of(node) in CONTAINERS and (kind in FLOW_NODES | {"complexGateway"} or _says_when_it_ends(part))
         ):
             remedy = INSTEAD.get(kind, "Remove it.")
             reader.refuse(part, f"Expected parts that can run, but bpmn:{kind} is not supported.", remedy)
@@ -296,6 +302,7 @@ def _element(reading: _Reading, node: etree._Element, lane: str | None) -> Eleme
         called=_called(reader, node) if kind == "callActivity" else None,
         script=_script(reader, node) if kind == "scriptTask" else None,
         loop=_loop(reader, node),
+        ad_hoc=_ad_hoc(reader, node) if kind == AD_HOC else None,
         event=read_event(reader, node, reading.definitions) if kind in EVENTS | {"receiveTask", "sendTask"} else None,
         inputs=_mappings(reader, node, "input"),
         outputs=_mappings(reader, node, "output"),
@@ -437,6 +444,33 @@ def _loop(reader: Reader, node: etree._Element) -> Loop | None:
         output_collection=output or None,
         output_element=element,
         completion=reader.feel(node, text_of(condition), "the completion condition"),
+    )
+
+
+def _ad_hoc(reader: Reader, node: etree._Element) -> AdHoc:
+    details = zeebe(node, "adHoc")
+    said: Mapping[str, str] = {str(key): str(value) for key, value in details.items()} if details is not None else {}
+    element = reader.feel(node, said.get("outputElement"), "the output element")
+    output = said.get("outputCollection") or None
+    if (said.get("outputElement") is None) != (output is None):
+        message = "Expected both output collection and output element, but one is missing."
+        reader.refuse(node, message, "Fill in both or neither.")
+    if node.get("ordering") == "Sequential":
+        message = "Expected what is chosen to run side by side, but the ordering is Sequential."
+        reader.refuse(node, message, "Remove the ordering, and begin one element after the other.")
+    if zeebe(node, "taskDefinition") is not None:
+        message = "Expected the diagram or a person to choose what is done here, but a worker is to decide it."
+        remedy = "Remove zeebe:taskDefinition; set zeebe:adHoc activeElementsCollection, or choose over the API."
+        reader.refuse(node, message, remedy)
+    if node.get("triggeredByEvent") == "true":
+        message = "Expected an ad-hoc sub-process in the flow, but it is to begin by an event."
+        reader.refuse(node, message, "Put it into an event sub-process.")
+    return AdHoc(
+        active=reader.feel(node, said.get("activeElementsCollection"), "the active elements"),
+        output_collection=output,
+        output_element=element,
+        completion=reader.feel(node, text_of(child(node, "completionCondition")), "the completion condition"),
+        cancels=node.get("cancelRemainingInstances") not in ("false", "0"),
     )
 
 

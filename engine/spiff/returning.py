@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.spiff.elements import CONTAINERS, ElementInfo
+from engine.spiff.elements import ACTIVATION, CONTAINERS, ElementInfo
 from engine.spiff.host import Arrival, Left
 from engine.spiff.token import Token, spawn
 
@@ -84,9 +84,12 @@ class Lineage:
         )  # fmt: skip
 
     def _owner(self, kind: str, parents: Sequence[int], arrivals: Sequence[Arrival]) -> int:
-        if kind == "startEvent":
+        if kind in ("startEvent", ACTIVATION):
             return parents[0] if parents else 0
         sources = [parent for arrival in arrivals for parent in arrival.parents] or list(parents)
+        for source in sources:
+            if source in self.places and self.places[source].kind == ACTIVATION:
+                return source  # Nothing follows an activation: what comes of it is the first inside.
         return next((self.places[source].owner for source in sources if source in self.places), 0)
 
     def sources(self, place: Place) -> Iterator[int]:

@@ -45,8 +45,8 @@ class Token(Task):
 
     Keys: from (ids of the tokens it came from), via (sequence flow), in (entered), done (its work is done), fired, due, left
     and every (timer), name and key (message or signal), was (a condition that already was true), incident and cause, index
-    (multi-instance), threw, taken, told, hears and out (of an element with listeners), arrivals (of a join), undoes (the compensating
-    token that a handler works for).
+    (multi-instance), begins and full (of what is ad-hoc), threw, taken, told, hears and out (of an element with listeners),
+    arrivals (of a join), undoes (the compensating token that a handler works for).
     """
 
     workflow: Any
@@ -180,6 +180,8 @@ class Live:
     """A token that waits here keeps nothing alive."""
     rests: int | None = None
     """The state of a token here that waits for a person or a worker; None where more than that may move it on."""
+    is_open_when_empty = False
+    """What is inside a token here may come to rest without anything, and waits for somebody to begin it."""
     _wf_spec: Any
 
     @property
@@ -346,6 +348,13 @@ class Live:
     def child_done(self, token: Token, child: Token) -> None:
         """Hear that something which hung under this token has completed."""
         raise AssertionError(f"Expected nothing to complete under {self.name}, but {child} did")
+
+    def may_end(self, token: Token) -> bool:
+        """Whether the inside of a token ends when nothing is left in it."""
+        return True
+
+    def taken_over(self, token: Token) -> None:
+        """Hear that an event sub-process runs instead of everything else inside."""
 
     def child_fires(self, token: Token, child: Token) -> None:
         """Hear that an event which hangs under this token fires."""

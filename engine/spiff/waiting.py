@@ -23,6 +23,8 @@ def wait_of(token: Token) -> Wait | None:
         return None
     if kind == "job" and token._state != TaskState.STARTED:
         return None
+    if kind == "activation" and not _is_open_and_empty(token):
+        return None
     event = token.task_spec.event if kind in ARMED else None
     return Wait(
         token_id=token.id,
@@ -40,6 +42,12 @@ def wait_of(token: Token) -> Wait | None:
         parents=tuple(data.get("from", ())),
         instance=data.get("index"),
     )
+
+
+def _is_open_and_empty(token: Token) -> bool:
+    """Say whether an ad-hoc sub-process waits for somebody to choose what is done in it."""
+    sub = token.flow.subprocesses.get(token.id)
+    return sub is not None and sub.is_empty and "is_shell" not in token.internal_data
 
 
 def judge_conditions(flow: Driver) -> bool:

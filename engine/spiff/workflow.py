@@ -66,10 +66,22 @@ class Flat:
 
     def settle(self) -> None:
         """End when no token is left but listeners."""
-        if not self.completed and len(self.tasks) - 1 == len(self.listeners):
+        if not self.completed and self.is_empty and self.may_end():
             self.cancel_tokens()
             self.completed = True
             self.came_to_end()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is in it but listeners."""
+        return len(self.tasks) - 1 == len(self.listeners)
+
+    def may_end(self) -> bool:
+        """Say whether it ends when nothing is left in it."""
+        return True
+
+    def taken_over(self) -> None:
+        """Hear that an event sub-process runs instead of everything else."""
 
     def cancel_tokens(self, keep: Token | None = None) -> None:
         """Cancel every token, listeners too, but the one to keep."""
@@ -104,6 +116,13 @@ class Sub(Flat, BpmnSubWorkflow):
     def _calculate_depth(self) -> int:
         depth: int = self.owner.workflow.depth
         return depth + 1
+
+    def may_end(self) -> bool:
+        ends: bool = self.owner.task_spec.may_end(self.owner)
+        return ends
+
+    def taken_over(self) -> None:
+        self.owner.task_spec.taken_over(self.owner)
 
     def came_to_end(self) -> None:
         self.owner.task_spec.finished(self.owner, self)

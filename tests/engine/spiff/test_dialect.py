@@ -47,6 +47,7 @@ EVENTS = {
     "escalation": on("escalation", "esc"),
 }
 JOB = '<zeebe:taskDefinition type="{}" />'
+CHOSEN = '<zeebe:adHoc activeElementsCollection="=[&quot;{}&quot;]" />'
 INNER = process(start("qs"), user("asked"), end("qe"), id="q", flows="qs > asked > qe")
 
 
@@ -65,6 +66,8 @@ def happen(story: Story, element: str, kind: str) -> None:
 
 def activity(kind: str, id: str, *inside: str, extensions: str = "", **attributes: str) -> str:
     """An activity of any kind; inside a container a person is asked (``ask``), and jobs wait for a worker."""
+    if kind == "adHocSubProcess":
+        return sub(id, *inside, user("ask"), kind=kind, extensions=CHOSEN.format("ask") + extensions, **attributes)
     if kind in ("subProcess", "transaction"):
         parts = (start(f"{id}in"), user("ask"), end(f"{id}out"))
         flows = f"{id}in > ask > {id}out"
@@ -89,7 +92,9 @@ def bundle(*parts: str, flows: str) -> Bundle:
 
 def place_of(kind: str, id: str) -> str:
     """Where something waits when an activity of this kind runs."""
-    return {"subProcess": "ask", "transaction": "ask", "callActivity": "asked"}.get(kind, id)
+    return dict.fromkeys(("subProcess", "transaction", "adHocSubProcess"), "ask").get(
+        kind, "asked" if kind == "callActivity" else id
+    )
 
 
 def work_off(story: Story, kind: str, id: str, which: int = 0, **results: Any) -> None:
@@ -128,6 +133,7 @@ WAITING = (
         "task",
         "subProcess",
         "transaction",
+        "adHocSubProcess",
         "callActivity",
     ],
 )
@@ -154,6 +160,7 @@ MULTIPLE = [
     "receiveTask",
     "subProcess",
     "transaction",
+    "adHocSubProcess",
     "callActivity",
 ]
 
@@ -174,6 +181,7 @@ def several(kind: str, *, sequential: bool, until: str = "") -> Bundle:
         "receiveTask",
         "subProcess",
         "transaction",
+        "adHocSubProcess",
         "callActivity",
     ],
 )
@@ -200,6 +208,7 @@ def test_parallel_instances_collect_their_results_in_the_order_of_the_input(tell
         "receiveTask",
         "subProcess",
         "transaction",
+        "adHocSubProcess",
         "callActivity",
     ],
 )
@@ -225,7 +234,8 @@ def test_a_completion_condition_ends_the_rest_and_keeps_what_was_collected(
         work_off(story, kind, "a", result=5)
     assert story.ended_at("e")
     assert outcome_of(story) == [5, 5, None]
-    assert len(story.left("cancelled")) == (0 if sequential else 2 if place_of(kind, "a") != "a" else 1)
+    held = {"adHocSubProcess": 3}.get(kind, 2 if place_of(kind, "a") != "a" else 1)
+    assert len(story.left("cancelled")) == (0 if sequential else held)
 
 
 @proves("parallel multi-instance: task", "parallel multi-instance: manualTask")
@@ -286,6 +296,7 @@ def undone(kind: str) -> tuple[str, ...]:
         "task",
         "subProcess",
         "transaction",
+        "adHocSubProcess",
         "callActivity",
     ],
 )
@@ -313,6 +324,7 @@ def test_an_activity_that_was_done_is_undone_by_its_handler(tell: Tell, kind: st
         "task",
         "subProcess",
         "transaction",
+        "adHocSubProcess",
         "callActivity",
     ],
 )
@@ -436,7 +448,9 @@ def test_the_event_that_comes_first_behind_an_event_based_gateway_takes_its_way(
 
 @proves("boundary at: userTask", "boundary at: serviceTask", "boundary at: sendTask", "boundary at: scriptTask")
 @proves("boundary at: businessRuleTask", "boundary at: receiveTask")
-@proves("boundary at: subProcess", "boundary at: transaction", "boundary at: callActivity")
+@proves(
+    "boundary at: subProcess", "boundary at: transaction", "boundary at: adHocSubProcess", "boundary at: callActivity"
+)
 @proves_each("interrupting boundary: {}", ["message", "timer", "signal", "conditional"])
 @pytest.mark.parametrize("at", [*WAITING, "callActivity"])
 def test_an_interrupting_event_ends_the_activity_with_everything_in_it(tell: Tell, kind: str, at: str) -> None:

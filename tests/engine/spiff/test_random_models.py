@@ -139,6 +139,7 @@ class Maker:
             self.again,
             self.many,
             self.inside,
+            self.chosen,
         ]
         return self.dice.choice(kinds if depth > 0 else kinds[:1])(depth - 1)
 
@@ -256,6 +257,21 @@ class Maker:
         part, name, first, last = self.block(depth), self.id("sub"), self.id("s"), self.id("e")
         flows = "\n".join([*part.flows, f"{first} > {part.first}", f"{part.last} > {last}"])
         return Block(name, name, [sub(name, start(first), *part.drawn, end(last), flows=flows)], [], part.run)
+
+    def chosen(self, depth: int) -> Block:
+        """Some parts side by side in an ad-hoc sub-process, of which some are chosen."""
+        parts = [self.block(depth) for _ in range(self.dice.randrange(1, 4))]
+        taken = [part for part in parts if self.dice.random() < 0.6] or parts[:1]
+        drawn, flows = self.together(parts)
+        # No end event may stand in it: what leads to one just stops.
+        drawn = [
+            text.replace("bpmn:endEvent", "bpmn:task") if text.startswith("<bpmn:endEvent") else text for text in drawn
+        ]
+        names = ", ".join(f"&quot;{part.first}&quot;" for part in taken)
+        active = f'<zeebe:adHoc activeElementsCollection="=[{names}]" />'
+        name = self.id("chosen")
+        box = sub(name, *drawn, flows="\n".join(flows), kind="adHocSubProcess", extensions=active)
+        return Block(name, name, [box], [], lambda at: All([part.run(at) for part in taken]))
 
 
 def places(story: Story) -> dict[Place, int]:

@@ -17,7 +17,7 @@ _NAMED = re.compile(rb'\b(id|sourceRef|targetRef|attachedToRef|default|messageRe
 
 def renamed(drawn: bytes) -> bytes:
     """Give everything another id."""
-    return _NAMED.sub(rb'\1="\2_new"', drawn)
+    return re.sub(rb"&quot;(\w+)&quot;", rb"&quot;\1_new&quot;", _NAMED.sub(rb'\1="\2_new"', drawn))
 
 
 def versions_of(maker: Maker) -> tuple[Bundle, Bundle, dict[str, str]]:

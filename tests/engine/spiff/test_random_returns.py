@@ -17,7 +17,7 @@ class Straight(Maker):
     """Without loops: they count in variables, which a return does not roll back."""
 
     def block(self, depth: int) -> Block:
-        kinds = [self.task, self.chain, self.both, self.either, self.some, self.many, self.inside]
+        kinds = [self.task, self.chain, self.both, self.either, self.some, self.many, self.inside, self.chosen]
         return self.dice.choice(kinds if depth > 0 else kinds[:1])(depth - 1)
 
 

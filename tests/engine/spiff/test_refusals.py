@@ -163,13 +163,13 @@ def test_what_stands_around_and_inside_a_refused_element_is_not_blamed() -> None
     inner = (user("x"), user("y"), '<bpmn:sequenceFlow id="x_y" sourceRef="x" targetRef="y" />')
     parts = (
         start(),
-        node("adHocSubProcess", "a", *inner),
+        node("subChoreography", "a", *inner),
         boundary("b", "a", timer("duration", "PT1H")),
         user("z"),
         end(),
     )
     problem = only(*parts, flows="s > a > z > e\nb > e")
-    assert (problem.element_id, "adHocSubProcess" in problem.message) == ("a", True)
+    assert (problem.element_id, "subChoreography" in problem.message) == ("a", True)
 
 
 def test_what_camunda_7_never_had_is_refused_too() -> None:
@@ -256,7 +256,7 @@ def test_an_extension_that_must_be_understood_is_refused() -> None:
     ("element", "remedy"),
     [
         (node("complexGateway", "a"), "inclusive gateway"),
-        (node("adHocSubProcess", "a", user("x")), "sub-process"),
+        (node("subChoreography", "a", user("x")), "sub-process"),
         (node("task", "a", "<bpmn:standardLoopCharacteristics />"), "multi-instance"),
         (node("userTask", "a", "<bpmn:potentialOwner id='po' />"), "candidateGroups"),
         (node("serviceTask", "a"), "zeebe:taskDefinition"),
