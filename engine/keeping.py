@@ -19,7 +19,7 @@ from engine.stored.wait import MessageSubscription, SignalSubscription, Timer
 if TYPE_CHECKING:
     from engine.act import Act
 
-SUFFICIENT = frozenset({"task", "job", "message", "signal", "timer", "incident"})
+SUFFICIENT = frozenset({"task", "job", "message", "signal", "timer", "activation", "incident"})
 """What may wake an instance from outside. A condition alone never does.
 
 Only a move of the instance changes variables.

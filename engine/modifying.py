@@ -34,7 +34,7 @@ __all__ = ["EditKind", "Movable", "Staged", "TokenEdit", "apply", "legal_places"
 
 _WORDS = {
     "task": "task", "job": "job", "message": "message", "signal": "signal", "timer": "timer", "conditional": "condition",
-    "incident": "incident",
+    "activation": "choice", "incident": "incident",
 }  # fmt: skip
 
 

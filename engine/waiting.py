@@ -55,7 +55,7 @@ class Inside:
 class LiveToken:
     """Where a token stands. kind.
 
-    ``task``, ``job``, ``message``, ``signal``, ``timer``, ``conditional``, ``incident``.
+    ``task``, ``job``, ``message``, ``signal``, ``timer``, ``conditional``, ``activation``, ``incident``.
 
     is_listener: it waits beside an activity (a boundary event) rather than in the flow. around: the instances and calls
     that it is inside of, outermost first.
@@ -183,7 +183,7 @@ def wait_sentence(session: Session, instance: Instance) -> str:
         by = eligibility.directory_of(session).person(session, instance.suspended_by or "")
         name = by.name if by is not None else instance.suspended_by
         return f"Suspended {words.span(now - instance.suspended_at)} ago by {name}: {instance.suspended_why}"
-    for sentence in (_stuck, _people, _worker, _outside, _clock):
+    for sentence in (_stuck, _people, _worker, _outside, _choice, _clock):
         found = sentence(session, instance, now)
         if found is not None:
             return found
@@ -287,6 +287,17 @@ def _said(session: Session, instance: Instance, waits: MessageSubscription) -> s
     about = titles[-1] if titles else instance.business_key
     name = (element.name if element is not None else "") or waits.name
     return f"{name}, {about}" if about else name
+
+
+def _choice(session: Session, instance: Instance, now: dt.datetime) -> str | None:
+    waiting = [token for token in live_tokens(session, instance) if token.kind == "activation"]
+    if not waiting:
+        return None
+    processes = definitions.parsed(session, instance.definition_id).bundle.processes
+    process = processes.get(waiting[0].process_id)
+    element = process.elements.get(waiting[0].element_id) if process is not None else None
+    name = (element.name if element is not None else "") or waiting[0].element_id
+    return f"Waiting for somebody to choose what is done next in {name}."
 
 
 def _clock(session: Session, instance: Instance, now: dt.datetime) -> str | None:

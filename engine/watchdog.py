@@ -45,8 +45,8 @@ class Rows:
     def has(self, wait: Wait) -> bool:
         """Whether what a token waits for is there; an incident of the token says why it is not."""
         key = motion.key_of(wait)
-        if wait.kind == "conditional":
-            return True  # It has no row: whatever moves the instance asks its condition again.
+        if wait.kind in ("conditional", "activation"):
+            return True  # It has no row: whatever moves the instance asks its condition again, or somebody chooses.
         return key in self.kept or (wait.kind in ("task", "job", "incident") and wait.token_id in self.stuck)
 
 

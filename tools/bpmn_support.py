@@ -92,6 +92,7 @@ PROMISES: Mapping[str, Sequence[str]] = {
         "compensation: the handler sees what its activity kept to itself",
         "compensation: from an event sub-process",
         "compensation: what was not done is not undone",
+        "compensation: stops at a call, whose own handler undoes it",
         "transaction: cancel undoes, then leaves by its event",
         "transaction: an error leaves it without undoing",
         "transaction: completes, and can be undone later",

@@ -17,7 +17,7 @@ MAIN = ""
 
 KINDS = {
     "task": "waits for a person", "job": "works", "message": "waits for a message", "timer": "waits for a time",
-    "signal": "waits for a signal", "conditional": "waits for a condition",
+    "signal": "waits for a signal", "conditional": "waits for a condition", "activation": "waits for a choice",
 }  # fmt: skip
 
 

@@ -46,7 +46,7 @@ VERBS = {
     "RESUMED": "let the run go on, suspended since", "TOKEN_MOVE": "moved a token to", "TOKEN_ADD": "let a token begin at",
     "TOKEN_CANCEL": "ended a token", "TOKEN_SET": "set", "MIGRATED": "moved it to another version of",
     "MIGRATION_REVERTED": "took the move to another version back", "RELOCATION": "ordered runs to be moved, of",
-    "RETRIED": "tried again", "INCIDENT": "was stopped at", "INCIDENT_AGAIN": "was stopped again at",
+    "CHOSEN": "let begin, by choice,", "RETRIED": "tried again", "INCIDENT": "was stopped at", "INCIDENT_AGAIN": "was stopped again at",
     "INCIDENT_RESOLVED": "was helped on at",
     "APPROVAL_STANDS": "an earlier approval stands:", "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from engine.spiff.elements import ACTIVITIES, ElementInfo, ProcessInfo
+from engine.spiff.elements import ACTIVITIES, AD_HOC, ElementInfo, ProcessInfo
 
 CHOOSING = ("exclusiveGateway", "inclusiveGateway", "eventBasedGateway")
 STOPPING = ("terminate", "error", "cancel")
@@ -94,13 +94,19 @@ class Graph:
         return elements[::-1]
 
     def starts(self, container_id: str) -> list[str]:
-        """Return the flows that leave the start events of a container."""
+        """Return the flows that leave the start events of a container, or what may be chosen in an ad-hoc one."""
+        chosen = self.process.choices(container_id) if self.is_ad_hoc(container_id) else {}
         return [
             flow
             for element in self.process.elements.values()
-            if element.kind == "startEvent" and element.parent_id == container_id
+            if element.id in chosen or (element.kind == "startEvent" and element.parent_id == container_id)
             for flow in element.outgoing
         ]
+
+    def is_ad_hoc(self, container_id: str) -> bool:
+        """Say whether a container is an ad-hoc sub-process: what is chosen in it ends when nothing follows."""
+        container = self.process.elements.get(container_id)
+        return container is not None and container.kind == AD_HOC
 
     def choices(self, container_id: str) -> Iterator[tuple[ElementInfo, list[Branch]]]:
         """Yield each place of a container where some ways are taken and others not, with its ways."""

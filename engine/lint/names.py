@@ -25,6 +25,8 @@ MANY: Final = 100
 """So many unknown names of one process are told with the nearest known one; looking for it takes a while."""
 
 OF_THE_ENGINE: Final = frozenset({"decision", "loopCounter"})
+ELEMENTS: Final = "adHocSubProcessElements"
+"""What may be chosen in an ad-hoc sub-process, as it tells those inside."""
 OF_A_VOTE: Final = frozenset({"tally", "verdict"})
 
 
@@ -137,7 +139,8 @@ class Names:
 
     def written_by(self, element: ElementInfo) -> set[str]:
         """Return what an element itself writes outside; with output mappings, only their targets leave it."""
-        names = {element.loop.output_collection} if element.loop and element.loop.output_collection else set()
+        collected = [part.output_collection for part in (element.loop, element.ad_hoc) if part is not None]
+        names = {name for name in collected if name}
         if element.outputs:
             return names | {mapping.target[0] for mapping in element.outputs}
         return names | self._results(element)
@@ -168,6 +171,8 @@ class Names:
             names |= {element.loop.input_element or "", element.loop.output_collection or ""} | OF_A_VOTE
         if "quorum" in element.properties:
             names |= OF_A_VOTE
+        if element.ad_hoc is not None:
+            names |= {ELEMENTS, element.ad_hoc.output_collection or ""}
         return names
 
 
@@ -232,6 +237,10 @@ def _expressions(element: ElementInfo) -> Iterator[tuple[str, Expr | None, str]]
         yield "the input collection", element.loop.input_collection, outside
         yield "the output element", element.loop.output_element, inside
         yield "the completion condition", element.loop.completion, inside
+    if element.ad_hoc is not None:
+        yield "the active elements", element.ad_hoc.active, inside
+        yield "the output element", element.ad_hoc.output_element, inside
+        yield "the completion condition", element.ad_hoc.completion, inside
     for mapping in element.inputs:
         yield f"the input {mapping.target[0]}", mapping.source, inside
     if not _catches_a_message(element):

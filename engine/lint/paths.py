@@ -128,6 +128,7 @@ def a_path_ends_at_an_end(process: ProcessInfo, material: Material) -> Iterator[
     graph = Graph(process)
     for element in process.elements.values():
         is_end = element.kind == "endEvent" or element.is_event_subprocess or element.is_for_compensation
+        is_end = is_end or graph.is_ad_hoc(element.parent_id)
         is_compensation = element.event is not None and element.event.kind == "compensation"
         if not is_end and not is_compensation and not graph.leaving(element.id):
             yield Remark(

@@ -169,24 +169,18 @@ class Flow(Driver):
         ends_others: what runs in it ends first. Raises: NotWaiting, with nothing changed.
         """
         token = self.live.get(token_id)
-        sub = self.subprocesses.get(token_id)
-        spec: Any = token.task_spec if token is not None else None
-        if token is None or sub is None or not hasattr(spec, "activate"):
-            raise NotWaiting(f"Expected token {token_id} to be an open ad-hoc sub-process, but it is none")
-        if sub.is_interrupted:
-            raise NotWaiting(
-                f'Expected "{token.element.name or token.element.id}" to go on, but an event sub-process runs instead of it'
-            )
-        known = spec.choices(token)
+        if token is None or token not in self.ad_hocs():
+            stopped = token is not None and token_id in self.subprocesses and self.subprocesses[token_id].is_interrupted
+            why = "an event sub-process runs instead of it" if stopped else "it is none"
+            raise NotWaiting(f"Expected token {token_id} to be an open ad-hoc sub-process, but {why}")
+        known = [one.id for one in self.choices(token_id)]
         for name, _ in chosen:
             if name not in known:
                 raise NotWaiting(f'Expected one of {", ".join(known)} to begin, but "{name}" is none of them')
-        if ends_others:
-            for other in sub.task_tree.children:
-                if other.id not in sub.listeners:
-                    other.cancel()
+        for other in self.chosen(token_id) if ends_others else ():
+            other.cancel()
         for name, variables in chosen:
-            spec.activate(token, name, variables)
+            token.task_spec.activate(token, name, variables)
         self.run()
 
     def retry(self, token_id: int) -> None:
@@ -307,6 +301,26 @@ class Flow(Driver):
     def came_from(self) -> dict[int, tuple[int, ...]]:
         """Return for each live token those that it came from; the first one inside a container came from its token."""
         return {token_id: tuple(token.internal_data.get("from", ())) for token_id, token in self.live.items()}
+
+    def ad_hocs(self) -> list[Token]:
+        """Return the tokens of the ad-hoc sub-processes that are open: something may be chosen in them."""
+        return [
+            sub.owner
+            for sub in self.subprocesses.values()
+            if sub.owner.task_spec.is_open_when_empty
+            and not sub.is_interrupted
+            and "is_shell" not in sub.owner.internal_data
+        ]
+
+    def choices(self, token_id: int) -> list[ElementInfo]:
+        """Return what may be chosen in an open ad-hoc sub-process."""
+        token = self._live(token_id)
+        return list(token.task_spec.choices(token).values())
+
+    def chosen(self, token_id: int) -> list[Token]:
+        """Return the live activations in an open ad-hoc sub-process, oldest first."""
+        sub = self.subprocesses[token_id]
+        return [token for token in sub.task_tree.children if token.id not in sub.listeners]
 
     def instances(self, body_id: int) -> Instances:
         """Count the inner instances of a multi-instance body."""

@@ -42,7 +42,7 @@ class InstanceSummary(Answer):
 
 
 class Wait(Answer):
-    """What one token waits for. kind: task, job, message, signal, timer, conditional or incident."""
+    """What one token waits for. kind: task, job, message, signal, timer, conditional, activation (a choice) or incident."""
 
     token_id = fields.Integer()
     process_id = fields.String()

@@ -69,7 +69,7 @@ from webapp.security import SAFE_METHODS
 READS: Mapping[str, Right] = {
     **each(SIGNED_IN, """
         show_desk show_prices show_supplier_overview show_workload list_waiting list_instances
-        get_instance list_moves list_orders get_order list_acknowledgements list_amendments get_amendment
+        get_instance list_moves list_choices list_orders get_order list_acknowledgements list_amendments get_amendment
         get_known list_suppliers get_supplier get_approval get_standing get_sub_tier list_boards get_board get_meeting get_minutes
         list_receipts get_receipt list_certificates get_certificate get_certificate_file list_change_requests get_change_request
         list_change_orders get_change_order list_definitions get_definition get_definition_file list_deviations get_deviation
@@ -119,7 +119,7 @@ CALLS: Mapping[str, Right] = {
         plan_meeting cancel_meeting step_meeting add_agenda_item step_agenda_item
     """),
     **each(HELPING, """
-        suspend_instance resume_instance rehearse_edits rehearse_relocation start_instance cancel_instance retry_incident
+        suspend_instance resume_instance choose_elements rehearse_edits rehearse_relocation start_instance cancel_instance retry_incident
         delete_message
     """),
     **each(HELPING, "activate_jobs complete_job fail_job throw_error extend_lock"),

@@ -310,6 +310,31 @@ def test_an_activity_that_was_done_is_undone_by_its_handler(tell: Tell, kind: st
     assert story.waiting() == ["z"]
 
 
+@proves("compensation: stops at a call, whose own handler undoes it")
+def test_what_was_done_in_a_called_process_is_undone_by_the_handler_of_the_call_alone(tell: Tell) -> None:
+    inner = (
+        start("is"),
+        service("in"),
+        boundary("ic", "in", on("compensate")),
+        service("undo_in", isForCompensation="true"),
+        association("it", "ic", "undo_in"),
+        end("ie"),
+    )
+    drawn = {"r": process(*inner, id="r", flows="is > in > ie")}
+    handled = (
+        boundary("c", "two", on("compensate")),
+        service("undo_two", isForCompensation="true"),
+        association("t", "c", "undo_two"),
+    )
+    parts = (start(), call("one", "r"), call("two", "r"), *handled, end("e", on("compensate")))
+    story = tell(bundle_of(*parts, flows="s > one > two > e", others=drawn))
+    story.complete("in")
+    story.complete("in")
+    assert story.waiting() == ["undo_two"]
+    story.complete("undo_two")
+    assert story.ended_at("e")
+
+
 @proves("end: compensation")
 @proves_each(
     "compensation handler: {}",

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from records.signature import Signature
+from tests.engine.spiff.diagrams import diagram, end, process, start, sub, user
 from tests.people import adam, rita
 from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling, Client, problem
@@ -36,6 +37,31 @@ def test_a_run_rests_and_goes_on(helper: Client, calling: Calling, run: dict[str
     assert (rests.status_code, rests.json["suspended_why"], rests.json["suspended_by"]) == (200, "an audit", "adam")
     problem(helper.post(f"{path}/resumption", {}, match=tag), 412, "STALE_VERSION")
     assert helper.post(f"{path}/resumption", {}, match=rests.headers["ETag"]).json["suspended_at"] is None
+
+
+def test_what_is_done_in_an_ad_hoc_sub_process_is_chosen(helper: Client, calling: Calling, run: dict[str, Any]) -> None:
+    box = sub("box", user("a"), user("b"), kind="adHocSubProcess", name="Looking")
+    drawn = diagram(process(start(), box, end(), id="open", flows="s > box > e")).decode()
+    assert helper.post("/definitions", {"files": {"open.bpmn": drawn}}).status_code == 201
+    made = helper.post("/instances", {"process_id": "open", "business_key": "O-1"}).json
+    assert [wait["kind"] for wait in made["waits"]] == ["activation"]
+    path, adapter = f"/instances/{made['id']}/choices", calling("adapter:agent", "instances:write", "instances:read")
+    [found] = adapter.get(path).json["items"]
+    assert (found["name"], found["running"]) == ("Looking", 0)
+    assert found["elements"] == [{"element_id": "a", "name": "a"}, {"element_id": "b", "name": "b"}]
+    choice = {
+        "token_id": found["token_id"],
+        "elements": [{"element_id": "a", "variables": {"n": 1}}, {"element_id": "b"}],
+    }
+    problem(calling(rita).post(path, choice), 403, "NOT_AUTHORISED")
+    problem(calling("adapter:agent", "instances:read").post(path, choice), 403, "SCOPE_MISSING")
+    problem(helper.post(path, choice | {"elements": []}), 422, "INVALID")
+    problem(helper.post(path, choice | {"token_id": 9999}), 409, "NOT_OPEN")
+    problem(helper.post(f"/instances/{UNKNOWN}/choices", choice), 404, "NOT_FOUND")
+    assert [wait["element_id"] for wait in adapter.post(path, choice).json["waits"]] == ["a", "b"]
+    again = helper.post(path, choice | {"elements": [{"element_id": "a"}], "ends_others": True, "reason": "once more"})
+    assert [wait["element_id"] for wait in again.json["waits"]] == ["a"]
+    assert helper.get(f"/instances/{run['id']}/choices").json == {"items": [], "next": None}
 
 
 def test_tokens_are_moved_as_rehearsed_and_signed(
