@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from engine import definitions
 from engine.bundle import read_library
 from engine.lint.advice import Advice, Severity
+from engine.lint.drawings import look_at_diagrams
 from engine.lint.laws import advise
 from engine.lint.material import gather
 from engine.lint.tables import look_at_tables
@@ -29,5 +30,6 @@ def review(files: Mapping[str, bytes], registry: Registry, *, roles: Collection[
         for problem in definitions.check(files)
     }
     found.update(look_at_tables(library))
+    found.update(look_at_diagrams(library))
     found.update(advise(gather(library, registry, roles=roles)))
     return sorted(found, key=lambda advice: (advice.file, advice.line, advice.severity, advice.law, advice.message))

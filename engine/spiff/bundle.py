@@ -14,7 +14,7 @@ from engine.spiff.elements import ProcessSpec
 from engine.spiff.parser import build_specs
 from engine.spiff.problems import Problem, Unreadable
 from engine.spiff.reading import read_process, refuse_unknown_extensions
-from engine.spiff.xml import Reader, children, is_bpmn, kind_of, line_of, open_diagram
+from engine.spiff.xml import Reader, child, children, is_bpmn, kind_of, line_of, open_diagram
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ def _read(reader: Reader, data: bytes, *, is_deployed: bool) -> _Reading:
     reading = _Reading(reader, open_diagram(reader, data))
     if reading.root is None:
         return reading
+    if not is_deployed and child(reading.root, "process") is None and not reader.problems:
+        reader.refuse(
+            reading.root, "Expected a process, but there is none in this file.", "Draw one, or leave the file out."
+        )
     _refuse_choreographies(reader, reading.root)
     _refuse_musts(reader, reading.root)
     for node in children(reading.root):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.lint import Advice, review
+from engine.lint import Advice, Severity, review
 from engine.registry import Registry
 from engine.spiff import Unreadable, read_bundle
 from tests.engine.spiff.diagrams import call, diagram, end, node, process, start, user
@@ -102,12 +102,24 @@ OUTSIDE = b"""<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><x>&a;</x>""
         (chain(2).replace(b"t1", "t\xe9".encode("latin-1")), "Expected XML"),
         (chain(2)[:-30], "Expected XML"),
         (chain(2) + chain(2), "Expected XML"),
-        (chain(2).replace(b"bpmn:process", b"bpmn:prozess"), "there is none"),
+        (chain(2).replace(b"bpmn:process", b"bpmn:prozess"), "there is none in this file"),
+        (diagram(), "there is none in this file"),
     ],
 )
 def test_a_file_that_is_no_diagram_gets_one_verdict(data: bytes, words: str) -> None:
     [found] = told(data)
     assert words in f"{found.message} {found.remedy}"
+
+
+def test_a_file_of_which_nothing_runs_is_told_also_beside_others_that_run() -> None:
+    drawn, runs = (
+        process(start(), end(), flows="s > e", id="q", executable=False),
+        diagram(process(start(), end(), flows="s > e")),
+    )
+    found = review({"a.bpmn": runs, "b.bpmn": diagram(drawn), "c.bpmn": diagram()}, Registry())
+    assert [(one.file, one.severity, one.law) for one in found] == [("c.bpmn", Severity.ERROR, "it_can_run")]
+    [one] = review({"a.bpmn": runs, "b.bpmn": diagram(drawn)}, Registry())
+    assert (one.file, one.element_id, one.severity, one.law) == ("b.bpmn", "q", Severity.WARNING, "something_runs")
 
 
 def test_encodings_that_say_what_they_are_are_read() -> None:
