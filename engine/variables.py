@@ -20,7 +20,7 @@ from dmn.values import to_feel, to_python
 from engine.errors import Conflict, Invalid
 from engine.prepared import connection_of
 from engine.spiff.codec import NotStorable, decode, encode
-from engine.spiff.stored import Elsewhere, Held, Key, Stored, pack, pack_scope
+from engine.spiff.stored import Elsewhere, Held, Key, Stored, pack_scope
 from engine.stored.instance import Instance, Variable
 
 SMALL = 1024
@@ -112,14 +112,14 @@ def save(
     if not written and not gone:
         return
     after: dict[int, dict[str, Held]] = {}
-    for scope in (*(() if before.packed else before.scopes), *(scope for scope, _ in (*written, *gone))):
+    for scope in (*(before.scopes if before.is_older else ()), *(scope for scope, _ in (*written, *gone))):
         if scope not in after:
             after[scope] = dict(before.of_scope(scope))
     for scope, name in gone:
         del after[scope][name]
     for (scope, name), data in written.items():
         after[scope][name] = Elsewhere.of(data) if _is_large(data) else data
-    instance.variables = pack(_repacked(before, after))
+    instance.variables = before.packed_with({scope: pack_scope(values) for scope, values in after.items()})
     stale = [(scope, name) for scope, name in (*written, *gone) if _is_large(before.of_scope(scope).get(name, b""))]
     rows = [
         {"instance_id": instance.id, "scope": scope, "name": name, "value": data}
@@ -135,16 +135,6 @@ def save(
         if instance in session.new:
             session.flush()  # They refer to it.
         session.connection().execute(insert(Variable), rows)
-
-
-def _repacked(before: Stored, after: Mapping[int, Mapping[str, Held]]) -> dict[int, bytes]:
-    scopes = dict(before.packed)
-    for scope, values in after.items():
-        if values:
-            scopes[scope] = pack_scope(values)
-        else:
-            scopes.pop(scope, None)
-    return scopes
 
 
 def _is_large(held: Held) -> bool:

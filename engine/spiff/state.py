@@ -42,7 +42,8 @@ def dump(flow: Driver) -> bytes:
         ]
         for sub in flow.subprocesses.values()
     ]
-    scopes = [[scope, around] for scope, around in flow.scopes.around.items() if scope not in asleep]
+    around = flow.scopes.around
+    scopes = [[scope, around[scope]] for scope in sorted(around.keys() - asleep)]
     return orjson.dumps(
         [VERSION, flow.process_id, flow.counter, flow.ended_at, flow.outcome, scopes, tokens, subs, flow.log]
     )
@@ -52,20 +53,22 @@ def _tokens(workflow: Any, asleep: set[int]) -> list[list[Any]]:
     """Return the rows of a workflow's tokens. asleep: takes the ids of those that have no row of their own."""
     root = workflow.task_tree
     rows: list[list[Any]] = []
-    together = {body_id: dict(sleepers.places) for body_id, sleepers in workflow.asleep.items() if sleepers.places}
+    together = {body_id: sleepers.places for body_id, sleepers in workflow.asleep.items() if sleepers.places}
+    again: dict[int, dict[int, int]] = {}
     for token in workflow.tasks.values():
         if token is root:
             continue
         if may_sleep(token):
-            together.setdefault(token._parent, {})[token.id] = token.internal_data["index"]
+            again.setdefault(token._parent, {})[token.id] = token.internal_data["index"]
             continue
         parent_id = 0 if token._parent == root.id else token._parent
         rows.append([token.id, parent_id, token._state, token.task_spec.name, token.internal_data])
+    for body_id, places in again.items():
+        together[body_id] = dict(sorted((together.get(body_id, {}) | places).items()))
     for body_id, places in together.items():
-        ids = sorted(places)
-        asleep.update(ids)
+        asleep.update(places)
         spec = workflow.spec.task_specs[workflow.tasks[body_id].task_spec.task_spec]
-        rows.append([ids, body_id, spec.rests, spec.name, [places[token_id] for token_id in ids]])
+        rows.append([list(places), body_id, spec.rests, spec.name, list(places.values())])
     return rows
 
 

@@ -1,6 +1,7 @@
 """The stored variables of an instance, scope by scope, as bytes that nobody has to open.
 
-What was packed is one run of bytes for each scope, behind a table of contents: ``{"scopes": [0, 7], "lengths": [40, 25]}``.
+What was packed is one run of bytes for each scope, behind a table of contents: ``{"scopes": [0, 7], "lengths": [40, 25]}``, in
+the order of their ids.
 A scope's own bytes begin with a table of contents too: ``[name, length]`` of each value that follows, ``[name, size, digest]`` of
 one that is kept elsewhere because it is large. Instances stored before scopes had bytes of their own have
 ``[[scope, name, length], ...]`` in front of all values.
@@ -9,13 +10,16 @@ one that is kept elsewhere because it is large. Instances stored before scopes h
 from __future__ import annotations
 
 import hashlib
+import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import orjson
 
 Key = tuple[int, str]
+_BEHIND_ALL = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +46,19 @@ Fetch = Callable[[Key, Elsewhere], bytes]
 class Stored(Mapping[Key, bytes]):
     """Every stored variable by scope and name, as bytes. A scope is opened when it is first asked for, a large value fetched then.
 
-    packed: each scope as ``pack_scope`` made it, unless the whole was packed in the older form. fetch: brings a value that is
-    kept elsewhere.
+    fetch: brings a value that is kept elsewhere. is_older: it was packed in the older form.
     """
 
     def __init__(self, packed: bytes = b"", fetch: Fetch | None = None) -> None:
-        self.packed: dict[int, bytes] = {}
-        self._opened: dict[int, dict[str, Held]] = {}
+        head, _, body = packed.partition(b"\n")
+        self.is_older = head.startswith(b"[")
+        self._opened: dict[int, dict[str, Held]] = _opened_of(head, body) if self.is_older else {}
+        contents = orjson.loads(head) if head and not self.is_older else {"scopes": [], "lengths": []}
+        self._packed: list[int] = contents["scopes"]
+        self._lengths: list[int] = contents["lengths"]
+        self._starts = list(accumulate(self._lengths, initial=0))
+        self._body = body
         self._fetch = fetch
-        if packed.startswith(b"["):
-            self._opened = _opened_of(packed)
-        elif packed:
-            self.packed = _scopes_of(packed)
 
     @classmethod
     def of(cls, values: Mapping[Key, bytes]) -> Stored:
@@ -66,13 +71,16 @@ class Stored(Mapping[Key, bytes]):
     @property
     def scopes(self) -> list[int]:
         """The scopes that hold anything."""
-        return [*self.packed, *(scope for scope in self._opened if scope not in self.packed)]
+        return sorted({*self._packed, *self._opened})
 
     def of_scope(self, scope: int) -> Mapping[str, Held]:
         """Return what a scope holds, by name; nothing is fetched."""
         found = self._opened.get(scope)
         if found is None:
-            found = self._opened[scope] = _values_of(self.packed[scope]) if scope in self.packed else {}
+            place = bisect_left(self._packed, scope)
+            is_there = self._packed[place : place + 1] == [scope]
+            run = self._body[self._starts[place] : self._starts[place + 1]] if is_there else b""
+            found = self._opened[scope] = _values_of(run)
         return found
 
     def holds(self, key: Key, data: bytes) -> bool:
@@ -82,9 +90,28 @@ class Stored(Mapping[Key, bytes]):
 
     def whole(self) -> bytes:
         """Return everything packed, what is kept elsewhere included."""
-        return pack(
+        return Stored().packed_with(
             {scope: pack_scope({name: self[scope, name] for name in self.of_scope(scope)}) for scope in self.scopes}
         )
+
+    def packed_with(self, after: Mapping[int, bytes]) -> bytes:
+        """Return everything packed, with other runs of bytes for some scopes: of ``pack_scope``, empty for a scope that holds nothing."""
+        scopes: list[int] = []
+        lengths: list[int] = []
+        runs: list[bytes] = []
+        done = 0
+        for scope in [*sorted(after), _BEHIND_ALL]:
+            place = bisect_left(self._packed, scope)
+            scopes += self._packed[done:place]
+            lengths += self._lengths[done:place]
+            runs.append(self._body[self._starts[done] : self._starts[place]])
+            if run := after.get(scope):
+                scopes.append(scope)
+                lengths.append(len(run))
+                runs.append(run)
+            done = place + (self._packed[place : place + 1] == [scope])
+        contents = {"scopes": scopes, "lengths": lengths}
+        return b"".join([orjson.dumps(contents), b"\n", *runs]) if scopes else b""
 
     def __getitem__(self, key: Key) -> bytes:
         held = self.of_scope(key[0])[key[1]]
@@ -103,16 +130,10 @@ class Stored(Mapping[Key, bytes]):
         return sum(len(self.of_scope(scope)) for scope in self.scopes)
 
 
-def pack(scopes: Mapping[int, bytes]) -> bytes:
-    """Put packed scopes behind one another, with a table of contents in front."""
-    if not scopes:
-        return b""
-    contents = {"scopes": list(scopes), "lengths": list(map(len, scopes.values()))}
-    return orjson.dumps(contents) + b"\n" + b"".join(scopes.values())
-
-
 def pack_scope(values: Mapping[str, Held]) -> bytes:
-    """Put the values of one scope behind one another, with a table of contents in front."""
+    """Put the values of one scope behind one another, with a table of contents in front; no values are no bytes."""
+    if not values:
+        return b""
     contents = [
         [name, held.size, held.digest] if isinstance(held, Elsewhere) else [name, len(held)]
         for name, held in values.items()
@@ -120,18 +141,11 @@ def pack_scope(values: Mapping[str, Held]) -> bytes:
     return orjson.dumps(contents) + b"\n" + b"".join(held for held in values.values() if isinstance(held, bytes))
 
 
-def _scopes_of(packed: bytes) -> dict[int, bytes]:
-    head, _, body = packed.partition(b"\n")
-    contents = orjson.loads(head)
-    ends = accumulate(contents["lengths"], initial=0)
-    return dict(zip(contents["scopes"], [body[start:end] for start, end in pairwise(ends)], strict=True))
-
-
 def _values_of(packed: bytes) -> dict[str, Held]:
     head, _, body = packed.partition(b"\n")
     values: dict[str, Held] = {}
     start = 0
-    for name, length, *digest in orjson.loads(head):
+    for name, length, *digest in orjson.loads(head) if head else ():
         if digest:
             values[name] = Elsewhere(length, digest[0])
         else:
@@ -140,9 +154,8 @@ def _values_of(packed: bytes) -> dict[str, Held]:
     return values
 
 
-def _opened_of(packed: bytes) -> dict[int, dict[str, Held]]:
+def _opened_of(head: bytes, body: bytes) -> dict[int, dict[str, Held]]:
     """Read the older form."""
-    head, _, body = packed.partition(b"\n")
     values: dict[int, dict[str, Held]] = {}
     start = 0
     for scope, name, length in orjson.loads(head):
