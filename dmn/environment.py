@@ -40,10 +40,11 @@ class Variables(dict[str, Value]):
     def __init__(self, variables: Mapping[str, Any]) -> None:
         super().__init__()
         self._variables = variables
+        self._are_values = isinstance(variables, FeelValues)
 
     def __missing__(self, name: str) -> Value:
         found = self._variables[name]
-        value = self[name] = found if isinstance(self._variables, FeelValues) else to_feel(found)
+        value = self[name] = found if self._are_values else to_feel(found)
         return value
 
 

@@ -58,7 +58,10 @@ def _plain(value: Any) -> Any:
     if value is None or kind is int or kind is bool or (kind is str and value.isascii()):
         return value
     if kind is dict or isinstance(value, Mapping):
-        return {canonical(str(key)): _plain(item) for key, item in value.items()}
+        return {
+            key if type(key) is str and key.isascii() else canonical(str(key)): _plain(item)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, (bool, int)) and not isinstance(value, Enum):

@@ -27,10 +27,10 @@ _PENDING = "queue counts"
 def candidate_set(act: Act, principals: Iterable[str]) -> str:
     """Return the id of the set of these principals, made when it is new."""
     members = sorted(set(principals))
-    key = content_hash(members)
-    known = act.installation.candidate_sets
-    if (seen := known.find(key)) is not None:
+    known, place = act.installation.candidate_sets, "\0".join(members)
+    if (seen := known.find(place)) is not None:
         return seen
+    key = content_hash(members)
     connection = act.session.connection()
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = make(CandidateSet).values(id=new_id(), key=key, principals=members)
@@ -41,7 +41,7 @@ def candidate_set(act: Act, principals: Iterable[str]) -> str:
         connection.execute(insert(CandidateSetMember), [{"principal": member, "set_id": made} for member in members])
     set_id = str(made or connection.execute(select(CandidateSet.id).where(CandidateSet.key == key)).scalar_one())
     # Remembered once it is committed: a rollback takes the set back.
-    act.afterwards.append(lambda: known.keep(key, set_id))
+    act.afterwards.append(lambda: known.keep(place, set_id))
     return set_id
 
 

@@ -42,7 +42,7 @@ class Prepared:
         given = [rendered.fill(row) for row in rows]
         if line.is_watched:
             return line.connection.exec_driver_sql(rendered.text, given).rowcount
-        return line.send(rendered.text, given).rowcount
+        return send(line.connection, rendered.text, given).rowcount
 
 
 class Question:
@@ -62,7 +62,7 @@ class Question:
         rendered = self._rendered.get(dialect.name)
         if rendered is None:
             rendered = self._rendered[dialect.name] = _Rendered(self._statement, None, dialect)
-        cursor = line.send(rendered.text, [rendered.fill(values)])
+        cursor = send(line.connection, rendered.text, [rendered.fill(values)])
         rows = cursor.fetchall()
         if not rows:
             return []
@@ -122,25 +122,30 @@ def _read(row: Sequence[Any], readers: Sequence[tuple[int, Callable[[Any], Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The way to the database of one transaction or savepoint. is_watched: somebody wants to see every statement."""
+    """The way to the database of one transaction or savepoint."""
 
     transaction: SessionTransaction | None
     connection: Connection
     is_watched: bool
 
-    def send(self, text: str, given: Sequence[Any]) -> DBAPICursor:
-        """Hand a statement to the driver. Raises: what SQLAlchemy makes of the driver's errors."""
-        connection = self.connection
-        cursor = connection.connection.cursor()
-        try:
-            if len(given) == 1:
-                cursor.execute(text, given[0])
-            else:
-                cursor.executemany(text, given)
-        except connection.dialect.loaded_dbapi.Error as error:
-            # The one place where SQLAlchemy tells errors apart and gives up a broken connection; there is no public word for it.
-            connection._handle_dbapi_exception(error, text, given, cursor, None)
-        return cursor
+
+def send(connection: Connection, text: str, given: Sequence[Any] = ((),)) -> DBAPICursor:
+    """Hand a statement to the driver, once for each row of values. Raises: what SQLAlchemy makes of the driver's errors."""
+    cursor = connection.connection.cursor()
+    try:
+        if len(given) == 1:
+            cursor.execute(text, given[0])
+        else:
+            cursor.executemany(text, given)
+    except connection.dialect.loaded_dbapi.Error as error:
+        # The one place where SQLAlchemy tells errors apart and gives up a broken connection; there is no public word for it.
+        connection._handle_dbapi_exception(error, text, given, cursor, None)
+    return cursor
+
+
+def is_watched(connection: Connection) -> bool:
+    """Say whether somebody wants to see every statement."""
+    return bool(connection.dispatch.before_cursor_execute) or bool(connection.engine.echo)
 
 
 def connection_of(session: Session) -> Connection:
@@ -156,6 +161,5 @@ def _line_of(session: Session) -> _Line:
         return known
     connection = session.connection()
     now = session.get_nested_transaction() or session.get_transaction()
-    is_watched = bool(connection.dispatch.before_cursor_execute) or bool(connection.engine.echo)
-    made = session.info["line"] = _Line(now, connection, is_watched)
+    made = session.info["line"] = _Line(now, connection, is_watched(connection))
     return made

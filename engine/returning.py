@@ -97,7 +97,7 @@ def send_back(
     """
     typed = drafts.Typed(task_id, "return", reason, {})
     task, instance = tasks.held(act, task_id, typed)
-    mandate = tasks.may_end(act, task, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
+    mandate = tasks.may_end(act, task, instance, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
     if not reason.strip() or len(reason) > tasks.MAX_REASON:
         raise Invalid(
             f"Expected a reason of 1 to {tasks.MAX_REASON:,} characters, but it has {len(reason):,}",

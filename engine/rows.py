@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, bindparam, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import InstanceState, Session
 from sqlalchemy.orm.attributes import instance_state, manager_of_class, set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.util import identity_key
 
 from engine.decisions import Decision
-from engine.prepared import Prepared, connection_of
+from engine.prepared import Prepared, Question
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance
 from engine.stored.task import Task
@@ -53,7 +53,11 @@ def write(session: Session) -> bool:
     for row in dirty:
         _update(session, row)
     # What the session's own flush does with the rows that it wrote; there is no public word for it.
-    session._register_persistent({instance_state(row) for row in (*started, *opened, *dirty)})
+    if started or opened:
+        session._register_persistent({instance_state(row) for row in (*started, *opened)})
+    changed = [instance_state(row) for row in dirty]
+    InstanceState._commit_all_states([(state, state.dict) for state in changed], session.identity_map)
+    session._register_altered(changed)
     return True
 
 
@@ -96,19 +100,19 @@ def get(session: Session, mapped: type[R], identity: str) -> R | None:
     return held if held is not None else next(iter(_load(session, mapped, _by_id(mapped), {"wanted": identity})), None)
 
 
-def load(session: Session, mapped: type[R], wanted: Select[Any], values: Mapping[str, Any]) -> list[R]:
+def load(session: Session, mapped: type[R], wanted: Question, values: Mapping[str, Any]) -> list[R]:
     """Return the objects of the rows of one table that a statement asks for, those that the session holds as they are.
 
-    wanted: selects every column of the table. What waits to be written is written first, as for any question.
+    wanted: asks for every column of the table. What waits to be written is written first, as for any question.
     """
     if session.autoflush and (session.new or session.deleted or session.dirty):
         session.flush()
     return _load(session, mapped, wanted, values)
 
 
-def _load(session: Session, mapped: type[R], wanted: Select[Any], values: Mapping[str, Any]) -> list[R]:
+def _load(session: Session, mapped: type[R], wanted: Question, values: Mapping[str, Any]) -> list[R]:
     names, held = _columns(mapped), session.identity_map
-    found = (dict(zip(names, row, strict=True)) for row in connection_of(session).execute(wanted, values))
+    found = (dict(zip(names, row, strict=True)) for row in wanted.ask(session, values))
     return [held.get(identity_key(mapped, row["id"])) or adopt(session, mapped, row) for row in found]
 
 
@@ -143,8 +147,8 @@ def _columns(mapped: Plain) -> tuple[str, ...]:
 
 
 @cache
-def _by_id(mapped: Plain) -> Select[Any]:
-    return select(*mapped.__table__.columns).where(mapped.id == bindparam("wanted"))
+def _by_id(mapped: Plain) -> Question:
+    return Question(select(*mapped.__table__.columns).where(mapped.id == bindparam("wanted")))
 
 
 @cache

@@ -109,7 +109,7 @@ def decide(
     _refuse_size(reason)
     typed = drafts.Typed(task_id, verdict, reason, dict(variables or {}))
     task, instance = held(act, task_id, typed)
-    mandate = may_end(act, task, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
+    mandate = may_end(act, task, instance, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
     if verdict not in task.outcomes:
         offered = ", ".join(task.outcomes) or "none (it is completed without a verdict)"
         raise Invalid(f"Expected one of the verdicts {offered}, but found {verdict}", {"verdict": "not offered"})
@@ -144,7 +144,7 @@ def complete(
     taken = accepted(variables)
     typed = drafts.Typed(task_id, None, "", dict(variables or {}))
     task, instance = held(act, task_id, typed)
-    may_end(act, task, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
+    may_end(act, task, instance, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
     if task.outcomes:
         raise Invalid(
             f"Expected one of the verdicts {', '.join(task.outcomes)}, but there is none", {"verdict": "missing"}
@@ -373,12 +373,14 @@ def _person(act: Act) -> str:
     return act.user_id
 
 
-def may_end(act: Act, task: Task, typed: drafts.Typed, *, seen_version: int, on_behalf_of: str | None) -> Mandate:
-    """Return the mandate under which the acting person ends a task. Raises: as ``decide``, with what was typed kept."""
+def may_end(
+    act: Act, task: Task, instance: Instance, typed: drafts.Typed, *, seen_version: int, on_behalf_of: str | None
+) -> Mandate:
+    """Return the mandate under which the acting person ends a task of an instance. Raises: as ``decide``, with what was typed kept."""
     user_id = _person(act)
     act.task_id = task.id
     _refuse_closed(act, task, typed)
-    _refuse_suspended(act, task, typed)
+    _refuse_suspended(act, instance, task, typed)
     mandate = _mandate(act, task, user_id, on_behalf_of=on_behalf_of, typed=typed)
     if task.version != seen_version:
         drafts.keep(act, typed, "the task changed")
@@ -416,8 +418,7 @@ def _refuse_closed(act: Act, task: Task, typed: drafts.Typed | None) -> None:
     raise Conflict(f"Expected an open task, but it was {sentence}", code=task.closed_code or "TASK_CLOSED")
 
 
-def _refuse_suspended(act: Act, task: Task, typed: drafts.Typed) -> None:
-    instance = act.session.get_one(Instance, task.instance_id)
+def _refuse_suspended(act: Act, instance: Instance, task: Task, typed: drafts.Typed) -> None:
     if instance.suspended_at is not None:
         drafts.keep(act, typed, "it is suspended")
         motion.refuse_suspended(act.session, instance, f'to go on so that "{task.name}" may end')

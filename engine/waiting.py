@@ -17,6 +17,7 @@ from engine.bundle import Deployed
 from engine.clock import now_of
 from engine.errors import Conflict
 from engine.functions import HOUSE, zone_of
+from engine.prepared import Question
 from engine.spiff import Bundle, Flow
 from engine.spiff.flow import Around
 from engine.spiff.host import WorkItem
@@ -26,7 +27,7 @@ from engine.stored.task import Task
 from engine.stored.wait import Incident, IncidentState, MessageSubscription, Timer
 
 # Built once: building a statement costs more than running it.
-_OPEN = (
+_OPEN = Question(
     select(*Task.__table__.c)
     # Written out, so that the index of open tasks alone is found.
     .where(Task.instance_id == bindparam("waiting"), Task.state == literal_column("'OPEN'"))
