@@ -22,6 +22,7 @@ from engine.act import Installation
 from engine.worker import at_work
 from records.demo_people import PASSWORD
 from webapp.app import create_app
+from webapp.cli import nothing_collected
 from webapp.cli.house import House, refusals_told
 from webapp.cli.plant import demo_logins, migrate_if_behind, settle_if_empty
 from webapp.long_poll import Places, places_of
@@ -51,7 +52,8 @@ def serve_command(house: House, host: str, port: int | None, demo: bool, no_work
     with house.open() as installation:
         if demo:
             settle_if_empty(house, installation)
-        app = create_app(installation, secret_key=_secret_key(installation))
+        with nothing_collected():
+            app = create_app(installation, secret_key=_secret_key(installation))
         server = _listen(app, host, port)
         _greet(house, installation, f"http://{_shown(host)}:{server.effective_port}")
         signal.signal(signal.SIGTERM, partial(_end, places_of(app)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -38,10 +39,12 @@ def plant(installation: Installation) -> Installation:
     return installation
 
 
-def test_every_command_shows_an_example() -> None:
+def test_every_command_shows_an_example_and_leaves_the_garbage_collector_as_it_was() -> None:
+    collecting = gc.isenabled()
     for command in COMMANDS:
         shown = CliRunner().invoke(main, [command, "--help"])
         assert (shown.exit_code, "Example:" in shown.output) == (0, True), command
+    assert gc.isenabled() == collecting
 
 
 def test_a_database_that_is_not_migrated_is_not_opened(tmp_path: Path) -> None:
