@@ -28,7 +28,8 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
@@ -198,6 +199,20 @@ def connect(url: str, *, echo: bool = False) -> Engine:
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_probe_idle, engine))
     return engine
+
+
+def is_away(error: BaseException) -> bool:
+    """Say whether a failure only means that the database cannot be reached now, or has no connection left for this node."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", "")
+    # No state: it was never reached. 08 connection lost, 53300 too many connections, 57P01-57P05 it goes down or starts.
+    is_postgresql = type(error.orig).__module__.startswith("psycopg")
+    return isinstance(error, OperationalError) and is_postgresql and (state or "08").startswith(("08", "53300", "57P"))
 
 
 def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from engine import incidents, motion, starts
+from engine.database import is_away
 from engine.errors import Conflict, Refused
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.wait import Timer
@@ -57,12 +58,16 @@ def fire_due(installation: Installation, *, now: dt.datetime | None = None, limi
     for instance_id in instance_ids:
         try:
             fired += fire_for(installation, instance_id, now=moment)
-        except Exception as error:  # noqa: BLE001  one instance with a bug in a step must not stop the timers of all others
+        except Exception as error:
+            if is_away(error):
+                raise
             failed.append(_report(installation, instance_id, error, now=moment))
     for timer_id in timer_ids:
         try:
             fired += _start(installation, timer_id, now=moment)
-        except Exception as error:  # noqa: BLE001  see above
+        except Exception as error:
+            if is_away(error):
+                raise
             failed.append(_postpone(installation, timer_id, error, now=moment))
     return Fired(fired, len(instance_ids) + len(timer_ids), tuple(failed))
 

@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine import incidents, jobs, messages, motion, timers, waiting, watchdog
-from engine.database import new_id
+from engine.database import is_away, new_id
 from engine.errors import Conflict, Refused
 from engine.registry import PlainVariables, Work
 from engine.spiff import BpmnError, NotWaiting
@@ -294,9 +294,12 @@ class Runner:
         while not self._stop.is_set():
             try:
                 busy = self._round()
-            except Exception:  # noqa: BLE001  the thread outlives whatever happens: a lost connection, a full disk
-                _log.exception("worker %s stumbled", self.worker)
+            except Exception as error:  # noqa: BLE001  the thread outlives whatever happens: a lost connection, a full disk
                 busy = 0
+                if is_away(error):
+                    _log.warning("worker %s waits for the database: %s", self.worker, error)
+                else:
+                    _log.exception("worker %s stumbled", self.worker)
             if not busy:
                 self._wake.wait(self._poll)
                 self._wake.clear()
@@ -328,7 +331,9 @@ class Runner:
             return 0
         try:
             return work()
-        except Exception:  # noqa: BLE001  a mail that cannot be written must not stop the timers of the house
+        except Exception as error:
+            if is_away(error):
+                raise
             _log.exception("worker %s stumbled over %s", self.worker, name)
             self._resting[name] = time.monotonic() + rest
             return 0

@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 
 from flask import Flask, current_app, g, render_template, request
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from engine.database import is_away
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused, RuleViolation
 
 log = logging.getLogger(__name__)
@@ -136,22 +136,8 @@ def _show_http(error: HTTPException) -> Answer:
     return _page(Refused(f"Expected a request that can be answered, but it was refused: {error.name}."), code)
 
 
-def database_is_away(error: BaseException) -> bool:
-    """Say whether a failure only means that the database cannot be reached now, or has no connection left for this node."""
-    if isinstance(error, PoolTimeout):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    if error.connection_invalidated:
-        return True
-    state = getattr(error.orig, "sqlstate", "")
-    # No state: it was never reached. 08 connection lost, 53300 too many connections, 57P01-57P05 it goes down or starts.
-    is_postgresql = type(error.orig).__module__.startswith("psycopg")
-    return isinstance(error, OperationalError) and is_postgresql and (state or "08").startswith(("08", "53300", "57P"))
-
-
 def _show_trouble(error: SQLAlchemyError) -> Answer | tuple[str, int, dict[str, str]]:
-    if not database_is_away(error):
+    if not is_away(error):
         return _show_bug(error)
     log.warning("The database is away: %s %s: %s", request.method, request.path, error)
     text = current_app.jinja_env.get_template("away.html").render(sent=request.method != "GET")

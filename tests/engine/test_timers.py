@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from engine import incidents, timers, worker
 from engine.act import Act, Installation
@@ -92,6 +93,8 @@ def test_a_start_timer_starts_instances_again_and_again(plant: Plant, cycle: str
 def test_a_bug_behind_one_timer_does_not_stop_the_others(plant: Plant) -> None:
     @plant.registry.step("check")
     def check(act: Act, work: Work) -> None:
+        if work["bad"] == "away":
+            raise DBAPIError("SELECT 1", None, ConnectionError("gone"), connection_invalidated=True)
         if work["bad"]:
             raise ZeroDivisionError("a bug")
 
@@ -106,6 +109,13 @@ def test_a_bug_behind_one_timer_does_not_stop_the_others(plant: Plant) -> None:
         [found] = incidents.of_instance(session, bad)
         assert "a bug" in found.message
     assert timers.fire_due(plant.installation).failed == ()
+    # A database that went away says nothing about the instance: its timer goes off when it is back.
+    cut_off = plant.start("C", bad="away")
+    plant.clock.advance(hours=1)
+    with pytest.raises(DBAPIError):
+        timers.fire_due(plant.installation)
+    kept = plant.instance(cut_off)
+    assert (kept.incidents, kept.wake_at is not None) == (0, True)
 
 
 def test_what_fails_in_a_round_of_a_worker_does_not_keep_the_rest_from_theirs(plant: Plant) -> None:

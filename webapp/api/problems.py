@@ -12,7 +12,7 @@ from flask import Blueprint, Response, g, request
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from engine.database import is_id
+from engine.database import is_away, is_id
 from engine.errors import Conflict, Finding, Forbidden, Invalid, NotFound, Refused, RuleViolation
 from records.part import PartRevision
 from webapp import refusals, visit
@@ -183,7 +183,7 @@ def _answer_http(error: HTTPException) -> Response:
 
 def _answer_bug(error: Exception) -> Response:
     """Answer a mistake of ours: nothing of it is told but the number of its log entry. A database that is away is none."""
-    if refusals.database_is_away(error):
+    if is_away(error):
         log.warning("The database is away: %s %s: %s", request.method, request.path, error)
         return answer(
             Away("Expected the database to answer, but it cannot be reached just now; send the same request again.")
