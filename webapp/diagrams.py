@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine import definitions, instances
+from engine.stored.definition import Definition, DefinitionFile
 from engine.stored.instance import Instance
 from engine.waiting import Inside
 from webapp import formats, visit
@@ -25,6 +27,14 @@ def tokens_of(session: Session, instance: Instance) -> list[dict[str, Any]]:
     """Return the tokens in words, listeners left out: they wait beside something that is painted already."""
     processes = definitions.parsed(session, instance.definition_id).bundle.processes
     return [_token(token, processes) for token in instances.live_tokens(session, instance) if not token.is_listener]
+
+
+def is_drawn(session: Session, definition: Definition) -> bool:
+    """Say whether a diagram says where its elements are drawn; one that a program wrote need not."""
+    wanted = select(DefinitionFile.content).where(
+        DefinitionFile.definition_id == definition.id, DefinitionFile.path == definition.main_file
+    )
+    return b"BPMNShape" in (session.scalars(wanted).first() or b"")
 
 
 def state_of(session: Session, instance: Instance) -> dict[str, Any]:

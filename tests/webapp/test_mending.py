@@ -14,6 +14,7 @@ from tests.engine.spiff.diagrams import diagram, end, process, start, user
 from tests.people import PASSWORD, adam, lena, pat, rita
 from tests.story import Story
 from tests.webapp.conftest import People
+from webapp.pages import operations
 
 FLOW = diagram(
     process(
@@ -74,12 +75,17 @@ def test_who_has_a_task_of_a_suspended_run_reads_that_it_rests(runs: list[str], 
     assert "Nobody decides this" not in lead.text
 
 
-def test_a_token_moves_as_it_was_shown_and_only_signed(runs: list[str], browse: People, story: Story) -> None:
+def test_a_token_moves_as_it_was_shown_and_only_signed(
+    runs: list[str], browse: People, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
     [task] = story.read(lambda session: instances.live_tokens(session, instances.find(session, runs[0])))
     page, wish = f"/operations/runs/{runs[0]}/tokens", {f"token-{task.token_id}": "MOVE:book"}
     browser = browse(pat)
     browser.get(page)
     assert "bound method" not in browser.text
+    # What a program wrote without a drawing leaves no empty frame.
+    assert "does not say where its elements are drawn" in browser.text
+    assert "data-diagram" not in browser.text
     assert browser.post(page, {}).status_code == 200
     assert "Nothing is chosen" in browser.text
     browser.post(page, wish | {"values": "amount is 5"})
@@ -98,6 +104,9 @@ def test_a_token_moves_as_it_was_shown_and_only_signed(runs: list[str], browse: 
     known = story.read(lambda session: instances.variables_of(session, runs[0]))
     assert (known["amount"], known["place"]) == (7, "north")
     assert browser.post(page, wish | seen | {"password": PASSWORD}).status_code == 409
+    monkeypatch.setattr(operations, "MOST_SHOWN", 1)
+    browser.get(f"/operations/runs/{runs[0]}")
+    assert "1 of 2 are shown" in browser.text, "of its tasks the newest, and how many there are"
 
 
 def test_the_page_of_a_process_says_where_its_runs_wait(

@@ -233,6 +233,7 @@ def _show_tokens(instance: Instance, *, edits: Sequence[TokenEdit] = (), refusal
         "operations/tokens.html", instance=instance, places=places, staged=staged, nothing=nothing, refusal=refusal,
         tokens=_movable(session, instance, places) if is_running else [], form=request.form, errors=errors_of(refusal),
         may_move=visitor().holds(operating.MOVER), **signing_values(session, operating.MEANING),
+        is_drawn=diagrams.is_drawn(session, session.get_one(Definition, instance.definition_id)),
     )  # fmt: skip
 
 

@@ -28,6 +28,9 @@ pages = Blueprint("operations", __name__)
 HELPERS = ("ADMIN", "INTEGRATION", "PROCESS_ENGINEER")
 """Roles that may retry what is stuck."""
 
+MOST_SHOWN = 50
+"""Tokens, tasks, jobs and incidents of a run that its page lists; how many there are is said beside."""
+
 SHOWN = 25
 """Runs on a page of the list: for each it is said what it waits for."""
 
@@ -83,13 +86,14 @@ def show(record_id: str) -> str:
     newer = rehearsals.newest(session, instance.process_id)
     is_running = instance.status == InstanceStatus.RUNNING
     values = instances.variables_of(session, instance.id) if visitor().holds(*HELPERS) else {}
+    wanted = select(Job).where(Job.instance_id == instance.id).order_by(Job.created_at, Job.id)
     return render_template(
-        "operations/run.html", instance=instance, definition=definition,
+        "operations/run.html", instance=instance, definition=definition, most=MOST_SHOWN, is_drawn=diagrams.is_drawn(session, definition),
         newer=newer if is_running and newer is not None and newer.version > definition.version else None,
         moves=_moves(session, instance), may_move=visitor().holds(operating.MOVER),
         wait=instances.wait_sentence(session, instance), tokens=diagrams.tokens_of(session, instance),
-        tasks=tasks.of_instance(session, instance.id), incidents=incidents.of_instance(session, instance.id),
-        jobs=list(session.scalars(select(Job).where(Job.instance_id == instance.id).order_by(Job.created_at))),
+        tasks=tasks.of_instance(session, instance.id)[::-1], jobs=list(session.scalars(wanted)),
+        incidents=[one for one in incidents.of_instance(session, instance.id) if one.state == IncidentState.OPEN],
         records=[(kind, dossiers.find(session, kind, key)) for kind, key in instances.records_of(session, instance.id)],
         values=[(name, value_words(value, how)[:2000]) for name, value in sorted(values.items())],
         ledger=ledger.ledger_of(session, "instance", instance.id), may_help=visitor().holds(*HELPERS),
