@@ -13,7 +13,7 @@ from engine.lint.paths import (
     a_path_runs_once,
     an_end_can_be_reached,
 )
-from engine.lint.people import a_role_is_known, a_task_is_for_somebody
+from engine.lint.people import a_role_is_known, a_signature_signs_a_document, a_task_is_for_somebody
 from engine.lint.work import a_job_is_served
 
 LAWS: Final[tuple[Law, ...]] = (
@@ -21,6 +21,7 @@ LAWS: Final[tuple[Law, ...]] = (
     a_decision_finds_its_inputs,
     a_task_is_for_somebody,
     a_role_is_known,
+    a_signature_signs_a_document,
     a_task_has_a_deadline,
     a_message_wait_has_a_way_out,
     a_join_gets_all_it_waits_for,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine import dialect
 from engine.lint.advice import Material, Remark, Severity
 from engine.spiff.elements import ProcessInfo
 from engine.spiff.extensions import Expr
@@ -42,3 +43,15 @@ def _plain_codes(groups: Expr | None) -> Iterator[str]:
         return
     for code in groups.text.split(","):
         yield code.strip().partition("@")[0]
+
+
+def a_signature_signs_a_document(process: ProcessInfo, material: Material) -> Iterator[Remark]:
+    """Ask for the document that a signature is put under: without one nobody can decide the task."""
+    for element in process.elements.values():
+        if element.properties.get(dialect.SIGNATURE) and not element.properties.get(dialect.RECORD):
+            yield Remark(
+                element,
+                "Expected the document that is signed, but this task has a signature and no record; nobody could decide it.",
+                "Set the property record, for example ={type: document.type, id: document.id, number: document.number,"
+                " hash: document.hash}.",
+            )

@@ -242,7 +242,7 @@ def _check_join(found: Judgement, route: Route, token: Token) -> None:
         ways += [_name(new.elements[new.flows[flow].source]) for flow in sorted(added)]
         found.blocked.append(
             f'the join "{_name(join)}" is half reached, and waits for other ways there ({", ".join(dict.fromkeys(ways))});'
-            " let it be reached by all, or cancel what waits there, first"
+            " say where they go, let it be reached by all, or cancel what waits there, first"
         )
         return
     found.via[token.id] = waited[token.internal_data["via"]] or ""

@@ -23,6 +23,10 @@ _LATEST = dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
 _CRON = "cron "
 
 
+SHORTEST_TURN = dt.timedelta(seconds=1)
+"""Between two turns of a cycle: one that comes round faster than it is carried out would keep a worker from all else."""
+
+
 class NoTime(ValueError):
     """A value is no instant, no duration or no cycle; the message says what was expected."""
 
@@ -165,8 +169,8 @@ def _by_cron(every: str, now: dt.datetime) -> Schedule:
 
 def _repeating(interval: Interval, left: int, start: dt.datetime | None, now: dt.datetime) -> Schedule:
     first = interval.after(now)
-    if first <= now:
-        raise NoTime(f"Expected a cycle with an interval above zero, but got {interval}")
+    if first < now + SHORTEST_TURN:
+        raise NoTime(f"Expected a cycle with an interval of at least a second, but got {interval}")
     return Schedule(start or first, left, str(interval))
 
 

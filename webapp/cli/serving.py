@@ -56,7 +56,8 @@ def serve_command(house: House, host: str, port: int | None, demo: bool, no_work
             app = create_app(installation, secret_key=_secret_key(installation))
         server = _listen(app, host, port)
         _greet(house, installation, f"http://{_shown(host)}:{server.effective_port}")
-        signal.signal(signal.SIGTERM, partial(_end, places_of(app)))
+        for wish in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(wish, partial(_end, places_of(app)))
         spare_what_stays()
         with nullcontext() if no_worker else at_work(installation):
             server.run()

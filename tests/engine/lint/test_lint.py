@@ -43,6 +43,15 @@ def test_a_task_for_nobody_is_refused() -> None:
     assert laws_broken(user_task(DUE)) == ["a_task_is_for_somebody"]
 
 
+def test_a_signature_without_a_document_is_refused() -> None:
+    def signed(*names: str) -> str:
+        rows = "".join(f'<zeebe:property name="{name}" value="=1" />' for name in names)
+        return f"<zeebe:properties>{rows}</zeebe:properties>"
+
+    assert laws_broken(user_task(FOR_MAX, DUE, signed("signature"))) == ["a_signature_signs_a_document"]
+    assert laws_broken(user_task(FOR_MAX, DUE, signed("signature", "record"))) == []
+
+
 def test_a_task_without_a_deadline_is_doubted() -> None:
     advice = only(advise(Material([user_task(FOR_MAX)])))
     assert (advice.law, advice.severity) == ("a_task_has_a_deadline", Severity.WARNING)

@@ -140,6 +140,7 @@ def test_a_duration_is_added_as_the_calendar_says(text: str, due: dt.datetime) -
         ("cycle", "R3/"),
         ("cycle", "R0/PT1H"),
         ("cycle", "R/PT0S"),
+        ("cycle", "R/PT0.5S"),
         ("cycle", "R/-PT1H"),
         ("cycle", "0 0 * * *"),
     ],
