@@ -5,14 +5,16 @@
 A whole house: migrated, with its guard and its triggers, people with roles in its directory, a personal key. ``service`` is
 ``engine.tasks.decide``; ``http`` is POST /api/v1/tasks/<id>/decision through the whole application (key, scopes, rate limit
 counted but off, schema, If-Match, idempotency, the answer as JSON) without a network. Every task is decided upon, so that either
-writes a decision row, history and audit chain. naive: as in ``complete_task``, without any of that. They take turns instance by
-instance; medians in milliseconds on the clock, processor time in brackets.
+writes a decision row, history and audit chain. naive: as in ``complete_task``, without any of that, in the service layer.
+naive over HTTP: the same behind a Flask application of one route that looks a key up in a table and reads and answers JSON
+(``naive_over_http``), so that the last ratio compares two requests. They take turns instance by instance; medians in milliseconds
+on the clock, processor time in brackets.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,6 +25,7 @@ from sqlalchemy import select
 from benchmarks.arguments import kinds, parser_of
 from benchmarks.complete_task import Naive, NaiveBase, Spent, databases, median, timed
 from benchmarks.models import WHO, Model, linear, twin
+from benchmarks.naive_over_http import NaiveDoor
 from engine import definitions, instances, tasks
 from engine.act import Installation
 from engine.stored.instance import InstanceStatus
@@ -106,10 +109,11 @@ def house_on(url: str) -> Iterator[tuple[Installation, FlaskClient, str]]:
     house.database.dispose()
 
 
-def measure(desk: Desk, naive: Naive, rounds: int) -> dict[str, Spent]:
+def measure(desk: Desk, naive: Naive, door: NaiveDoor, rounds: int) -> dict[str, Spent]:
     """Return the medians of each way, rounds interleaved; the first round only warms up."""
     ways: dict[str, Callable[[Task], None]] = {"service": desk.decide, "http": desk.post}
-    spent: dict[str, list[Spent]] = {name: [] for name in (*ways, "naive")}
+    naive_ways: dict[str, Callable[[int], None]] = {"naive": naive.complete, "naive over HTTP": door.complete}
+    spent: dict[str, list[Spent]] = {name: [] for name in (*ways, *naive_ways)}
     for turn in range(rounds + 1):
         if turn == 1:
             spent = {name: [] for name in spent}
@@ -119,9 +123,10 @@ def measure(desk: Desk, naive: Naive, rounds: int) -> dict[str, Spent]:
                 spent[name].append(timed(partial(decide, desk.waiting(instance_id))))
             if not desk.has_ended(instance_id):
                 raise RuntimeError(f"Expected {desk.model.name} to end after {desk.model.completions} decisions")
-        theirs = naive.start()
-        for _ in range(desk.model.completions):
-            spent["naive"].append(timed(partial(naive.complete, theirs)))
+        for name, complete in naive_ways.items():
+            theirs = naive.start()
+            for _ in range(desk.model.completions):
+                spent[name].append(timed(partial(complete, theirs)))
     return {name: median(values) for name, values in spent.items()}
 
 
@@ -131,21 +136,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     given = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; ms a decision (processor time)\n")
-    print("| | service layer | over HTTP | HTTP adds | naive | naive / HTTP |\n|---|---|---|---|---|---|")
+    print("| | service layer | over HTTP | HTTP adds | naive | naive / HTTP | naive over HTTP | both over HTTP |")
+    print("|---|---|---|---|---|---|---|---|")
     with databases(kinds(given)) as urls:
         for name, url in urls.items():
             with house_on(url) as (house, client, key):
                 NaiveBase.metadata.create_all(house.database)
                 for model in (decided(twin()), decided(linear())):
-                    found = measure(Desk(house, client, key, model), Naive(house.database, model), given.rounds)
-                    one, http, naive = found["service"], found["http"], found["naive"]
-                    print(
-                        f"| {name.split(' ')[0]}, {model.name} | {one.clock:.2f} ({one.processor:.2f})"
-                        f" | {http.clock:.2f} ({http.processor:.2f}) | {http.clock - one.clock:.2f} ({http.processor - one.processor:.2f})"
-                        f" | {naive.clock:.2f} ({naive.processor:.2f})"
-                        f" | {naive.clock / http.clock:.1f}× ({naive.processor / http.processor:.1f}×) |",
-                        flush=True,
-                    )
+                    naive = Naive(house.database, model)
+                    desk, door = Desk(house, client, key, model), NaiveDoor(house.database, naive)
+                    tell(f"{name.split(' ')[0]}, {model.name}", measure(desk, naive, door, given.rounds))
+
+
+def tell(name: str, found: Mapping[str, Spent]) -> None:
+    """Print one comparison as a row of the table."""
+    service, http = found["service"], found["http"]
+    adds = Spent(http.clock - service.clock, http.processor - service.processor)
+    cells = [f"{one.clock:.2f} ({one.processor:.2f})" for one in (service, http, adds)]
+    for way in ("naive", "naive over HTTP"):
+        theirs = found[way]
+        cells.append(f"{theirs.clock:.2f} ({theirs.processor:.2f})")
+        cells.append(f"{theirs.clock / http.clock:.1f}× ({theirs.processor / http.processor:.1f}×)")
+    print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,14 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, delete, select
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from engine.act import Act
 from engine.database import Base, Id, Instant, is_id, new_id
 from engine.errors import Conflict, Invalid, NotFound
-from engine.prepared import connection_of
+from engine.prepared import Prepared, Question
 from records import footing
 from records.calendar import Site
 from records.columns import Codes, Hash, Login, Name, Note
@@ -176,10 +175,9 @@ class Opened:
 
 
 _OPENED = (ApiKey.id, ApiKey.name, ApiKey.owner, ApiKey.user_id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at)
-# One question, built once: every request of the API asks it.
 _WHOSE = select(ApiKey.user_id).where(ApiKey.digest == bindparam("digest")).scalar_subquery()
-_RECOGNISED = (
-    select(*footing.COLUMNS, footing.stands_in(_WHOSE), *(column.label(f"key_{column.key}") for column in _OPENED))
+_RECOGNISED = Question(
+    select(*footing.COLUMNS, footing.stands_in(_WHOSE), *_OPENED)
     .select_from(ApiKey)
     .outerjoin(User, User.id == ApiKey.user_id)
     .outerjoin(Site, Site.code == User.site_code)
@@ -193,18 +191,18 @@ def opened_by(session: Session, secret: str, *, at: dt.datetime) -> Opened | Non
     """Return what a key opens now, None when that is nothing. On what its person stands is known in the session from here on."""
     if not secret.startswith(PREFIX) or len(secret) > 200:
         return None
-    rows = connection_of(session).execute(_RECOGNISED, {"digest": digest(secret)}).all()
+    rows = _RECOGNISED.ask(session, {"digest": digest(secret)})
     if not rows:
         return None
-    key: Any = rows[0]
+    key_id, name, owner, user_id, scopes, expires_at, revoked_at = rows[0][footing.WIDTH :]
     person = footing.read(rows)
-    if key.key_revoked_at is not None or (key.key_expires_at is not None and at >= key.key_expires_at):
+    if revoked_at is not None or (expires_at is not None and at >= expires_at):
         return None
-    if key.key_user_id is not None and (person is None or not person.person.is_active or not person.can_sign_in):
+    if user_id is not None and (person is None or not person.person.is_active or not person.can_sign_in):
         return None
     if person is not None:
         footing.remember(session, person)
-    return Opened(key.key_id, key.key_name, key.key_owner, key.key_user_id, frozenset(key.key_scopes), person)
+    return Opened(key_id, name, owner, user_id, frozenset(scopes), person)
 
 
 def revoke_key(act: Act, key_id: str) -> ApiKey:
@@ -225,9 +223,21 @@ def keys_of(session: Session, owner: str | None = None) -> list[ApiKey]:
     return list(session.scalars(wanted.order_by(ApiKey.created_at, ApiKey.id)))
 
 
+_ANSWERED = select(ApiAnswer).where(ApiAnswer.owner == bindparam("sender"), ApiAnswer.key == bindparam("sent"))
+_KEEP_ANSWER = Prepared(
+    update(ApiAnswer).where(ApiAnswer.owner == bindparam("sender"), ApiAnswer.key == bindparam("sent")),
+    columns=("status", "etag", "body"),
+)
+
+
 def answer_to(session: Session, owner: str, key: str) -> ApiAnswer | None:
     """Return what a request with this idempotency key did before, if it was sent by the same owner."""
-    return session.scalar(select(ApiAnswer).where(ApiAnswer.owner == owner, ApiAnswer.key == key))
+    return session.scalar(_ANSWERED, {"sender": owner, "sent": key})
+
+
+def keep_answer(act: Act, owner: str, key: str, *, status: int, etag: str | None, body: str) -> None:
+    """Write the answer to what a request with this idempotency key did."""
+    _KEEP_ANSWER.run(act.session, [{"sender": owner, "sent": key, "status": status, "etag": etag, "body": body}])
 
 
 def drop_old_answers(act: Act) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from engine.answers import lasting
 from engine.database import Base, Id
 from engine.errors import Invalid, NotFound
+from engine.prepared import Question
 from engine.record import Record
 from records.columns import Code, Codes, Currency, Day, Name, Text
 
@@ -81,15 +82,18 @@ class Holiday(Record, Base):
         return self.on.isoformat()
 
 
+_SITE = select(Site).where(Site.code == bindparam("site"))
+
+
 def site_called(session: Session, code: str) -> Site:
     """Return the site with a code. Raises NotFound."""
-    site = session.scalar(select(Site).where(Site.code == code))
+    site = session.scalar(_SITE, {"site": code})
     if site is None:
         raise NotFound(f"Expected a site called {code}, but there is none")
     return site
 
 
-_ZONE = select(Site.time_zone).where(Site.code == bindparam("site"))
+_ZONE = Question(select(Site.time_zone).where(Site.code == bindparam("site")))
 
 
 class BusinessCalendar:
@@ -102,7 +106,7 @@ class BusinessCalendar:
         """Return the time zone of the site; UTC before there is one."""
 
         def ask() -> str | None:
-            return session.scalar(_ZONE, {"site": self.site})
+            return next((name for (name,) in _ZONE.ask(session, {"site": self.site})), None)
 
         name = lasting(session, ("zone", self.site), ask, about=frozenset({Site}))
         return ZoneInfo(name) if name is not None else dt.UTC

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from engine import answers
 from engine.ports import Person
-from engine.prepared import connection_of
+from engine.prepared import Question, connection_of
 from records.board import Membership
 from records.calendar import Site
 from records.person import Absence, Delegation, RoleGrant, User, UserStatus
@@ -86,9 +86,9 @@ COLUMNS = (
 )  # fmt: skip
 """What a footing is read from, with ``stands_in`` after it: rows of one person, one for each role."""
 ORDER = (RoleGrant.role, RoleGrant.scope, RoleGrant.valid_from)
+WIDTH = len(COLUMNS) + 1
 
-# Built once: building a statement costs more than running it.
-_FOOTING = (
+_FOOTING = Question(
     select(*COLUMNS, stands_in(bindparam("wanted")))
     .select_from(User)
     .outerjoin(Site, Site.code == User.site_code)
@@ -96,8 +96,8 @@ _FOOTING = (
     .where(User.id == bindparam("wanted"))
     .order_by(*ORDER)
 )
-_AWAY = (Absence.deputy_id, Absence.starts_at, Absence.ends_at, Absence.flows)
-_HOLDERS = (
+_AWAY = (Absence.user_id, Absence.deputy_id, Absence.starts_at, Absence.ends_at, Absence.flows)
+_HOLDERS = Question(
     select(*_PERSON, RoleGrant.valid_from, RoleGrant.valid_to, *_AWAY)
     .select_from(RoleGrant)
     .join(User, RoleGrant.user_id == User.id)
@@ -109,8 +109,11 @@ _HOLDERS = (
     )
     .order_by(User.id, Absence.id)
 )
+_GRANTED = select(RoleGrant.user_id, RoleGrant.role, RoleGrant.valid_from, RoleGrant.valid_to).where(
+    RoleGrant.role.in_(bindparam("roles", expanding=True))
+)
 _ABSENCES = (
-    select(Absence.user_id, *_AWAY)
+    select(*_AWAY)
     .where(Absence.user_id.in_(bindparam("people", expanding=True)), Absence.ends_at > bindparam("moment"))
     .order_by(Absence.user_id, Absence.id)
 )
@@ -120,7 +123,7 @@ def footing_of(session: Session, user_id: str) -> Footing | None:
     """Return on what a person stands, None for somebody whom nobody knows."""
 
     def ask() -> Footing | None:
-        found = read(connection_of(session).execute(_FOOTING, {"wanted": user_id}).all())
+        found = read(_FOOTING.ask(session, {"wanted": user_id}))
         return None if found is None else remember(session, found)
 
     return answers.lasting(session, ("footing", user_id), ask, about=ABOUT)
@@ -131,7 +134,7 @@ def person_called(session: Session, user_id: str) -> Person | None:
 
     def ask() -> Person | None:
         user = session.get(User, user_id)
-        return None if user is None else _person(user)
+        return None if user is None else _person(user.id, user.name, user.title, user.email, user.status)
 
     return answers.lasting(session, ("person", user_id), ask, about=ABOUT)
 
@@ -142,30 +145,41 @@ def remember(session: Session, footing: Footing) -> Footing:
     return answers.lasting(session, ("footing", footing.person.id), lambda: footing, about=ABOUT)
 
 
-def read(rows: Sequence[Any]) -> Footing | None:
+def read(rows: Sequence[tuple[Any, ...]]) -> Footing | None:
     """Return the footing that the rows of one person say, None when there is none."""
-    if not rows or rows[0].id is None:
+    if not rows or rows[0][0] is None:
         return None
-    first = rows[0]
+    can_sign_in, zone, *_, is_named = rows[0][len(_PERSON) : WIDTH]
     held = tuple(
-        Held(f"role:{row.role}@{row.scope}" if row.scope else f"role:{row.role}", row.valid_from, row.valid_to)
-        for row in rows
-        if row.role is not None
+        Held(f"role:{role}@{scope}" if scope else f"role:{role}", valid_from, valid_to)
+        for role, scope, valid_from, valid_to in (row[WIDTH - 5 : WIDTH - 1] for row in rows)
+        if role is not None
     )
-    return Footing(_person(first), bool(first.can_sign_in), first.time_zone, held, bool(first.stands_in))
+    return Footing(_person(*rows[0][: len(_PERSON)]), bool(can_sign_in), zone, held, bool(is_named))
 
 
 def holders_of(session: Session, role: str, scope: str, *, at: dt.datetime) -> tuple[Person, ...]:
     """Return the people, not disabled, who hold a role in a scope at an instant, by id. When they are absent is asked with it."""
 
     def ask() -> tuple[tuple[Person, Held], ...]:
-        given = {"role": role, "scope": scope, "moment": at}
-        rows = connection_of(session).execute(_HOLDERS, given).all()
-        _keep(session, {row.id for row in rows}, [_absence(row.id, row) for row in rows if row.deputy_id], since=at)
-        return tuple((_person(row), Held("", row.valid_from, row.valid_to)) for row in rows)
+        rows = _HOLDERS.ask(session, {"role": role, "scope": scope, "moment": at})
+        away = [Away(*row[-len(_AWAY) :]) for row in rows if row[-1] is not None]
+        _keep(session, {row[0] for row in rows}, away, since=at)
+        return tuple((_person(*row[: len(_PERSON)]), Held("", *row[len(_PERSON) : -len(_AWAY)])) for row in rows)
 
     kept = answers.lasting(session, ("holders", role, scope), ask, about=ABOUT)
     return tuple({person.id: person for person, held in kept if held.is_valid(at)}.values())
+
+
+def grants_of_roles(session: Session, roles: Iterable[str]) -> tuple[tuple[str, str, Held], ...]:
+    """Return who was ever granted one of some roles in any scope, as (user id, role, when)."""
+    wanted = tuple(sorted(set(roles)))
+
+    def ask() -> tuple[tuple[str, str, Held], ...]:
+        rows = connection_of(session).execute(_GRANTED, {"roles": wanted})
+        return tuple((user_id, role, Held("", begins, ends)) for user_id, role, begins, ends in rows)
+
+    return answers.lasting(session, ("grants", wanted), ask, about=ABOUT)
 
 
 def absences_of(session: Session, user_ids: Iterable[str], *, at: dt.datetime) -> list[Away]:
@@ -175,7 +189,7 @@ def absences_of(session: Session, user_ids: Iterable[str], *, at: dt.datetime) -
     missing = [one for one in wanted if one not in kept or kept[one][0] > at]
     if missing:
         asked = connection_of(session).execute(_ABSENCES, {"people": missing, "moment": at})
-        kept = _keep(session, missing, [_absence(row.user_id, row) for row in asked], since=at)
+        kept = _keep(session, missing, [Away(*row) for row in asked.tuples()], since=at)
     return [away for one in wanted for away in kept[one][1]]
 
 
@@ -195,9 +209,5 @@ def _keep(
     return known
 
 
-def _absence(user_id: str, row: Any) -> Away:
-    return Away(user_id, row.deputy_id, row.starts_at, row.ends_at, row.flows)
-
-
-def _person(row: Any) -> Person:
-    return Person(row.id, row.name, row.title, row.email, is_active=row.status is not UserStatus.DISABLED)
+def _person(user_id: str, name: str, title: str, email: str, status: UserStatus) -> Person:
+    return Person(user_id, name, title, email, is_active=status is not UserStatus.DISABLED)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from engine.answers import once
+from engine.answers import lasting, once
 from engine.decisions import Decision
 from engine.errors import Finding
 from engine.record import Edit, Operation
@@ -23,6 +23,7 @@ from records.amendment import ApprovalPlan, PurchaseOrderAmendment
 from records.approval import slots_of
 from records.change_order import ChangeOrder, ChangeOrderAddendum
 from records.change_request import OrderClass
+from records.footing import ABOUT, grants_of_roles
 from records.person import Role, RoleGrant, User
 from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from records.requisition import Requisition, RequisitionLine
@@ -39,6 +40,11 @@ from rules.policy import table_called
 APPROVING = frozenset({"approve", "approve_with_condition"})
 OWN_WORK = frozenset({Meaning.AUTHORED, Meaning.RELEASED, Meaning.RESPONSIBLE})
 """Meanings of signatures that are not an approval: a buyer releases the order that is theirs."""
+
+BOUGHT: frozenset[type] = frozenset(
+    {Requisition, RequisitionLine, PurchaseOrder, PurchaseOrderLine, PurchaseOrderAmendment}
+)
+"""What says who asked for a document, and who buys."""
 
 ADMINISTRATION = frozenset({"ADMIN"})
 """Roles of administration that have no row in the list of roles."""
@@ -140,7 +146,7 @@ def _own_bars(session: Session, approval: Approval, person: str) -> Iterator[Fin
 def requesters_of(session: Session, record_type: str, record_id: str) -> set[str]:
     """Return who asked for what a document buys."""
     question = ("requesters", record_type, record_id)
-    return once(session, question, lambda: _requesters(session, record_type, record_id))
+    return lasting(session, question, lambda: _requesters(session, record_type, record_id), about=BOUGHT)
 
 
 def _requesters(session: Session, record_type: str, record_id: str) -> set[str]:
@@ -170,7 +176,7 @@ def _weighty(session: Session, amendment_id: str) -> PurchaseOrderAmendment | No
 def buyers_of(session: Session, record_type: str, record_id: str, *, at: dt.datetime) -> set[str]:
     """Return who buys: the buyer of an order; for a requisition the buyers of its orders, or everybody who may become one."""
     question = ("buyers", record_type, record_id, at)
-    return once(session, question, lambda: _buyers(session, record_type, record_id, at=at))
+    return lasting(session, question, lambda: _buyers(session, record_type, record_id, at=at), about=BOUGHT | ABOUT)
 
 
 def _buyers(session: Session, record_type: str, record_id: str, *, at: dt.datetime) -> set[str]:
@@ -196,17 +202,14 @@ def _buyers(session: Session, record_type: str, record_id: str, *, at: dt.dateti
 
 def administration_of(session: Session, user_id: str, *, at: dt.datetime) -> list[str]:
     """Return the administrative roles that somebody holds at an instant."""
-    held = once(session, "administration", lambda: _administrators(session))
-    return sorted({grant.role for grant in held if grant.user_id == user_id and grant.is_valid(at)})
-
-
-def _administrators(session: Session) -> Sequence[RoleGrant]:
-    return session.scalars(select(RoleGrant).where(RoleGrant.role.in_(administrative(session)))).all()
+    granted = grants_of_roles(session, administrative(session))
+    return sorted({role for holder, role, held in granted if holder == user_id and held.is_valid(at)})
 
 
 def administrative(session: Session) -> set[str]:
     """Return the codes of the roles that give no business signature."""
-    return once(session, "administrative", lambda: _codes_without_business(session) | ADMINISTRATION)
+    about: frozenset[type] = frozenset({Role})
+    return lasting(session, "administrative", lambda: _codes_without_business(session) | ADMINISTRATION, about=about)
 
 
 def _codes_without_business(session: Session) -> set[str]:
@@ -411,8 +414,7 @@ def _name(session: Session, user_id: str) -> str:
 
 
 def _holders(session: Session, roles: set[str], *, at: dt.datetime) -> set[str]:
-    grants = session.scalars(select(RoleGrant).where(RoleGrant.role.in_(roles)))
-    return {grant.user_id for grant in grants if grant.is_valid(at)}
+    return {user_id for user_id, _, held in grants_of_roles(session, roles) if held.is_valid(at)}
 
 
 def _overlap(one: RoleGrant, other: RoleGrant) -> bool:

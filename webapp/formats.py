@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
@@ -55,6 +56,12 @@ def custom(tag: str | None, zone: str | None) -> Custom:
         (known for key, known in CUSTOMS.items() if key.split("-")[0] == wanted.split("-")[0]), CUSTOMS["en-US"]
     )
     return Custom(found.tag, found.point, found.group, found.day, found.short_day, ZoneInfo(zone or "UTC"))
+
+
+@lru_cache(maxsize=1_000)
+def plain(zone: str | None) -> Custom:
+    """Return the customs of machines in a zone: numbers with a point."""
+    return Custom(zone=ZoneInfo(zone or "UTC"))
 
 
 def number(value: Decimal | int, decimals: int | None, how: Custom) -> str:

@@ -11,13 +11,15 @@ from webapp import formats, visit
 from webapp.visit import Visitor
 
 
-def visitor(person: Footing) -> Visitor:
-    """Return the visitor that a person is, with their customs: chosen in the profile, else the browser's."""
-    tag = request.cookies.get("customs") or request.accept_languages.best
+def visitor(person: Footing, how: formats.Custom | None = None) -> Visitor:
+    """Return the visitor that a person is. how: their customs; without them those chosen in the profile, else the browser's."""
+    if how is None:
+        tag = request.cookies.get("customs") or request.accept_languages.best
+        how = formats.custom(tag, person.zone)
     mine = person.principals(visit.now())
     return Visitor(
         person.person.id, person.person.name, person.person.title,
-        frozenset(one.removeprefix("role:") for one in mine if one.startswith("role:")), formats.custom(tag, person.zone),
+        frozenset(one.removeprefix("role:") for one in mine if one.startswith("role:")), how,
         keys_on=request.cookies.get("keys") != "off", opens_next=request.cookies.get("onward") != "list",
     )  # fmt: skip
 

@@ -6,19 +6,22 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 from flask import Flask, current_app, g, request
 from sqlalchemy.orm import Session
 
 from engine import answers, instances
 from engine.act import Act, Installation
-from engine.database import new_id
+from engine.database import Base, new_id
 from engine.messages import Meeting
 from engine.stored.instance import Instance
 from records.stepping_up import ProofNeeded
 from webapp import formats
 from webapp.refusals import Resumed
 from webapp.stepping_up import SteppingUp
+
+Row = TypeVar("Row", bound=Base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +72,36 @@ def visitor() -> Visitor:
 
 
 def reading() -> Session:
-    """Return the session in which this request reads; it is closed with the request."""
+    """Return the session in which this request reads; it is closed with the request.
+
+    After an act it knows from the beginning what the act asked, and the rows that it wanted shown.
+    """
     if "reading" not in g:
         stack = g.reading_stack = ExitStack()
         g.reading = stack.enter_context(installation().reading())
+        if g.get("done") is not None:
+            answers.hand_over(g.done.session, g.reading)
+            g.reading.add_all(g.to_show)
+            g.done, g.to_show = None, ()
     session: Session = g.reading
     return session
 
 
 def read_anew() -> Session:
-    """Close the reading session and open another, which sees what this request has written.
-
-    It knows from the beginning what the act that was committed just before has asked, and what it wanted shown.
-    """
+    """Close the reading session and open another, which sees what this request has written."""
     let_go()
-    session = reading()
-    done: Act | None = g.pop("done", None)
-    if done is not None:
-        answers.hand_over(done.session, session)
-        session.add_all(g.to_show)
-    return session
+    return reading()
+
+
+def written(kind: type[Row], row_id: str) -> Row:
+    """Return a row that the act of this request wanted shown, or read it."""
+    found = next((row for row in g.get("to_show", ()) if isinstance(row, kind) and cast("Any", row).id == row_id), None)
+    return found or reading().get_one(kind, row_id)
 
 
 def show_after(act: Act, instance: Instance, *rows: object) -> None:
     """Keep what an act wrote about an instance for the answer to its request, so that nothing is read when it was just written."""
-    g.to_show, g.waits = (instance, *rows), {instance.id: instances.sentence_at_rest(act.session, instance)}
+    g.meant = (instance, *rows), {instance.id: instances.sentence_at_rest(act.session, instance)}
 
 
 def wait_sentence(instance_id: str) -> str:
@@ -103,15 +111,16 @@ def wait_sentence(instance_id: str) -> str:
 
 
 def begin_act() -> None:
-    """Forget what an act before this one wanted shown: it may have failed."""
+    """Forget what an act before this one wrote and wanted shown."""
     g.done, g.to_show, g.waits = None, (), {}
+    g.pop("meant", None)
 
 
 def end_act(act: Act) -> None:
-    """Let whoever reads anew know what an act asked and wrote that is committed; work after its commit may have changed rows again."""
+    """Show what an act wanted shown, now that it is committed, unless work after its commit may have changed it again."""
     g.done = act
-    if any(isinstance(work, Meeting) for work in act.afterwards):
-        g.to_show, g.waits = (), {}
+    if "meant" in g and not any(isinstance(work, Meeting) for work in act.afterwards):
+        g.to_show, g.waits = g.meant
 
 
 def begin_anew() -> None:

@@ -94,7 +94,7 @@ def _key(header: str) -> Opened:
 def _enter(key: Opened) -> None:
     g.caller = Caller(key.owner, key.user_id, key.scopes, key.id)
     if key.footing is not None:
-        g.visitor = _in_plain_customs(people.visitor(key.footing))
+        g.visitor = people.visitor(key.footing, formats.plain(key.footing.zone))
     else:
         g.visitor = Visitor(key.owner, key.name, "", frozenset(), formats.Custom())
 

@@ -159,7 +159,7 @@ def _let_in(endpoint: Endpoint, path: Mapping[str, str]) -> callers.Caller:
 
 
 def _rendered(endpoint: Endpoint, subject: Any) -> Response:
-    visit.read_anew()
+    visit.let_go()
     assert endpoint.render is not None
     return _answer(endpoint, endpoint.render(subject))
 

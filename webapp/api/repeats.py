@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.errors import Invalid
-from records.api_key import ApiAnswer, answer_to, drop_old_answers
+from records.api_key import ApiAnswer, answer_to, drop_old_answers, keep_answer
 from webapp import visit
 from webapp.api import callers
 
@@ -73,10 +73,10 @@ class Repeat:
 
     def _complete(self, response: Response) -> None:
         with callers.acting() as act:
-            kept = answer_to(act.session, self.owner, self.key)
-            if kept is not None:
-                kept.status, kept.etag = response.status_code, response.headers.get("ETag")
-                kept.body = response.get_data(as_text=True)
+            keep_answer(
+                act, self.owner, self.key, status=response.status_code, etag=response.headers.get("ETag"),
+                body=response.get_data(as_text=True),
+            )  # fmt: skip
 
     def _replayed(self, kept: ApiAnswer, render: Callable[[Any], Response]) -> Response:
         if kept.request_hash != self.request_hash:

@@ -21,7 +21,7 @@ from webapp.api.problems import Stale, finding_values
 from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Values, maybe, page_of, text, word
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages.review import LONGEST_REASON
-from webapp.visit import let_go, now, reading, show_after, wait_sentence
+from webapp.visit import let_go, now, reading, show_after, wait_sentence, written
 
 SORTED = f"Fields, separated by commas; a minus before one turns it round: {', '.join(inbox.SORTS)}."
 BOXES = ("mine", "groups", "deputising", "snoozed", "decided")
@@ -280,10 +280,9 @@ def release_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
 
 def show_decision(decision_id: str) -> dict[str, Any]:
     """Return a decision with its signature, and what the run waits for now."""
-    session = reading()
-    decision = session.get_one(Decision, decision_id)
+    decision = written(Decision, decision_id)
     return {name: getattr(decision, name) for name in DECIDED} | {
-        "signature": signature_of(session, decision.id) if decision.meaning is not None else None,
+        "signature": signature_of(reading(), decision.id) if decision.meaning is not None else None,
         "wait": wait_sentence(decision.instance_id),
     }
 
