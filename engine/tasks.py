@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from engine import (
+    answers,
     closing,
     definitions,
     drafts,
@@ -362,6 +363,7 @@ def _read(act: Act, task_id: str) -> tuple[Task, Instance]:
     found = _HELD.ask(act.session, {"wanted": task_id}) if is_id(task_id) else []
     if not found:
         raise NotFound(f"Expected a task {task_id}, but there is none")
+    answers.forget(act.session)  # The lock may have been waited for: who may what is asked anew.
     instance = rows.adopt(act.session, Instance, dict(zip(_INSTANCE_NAMES, found[0], strict=False)))
     task = rows.adopt(act.session, Task, dict(zip(_TASK_NAMES, found[0][len(_INSTANCE_NAMES) :], strict=True)))
     return task, motion.hold(act, instance)

@@ -13,6 +13,7 @@ from records.directory import StaffDirectory, absent_deputy, delegation_under, e
 from records.person import User, UserStatus, move
 from records.roles import grant, grants_of, revoke
 from tests import makers
+from tests.engine.plant import statements
 from tests.makers import D
 
 PURCHASING = "requisition_to_po"
@@ -187,12 +188,18 @@ def test_a_delegation_lends_one_role_while_the_lender_holds_it(act: Act) -> None
 
 
 def test_a_grant_given_twice_is_one_and_a_revoked_one_is_over(act: Act) -> None:
+    """On what somebody stands is asked once, again as soon as the act writes any of it, and not because it writes anything else."""
     otto = makers.make_user(act, "otto2")
     given = grant(act, otto, "BUYER")
-    act.session.flush()
+    assert ("role:BUYER", None) in principals(act, "otto2", at=act.now)
     assert grant(act, otto, "BUYER") is given
+    with statements(act.installation.database) as sent:
+        makers.make_cost_centre(act, "4712")
+        act.session.flush()
+        assert principals(act, "otto2", at=act.now, flow=CHANGE) == {("user:otto2", None), ("role:BUYER", None)}
+    assert [one for one in sent if "stands_in" in one] == []
     revoke(act, given)
-    act.session.flush()
+    assert principals(act, "otto2", at=act.now) == {("user:otto2", None)}
     assert grants_of(act.session, "otto2", at=act.now) == []
 
 

@@ -11,6 +11,7 @@ from engine.decisions import Decision
 from engine.stored.task import TaskDraft
 from records.person import Credential
 from records.signature import Signature
+from tests.engine.plant import statements
 from tests.people import PASSWORD, bea, lena, max_, otto, rita
 from tests.story import Story
 from tests.webapp.api.conftest import UNKNOWN, Calling, problem
@@ -67,10 +68,15 @@ def test_somebody_elses_task_is_not_there(calling: Calling, approval: dict[str, 
 
 
 def test_a_signed_decision_moves_the_flow_on(calling: Calling, approval: dict[str, str], story: Story) -> None:
+    """The answer says what the run waits for now, and on what the caller stands is asked once at the door and once in the act."""
     lena_calls = calling(lena)
-    answer = lena_calls.post(f"{approval['path']}/decision", APPROVAL, match=lena_calls.tag(approval["path"]))
+    tag = lena_calls.tag(approval["path"])
+    with statements(story.installation.database) as sent:
+        answer = lena_calls.post(f"{approval['path']}/decision", APPROVAL, match=tag)
     assert answer.status_code == 200, answer.text
     assert answer.json["verdict"] == "approve"
+    assert answer.json["wait"] == lena_calls.get(f"/instances/{answer.json['instance_id']}").json["wait"]
+    assert len([one for one in sent if "stands_in" in one]) == 2
     assert answer.json["signature"]["printed_name"] == lena.name
     assert story.requisition.status != "IN_APPROVAL"
 
