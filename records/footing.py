@@ -189,7 +189,7 @@ def absences_of(session: Session, user_ids: Iterable[str], *, at: dt.datetime) -
     missing = [one for one in wanted if one not in kept or kept[one][0] > at]
     if missing:
         asked = connection_of(session).execute(_ABSENCES, {"people": missing, "moment": at})
-        kept = _keep(session, missing, [Away(*row) for row in asked.tuples()], since=at)
+        kept = _keep(session, missing, [Away(*row) for row in asked], since=at)
     return [away for one in wanted for away in kept[one][1]]
 
 
