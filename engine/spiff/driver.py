@@ -242,8 +242,9 @@ class Driver(Flat, BpmnWorkflow):
         return self.live[task_id]
 
     def run(self) -> None:
+        """Move until everything rests, or until one move too many became an incident; what could still move goes on with the next run."""
         self.moves = 0
-        while self._moved():
+        while self.moves <= self.move_limit and self._moved():
             pass
 
     def _moved(self) -> bool:

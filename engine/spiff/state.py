@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from SpiffWorkflow.util.task import TaskState
 
 from engine.spiff.sleeping import Sleepers, may_sleep
 from engine.spiff.token import Token
@@ -113,6 +114,8 @@ def _place(workflow: Any, rows: list[list[Any]]) -> None:
 def _note(flow: Driver, workflow: Any, token: Token) -> None:
     """Enter a loaded token in the books that are not stored."""
     spec = token.task_spec
+    if token._state == TaskState.READY and not spec.manual and token.incident is None:
+        flow.queue.append(token)  # It was stopped beside one that had moved too often.
     if spec.is_armed and "fired" not in token.internal_data and _rests_armed(token):
         flow.watch(token)
         if spec.listens:

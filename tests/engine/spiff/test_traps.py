@@ -135,6 +135,20 @@ def test_two_multi_instances_in_sequence_keep_their_own_inner_instances(tell: Te
 
 
 @proves("multi-instance: inside a multi-instance")
+def test_what_moves_too_often_side_by_side_is_one_incident_and_goes_on_where_it_stopped(tell: Tell) -> None:
+    """A repetition over twenty thousand is no circle; thousands of incidents would only hide the one."""
+    wide = script("a", "=item", "last").replace(
+        "</bpmn:scriptTask>", each("=for i in 1..50 return i") + "</bpmn:scriptTask>"
+    )
+    story = tell(bundle_of(start(), wide, user("z"), end(), flows="s > a > z > e"), limit=20)
+    rounds = 0
+    while story.waiting("incident"):
+        assert story.waiting() == ["a"]
+        story.retry("a")
+        rounds += 1
+    assert (rounds, story.waiting()) == (2, ["z"])
+
+
 def test_a_multi_instance_inside_a_multi_instance_counts_for_itself(tell: Tell) -> None:
     inner = sub(
         "u",
