@@ -106,6 +106,10 @@ class ActHost:
 
     def _promise(self, item: WorkItem) -> None:
         back_off = back_off_of(item)
+        if item.kind == "choice":
+            # It is asked anew: what a worker was to say about how it stood before counts no more.
+            self._act.session.flush()
+            jobs.cancel_of_token(self._act, self._instance.id, [item.token_id])
         jobs.defer(
             self._act,
             item.type or item.element.id,

@@ -21,6 +21,7 @@ from engine.bpmn import BpmnError
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound
 from engine.registry import PlainVariables
+from engine.spiff import WrongChoice
 from engine.stored.definition import Definition, DefinitionStatus
 from engine.stored.instance import Instance
 from engine.stored.job import Job, JobState
@@ -155,13 +156,19 @@ def _wanted(seen: Mapping[str, Any], fetch: Collection[str] | None) -> dict[str,
 
 
 def complete(act: Act, claim: Claim, variables: Mapping[str, Any] | None = None) -> Job:
-    """Finish a job with what came of it; its token goes on in this act. Raises: NotFound; Conflict; Invalid."""
+    """Finish a job with what came of it; its token goes on in this act. Raises: NotFound; Conflict; Invalid.
+
+    The job of an ad-hoc sub-process says among the variables what is done next in it (``engine.spiff.containers.CHOICE``).
+    """
     taken = accepted(variables)
     job, instance = _held(act, claim)
     _tell(act, job, "JOB_COMPLETED")
     with worker.finishing(act, job, instance) as moved:
         if moved is not None and job.token_id is not None:
-            moved.flow.complete(job.token_id, taken)
+            try:
+                moved.flow.complete(job.token_id, taken)
+            except WrongChoice as wrong:
+                raise Invalid(str(wrong), {"variables.adHocSubProcess": str(wrong)}) from wrong
     return job
 
 

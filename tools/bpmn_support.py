@@ -110,6 +110,7 @@ PROMISES: Mapping[str, Sequence[str]] = {
         "ad-hoc: event sub-processes beside it or instead of it",
         "ad-hoc: what was done in it is undone, also when it was repeated",
         "ad-hoc: what adHocSubProcessElements tells of it",
+        "ad-hoc: a worker says what is done next, asked anew each time something has ended",
     ),
     "Events": (
         "message start: a published message starts an instance",

@@ -29,6 +29,7 @@ from engine.spiff.host import (
     Wait,
     WorkFailed,
     WorkItem,
+    WrongChoice,
 )
 from engine.spiff.problems import Problem, Unreadable
 from engine.spiff.state import WrongDefinition
@@ -65,6 +66,7 @@ __all__ = [
     "Wait",
     "WorkFailed",
     "WorkItem",
+    "WrongChoice",
     "WrongDefinition",
     "decode",
     "encode",

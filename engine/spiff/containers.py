@@ -6,14 +6,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from SpiffWorkflow.bpmn.specs import defaults
 
 from dmn import to_feel
 from engine.spiff.arming import arm_again
 from engine.spiff.extensions import AdHoc, EventInfo, Expr, Listener, Loop
-from engine.spiff.host import Incident
+from engine.spiff.host import Incident, WrongChoice
+from engine.spiff.tasks import hand_over
 from engine.spiff.token import Live, Path, Token, spawn, spawn_armed
 
 _ITEMS = "=items"
@@ -48,6 +49,41 @@ class Transaction(SubProcess, defaults.TransactionSubprocess):
     """A sub-process that can be cancelled from inside."""
 
 
+CHOICE = "adHocSubProcess"
+"""Under this name a worker says among its variables what is done next in an ad-hoc sub-process, as Camunda 8 names it:
+``{activateElements: [{elementId, variables}], isCompletionConditionFulfilled, isCancelRemainingInstances}``."""
+
+
+class Said(NamedTuple):
+    """What a worker said. elements: (id, variables) of what begins. is_complete: nothing more does. ends_others: what runs ends."""
+
+    elements: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    is_complete: bool = False
+    ends_others: bool = False
+
+
+def _read_choice(choice: Any, known: Mapping[str, Any]) -> Said:
+    """Raises: WrongChoice."""
+    if choice is None:
+        return Said()
+    listed = choice.get("activateElements") if isinstance(choice, Mapping) else None
+    if not isinstance(choice, Mapping) or not isinstance(listed, list | None):
+        raise WrongChoice(
+            f"Expected {CHOICE} to say what is done next, but it is no object with a list activateElements"
+        )
+    elements: list[tuple[str, Mapping[str, Any]]] = []
+    for one in listed or ():
+        name = one.get("elementId") if isinstance(one, Mapping) else None
+        variables = (one.get("variables") or {}) if isinstance(one, Mapping) else {}
+        if name not in known or not isinstance(variables, Mapping):
+            raise WrongChoice(f'Expected one of {", ".join(known)} to begin, but "{name}" is none of them')
+        elements.append((str(name), variables))
+    is_complete = choice.get("isCompletionConditionFulfilled") is True
+    if is_complete and elements:
+        raise WrongChoice("Expected either further elements or the end of the whole, but there are both")
+    return Said(tuple(elements), is_complete, choice.get("isCancelRemainingInstances") is True)
+
+
 ELEMENTS = "adHocSubProcessElements"
 """The variable that tells what may be chosen in an ad-hoc sub-process (Camunda 8)."""
 
@@ -56,7 +92,8 @@ class AdHocSubProcess(SubProcess):
     """What is done in it, in which order and how often, is chosen: when it begins by its diagram, later by whoever may.
 
     Inside it run its event sub-processes, and one Activation for each element that was chosen. internal_data: full (nothing
-    more is needed: its completion condition was true, or an event sub-process took its place).
+    more is needed: its completion condition was true, a worker said so, or an event sub-process took its place), asks (a
+    worker is to say what is done next; it is asked anew each time something has ended).
     """
 
     is_open_when_empty = True
@@ -72,6 +109,11 @@ class AdHocSubProcess(SubProcess):
         return "activation"
 
     def act(self, token: Token) -> bool:
+        if token.id not in token.flow.subprocesses:
+            self._begin(token)
+        return self.element.task is not None and self._ask(token)
+
+    def _begin(self, token: Token) -> None:
         flow = token.flow
         flow.check_depth(token)
         chosen = self._chosen(token)
@@ -87,7 +129,45 @@ class AdHocSubProcess(SubProcess):
             raise
         for name in chosen:
             self.activate(token, name)
-        return False
+
+    def _ask(self, token: Token) -> bool:
+        """Ask the worker what is done next; False while it is waited for, or while something runs. Raises: Incident."""
+        token.internal_data.pop("asks", None)
+        results = hand_over(token)
+        if results is None:
+            token.internal_data["asks"] = 1
+            return False
+        try:
+            return self.answer(token, results)
+        except WrongChoice as reason:
+            raise Incident(str(reason), "work") from reason
+
+    def answer(self, token: Token, results: Mapping[str, Any]) -> bool:
+        """Take what the worker said, and say whether the whole is over. Its variables stay inside. Raises: WrongChoice."""
+        flow, sub = token.flow, token.flow.subprocesses[token.id]
+        said = _read_choice(results.get(CHOICE), self.choices(token))
+        token.internal_data.pop("asks", None)
+        for name, value in results.items():
+            if name != CHOICE:
+                flow.put(token.id, name, value)
+        if said.is_complete:
+            token.internal_data["full"] = 1
+        for other in sub.task_tree.children if said.ends_others else ():
+            if other.id not in sub.listeners:
+                other.cancel()
+        for name, variables in said.elements:
+            self.activate(token, name, variables)
+        if not (said.is_complete and sub.is_empty):
+            return False
+        sub.cancel_tokens()
+        sub.completed = True
+        flow.dispose(sub, is_complete=True)
+        return True
+
+    def inner_ended(self, token: Token) -> None:
+        is_over = not {"full", "is_shell"}.isdisjoint(token.internal_data)
+        if self.element.task is not None and not is_over and token.incident is None:
+            token._ready()
 
     def choices(self, token: Token) -> Mapping[str, Any]:
         """Return the elements that may be chosen, by id."""
@@ -135,10 +215,12 @@ class AdHocSubProcess(SubProcess):
         spec._update(begun)
 
     def may_end(self, token: Token) -> bool:
-        return self.plan.completion is None or not {"full", "is_shell"}.isdisjoint(token.internal_data)
+        is_over = not {"full", "is_shell"}.isdisjoint(token.internal_data)
+        return is_over or (self.plan.completion is None and self.element.task is None)
 
     def taken_over(self, token: Token) -> None:
         token.internal_data["full"] = 1
+        token.internal_data.pop("asks", None)
 
     def leave(self, token: Token) -> None:
         collected = self.plan.output_collection

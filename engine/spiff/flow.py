@@ -103,10 +103,13 @@ class Flow(Driver):
         return flow
 
     def complete(self, token_id: int, variables: Mapping[str, Any] | None = None) -> None:
-        """Complete a person's task or an outside worker's job. Raises: NotWaiting; NotStorable."""
+        """Complete a person's task or an outside worker's job. Raises: NotWaiting; NotStorable; WrongChoice."""
         token = self._waiting(token_id, "task", "job")
         if answered(token, variables or {}):
             token._ready()
+        elif "asks" in token.internal_data:
+            if token.task_spec.answer(token, variables or {}):
+                self.resume(token)
         else:
             self.result(token, variables or {})
             self.resume(token)

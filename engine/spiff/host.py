@@ -41,6 +41,10 @@ class NotWaiting(Exception):
     """A command names a token that is not there any more, or that waits for something else."""
 
 
+class WrongChoice(ValueError):
+    """A worker of an ad-hoc sub-process chose what is not there, or says two things at once; nothing has changed."""
+
+
 class Incident(Exception):
     """Why a token cannot move on. ``cause`` is one of expression, work, error, call, timer, moves."""
 
@@ -54,10 +58,11 @@ class Incident(Exception):
 class WorkItem:
     """One piece of automatic work, to be done now or handed to an outside worker.
 
-    kind: ``service``, ``send``, ``script``, ``decision`` (a calledDecision) or ``message`` (a throwing message event with a
-    task definition). type and retries: evaluated; type is None for a decision. binding: of the decision, ``deployment``,
-    ``latest`` or ``versionTag``. result_variable: the name the answer should have in the returned mapping.
-    variables: a view that looks names up in the token's scopes; what it returns must not be changed in place.
+    kind: ``service``, ``send``, ``script``, ``decision`` (a calledDecision), ``choice`` (a worker says what is done next in an
+    ad-hoc sub-process) or ``message`` (a throwing message event with a task definition). type and retries: evaluated; type is
+    None for a decision. binding: of the decision, ``deployment``, ``latest`` or ``versionTag``. result_variable: the name the
+    answer should have in the returned mapping. variables: a view that looks names up in the token's scopes; what it returns must
+    not be changed in place.
     """
 
     token_id: int

@@ -458,10 +458,12 @@ def _ad_hoc(reader: Reader, node: etree._Element) -> AdHoc:
     if node.get("ordering") == "Sequential":
         message = "Expected what is chosen to run side by side, but the ordering is Sequential."
         reader.refuse(node, message, "Remove the ordering, and begin one element after the other.")
-    if zeebe(node, "taskDefinition") is not None:
-        message = "Expected the diagram or a person to choose what is done here, but a worker is to decide it."
-        remedy = "Remove zeebe:taskDefinition; set zeebe:adHoc activeElementsCollection, or choose over the API."
-        reader.refuse(node, message, remedy)
+    is_said = bool(said.get("activeElementsCollection")) or child(node, "completionCondition") is not None
+    if zeebe(node, "taskDefinition") is not None and is_said:
+        message = "Expected either the diagram or a worker to choose what is done, but both are to."
+        reader.refuse(
+            node, message, "Remove zeebe:taskDefinition, or activeElementsCollection and completionCondition."
+        )
     if node.get("triggeredByEvent") == "true":
         message = "Expected an ad-hoc sub-process in the flow, but it is to begin by an event."
         reader.refuse(node, message, "Put it into an event sub-process.")

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from SpiffWorkflow.bpmn.specs import defaults
 from SpiffWorkflow.util.task import TaskState
 
+from engine.spiff.elements import AD_HOC
 from engine.spiff.host import PENDING, BpmnError, Incident, WorkFailed, WorkItem
 from engine.spiff.token import Live, Token
 
@@ -48,7 +50,13 @@ class Work(Live, defaults.ServiceTask):
         return True
 
 
-_KINDS = {"serviceTask": "service", "sendTask": "send", "scriptTask": "script", "businessRuleTask": "service"}
+_KINDS = {
+    "serviceTask": "service",
+    "sendTask": "send",
+    "scriptTask": "script",
+    "businessRuleTask": "service",
+    AD_HOC: "choice",
+}
 
 
 def do_work(token: Token) -> bool:
@@ -57,18 +65,25 @@ def do_work(token: Token) -> bool:
     if token.element.task is None and token.element.decision is None:
         flow.throw_message(token)
         return True
+    results = hand_over(token)
+    if results is None:
+        return False
+    flow.result(token, results)
+    return True
+
+
+def hand_over(token: Token) -> Mapping[str, Any] | None:
+    """Hand the token's work to the host and return its results; None when somebody will bring them later. Raises: Incident."""
+    flow = token.flow
     try:
         results = flow.host.work(_item(token))
     except BpmnError as error:
         # Thrown only after the run has returned: the boundary event that catches it cancels this very token.
         flow.cast(token, "error", code=error.code, message=error.message, variables=error.variables)
-        return False
+        return None
     except WorkFailed as failure:
         raise Incident(str(failure), "work") from failure
-    if results is PENDING:
-        return False
-    flow.result(token, results or {})
-    return True
+    return None if results is PENDING else results or {}
 
 
 def _item(token: Token) -> WorkItem:

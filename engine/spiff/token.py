@@ -45,7 +45,7 @@ class Token(Task):
 
     Keys: from (ids of the tokens it came from), via (sequence flow), in (entered), done (its work is done), fired, due, left
     and every (timer), name and key (message or signal), was (a condition that already was true), incident and cause, index
-    (multi-instance), begins and full (of what is ad-hoc), threw, taken, told, hears and out (of an element with listeners),
+    (multi-instance), begins, full and asks (of what is ad-hoc), threw, taken, told, hears and out (of an element with listeners),
     arrivals (of a join), undoes (the compensating token that a handler works for).
     """
 
@@ -352,6 +352,9 @@ class Live:
     def may_end(self, token: Token) -> bool:
         """Whether the inside of a token ends when nothing is left in it."""
         return True
+
+    def inner_ended(self, token: Token) -> None:
+        """Hear that something inside a token has ended, and that the inside goes on."""
 
     def taken_over(self, token: Token) -> None:
         """Hear that an event sub-process runs instead of everything else inside."""

@@ -18,7 +18,8 @@ def wait_of(token: Token) -> Wait | None:
     """Return what a token waits for, or None when nothing outside can help it on."""
     data, spec = token.internal_data, token.task_spec
     is_heard = "hears" in data
-    kind = "incident" if "incident" in data else "job" if is_heard else spec.waits_for
+    is_asked = is_heard or "asks" in data
+    kind = "incident" if "incident" in data else "job" if is_asked else spec.waits_for
     if kind is None or ("fired" in data and kind != "incident" and not is_heard):
         return None
     if kind == "job" and token._state != TaskState.STARTED:

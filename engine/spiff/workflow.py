@@ -117,6 +117,11 @@ class Sub(Flat, BpmnSubWorkflow):
         depth: int = self.owner.workflow.depth
         return depth + 1
 
+    def settle(self) -> None:
+        super().settle()
+        if not self.completed:
+            self.owner.task_spec.inner_ended(self.owner)
+
     def may_end(self) -> bool:
         ends: bool = self.owner.task_spec.may_end(self.owner)
         return ends

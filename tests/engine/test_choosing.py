@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from engine import choosing, migrating, modifying, returning, suspending, waiting, watchdog
+from engine import choosing, jobs, migrating, modifying, outside_workers, returning, suspending, waiting, watchdog
 from engine.audit import AuditEvent
 from engine.choosing import Choice
 from engine.errors import Conflict, Invalid, NotFound
 from engine.migrating import Came
 from engine.modifying import EditKind, TokenEdit
+from engine.outside_workers import Claim
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance, InstanceStatus
+from engine.stored.job import Job
 from tests.engine.plant import Plant, work
 from tests.engine.spiff.diagrams import boundary, end, process, start, sub, timer
 
@@ -96,6 +98,40 @@ def test_what_is_chosen_begins_is_told_and_ends_when_it_is_enough(plant: Plant) 
             ("a", "it is new"),
             ("b", "it is new"),
         ]
+
+
+def test_a_worker_outside_chooses_and_is_asked_anew(plant: Plant) -> None:
+    box = sub("box", work("a"), work("b"), kind="adHocSubProcess", extensions='<zeebe:taskDefinition type="agent" />')
+    plant.deploy(process(start(), box, work("z"), end(), flows="s > box > z > e"))
+    instance_id = plant.start()
+
+    def held() -> Any:
+        with plant.installation.acting("adapter:agent") as act:
+            [job] = outside_workers.activate(act, "agent", worker="one")
+            return job
+
+    def says(job: Any, *names: str, over: bool = False) -> None:
+        chosen = [{"elementId": name, "variables": {"why": "new"}} for name in names]
+        said = {"activateElements": chosen, "isCompletionConditionFulfilled": over}
+        with plant.installation.acting("adapter:agent") as act:
+            outside_workers.complete(act, Claim(job.id, "one"), {"adHocSubProcess": said})
+
+    first = held()
+    with pytest.raises(Invalid, match='"nowhere" is none of them'):
+        says(first, "nowhere")
+    says(first, "a", "b")
+    assert waits(plant, instance_id) == ["a", "b"]
+    plant.complete(plant.task(instance_id, "a"))
+    early = held()
+    plant.complete(plant.task(instance_id, "b"))
+    with pytest.raises(jobs.Lost, match="its run went another way"):
+        says(early, "a")
+    with plant.reading() as session:
+        assert watchdog.examine(session, session.get_one(Instance, instance_id)) == []
+    says(held(), over=True)
+    assert waits(plant, instance_id) == ["z"]
+    with plant.reading() as session:
+        assert sorted(session.scalars(select(Job.state))) == ["CANCELLED", "DONE", "DONE"]
 
 
 def test_others_end_with_a_reason_and_its_timer_ends_all(plant: Plant) -> None:

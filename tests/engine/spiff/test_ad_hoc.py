@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.spiff import Incident, NotWaiting, Unreadable
+from engine.spiff import NotWaiting, Unreadable, WrongChoice
 from engine.spiff.modifying import EditKind, NotLegal, TokenEdit, modify, movable, places
 from tests.engine.spiff.diagrams import (
     association,
@@ -18,6 +18,7 @@ from tests.engine.spiff.diagrams import (
     message,
     node,
     on,
+    script,
     service,
     start,
     sub,
@@ -30,6 +31,7 @@ from tests.engine.spiff.story import House, Story, bundle_of
 
 Tell = Callable[..., Story]
 MAIL = message("m", "mail", "=1") + '<bpmn:error id="bad" errorCode="BAD" />'
+AGENT = '<zeebe:taskDefinition type="agent" />'
 OUT = 'outputCollection="results" outputElement="=result"'
 
 
@@ -254,6 +256,84 @@ def test_a_repeated_one_is_open_once_for_each_item(tell: Tell) -> None:
     assert story.variable("all") == [[10], [20]]
 
 
+def says(*names: str, over: bool = False, ends: bool = False, **variables: Any) -> dict[str, Any]:
+    chosen = [{"elementId": name, "variables": variables} for name in names]
+    return {
+        "adHocSubProcess": {
+            "activateElements": chosen,
+            "isCompletionConditionFulfilled": over,
+            "isCancelRemainingInstances": ends,
+        }
+    }
+
+
+@proves("ad-hoc: a worker says what is done next, asked anew each time something has ended")
+def test_a_worker_outside_says_what_is_done_next(tell: Tell) -> None:
+    beside = event_sub(
+        "note", start("ns", on("message", "m"), isInterrupting="false"), user("n"), end("ne"), flows="ns > n > ne"
+    )
+    box = ad_hoc(user("a"), user("b"), user("c"), beside, flows="b > c", more=OUT, extensions=AGENT)
+    story = tell(around(box))
+    asked = len(story.house.items)
+    assert (story.waiting("job"), story.house.items[-1].kind) == (["box"], "choice")
+    for wrong, why in (
+        (says("c"), '"c" is none of them'),
+        (says("a", over=True), "both"),
+        ({"adHocSubProcess": 1}, "no object"),
+    ):
+        with pytest.raises(WrongChoice, match=why):
+            story.flow.complete(story.wait("box", kind="job").token_id, wrong)
+    story.complete("box", **says("a", "b", colour="red"), thought="two")
+    assert story.waiting("task") == ["a", "b"]
+    assert story.waiting("job") == []
+    seen = story.flow.variables_view(story.wait("a").token_id)
+    assert (seen["colour"], seen["thought"]) == ("red", "two")
+    story.complete("a", result=1)
+    assert len(story.house.items) == asked + 1
+    story.complete("b")
+    assert (story.waiting("job"), len(story.house.items)) == (["box"], asked + 1)
+    story.deliver("note")
+    story.complete("n")
+    assert len(story.house.items) == asked + 2
+    story.complete("box", which=0, **says(over=True))
+    assert story.waiting() == ["c", "note"]
+    story.complete("c", result=2)
+    assert story.waiting() == ["z"]
+    assert (story.variable("results"), story.variable("thought"), story.variable("adHocSubProcess")) == (
+        [1, 2],
+        None,
+        None,
+    )
+
+
+def test_a_worker_may_end_what_still_runs_or_say_nothing(tell: Tell) -> None:
+    story = tell(around(ad_hoc(user("a"), user("b"), extensions=AGENT)))
+    story.complete("box")
+    assert story.waiting() == ["box"]
+    choose(story, "a", "b")
+    story.complete("a")
+    story.complete("box", **says(over=True, ends=True))
+    assert story.waiting() == ["z"]
+    assert not story.flow.subprocesses
+
+
+def test_a_step_of_the_house_may_choose_until_it_is_enough(tell: Tell) -> None:
+    def agent(item: Any) -> dict[str, Any]:
+        done = item.variables.get("results") or []
+        return says("a") if len(done) < 3 else says(over=True)
+
+    box = ad_hoc(script("a", "=count(results)", "result"), more=OUT, extensions=AGENT)
+    assert tell(around(box), House(agent=agent)).variable("results") == [0, 1, 2]
+    story = tell(around(ad_hoc(user("a"), extensions=AGENT)), House(agent=says("nowhere")))
+    assert story.waiting("incident") == ["box"]
+    story.house.workers["agent"] = says("a")
+    story.retry("box")
+    assert story.waiting() == ["a"]
+    story.house.workers["agent"] = says(over=True)
+    story.complete("a")
+    assert story.waiting() == ["z"]
+
+
 def test_operators_begin_move_and_end_what_was_chosen(tell: Tell) -> None:
     box = ad_hoc(user("a"), user("b"), user("behind"), flows="b > behind", until="=false")
     story = tell(around(box))
@@ -290,7 +370,7 @@ def test_operators_begin_move_and_end_what_was_chosen(tell: Tell) -> None:
         (ad_hoc(user("a"), active="a"), 'begin with "="'),
         (ad_hoc(user("a"), ordering="Sequential"), "side by side"),
         (ad_hoc(user("a"), triggeredByEvent="true"), "begin by an event"),
-        (ad_hoc(user("a"), extensions='<zeebe:taskDefinition type="agent" />'), "a worker is to decide it"),
+        (ad_hoc(user("a"), extensions=AGENT, until="=true"), "either the diagram or a worker"),
         (
             ad_hoc(user("a"), user("b"), node("parallelGateway", "j"), user("c"), flows="a > j > c\nb > j"),
             '"a" brings only a part',
@@ -309,4 +389,3 @@ def test_events_of_it_that_cannot_be_armed_are_an_incident_of_the_whole(tell: Te
     story.set(0, "wait", "PT1H")
     story.retry("box")
     assert story.waiting() == ["a", "stop"]
-    assert issubclass(Incident, Exception)
