@@ -298,7 +298,6 @@ def _chain(session: Session, _context: Any) -> None:
     act: Act = session.info["act"]
     for edit in session.info.pop("edits", ()):
         audit.append_edit(act, edit)
-    bulk.write(session)
     audit.write(act)
 
 
@@ -312,7 +311,6 @@ def _write_notes(session: Session) -> None:
         act.last.pop(0)()
     _tell_followers(act)
     act.settle()
-    bulk.write(session)
     audit.write(act)
     if act.told:
         _tell_listeners(act)
@@ -337,7 +335,6 @@ def _tell_listeners(act: Act) -> None:
         if mine := [event for event in events if wanted(event)]:
             listener(act, mine)
     act.settle()
-    bulk.write(act.session)
     audit.write(act)
     act.told = []
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import Index, UniqueConstraint, bindparam, func, insert, select, tuple_
+from sqlalchemy import Index, UniqueConstraint, bindparam, func, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from engine import bulk
 from engine.canonical import canonical, content_hash
 from engine.database import Base, Id, Instant, new_id
-from engine.prepared import Prepared
 from engine.record import Edit
 
 if TYPE_CHECKING:
@@ -74,8 +74,6 @@ class ChainOwner(Protocol):
     audit_seq: int
     audit_hash: str
 
-
-_INSERT = Prepared(insert(AuditEvent), columns=[column.key for column in AuditEvent.__table__.columns])
 
 _LAST = (
     select(AuditEvent.seq, AuditEvent.hash)
@@ -203,13 +201,13 @@ def waiting(act: Act) -> list[dict[str, Any]]:
 
 
 def write(act: Act) -> None:
-    """Chain and insert every queued event in one statement."""
+    """Chain and insert every queued event, and whatever else is queued."""
     chain(act)
     rows: list[dict[str, Any]] = act.session.info.pop("audit", [])
-    if rows:
-        _INSERT.run(act.session, rows)
-        if listeners := act.installation.registry.listeners:
-            act.told += [row for row in rows if any(wanted(row) for wanted, _ in listeners)]
+    bulk.add(act, AuditEvent, rows)
+    bulk.write(act.session)
+    if rows and (listeners := act.installation.registry.listeners):
+        act.told += [row for row in rows if any(wanted(row) for wanted, _ in listeners)]
 
 
 def is_taken(error: IntegrityError) -> bool:
