@@ -60,7 +60,7 @@ class Expression:
     ``is defined``. positions: where each of both is read first. tree: the syntax tree.
     """
 
-    __slots__ = ("_closure", "_functions", "maybe_reads", "positions", "reads", "source", "text", "tree")
+    __slots__ = ("_closure", "_constant", "_functions", "maybe_reads", "positions", "reads", "source", "text", "tree")
 
     def __init__(self, text: str, *, names: Iterable[str], functions: Functions | None, source: str) -> None:
         known = frozenset(names)
@@ -76,6 +76,7 @@ class Expression:
         self.maybe_reads = frozenset(possible) - self.reads
         self.positions: Mapping[str, Position] = {**possible, **certain}
         self._functions = functions or {}
+        self._constant = Outcome(self.tree.value, ()) if isinstance(self.tree, syntax.Literal) else None
 
     def evaluate(
         self,
@@ -103,6 +104,8 @@ class Expression:
         budget: Budget | None = None,
     ) -> Outcome:
         """Evaluate as ``evaluate`` does and tell why values became null."""
+        if self._constant is not None:
+            return self._constant
         run = Run(variables, functions=self._functions if functions is None else functions, now=now, budget=budget)
         env = Env({}, None, Variables(variables), run)
         value = attempt(lambda: self._closure(env), self.source)

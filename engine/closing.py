@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine import decisions, eligibility, incidents, opening
+from engine import decisions, eligibility, incidents, opening, rows
 from engine.decisions import Decision, DecisionKind
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.motion import Motion
@@ -45,27 +45,30 @@ def record(
     user_id = act.user_id or act.actor
     person = eligibility.directory_of(act.session).person(act.session, user_id)
     kind, _, held = mandate.principal.partition(":")
-    decision = Decision(
-        kind=DecisionKind.DECISION,
-        task_id=task.id,
-        element_id=task.element_id,
-        round=task.round,
-        quorum_scope=task.quorum_scope,
-        slot=task.slot,
-        record_type=task.record_type,
-        record_id=task.record_id,
-        record_hash=task.record_hash,
-        definition_hash=instance.definition_hash,
-        verdict=verdict,
-        meaning=signature.meaning if signature is not None else None,
-        reason=reason,
-        actor_id=user_id,
-        actor_name=person.name if person is not None else user_id,
-        on_behalf_of_id=mandate.on_behalf_of,
-        role=task.role or (held if kind == "role" else None),
-        rule_row=task.rule_row,
-        method="signature" if signature is not None else "form",
-        decided_at=act.now,
+    decision = rows.make(
+        Decision,
+        {
+            "kind": DecisionKind.DECISION,
+            "task_id": task.id,
+            "element_id": task.element_id,
+            "round": task.round,
+            "quorum_scope": task.quorum_scope,
+            "slot": task.slot,
+            "record_type": task.record_type,
+            "record_id": task.record_id,
+            "record_hash": task.record_hash,
+            "definition_hash": instance.definition_hash,
+            "verdict": verdict,
+            "meaning": signature.meaning if signature is not None else None,
+            "reason": reason,
+            "actor_id": user_id,
+            "actor_name": person.name if person is not None else user_id,
+            "on_behalf_of_id": mandate.on_behalf_of,
+            "role": task.role or (held if kind == "role" else None),
+            "rule_row": task.rule_row,
+            "method": "signature" if signature is not None else "form",
+            "decided_at": act.now,
+        },
     )
     decisions.append(act, instance, decision)
     if signature is not None:

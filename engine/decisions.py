@@ -101,7 +101,8 @@ def append(act: Act, instance: Instance, decision: Decision) -> Decision:
     decision.instance_id = instance.id
     decision.seq = seq + 1
     decision.prev_hash = prev_hash
-    decision.hash = row_hash({name: getattr(decision, name) for name in HASHED})
+    held = vars(decision)
+    decision.hash = row_hash({name: held.get(name) for name in HASHED})
     act.chain_heads[key], act.decided[instance.id] = (decision.seq, decision.hash), instance
     act.session.add(decision)
     return decision

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar
 
 from sqlalchemy import Numeric, inspect
-from sqlalchemy.orm import Mapped, RelationshipDirection, Session, mapped_column
+from sqlalchemy.orm import Mapped, Mapper, RelationshipDirection, Session, mapped_column
 
 from engine.canonical import canonical
 from engine.database import Id, Instant, Scaled, Versioned, new_id
@@ -172,14 +173,20 @@ def _is_orphan(session: Session, record: Judged) -> bool:
 
 
 def _insert(record: Judged) -> Edit:
-    changes = {name: (None, value) for name, value in _values(record) if value is not None}
+    held = vars(record)  # Nothing of a new row has to be loaded, so that what it was given is all there is.
+    changes = {
+        name: (None, value) for name in _columns(inspect(record).mapper) if (value := held.get(name)) is not None
+    }
     return Edit(record, record.__tablename__, Operation.INSERT, changes)
 
 
 def _values(record: Judged) -> Iterator[tuple[str, Any]]:
-    for attribute in inspect(type(record)).column_attrs:
-        if attribute.key not in BOOKKEEPING:
-            yield attribute.key, getattr(record, attribute.key)
+    return ((name, getattr(record, name)) for name in _columns(inspect(record).mapper))
+
+
+@cache
+def _columns(mapper: Mapper[Any]) -> tuple[str, ...]:
+    return tuple(one.key for one in mapper.column_attrs if one.key not in BOOKKEEPING)
 
 
 def _changes(record: Judged) -> dict[str, tuple[Any, Any]]:

@@ -17,6 +17,7 @@ from sqlalchemy.orm.attributes import instance_state, manager_of_class, set_comm
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.util import identity_key
 
+from engine.database import Base
 from engine.decisions import Decision
 from engine.prepared import Prepared, Question
 from engine.stored.definition import Definition
@@ -27,6 +28,7 @@ _DECISION = tuple(column.key for column in Decision.__table__.columns)
 _insert_decision = Prepared(insert(Decision), columns=_DECISION)
 
 R = TypeVar("R", Instance, Task)
+M = TypeVar("M", bound=Base)
 Plain = type[Instance] | type[Task]
 
 CHANGED = frozenset({Instance, Task})
@@ -38,8 +40,9 @@ def write(session: Session) -> bool:
 
     Raises: StaleDataError when somebody else changed a row meanwhile, as a flush would.
     """
-    # A definition that was deployed in this very act may still wait for the flush: then so do its instances.
-    new = () if any(type(row) is Definition for row in session.new) else session.new
+    new = list(session.new)
+    if any(type(row) is Definition for row in new):
+        new = []  # A definition that was deployed in this very act may still wait for the flush: then so do its instances.
     started = [row for row in new if type(row) is Instance]
     opened = [row for row in new if type(row) is Task]
     dirty = [row for row in session.dirty if type(row) in CHANGED]
@@ -63,8 +66,9 @@ def write(session: Session) -> bool:
 
 def write_decisions(session: Session) -> None:
     """Insert the decisions that wait for a flush, after the guard has judged them. What they refer to must be there."""
-    fresh = sorted((row for row in session.new if type(row) is Decision), key=lambda row: row.seq)
-    if fresh and not any(type(row) in CHANGED for row in session.new):
+    new = list(session.new)
+    fresh = sorted((row for row in new if type(row) is Decision), key=lambda row: row.seq)
+    if fresh and not any(type(row) in CHANGED for row in new):
         held = [instance_state(row).dict for row in fresh]
         _insert_decision.run(session, [{name: values.get(name) for name in _DECISION} for values in held])
         session._register_persistent({instance_state(row) for row in fresh})
@@ -134,9 +138,9 @@ def adopt(session: Session, mapped: type[R], values: dict[str, Any]) -> R:
     return made
 
 
-def make(mapped: type[R], values: dict[str, Any]) -> R:
-    """Return a new object with these values, one for every column but the version; not in any session yet."""
-    made: R = manager_of_class(mapped).new_instance()
+def make(mapped: type[M], values: dict[str, Any]) -> M:
+    """Return a new object with these values, of a task or instance one for every column but the version; not in any session yet."""
+    made: M = manager_of_class(mapped).new_instance()
     instance_state(made).dict.update(values)
     return made
 

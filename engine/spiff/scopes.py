@@ -74,7 +74,8 @@ class Scopes:
         values = self._of(scope)
         value = values[name]
         if type(value) in _UNREAD:
-            value = values[name] = decode(self._bytes(scope, name))
+            # What is stored was a FEEL value, and is one again.
+            value = values[name] = self._feel[scope, name] = decode(self._bytes(scope, name))
         return value
 
     def feel(self, scope: int, name: str) -> Value:
