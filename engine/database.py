@@ -34,7 +34,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 
-from engine.prepared import is_watched, send
+from engine.prepared import begin
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -243,8 +243,4 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    begin = "BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN"
-    if is_watched(connection):
-        connection.exec_driver_sql(begin)
-    else:
-        send(connection, begin)
+    begin(connection, "BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")

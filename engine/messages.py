@@ -363,7 +363,7 @@ class Meeting:
             looking = self.installation.database.execution_options(isolation_level="AUTOCOMMIT")
             with looking.connect() as connection:
                 kept = _kept_among(
-                    lambda asked, wanted: asked.ask_plainly(connection, wanted),
+                    lambda asked, wanted: asked.ask_on(connection, wanted),
                     sorted(self.pairs),
                     self.installation.clock(),
                 )

@@ -7,6 +7,7 @@ and errors stay SQLAlchemy's. Where somebody listens to statements, or they are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.orm import Session, SessionTransaction
 
 Statement = Insert | Update | Delete
+
+_NAMED = re.compile(r"%\((\w+)\)s")
 
 
 class Prepared:
@@ -40,9 +43,10 @@ class Prepared:
             made = self._statement(dialect.name) if callable(self._statement) else self._statement
             rendered = self._rendered[dialect.name] = _Rendered(made, self._columns, dialect)
         given = [rendered.fill(row) for row in rows]
-        if line.is_watched:
+        if line.cursor is None:
             return line.connection.exec_driver_sql(rendered.text, given).rowcount
-        return send(line.connection, rendered.text, given).rowcount
+        send(line.connection, line.cursor, rendered.text, given)
+        return line.cursor.rowcount
 
 
 class Question:
@@ -56,13 +60,22 @@ class Question:
     def ask(self, session: Session, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return the rows that the statement finds, in Python values, as in Core."""
         line = _line_of(session)
-        if line.is_watched:
-            return self.ask_plainly(line.connection, values)
-        dialect = line.connection.dialect
+        return self._ask(line.connection, line.cursor, values)
+
+    def ask_on(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the same on a connection that belongs to no session, and commits each statement by itself."""
+        return self._ask(connection, _cursor_of(connection), values)
+
+    def _ask(
+        self, connection: Connection, cursor: DBAPICursor | None, values: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        if cursor is None:
+            return [tuple(row) for row in connection.execute(self._statement, values)]
+        dialect = connection.dialect
         rendered = self._rendered.get(dialect.name)
         if rendered is None:
             rendered = self._rendered[dialect.name] = _Rendered(self._statement, None, dialect)
-        cursor = send(line.connection, rendered.text, [rendered.fill(values)])
+        send(connection, cursor, rendered.text, [rendered.fill(values)])
         rows = cursor.fetchall()
         if not rows:
             return []
@@ -70,10 +83,6 @@ class Question:
         if readers is None:
             readers = self._readers[dialect.name] = _readers(self._statement, dialect, cursor)
         return [_read(row, readers) for row in rows]
-
-    def ask_plainly(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Return the same on a connection that belongs to no session, such as one that commits each statement."""
-        return [tuple(row) for row in connection.execute(self._statement, values)]
 
 
 class _Rendered:
@@ -86,18 +95,19 @@ class _Rendered:
         writers = {
             name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
         }
-        self.text = str(compiled)
+        text, order = str(compiled), compiled.positiontup
+        if order is None:
+            # Every driver takes values by their places, too, and that is quicker than by their names.
+            text, order = _NAMED.sub("%s", text), _NAMED.findall(text)
+        self.text = text
         self._constants = {name: bind.value for name, bind in compiled.binds.items() if bind.value is not None}
-        self._is_positional = compiled.positiontup is not None
-        self._places = [(name, writers[name]) for name in compiled.positiontup or writers]
+        self._places = [(name, writers[name]) for name in order]
 
-    def fill(self, row: Mapping[str, Any]) -> Any:
-        """Return the values in the form that the driver wants, a tuple or a dictionary."""
+    def fill(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the values in the form that the driver wants, each at its place."""
         if self._constants:
             row = {**self._constants, **row}
-        if self._is_positional:
-            return tuple([row[name] if write is None else write(row[name]) for name, write in self._places])
-        return {name: row[name] if write is None else write(row[name]) for name, write in self._places}
+        return tuple([row[name] if write is None else write(row[name]) for name, write in self._places])
 
 
 def _readers(
@@ -122,16 +132,15 @@ def _read(row: Sequence[Any], readers: Sequence[tuple[int, Callable[[Any], Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The way to the database of one transaction or savepoint."""
+    """The way to the database of one transaction or savepoint. cursor: the driver's, None where somebody wants to see statements."""
 
     transaction: SessionTransaction | None
     connection: Connection
-    is_watched: bool
+    cursor: DBAPICursor | None
 
 
-def send(connection: Connection, text: str, given: Sequence[Any] = ((),)) -> DBAPICursor:
+def send(connection: Connection, cursor: DBAPICursor, text: str, given: Sequence[Any] = ((),)) -> None:
     """Hand a statement to the driver, once for each row of values. Raises: what SQLAlchemy makes of the driver's errors."""
-    cursor = connection.connection.cursor()
     try:
         if len(given) == 1:
             cursor.execute(text, given[0])
@@ -139,13 +148,21 @@ def send(connection: Connection, text: str, given: Sequence[Any] = ((),)) -> DBA
             cursor.executemany(text, given)
     except connection.dialect.loaded_dbapi.Error as error:
         # The one place where SQLAlchemy tells errors apart and gives up a broken connection; there is no public word for it.
-        connection._handle_dbapi_exception(error, text, given, cursor, None)
-    return cursor
+        connection._handle_dbapi_exception(error, text, given, None, None)
 
 
-def is_watched(connection: Connection) -> bool:
-    """Say whether somebody wants to see every statement."""
-    return bool(connection.dispatch.before_cursor_execute) or bool(connection.engine.echo)
+def begin(connection: Connection, word: str) -> None:
+    """Begin a transaction by a word of the database's own."""
+    cursor = _cursor_of(connection)
+    if cursor is None:
+        connection.exec_driver_sql(word)
+    else:
+        send(connection, cursor, word)
+
+
+def _cursor_of(connection: Connection) -> DBAPICursor | None:
+    is_watched = connection.dispatch.before_cursor_execute or connection.engine.echo
+    return None if is_watched else connection.connection.cursor()
 
 
 def connection_of(session: Session) -> Connection:
@@ -161,5 +178,5 @@ def _line_of(session: Session) -> _Line:
         return known
     connection = session.connection()
     now = session.get_nested_transaction() or session.get_transaction()
-    made = session.info["line"] = _Line(now, connection, is_watched(connection))
+    made = session.info["line"] = _Line(now, connection, _cursor_of(connection))
     return made

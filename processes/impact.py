@@ -51,7 +51,7 @@ def compute(act: Act, order: ChangeOrder) -> ImpactSnapshot:
     )  # fmt: skip
     act.session.add(snapshot)
     act.session.flush()
-    bulk.load_now(act.session, AffectedOrder, _rows(act, order, snapshot, found))
+    bulk.insert_now(act.session, AffectedOrder, _rows(act, order, snapshot, found))
     order.impact_hash = decided_hash(act.session, order, snapshot)
     act.session.flush()
     return snapshot
