@@ -45,7 +45,7 @@ class Engine:
 
 def default_folder() -> Path:
     """Return where engines are installed unless a folder is named: LOCKSTEP_OTHERS, or var/others of the checkout."""
-    return Path(os.environ.get("LOCKSTEP_OTHERS") or ROOT / "var" / "others")
+    return Path(os.environ.get("LOCKSTEP_OTHERS") or ROOT / "var" / "others").resolve()
 
 
 def install(engine: Engine, folder: Path, sources: Path | None) -> None:
