@@ -202,17 +202,24 @@ def connect(url: str, *, echo: bool = False) -> Engine:
 
 
 def is_away(error: BaseException) -> bool:
-    """Say whether a failure only means that the database cannot be reached now, or has no connection left for this node."""
+    """Say whether a failure only means that the database cannot work now: not reached, out of connections, or out of disk."""
     if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
         return False
     if error.connection_invalidated:
         return True
-    state = getattr(error.orig, "sqlstate", "")
-    # No state: it was never reached. 08 connection lost, 53300 too many connections, 57P01-57P05 it goes down or starts.
-    is_postgresql = type(error.orig).__module__.startswith("psycopg")
-    return isinstance(error, OperationalError) and is_postgresql and (state or "08").startswith(("08", "53300", "57P"))
+    if not isinstance(error, OperationalError):
+        return False
+    if not type(error.orig).__module__.startswith("psycopg"):
+        return any(words in str(error.orig).lower() for words in _DISK_TROUBLE)
+    # No state: it was never reached. 08 connection lost, 53 no connection, memory or disk left, 57P01-57P05 it goes down or
+    # starts, 58 the system around it fails.
+    return (getattr(error.orig, "sqlstate", "") or "08").startswith(("08", "53", "57P", "58"))
+
+
+_DISK_TROUBLE = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")
+"""What SQLite says when the disk under its file does not do what it should."""
 
 
 def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:

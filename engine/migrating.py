@@ -108,7 +108,7 @@ def rehearse(
     deployed = definitions.parsed(session, target.id)
     mapping = _checked(flow, deployed, mapping or {})
     found = judge(flow, deployed.bundle, mapping)
-    reasons = [*found.blocked]
+    reasons = [f"{one[:1].upper()}{one[1:]}." for one in found.blocked]
     if not found.blocked and not found.unplaced:
         reasons += _why_it_fails(session, instance, flow, deployed, found, mapping)
     if reasons:

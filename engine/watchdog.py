@@ -125,9 +125,11 @@ def _examined(session: Session, instance: Instance, rows: Rows) -> list[str]:
         return []  # Somebody is told already.
     try:
         flow = waiting.look(session, instance)
+        waits = flow.waits()
     except Conflict as unreadable:
         return [unreadable.message]
-    waits = flow.waits()
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        return [motion.unreadable(instance, error).message]
     found = [f"the {_words(wait)} at {wait.element_id} is missing" for wait in waits if not rows.has(wait)]
     found += [f"a task at {task.element_id} is open that nothing waits for" for task in _orphans(flow, rows)]
     due = min((wait.due for wait in waits if wait.due is not None), default=None)

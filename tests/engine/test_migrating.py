@@ -202,7 +202,7 @@ BLOCKED = {
             work("paid"), boundary("undo", "paid", on("compensate")), UNDOES,
             association("l", "undo", "refund"), work("a"), flows="s > paid > a > e",
         ),
-        flow_of(work("paid"), work("a"), flows="s > paid > a > e"), ["paid"], 'what undoes "paid" is kept',
+        flow_of(work("paid"), work("a"), flows="s > paid > a > e"), ["paid"], 'What undoes "paid" is kept',
     ),
     "a new event that cannot say what it waits for": (
         flow_of(work("a"), flows="s > a > e"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from engine.act import Installation
 from engine.database import connect
@@ -234,6 +236,12 @@ def test_a_database_that_is_away_is_no_mistake_and_says_when_to_ask_again(
     answer = calling(pat).get("/parts")
     assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "DATABASE_AWAY", "5")
     assert "127.0.0.1" not in answer.text
+
+    def full(*_args: object, **_more: object) -> None:
+        raise OperationalError("INSERT", None, sqlite3.OperationalError("database or disk is full"))
+
+    monkeypatch.setattr("webapp.pages.parts.look_up", full)
+    assert calling(pat).get("/parts").status_code == 503
 
 
 def test_somebody_without_a_role_may_read_what_the_pages_show(calling: Calling) -> None:
