@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.decisions import Decision
+from engine.stored.instance import Instance
 from engine.stored.task import Task
+from engine.stored.wait import Incident, IncidentState
 from records.signing import signature_of
 from webapp import formats, visit
 
@@ -13,6 +18,20 @@ PAST = {
     "approve": "Approved", "approve_with_condition": "Approved with a condition", "reject": "Rejected",
     "return": "Returned", "ask": "Asked",
 }  # fmt: skip
+
+
+def stuck_words(session: Session, instance_id: str, *, since: dt.datetime) -> str | None:
+    """Say why a run cannot go on since a moment, and who looks after it; None when nothing is stuck."""
+    instance = session.get(Instance, instance_id)
+    if instance is None or not instance.incidents:
+        return None
+    wanted = select(Incident.message).where(
+        Incident.instance_id == instance_id, Incident.state == IncidentState.OPEN, Incident.opened_at >= since
+    )
+    message = session.scalars(wanted.order_by(Incident.opened_at).limit(1)).first()
+    if message is None:
+        return None
+    return f"What you did counts, but {instance.business_key} is stuck behind it and stands on the list of Operations: {message}"
 
 
 def words_of(session: Session, decision: Decision) -> str:

@@ -10,7 +10,7 @@ from engine.act import Installation
 from engine.definitions import deploy
 from tests.clock import SettableClock
 from tests.engine.plant import for_role
-from tests.engine.spiff.diagrams import diagram, end, process, start, user
+from tests.engine.spiff.diagrams import diagram, end, node, process, start, user
 from tests.people import PASSWORD, adam, lena, pat, rita
 from tests.story import Story
 from tests.webapp.conftest import People
@@ -73,6 +73,24 @@ def test_who_has_a_task_of_a_suspended_run_reads_that_it_rests(runs: list[str], 
     helper.post(f"/operations/runs/{runs[0]}/resume", {})
     lead.get(f"/tasks/{task.id}")
     assert "Nobody decides this" not in lead.text
+
+
+def test_who_acts_reads_that_the_run_is_stuck_behind_it(house: Installation, browse: People, story: Story) -> None:
+    choice = process(
+        start(), user("look", extensions=for_role("PUR_LEAD"), name="Look at it"), node("exclusiveGateway", "big"), end(),
+        id="flow", flows="s > look > big\nbig -[=amount > 10]-> e",
+    )  # fmt: skip
+    with house.acting(pat.principal) as act:
+        deploy(act, {"flow.bpmn": diagram(choice)})
+        [run] = [instances.start(act, "flow", business_key="R-9", variables={"amount": 7}).id]
+    [task] = story.read(lambda session: tasks.of_instance(session, run))
+    lead = browse(lena)
+    lead.get(f"/tasks/{task.id}")
+    sent = lead.post(f"/tasks/{task.id}/complete", {"seen_version": str(task.version)})
+    assert sent.status_code == 303
+    lead.get("/inbox")
+    assert "What you did counts, but R-9 is stuck behind it" in lead.text
+    assert "one condition to be true" in lead.text
 
 
 def test_a_token_moves_as_it_was_shown_and_only_signed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -63,7 +64,14 @@ def decide(task_id: str, verdict: str) -> Page:
             raise  # the dialog is not theirs to see any more
         return _show_dialog(task_id, verdict, refusal), status_of(refusal)
     flash(signed.words_of(read_anew(), decision), "good")
+    _tell_stuck(decision.instance_id, decision.decided_at)
     return _go_on()
+
+
+def _tell_stuck(instance_id: str, since: dt.datetime) -> None:
+    """Say that a run is stuck behind what was just done, so that nobody waits for what does not come."""
+    if (stuck := signed.stuck_words(reading(), instance_id, since=since)) is not None:
+        flash(stuck, "warn")
 
 
 @pages.route("/tasks/<task_id>/return", methods=["GET", "POST"])
@@ -108,6 +116,8 @@ def complete(task_id: str) -> Page:
         review.errors = refusal.fields if isinstance(refusal, Invalid) else {}
         return _show(review, refusal=refusal), status_of(refusal)
     flash(f"Done: {task.title}", "good")
+    read_anew()
+    _tell_stuck(task.instance_id, task.closed_at or now())
     return _go_on()
 
 
