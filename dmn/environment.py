@@ -32,15 +32,15 @@ class FeelValues(Mapping[str, Value]):
     """A caller's variables that are FEEL values already: they are taken as they are instead of converted at each evaluation."""
 
     __slots__ = ()
+    are_values: ClassVar[bool] = True
 
 
 class Variables(dict[str, Value]):
     """Converts the caller's variables on first use, so that only what is read is paid for."""
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
-        super().__init__()
         self._variables = variables
-        self._are_values = isinstance(variables, FeelValues)
+        self._are_values = getattr(variables, "are_values", False)
 
     def __missing__(self, name: str) -> Value:
         found = self._variables[name]

@@ -73,9 +73,6 @@ class IdType(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(UUID(as_uuid=False) if dialect.name == "postgresql" else String(36))
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
-
 
 class Scaled(TypeDecorator[Decimal]):
     """An exact decimal of a fixed scale: NUMERIC on PostgreSQL, a scaled integer on SQLite.

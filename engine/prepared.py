@@ -161,7 +161,7 @@ def begin(connection: Connection, word: str) -> None:
 
 
 def _cursor_of(connection: Connection) -> DBAPICursor | None:
-    is_watched = connection.dispatch.before_cursor_execute or connection.engine.echo
+    is_watched = connection.engine.dispatch.before_cursor_execute or connection.engine.echo
     return None if is_watched else connection.connection.cursor()
 
 

@@ -66,6 +66,8 @@ class Expr:
         except (DmnError, ValueError) as error:
             reason = error.message if isinstance(error, DmnError) else error
             raise Incident(f'Expected "{_short(self.text)}" to have a value: {reason}') from error
+        if not result.diagnostics:
+            return result.value, ""
         return result.value, "; ".join(diagnostic.message for diagnostic in result.diagnostics)
 
     def truth(self, variables: Mapping[str, Any], host: Host) -> bool:

@@ -80,10 +80,13 @@ class Scopes:
 
     def feel(self, scope: int, name: str) -> Value:
         """Return a variable of exactly this scope as a FEEL value, converted once for all who read it. Raises: KeyError."""
-        key = (scope, name)
-        if key not in self._feel:
-            self._feel[key] = to_feel(self.get(scope, name))
-        return self._feel[key]
+        key, known = (scope, name), self._feel
+        if key in known:
+            return known[key]
+        value = self.get(scope, name)  # Keeps what it decodes.
+        if key not in known:
+            known[key] = to_feel(value)
+        return known[key]
 
     def names(self, scope: int) -> list[str]:
         """List the variables of exactly this scope."""
