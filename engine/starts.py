@@ -14,7 +14,7 @@ from engine import instances
 from engine.errors import Conflict, Invalid
 from engine.functions import HOUSE, lent, zone_of
 from engine.spiff import ProcessSpec, StartInfo
-from engine.spiff.extensions import Expr
+from engine.spiff.extensions import LONGEST_WORDS, Expr
 from engine.spiff.timers import NoTime, Schedule, schedule
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance
@@ -48,7 +48,12 @@ def _waiting(
         except NoTime as error:
             raise Invalid(f"Expected the start timer {start.element_id} to name a time, but: {error}") from error
         return Timer(**place, due_at=planned.due, left=planned.left, every=planned.every)
-    name = str(_value(act, event.name)) if event.name is not None else ""
+    name = _value(act, event.name) if event.name is not None else ""
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_WORDS:
+        raise Invalid(
+            f"Expected the start event {start.element_id} to wait for a name of 1 to {LONGEST_WORDS} characters, but it"
+            f" is {str(name)[:40]}"
+        )
     if start.kind == "message":
         return MessageSubscription(**place, name=name, correlation_key="")
     return SignalSubscription(**place, name=name)

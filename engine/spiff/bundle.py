@@ -11,6 +11,7 @@ from lxml import etree
 
 from engine.spiff.checks import check_process
 from engine.spiff.elements import ProcessSpec
+from engine.spiff.extensions import LONGEST_WORDS
 from engine.spiff.parser import build_specs
 from engine.spiff.problems import Problem, Unreadable
 from engine.spiff.reading import read_process, refuse_unknown_extensions
@@ -72,6 +73,8 @@ def _read(reader: Reader, data: bytes, *, is_deployed: bool) -> _Reading:
         )
     _refuse_choreographies(reader, reading.root)
     _refuse_musts(reader, reading.root)
+    if not is_deployed:
+        _refuse_long(reader, reading.root)
     for node in children(reading.root):
         if kind_of(node) not in ("process", "BPMNDiagram"):
             refuse_unknown_extensions(reader, node)
@@ -106,6 +109,11 @@ def _refuse_musts(reader: Reader, root: etree._Element) -> None:
             reader.refuse(node, message, "Remove the extension, or mustUnderstand.")
 
 
+LONGEST_NAME = 1000
+_LOOKED_UP = frozenset({"message", "signal", "error", "escalation"})
+"""What is found by its name while a process runs."""
+
+
 def _refuse_double_ids(reader: Reader, root: etree._Element) -> bool:
     lines: dict[str, int] = {}
     doubles = 0
@@ -119,6 +127,21 @@ def _refuse_double_ids(reader: Reader, root: etree._Element) -> bool:
             doubles += 1
         lines.setdefault(found, line_of(node))
     return doubles > 0
+
+
+def _refuse_long(reader: Reader, root: etree._Element) -> None:
+    """Refuse ids and names that no index of a database takes; what a name computes is looked at when it is known."""
+    for node in root.iter():
+        if not is_bpmn(node):
+            continue
+        found, name = node.get("id", ""), node.get("name", "")
+        longest = LONGEST_WORDS if kind_of(node) in _LOOKED_UP and not name.startswith("=") else LONGEST_NAME
+        if len(found) > LONGEST_WORDS:
+            message = f'Expected an id of at most {LONGEST_WORDS} characters, but "{found[:40]}…" has {len(found):,}.'
+            reader.refuse(node, message, "Shorten it.")
+        if len(name) > longest:
+            message = f'Expected a name of at most {longest} characters, but "{name[:40]}…" has {len(name):,}.'
+            reader.refuse(node, message, "Shorten it; what explains more belongs into the documentation.")
 
 
 def _shared_ids(readings: list[_Reading]) -> list[Problem]:

@@ -73,13 +73,14 @@ def open_diagram(reader: Reader, data: bytes) -> etree._Element | None:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         line = int(error.lineno or 1)
+        said = "its elements lie too deep within each other" if "depth" in error.msg else error.msg
         reader.problems.append(
             Problem(
                 reader.file,
                 line,
                 None,
                 None,
-                f"Expected XML, but {error.msg}.",
+                f"Expected XML, but {said}.",
                 "Save the diagram again from a modeler.",
             )
         )

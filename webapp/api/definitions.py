@@ -141,6 +141,8 @@ def deploy_definitions(act: Act, body: dict[str, Any]) -> list[str]:
     """Release in the caller's name, who must be a process engineer. What cannot run is refused with every reason."""
     orders.need("PROCESS_ENGINEER")
     files = {path: content.encode("utf-8") for path, content in body["files"].items()}
+    if any(path.startswith(("/", "\\")) or ".." in path for path in files):
+        raise Invalid("Expected names of files as in a folder, but one leads out of it", {"files": "leads elsewhere"})
     if not any(path.endswith(".bpmn") for path in files):
         raise Invalid("Expected a bundle with a process, but there is no .bpmn file in it", {"files": "has no process"})
     if body["process_id"]:

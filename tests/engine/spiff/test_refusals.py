@@ -52,6 +52,17 @@ def beside(*parts: str, flows: str = "s > a > e") -> Problem:
     return only(start(), *parts, end(), flows=flows)
 
 
+def test_an_id_or_a_name_that_no_index_takes_is_refused() -> None:
+    long = "x" * 1001
+    assert (
+        "an id of at most 200 characters" in problems_of(start(), user(long), end(), flows=f"s > {long} > e")[0].message
+    )
+    assert "a name of at most 1000 characters" in beside(user("a", name=long)).message
+    waits = (start(), node("receiveTask", "a", messageRef="m"), end())
+    found = only(*waits, flows="s > a > e", definitions=message("m", "n" * 201))
+    assert "a name of at most 200 characters" in found.message
+
+
 def test_a_problem_names_file_line_element_and_remedy() -> None:
     problem = only(start(), node("serviceTask", "a", name="Send it"), end(), flows="s > a > e")
     assert problem == Problem(

@@ -19,6 +19,7 @@ STUCK = ONE_STEP.replace('candidateGroups="PUR_LEAD"', 'candidateGroups="=who"')
 @pytest.fixture
 def helper(calling: Calling) -> Client:
     calls = calling(pat)
+    problem(calls.post("/definitions", {"files": {"../one_step.bpmn": ONE_STEP}}), 422, "INVALID")
     assert calls.post("/definitions", {"files": {"one_step.bpmn": ONE_STEP}}).status_code == 201
     return calls
 
