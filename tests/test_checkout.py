@@ -72,5 +72,37 @@ def test_node_comes_from_the_wheel_where_the_machine_has_none(monkeypatch: pytes
 def test_a_machine_that_may_not_install_a_browser_is_told_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHROMIUM", raising=False)
     monkeypatch.setattr(prepare.shutil, "which", lambda name: None)
-    with pytest.raises(prepare.CannotPrepare, match="apt-get install chromium"):
+    with pytest.raises(prepare.CannotPrepare, match="apt-get install chromium-headless-shell"):
         prepare.install_browser()
+
+
+@pytest.mark.parametrize(
+    ("known", "installed"),
+    [({"chromium-headless-shell"}, ["chromium-headless-shell"]), (set(), ["chromium-headless-shell", "chromium"])],
+    ids=["the quicker browser", "the whole one where there is no other"],
+)
+def test_a_machine_without_a_browser_gets_one(
+    monkeypatch: pytest.MonkeyPatch, known: set[str], installed: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def run(command: list[str], **_: object) -> None:
+        if "install" in command:
+            asked.append(command[-2])
+            if asked[-1] not in known | {"chromium"}:
+                raise prepare.CannotPrepare(f"no package {asked[-1]}")
+
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setattr(prepare.shutil, "which", {"apt-get": "/usr/bin/apt-get"}.get)
+    monkeypatch.setattr(prepare.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(prepare, "run", run)
+    prepare.install_browser()
+    assert asked == installed
+
+
+def test_a_chromium_that_is_there_is_taken_where_time_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CHROMIUM", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(prepare.shutil, "which", {"chromium": "/usr/bin/chromium"}.get)
+    monkeypatch.setattr(prepare, "run", lambda *_, **__: pytest.fail("nothing to install"))
+    prepare.install_browser()

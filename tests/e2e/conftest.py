@@ -41,6 +41,9 @@ ON_A_CLOSED_NETWORK = [
 ]
 """Chromium as root in a container, and silent: nothing of it may call home."""
 
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
+"""What the machine may call it; the one without a screen takes half of what the whole one takes."""
+
 PATIENCE = 10_000
 """Milliseconds a page may take to show what a test waits for."""
 
@@ -50,10 +53,10 @@ expect.set_options(timeout=PATIENCE)
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """Start the machine's Chromium; playwright's own download is not used."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         pytest.fail(
-            "Expected Chromium on this machine, but there is none; install Debian's package chromium (make test does)"
+            f"Expected Chromium on this machine, but there is none; install Debian's package {BROWSERS[0]} (make test does)"
         )
     return browser_type_launch_args | {"executable_path": found, "args": ON_A_CLOSED_NETWORK}
 
