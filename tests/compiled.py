@@ -12,6 +12,7 @@ from sqlalchemy.util import LRUCache
 
 from engine import database
 from tests.kept import opener_of
+from tests.kept_postgresql import kept_at
 
 STATEMENTS = 5_000
 """Compiled statements that are kept of each kind of database."""
@@ -39,14 +40,23 @@ def _sheet(template: Any, inputs: tuple[tuple[str, str], ...]) -> bytes:
     return bytes(_compile(template, sys_inputs=dict(inputs)))
 
 
+def _know_already(_connection: object) -> None:
+    """Ask no server what the shared dialect was told by the first one."""
+
+
 def _create_sharing(url: str, **options: Any) -> Engine:
-    if opener := opener_of(make_url(url).database):
+    where = make_url(url)
+    if opener := opener_of(where.database):
         options["creator"] = opener
+    if kept := kept_at(where):
+        options["creator"] = lambda: kept.open(engine.dialect.create_connect_args(where)[1])
     engine = _create_engine(url, **options)
     dialect, statements = _shared.get(engine.dialect.name, (engine.dialect, None))
     if statements is None or getattr(dialect, "server_version_info", None) is None:  # nobody has connected with it yet
         dialect, statements = engine.dialect, LRUCache(STATEMENTS)
         _shared[dialect.name] = dialect, statements
+    else:
+        engine.dialect.initialize = _know_already
     engine.dialect = dialect
     engine.update_execution_options(compiled_cache=statements)
     return engine

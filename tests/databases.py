@@ -25,6 +25,7 @@ from engine.database import connect
 from migrations import migrate
 from tests import postgres_server
 from tests.kept import SUFFIXES, KeptFiles, fingerprint
+from tests.kept_postgresql import NEXT_TRANSACTION, Content, KeptDatabase, KeptDatabases
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,20 @@ class Databases:
 
     def __init__(self, folder: Path, run: int) -> None:
         self.folder, self.run = folder, run
+        self._server: str | None = None
         self._maintaining: psycopg.Connection[Any] | None = None
         self._left: list[str] = []
         self._files = KeptFiles(folder)
+        self._sqlite: dict[str, tuple[Path, str]] = {}
+        self._contents: dict[str, Content] = {}
+        self._databases = KeptDatabases()
 
     def postgresql_url(self) -> str:
         """Return the URL of the maintenance database of the run's server, starting the server on the first call."""
-        with self._locked("postgresql"):
-            return self._server_url()
+        if self._server is None:
+            with self._locked("postgresql"):
+                self._server = self._server_url()
+        return self._server
 
     def _server_url(self) -> str:
         """Do the same for a caller that holds the lock. A server that failed is not tried again: the reason is kept."""
@@ -76,11 +83,13 @@ class Databases:
         """
         wanted = template or SCHEMA
         if kind == "sqlite":
-            template = self._sqlite_template(wanted)
-            with self._files.copy_of(template, template.with_suffix(".schema").read_text()) as path:
+            if wanted.name not in self._sqlite:
+                template = self._sqlite_template(wanted)
+                self._sqlite[wanted.name] = template, template.with_suffix(".schema").read_text()
+            with self._files.copy_of(*self._sqlite[wanted.name]) as path:
                 yield f"sqlite:///{path}"
             return
-        with self._postgresql_copy_of(self._postgresql_template(wanted)) as url:
+        with self._postgresql_kept(self._postgresql_template(wanted)) as url:
             yield url
 
     @contextmanager
@@ -117,6 +126,8 @@ class Databases:
     def _postgresql_template(self, wanted: Template) -> str:
         """Return the name of a template, building it on the first call; who asks for another one does not wait."""
         name, built = f"lockstep_template_{wanted.name}", self.folder / f"postgresql-{wanted.name}"
+        if name in self._contents:
+            return name
         base = self._postgresql_template(wanted.base) if wanted.base else "template0"
         maintenance = self.postgresql_url()
         with self._locked(f"postgresql-{wanted.name}-building"):
@@ -124,21 +135,45 @@ class Databases:
                 self._maintain(maintenance, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
                 self._create(maintenance, name, base)
                 wanted.build(_with_database(maintenance, name))
-                built.touch()
+                Content.of(_with_database(maintenance, name)).keep(built.with_suffix(".part"))
+                built.with_suffix(".part").rename(built)
+        self._contents[name] = Content.kept(built)
         return name
 
     @contextmanager
+    def _postgresql_kept(self, template: str) -> Iterator[str]:
+        maintenance = self.postgresql_url()
+
+        def make() -> KeptDatabase:
+            url = self._postgresql_copy(maintenance, template)
+            [(since,)] = self._maintenance(maintenance).execute(NEXT_TRANSACTION).fetchall()
+            return KeptDatabase(url, self._contents[template], since)
+
+        def drop(database: KeptDatabase) -> None:
+            self._drop_later(database.url)
+
+        with self._databases.copy_of(template, make, drop) as url:
+            yield url
+
+    @contextmanager
     def _postgresql_copy_of(self, template: str) -> Iterator[str]:
-        maintenance, name = self.postgresql_url(), f"test_{uuid.uuid4().hex[:12]}"
-        # PostgreSQL refuses to copy a template while somebody is connected to it: nobody is.
-        self._create(maintenance, name, template)
+        url = self._postgresql_copy(self.postgresql_url(), template)
         try:
-            yield _with_database(maintenance, name)
+            yield url
         finally:
-            # The server looks every 100 ms whether those who were connected are gone; after another test they are.
-            left, self._left = self._left, [name]
-            for one in left:
-                self._maintain(maintenance, f"DROP DATABASE {one} WITH (FORCE)")
+            self._drop_later(url)
+
+    def _postgresql_copy(self, maintenance: str, template: str) -> str:
+        """Make a database and return its URL. PostgreSQL refuses while somebody is connected to the template: nobody is."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self._create(maintenance, name, template)
+        return _with_database(maintenance, name)
+
+    def _drop_later(self, url: str) -> None:
+        """Drop the database that was given here before: the server looks every 100 ms whether those who were connected are gone."""
+        left, self._left = self._left, [str(make_url(url).database)]
+        for one in left:
+            self._maintain(self.postgresql_url(), f"DROP DATABASE {one} WITH (FORCE)")
 
     def _create(self, url: str, name: str, template: str) -> None:
         """Make a database by copying files, which costs half of what copying pages through the log does, where both are known."""
@@ -165,6 +200,7 @@ class Databases:
     def let_go(self) -> None:
         """Close what this process holds of the files and of the server."""
         self._files.close()
+        self._databases.close()
         if self._maintaining is not None:
             self._maintaining.close()
             self._maintaining = None

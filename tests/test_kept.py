@@ -1,4 +1,4 @@
-"""A SQLite file that test after test gets: the connection stays, and nothing that was written does."""
+"""Databases that test after test gets: their connections stay, and nothing that was written does."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from engine.database import connect
+from tests.clock import SettableClock
+from tests.conftest import opened, wired
+from tests.databases import Databases
 from tests.kept import KeptFiles, fingerprint, opener_of
+from tests.kept_postgresql import Content
+from tests.story import PLANT, Story
 
 
 @pytest.fixture
@@ -139,3 +146,102 @@ def test_another_process_or_connection_that_stays_keeps_the_file_for_itself(file
     with files.copy_of(template, fingerprint(template)) as second:
         assert second != first
     stranger.close()
+
+
+@pytest.fixture
+def server(databases: Databases) -> Iterator[Databases]:
+    """Yield the run's databases, with none that rests between two tests yet."""
+    own = Databases(databases.folder, databases.run)
+    yield own
+    own.let_go()
+
+
+def guards(url: str) -> list[tuple[str, str]]:
+    engine = connect(url)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT tgname, tgenabled FROM pg_trigger ORDER BY oid")).all()
+    engine.dispose()
+    return [(name, state) for name, state in found]
+
+
+def test_a_server_s_database_is_handed_on_with_its_connections_and_none_of_the_rows(
+    server: Databases, tmp_path: Path, clock: SettableClock
+) -> None:
+    seen, found = [], []
+    for _ in range(3):
+        with server.fresh("postgresql", PLANT) as url:
+            found.append((Content.of(url), guards(url)))
+            engine = connect(url)
+            with wired(engine, clock, tmp_path) as house:
+                Story(house, clock).as_("rita").start("requisition_to_po", lines=[("P-100", 5)])
+            with engine.begin() as connection:
+                connection.execute(text("DELETE FROM holiday"))
+                connection.execute(text("UPDATE site SET time_zone = 'UTC'"))
+                connection.execute(text("SELECT nextval('procrastinate_jobs_id_seq')"))
+            with engine.connect() as connection, pytest.raises(DBAPIError, match="APPEND_ONLY"):
+                connection.execute(text("DELETE FROM audit_event"))
+            seen.append((url, driver_of(engine)))
+            engine.dispose()
+    assert seen[0] == seen[1] == seen[2]
+    assert found[0] == found[1] == found[2]
+
+
+CHANGED = {
+    "a table": "CREATE TABLE left_behind (id INTEGER)",
+    "a column": "ALTER TABLE site ALTER time_zone DROP NOT NULL",
+    "a guard that is off": "ALTER TABLE audit_event DISABLE TRIGGER USER",
+    "a right": "GRANT SELECT ON site TO pg_monitor",
+    "an emptied table": "TRUNCATE holiday",
+    "a temporary table": "CREATE TEMP TABLE site (id INTEGER)",
+}
+
+
+@pytest.mark.parametrize("changed", CHANGED)
+def test_a_database_of_which_more_than_rows_changed_is_not_handed_on(server: Databases, changed: str) -> None:
+    seen = []
+    for _ in range(2):
+        with server.fresh("postgresql", PLANT) as url:
+            engine = connect(url)
+            with engine.begin() as connection:
+                connection.execute(text(CHANGED[changed]))
+            engine.dispose()
+            seen.append(url)
+    assert seen[0] != seen[1]
+
+
+def test_a_database_that_somebody_is_still_connected_to_is_not_handed_on(server: Databases) -> None:
+    with opened(server, "postgresql") as engine, engine.connect():
+        first = engine.url
+        stranger = psycopg.connect(
+            engine.url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+        )
+        stranger.execute("SELECT 1")
+    with opened(server, "postgresql") as engine:
+        assert engine.url != first
+        held = engine.connect()
+        second = engine.url
+    with opened(server, "postgresql") as engine:
+        assert engine.url not in (first, second)
+    held.detach()
+    held.close()
+    stranger.close()
+
+
+LEFT_ON_A_SERVER = {
+    "a role": "SET SESSION AUTHORIZATION pg_monitor",
+    "a setting": "SET search_path TO pg_catalog",
+    "a lock": "SELECT pg_advisory_lock(4711)",
+}
+
+
+@pytest.mark.parametrize("left", LEFT_ON_A_SERVER)
+def test_what_a_test_leaves_in_a_server_s_connection_does_not_reach_the_next(server: Databases, left: str) -> None:
+    seen = []
+    for _ in range(2):
+        with opened(server, "postgresql") as engine, engine.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM site")) == 0
+            assert connection.scalar(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
+            connection.execute(text(LEFT_ON_A_SERVER[left]))
+            connection.commit()
+            seen.append(connection.connection.driver_connection)
+    assert seen[0] is seen[1]
