@@ -42,7 +42,7 @@ ON_A_CLOSED_NETWORK = [
 """Chromium as root in a container, and silent: nothing of it may call home."""
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
-"""What the machine may call it; the one without a screen takes half of what the whole one takes."""
+"""What the machine may call it; the one without a screen takes three quarters of what the whole one takes."""
 
 PATIENCE = 10_000
 """Milliseconds a page may take to show what a test waits for."""
