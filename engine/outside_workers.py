@@ -146,8 +146,8 @@ def offer(session: Session, job: Job, fetch: Collection[str] | None = None) -> O
     if token is None:
         return None
     seen = flow.variables_view(job.token_id)
-    element = token.element
-    return Offer(job, instance, element.name or element.id, element.headers, _wanted(seen, fetch))
+    element, headers = token.element, flow.headers(job.token_id)
+    return Offer(job, instance, element.name or element.id, headers, _wanted(seen, fetch))
 
 
 def _wanted(seen: Mapping[str, Any], fetch: Collection[str] | None) -> dict[str, Any]:

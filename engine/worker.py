@@ -115,7 +115,8 @@ def _work(session: Session, job: Job) -> Work:
         raise jobs.Lost(f"Expected token {job.token_id} to wait for the job {job.type}, but it moved on")
     element = flow.live[job.token_id].element
     seen = PlainVariables(flow.variables_view(job.token_id))
-    return Work(instance, element.id, element.name or element.id, seen, element.headers, job.retries_left, job.id)
+    headers = flow.headers(job.token_id)
+    return Work(instance, element.id, element.name or element.id, seen, headers, job.retries_left, job.id)
 
 
 def _finish(act: Act, job: Job, answer: Mapping[str, Any] | None) -> Ran:

@@ -138,10 +138,14 @@ class TaskDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Work beside an element's own. moment: ``start``, ``end``, or of a user task ``creating``, ``completing``."""
+    """Work beside an element's own. moment: ``start``, ``end``, or of a user task ``creating``, ``completing``.
+
+    headers: of its own, before those of the element.
+    """
 
     moment: str
     task: TaskDefinition
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

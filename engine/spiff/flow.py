@@ -20,7 +20,7 @@ from engine.spiff.driver import MOVE_LIMIT, Driver
 from engine.spiff.elements import ElementInfo
 from engine.spiff.extensions import Expr
 from engine.spiff.host import BpmnError, FiredTimer, Host, Incident, NotWaiting, Wait
-from engine.spiff.listeners import answered
+from engine.spiff.listeners import answered, headers_of
 from engine.spiff.scopes import ROOT, View
 from engine.spiff.throwing import broadcast
 from engine.spiff.token import CANCELLED, Token
@@ -304,6 +304,10 @@ class Flow(Driver):
     def came_from(self) -> dict[int, tuple[int, ...]]:
         """Return for each live token those that it came from; the first one inside a container came from its token."""
         return {token_id: tuple(token.internal_data.get("from", ())) for token_id, token in self.live.items()}
+
+    def headers(self, token_id: int) -> Mapping[str, str]:
+        """Return what a worker is told with the job that a live token waits for."""
+        return headers_of(self._live(token_id))
 
     def ad_hocs(self) -> list[Token]:
         """Return the tokens of the ad-hoc sub-processes that are open: something may be chosen in them."""

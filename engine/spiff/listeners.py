@@ -58,12 +58,19 @@ def _listeners(
                 message = f"Expected a listener that somebody calls, but a bpmn:{kind} has none of {moment}."
                 reader.refuse(node, message, f"Let it be of {END if moment == START else START}.")
             elif (task := work(reader, node, one)) is not None:
-                yield Listener(moment, task)
+                yield Listener(moment, task, {pair.get("key") or "": pair.get("value") or "" for pair in _headers(one)})
+
+
+def _headers(listener: etree._Element) -> Iterator[etree._Element]:
+    for group in listener.iterchildren(f"{{{ZEEBE}}}taskHeaders"):
+        yield from group.iterchildren(f"{{{ZEEBE}}}header")
 
 
 def _instead_of(moment: str) -> str:
     if moment in ("assigning", "updating", "canceling", "assignment", "update", "cancel"):
         return "Webhooks tell of tasks that are taken, changed or cancelled; an event at the task may do what has to be done."
+    if moment == "beforeAll":
+        return "Do it in a task before the repeated one; a listener of start is called for each of its instances."
     return "Choose one of them."
 
 
@@ -87,6 +94,17 @@ def tell(token: Token, moment: str) -> bool:
             return False
         _take(token, moment, results or {})
     return True
+
+
+def headers_of(token: Token) -> Mapping[str, str]:
+    """Return what a worker is told with the job that a token waits for: the element's headers, and over them its listener's."""
+    headers: Mapping[str, str] = token.element.headers
+    moment = token.internal_data.get("hears")
+    if moment is None:
+        return headers
+    asked = [one for one in token.task_spec.listeners if one.moment == moment]
+    told: int = token.internal_data.get("told", {}).get(moment, 0)
+    return {**headers, **asked[told].headers}
 
 
 def answered(token: Token, results: Mapping[str, Any]) -> bool:
@@ -122,6 +140,6 @@ def _item(token: Token, listener: Listener) -> WorkItem:
         kind="listener",
         type=listener.task.type.words(view, host, "a job type"),
         retries=listener.task.tries(view, host),
-        headers=element.headers,
+        headers={**element.headers, **listener.headers},
         variables=view,
     )

@@ -97,7 +97,7 @@ EXTENSIONS: Final = {
     "conditionalFilter": "variableEvents create or update, variableNames: at which changes a condition is asked anew",
     "loopCharacteristics": "inputCollection, inputElement, outputCollection, outputElement",
     "properties": "the properties below, and any of yours",
-    "executionListeners": "eventType start or end, type, retries: work before the element begins or before it is left",
+    "executionListeners": "eventType start or end, type, retries, taskHeaders: work before the element begins or before it is left",
     "taskListeners": "eventType creating or completing, type, retries: work before a task opens or after it was decided",
     "versionTag": "what a binding versionTag looks for",
     "modelerTemplate": "read over: it belongs to the modeler",
@@ -106,6 +106,7 @@ EXTENSIONS: Final = {
 INSTEAD_OF_EXTENSION: Final = {
     "linkedResources": "Name the resource in a task header.",
     "linkedResource": "Name the resource in a task header.",
+    "agentDefinition": "Remove it: an agent serves a job as any worker does; set zeebe:taskDefinition type.",
     "jobPriorityDefinition": "Remove it: jobs run in the order in which they are due.",
     "publishMessage": "Choose a message with a correlation key, or set zeebe:taskDefinition type.",
 }

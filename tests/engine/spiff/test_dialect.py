@@ -863,6 +863,23 @@ def test_listeners_do_their_work_before_an_element_begins_and_before_it_is_left(
     assert story.ended_at("e")
 
 
+@proves("zeebe:taskHeaders")
+def test_a_listener_is_told_its_own_headers_over_those_of_its_element(tell: Tell) -> None:
+    def headers(**pairs: str) -> str:
+        rows = "".join(f'<zeebe:header key="{key}" value="{value}" />' for key, value in pairs.items())
+        return f"<zeebe:taskHeaders>{rows}</zeebe:taskHeaders>"
+
+    own = f'<zeebe:executionListener eventType="start" type="in">{headers(hall="2")}</zeebe:executionListener>'
+    around = f"<zeebe:executionListeners>{own}</zeebe:executionListeners>"
+    story = tell(
+        bundle(start(), service("a", extensions=headers(hall="1", line="7") + around), end(), flows="s > a > e")
+    )
+    for told in ({"hall": "2", "line": "7"}, {"hall": "1", "line": "7"}):
+        assert story.house.items[-1].headers == told
+        assert story.flow.headers(story.wait("a").token_id) == told
+        story.complete("a")
+
+
 @proves("zeebe:executionListeners")
 def test_listeners_of_what_contains_waits_and_repeats_are_called_at_its_borders(tell: Tell) -> None:
     both = listeners(start="in", end="out")
