@@ -42,10 +42,16 @@ class OpenAdHoc:
 
 
 def open_ad_hocs(session: Session, instance: Instance) -> list[OpenAdHoc]:
-    """Return the ad-hoc sub-processes of an instance where something may be chosen now, oldest first; none once it has ended."""
+    """Return the ad-hoc sub-processes of an instance where something may be chosen now, oldest first.
+
+    None once it has ended, or when nobody can read its state.
+    """
     if instance.status != InstanceStatus.RUNNING:
         return []
-    flow = waiting.look(session, instance)
+    try:
+        flow = waiting.look(session, instance)
+    except Conflict:
+        return []  # The watchdog's incident says so; a page that shows it must open.
     return [
         OpenAdHoc(
             token.id,

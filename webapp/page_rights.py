@@ -205,7 +205,7 @@ DOES: Mapping[str, Right] = {
     **each(DECIDING_IMPACT, "impacts.compute impacts.freeze"),
     **each(OVERSEEING, "data_quality.keep"),
     **each(HELPING, """
-        mending.suspend mending.resume mending.rehearsal mending.tokens mending.revert operations.retry operations.cancel
+        mending.suspend mending.resume mending.choose mending.rehearsal mending.tokens mending.revert operations.retry operations.cancel
         jobs.retry messages.delete
     """),
     **each(PLACING, "evidence.holds"),

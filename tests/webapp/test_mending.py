@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
@@ -10,7 +12,7 @@ from engine.act import Installation
 from engine.definitions import deploy
 from tests.clock import SettableClock
 from tests.engine.plant import for_role
-from tests.engine.spiff.diagrams import diagram, end, node, process, start, user
+from tests.engine.spiff.diagrams import diagram, end, node, process, start, sub, user
 from tests.people import PASSWORD, adam, lena, pat, rita
 from tests.story import Story
 from tests.webapp.conftest import People
@@ -62,6 +64,26 @@ def test_a_search_that_says_nothing_says_so_and_variables_are_for_helpers(runs: 
     assert "var.amount>5000 is for those who help" in other.text
     for action in ("suspend", "resume", "tokens"):
         assert other.post(f"/operations/runs/{runs[0]}/{action}", {"reason": "x"}).status_code == 403
+
+
+def test_what_begins_in_an_ad_hoc_sub_process_is_chosen_on_the_page_of_the_run(
+    browse: People, house: Installation
+) -> None:
+    box = sub("box", user("a", name="Look"), user("b", name="Ask"), kind="adHocSubProcess", name="Looking")
+    drawn = diagram(process(start(), box, end(), id="open", flows="s > box > e"))
+    with house.acting(pat.principal) as act:
+        deploy(act, {"open.bpmn": drawn}, process_id="open")
+        run = instances.start(act, "open", business_key="O-1").id
+    helper, path = browse(pat), f"/operations/runs/{run}"
+    [token] = set(re.findall(r'value="(\d+):a"', helper.get(path).text))
+    assert "Look, in Looking" in helper.text
+    assert "Let it begin" not in browse(rita).get(path).text
+    assert browse(rita).post(f"{path}/choices", {"choice": f"{token}:a"}).status_code == 403
+    assert helper.post(f"{path}/choices", {"choice": ""}).status_code == 422
+    assert helper.post(f"{path}/choices", {"choice": f"{token}:nowhere"}).status_code == 409
+    assert helper.post(f"{path}/choices", {"choice": f"{token}:a"}).status_code == 303
+    assert "It has begun" in helper.get(path).text
+    assert "Let it begin" in helper.text
 
 
 def test_who_has_a_task_of_a_suspended_run_reads_that_it_rests(runs: list[str], browse: People, story: Story) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
-from engine import definitions, migrating, modifying, suspending
+from engine import choosing, definitions, migrating, modifying, suspending
+from engine.choosing import Choice
 from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
 from engine.migrating import Came, Moved, Rehearsal
@@ -48,6 +49,19 @@ def resume(instance_id: str) -> Answer:
     with acting() as act:
         suspending.resume(act, find(act.session, instance_id).id, request.form.get("reason", ""))
     flash("The run goes on. What came and fell due meanwhile has happened, in its order.", "good")
+    return redirect(url_for("operations.show", record_id=instance_id), 303)
+
+
+@pages.post("/operations/runs/<instance_id>/choices")
+def choose(instance_id: str) -> Answer:
+    """Let an element of an open ad-hoc sub-process begin."""
+    need_helper()
+    token, _, element = request.form.get("choice", "").partition(":")
+    if not (token.isascii() and token.isdigit() and element):
+        raise Invalid("Expected what is to begin, but nothing was chosen", {"choice": "Choose what begins"})
+    with acting() as act:
+        choosing.choose(act, find(act.session, instance_id).id, int(token), [Choice(element)])
+    flash("It has begun.", "good")
     return redirect(url_for("operations.show", record_id=instance_id), 303)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
-from engine import incidents, instances, migrating, retrying, tasks
+from engine import choosing, incidents, instances, migrating, retrying, tasks
 from engine.database import is_id
 from engine.errors import Forbidden, NotFound
 from engine.stored.definition import Definition, DefinitionFile
@@ -90,7 +90,7 @@ def show(record_id: str) -> str:
     return render_template(
         "operations/run.html", instance=instance, definition=definition, most=MOST_SHOWN, is_drawn=diagrams.is_drawn(session, definition),
         newer=newer if is_running and newer is not None and newer.version > definition.version else None,
-        moves=_moves(session, instance), may_move=visitor().holds(operating.MOVER),
+        choices=_choices(session, instance), moves=_moves(session, instance), may_move=visitor().holds(operating.MOVER),
         wait=instances.wait_sentence(session, instance), tokens=diagrams.tokens_of(session, instance),
         tasks=tasks.of_instance(session, instance.id)[::-1], jobs=list(session.scalars(wanted)),
         incidents=[one for one in incidents.of_instance(session, instance.id) if one.state == IncidentState.OPEN],
@@ -98,6 +98,17 @@ def show(record_id: str) -> str:
         values=[(name, value_words(value, how)[:2000]) for name, value in sorted(values.items())],
         ledger=ledger.ledger_of(session, "instance", instance.id), may_help=visitor().holds(*HELPERS),
     )  # fmt: skip
+
+
+def _choices(session: Session, instance: Instance) -> list[tuple[str, str]]:
+    """Return what may begin in the ad-hoc sub-processes that are open: value and words of each."""
+    if instance.suspended_at is not None:
+        return []
+    return [
+        (f"{one.token_id}:{element}", f"{name}, in {one.name}")
+        for one in choosing.open_ad_hocs(session, instance)
+        for element, name in one.elements
+    ]
 
 
 @pages.post("/operations/retry")
