@@ -134,7 +134,8 @@ def test_a_worker_outside_chooses_and_is_asked_anew(plant: Plant) -> None:
         assert sorted(session.scalars(select(Job.state))) == ["CANCELLED", "DONE", "DONE"]
 
 
-def test_others_end_with_a_reason_and_its_timer_ends_all(plant: Plant) -> None:
+def test_others_end_with_a_reason_and_its_timer_ends_all(small_plant: Plant) -> None:
+    plant = small_plant
     plant.deploy(drawn())
     instance_id = begun(plant)
     choose(plant, instance_id, "a", "b")
@@ -147,7 +148,8 @@ def test_others_end_with_a_reason_and_its_timer_ends_all(plant: Plant) -> None:
         choosing.choose(act, instance_id, opened(plant, instance_id).token_id, [Choice("a")])
 
 
-def test_one_returns_within_what_was_chosen_and_to_before_the_whole(plant: Plant) -> None:
+def test_one_returns_within_what_was_chosen_and_to_before_the_whole(small_plant: Plant) -> None:
+    plant = small_plant
     plant.deploy(drawn())
     instance_id = begun(plant)
     choose(plant, instance_id, "a", "b")
