@@ -117,6 +117,7 @@ class ActHost:
             instance_id=self._instance.id,
             token_id=item.token_id,
             element_id=item.element.id,
+            priority=item.priority,
         )
 
     def _decide(self, item: WorkItem) -> Mapping[str, Any]:

@@ -48,11 +48,13 @@ def defer(
     instance_id: str | None = None,
     token_id: int | None = None,
     element_id: str | None = None,
+    priority: int = 0,
 ) -> Job:
     """Promise a job in the transaction of the act; a worker runs it after the commit, a rollback takes it back.
 
     args: plain Python values that FEEL knows. lock: jobs with the same one never run together. run_at: not before this
-    instant. back_off: minutes before each further try. Raises: Invalid.
+    instant. back_off: minutes before each further try. priority: of those that are due the greater is taken up sooner. Raises:
+    Invalid.
     """
     job = Job(
         type=job_type,
@@ -65,6 +67,7 @@ def defer(
         back_off=list(back_off),
         due_at=run_at or act.now,
         lock=lock,
+        behind=-priority,
         created_at=act.now,
         attempts=0,
     )
@@ -89,6 +92,7 @@ def defer_for_each(act: Act, job_type: str, args: Mapping[str, Any], instance_id
             back_off=list(BACK_OFF),
             due_at=act.now,
             lock=None,
+            behind=0,
             created_at=act.now,
             attempts=0,
         )
@@ -131,7 +135,7 @@ def lock_time(installation: Installation) -> dt.timedelta:
 
 
 def due(now: dt.datetime, types: Sequence[str], *, overdue_by: dt.timedelta = dt.timedelta(0)) -> Select[str]:
-    """Select the ids of jobs that a worker serving these types may take up now, the oldest due first.
+    """Select the ids of jobs that a worker serving these types may take up now: the highest priority, then the oldest due.
 
     overdue_by: how long a job must have waited; one whose worker died has waited for its lock already.
     """
@@ -142,7 +146,7 @@ def due(now: dt.datetime, types: Sequence[str], *, overdue_by: dt.timedelta = dt
     return (
         select(Job.id)
         .where(_is_free(now, overdue_by), Job.type.in_(types), or_(Job.lock.is_(None), ~busy), ~_rests())
-        .order_by(Job.due_at, Job.id)
+        .order_by(Job.behind, Job.due_at, Job.id)
     )
 
 
@@ -291,7 +295,7 @@ IS_OPEN = text("job.state IN ('WAITING', 'RUNNING', 'FAILED')")
 
 
 def offered(now: dt.datetime, job_type: str) -> Select[str]:
-    """Select the ids of jobs of one type that an outside worker may take up now, the oldest due first."""
+    """Select the ids of jobs of one type that an outside worker may take up now, in the order of ``due``."""
     return due(now, [job_type]).where(IS_OPEN)
 
 

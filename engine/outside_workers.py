@@ -64,7 +64,9 @@ class Offer:
 def activate(
     act: Act, job_type: str, *, worker: str, at_most: int = 1, lock_for: dt.timedelta = jobs.LOCKED_FOR
 ) -> list[Job]:
-    """Take up at most so many jobs of a type for a time, the oldest due first; what others are taking up is left to them.
+    """Take up at most so many jobs of a type for a time, the highest priority and then the oldest due first.
+
+    What others are taking up is left to them.
 
     worker: a name of the worker's own, kept with the job. Raises: Invalid; NotFound or Conflict as ``refuse_type``.
     """

@@ -66,7 +66,8 @@ class Carrier:
             task = self._app.configure_task(ENQUEUE, queue=QUEUE, schedule_at=job.due_at, connection=driver)
             task.defer(job_id=job.id, lock=job.lock)
         else:
-            self._app.configure_task(RUN, queue=QUEUE, lock=job.lock, connection=driver).defer(job_id=job.id)
+            task = self._app.configure_task(RUN, queue=QUEUE, lock=job.lock, priority=job.priority, connection=driver)
+            task.defer(job_id=job.id)
 
     @contextmanager
     def listening(self, installation: Installation) -> Iterator[None]:

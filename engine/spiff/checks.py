@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from engine.spiff.elements import ACTIVITIES, AD_HOC, CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
+from engine.spiff.extensions import is_priority
 from engine.spiff.problems import Problem
 
 Finding = tuple[ElementInfo, str, str]
@@ -259,6 +260,14 @@ def _retries(process: ProcessSpec) -> Iterator[Finding]:
                 yield info, message, "Write a number such as 3, or FEEL."
 
 
+def _priorities(process: ProcessSpec) -> Iterator[Finding]:
+    for info in process.elements.values():
+        said = info.task.priority if info.task is not None else None
+        if said is not None and said.is_static and not is_priority(said.text):
+            message = f'Expected a whole number of 32 bits as the priority of the job, but it is "{said.text[:40]}".'
+            yield info, message, "Write a number such as 50, or FEEL."
+
+
 def _work(process: ProcessSpec) -> Iterator[Finding]:
     for info in process.elements.values():
         sends = info.event is not None and info.event.kind == "message" and info.event.name is not None
@@ -349,6 +358,7 @@ _CHECKS: tuple[Check, ...] = (
     _event_gateways,
     _work,
     _retries,
+    _priorities,
     _compensations,
     _multi_instances,
 )

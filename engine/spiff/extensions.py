@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,12 @@ LONGEST_WORDS = 200
 
 
 MOST_TRIES = 1000
+_PRIORITY = re.compile(r"-?\d{1,10}\Z", re.ASCII)
+
+
+def is_priority(text: str) -> bool:
+    """Say whether a text is a whole number of 32 bits."""
+    return _PRIORITY.match(text) is not None and -(2**31) <= int(text) < 2**31
 
 
 class NotFeel(ValueError):
@@ -123,10 +130,20 @@ class UserTaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
-    """The job type of a task, and how often a worker may try."""
+    """The job type of a task, how often a worker may try, and which jobs come before others."""
 
     type: Expr
     retries: Expr
+    priority: Expr | None = None
+
+    def rank(self, variables: Mapping[str, Any], host: Host) -> int:
+        """Return the priority of the job, the greater the sooner; 0 where the diagram says nothing. Raises: Incident."""
+        if self.priority is None:
+            return 0
+        text = self.priority.words(variables, host, "a priority")
+        if not is_priority(text):
+            raise Incident(f'Expected a whole number of 32 bits as the priority of a job, but got "{_short(text)}"')
+        return int(text)
 
     def tries(self, variables: Mapping[str, Any], host: Host) -> int:
         """Return how often a worker may try. Raises: Incident."""

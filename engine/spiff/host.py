@@ -77,6 +77,7 @@ class WorkItem:
     binding: str | None = None
     version_tag: str | None = None
     result_variable: str | None = None
+    priority: int = 0
 
 
 class Host(Protocol):

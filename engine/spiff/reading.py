@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -87,6 +87,7 @@ EXTENSIONS: Final = {
     "formDefinition": "formId, with bindingType deployment, latest or versionTag",
     "userTaskForm": "a form that stands in the diagram; better a .form file",
     "taskDefinition": "type, retries",
+    "jobPriorityDefinition": "priority of a job, or on the process of all its jobs: the greater is taken up sooner",
     "taskHeaders": "given to the worker; backOff and retryBackoff say when a job is tried again",
     "ioMapping": "inputs and outputs, also of events, sub-processes and calls",
     "script": "FEEL expression, resultVariable",
@@ -107,7 +108,6 @@ INSTEAD_OF_EXTENSION: Final = {
     "linkedResources": "Name the resource in a task header.",
     "linkedResource": "Name the resource in a task header.",
     "agentDefinition": "Remove it: an agent serves a job as any worker does; set zeebe:taskDefinition type.",
-    "jobPriorityDefinition": "Remove it: jobs run in the order in which they are due.",
     "publishMessage": "Choose a message with a correlation key, or set zeebe:taskDefinition type.",
 }
 """What to use instead of the zeebe: elements that are not."""
@@ -349,7 +349,21 @@ def _user_task(reader: Reader, node: etree._Element, process_id: str) -> UserTas
 
 def _task_definition(reader: Reader, node: etree._Element) -> TaskDefinition | None:
     found = zeebe(node, "taskDefinition")
-    return _work(reader, node, found) if found is not None else None
+    own = zeebe(node, "jobPriorityDefinition")
+    if found is None and own is not None:
+        message = "Expected a job, whose priority this is, but there is none."
+        reader.refuse(node, message, "Set zeebe:taskDefinition type, or remove zeebe:jobPriorityDefinition.")
+    task = _work(reader, node, found) if found is not None else None
+    said = own if own is not None else _priority_of_all(node)
+    if task is None or said is None:
+        return task
+    return replace(task, priority=reader.expression(node, said.get("priority"), "the priority of the job"))
+
+
+def _priority_of_all(node: etree._Element) -> etree._Element | None:
+    """Return what the process says for all its jobs."""
+    process = next((one for one in node.iterancestors(f"{{{BPMN}}}process")), None)
+    return zeebe(process, "jobPriorityDefinition") if process is not None else None
 
 
 def _work(reader: Reader, node: etree._Element, found: etree._Element) -> TaskDefinition | None:

@@ -113,5 +113,6 @@ def _item(token: Token) -> WorkItem:
         type=task.type.words(view, host, "a job type"),
         retries=task.tries(view, host),
         headers=element.headers,
+        priority=task.rank(view, host),
         variables=view,
     )

@@ -96,10 +96,14 @@ class LockExtension(HeldJob):
 
 
 class JobSummary(Answer):
-    """A job. worker: who holds or held it, until locked_until. retries_left: further tries if this one fails."""
+    """A job. worker: who holds or held it, until locked_until. retries_left: further tries if this one fails.
+
+    priority: of those that are due the greater is taken up sooner.
+    """
 
     id = fields.UUID()
     type = fields.String()
+    priority = fields.Integer()
     state = word(JobState)
     instance_id = fields.UUID(allow_none=True)
     element_id = maybe()
