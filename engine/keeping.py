@@ -264,7 +264,7 @@ def _keep_instance(moved: motion.Motion, waits: Sequence[Wait]) -> None:
     instance.state = flow.state()
     written, gone = flow.changed_variables()
     variables.save(act.session, instance, moved.stored, written, gone)
-    dues = [wait.due for wait in waits if wait.due is not None]
+    dues = [*flow.dues_asleep(), *(wait.due for wait in waits if wait.due is not None)]
     instance.wake_at = min(dues, default=None) if instance.suspended_at is None else None
     if flow.done:
         cancelled = flow.outcome == "cancelled"

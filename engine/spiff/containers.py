@@ -31,6 +31,8 @@ def _result_of(output: Expr | None) -> str | None:
 class SubProcess(Live, defaults.SubWorkflowTask):
     """An embedded sub-process: STARTED while anything inside is live."""
 
+    carries = True
+
     def open(self, token: Token) -> None:
         token.flow.scopes.open(token.id, token.container)
 
@@ -95,6 +97,8 @@ class AdHocSubProcess(SubProcess):
     more is needed: its completion condition was true, a worker said so, or an event sub-process took its place), asks (a
     worker is to say what is done next; it is asked anew each time something has ended).
     """
+
+    carries = False
 
     is_open_when_empty = True
 
@@ -235,6 +239,8 @@ class Activation(SubProcess):
     internal_data: begins (the element, until it has begun).
     """
 
+    carries = False
+
     def act(self, token: Token) -> bool:
         token.flow.check_depth(token)
         inside = self._wf_spec.subs[self.element.id]
@@ -270,6 +276,8 @@ class Activation(SubProcess):
 
 class CallActivity(Live, defaults.CallActivity):
     """Runs another process of the bundle, or of another definition, in a scope with nothing around it."""
+
+    carries = True
 
     def act(self, token: Token) -> bool:
         flow, called = token.flow, self.element.called

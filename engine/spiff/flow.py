@@ -142,6 +142,7 @@ class Flow(Driver):
         Stops after as many as the move limit; the rest are still due then.
         """
         fired: list[FiredTimer] = []
+        self.live.wake_due(now)
         while len(fired) < self.move_limit and (due := self._due(now)):
             token = due[0]
             element, when = token.element, due_of(token.internal_data)
@@ -227,6 +228,10 @@ class Flow(Driver):
         """Return what the tokens that are awake wait for. Those that sleep wait for what they did, each for a person or a worker."""
         return [wait for wait in map(wait_of, self.live.awake()) if wait is not None]
 
+    def dues_asleep(self) -> list[dt.datetime]:
+        """Return when tokens that sleep are due, the earliest of each that sleep together."""
+        return self.live.dues()
+
     def sleeps(self, token_id: int) -> bool:
         """Say whether nobody has looked at a live token since the instance was loaded."""
         return token_id in self.live.asleep
@@ -241,7 +246,9 @@ class Flow(Driver):
         return View(self.scopes, ROOT if token_id is None else self.scope_of(token_id))
 
     def view_of(self, scope_id: int) -> View:
-        """Return what is seen from a live scope, looked up on demand."""
+        """Return what is seen from a live scope, looked up on demand. Raises: KeyError."""
+        if not self._is_scope(scope_id):
+            raise KeyError(scope_id)
         return View(self.scopes, scope_id)
 
     def evaluate(
@@ -254,7 +261,7 @@ class Flow(Driver):
 
     def set_variable(self, scope_id: int, name: str, value: Any) -> None:
         """Write a variable of exactly this scope. Raises: NotStorable; KeyError for a scope that has ended."""
-        if scope_id not in self.scopes:
+        if not self._is_scope(scope_id):
             raise KeyError(f"Expected a live scope, but {scope_id} is none")
         self.put(scope_id, name, value)
 
@@ -355,6 +362,11 @@ class Flow(Driver):
             if token.incident is None and due_of(token.internal_data) <= now
         ]
         return sorted(timers, key=lambda token: (due_of(token.internal_data), token.id))
+
+    def _is_scope(self, scope_id: int) -> bool:
+        if scope_id not in self.scopes:
+            self.live.wake()  # It may be one of those that sleep.
+        return scope_id in self.scopes
 
     def _live(self, token_id: int) -> Token:
         if token_id not in self.live:

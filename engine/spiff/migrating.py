@@ -20,6 +20,7 @@ from engine.spiff.compensation import inside_of
 from engine.spiff.elements import ACTIVATION, ElementInfo, ProcessSpec
 from engine.spiff.gateways import EventGateway, Join, Parallel
 from engine.spiff.host import Host
+from engine.spiff.state import dump
 from engine.spiff.token import Token, spawn_armed
 
 if TYPE_CHECKING:
@@ -357,7 +358,7 @@ def _note_new_events(found: Judgement, flow: Flow, route: Route) -> None:
 
 def _translated(flow: Flow, judgement: Judgement, route: Route) -> bytes:
     """Return the state of the flow with the names of the other version."""
-    row = orjson.loads(flow.state())
+    row = orjson.loads(dump(flow, is_awake=True))
     _rename(row[6], judgement)
     for sub in row[7]:
         _rename(sub[4], judgement)
@@ -382,10 +383,9 @@ def _home(flow: Flow, owner: int) -> str | None:
 
 def _rename(tokens: list[list[Any]], judgement: Judgement) -> None:
     for token in tokens:
-        first = token[0][0] if isinstance(token[0], list) else token[0]
-        token[3] = judgement.names.get(first, token[3])
-        if first in judgement.via:
-            token[4]["via"] = judgement.via[first]
+        token[3] = judgement.names.get(token[0], token[3])
+        if token[0] in judgement.via:
+            token[4]["via"] = judgement.via[token[0]]
 
 
 def _complete(flow: Flow, token: Token, images: set[str]) -> None:

@@ -38,6 +38,7 @@ class NotLegal(Exception):
 
 def places(flow: Flow) -> list[ElementInfo]:
     """Return the elements of the process where a token could begin now, in the order of the diagram."""
+    flow.live.wake()
     found = []
     for element in flow.bundle.processes[flow.process_id].elements.values():
         try:
@@ -67,6 +68,7 @@ def modify(flow: Flow, edits: Sequence[TokenEdit]) -> None:
     """
     if not edits:
         raise NotLegal("Expected at least one edit, but there is none.")
+    flow.live.wake()
     for place, source in [_prepared(flow, edit) for edit in edits]:
         if place is not None:
             _begin(place, source)
@@ -264,8 +266,7 @@ def _may_be_empty(workflow: Any) -> bool:
 
 def _stays(workflow: Any) -> int:
     """Count what keeps a process or sub-process alive."""
-    asleep = sum(len(sleepers.places) for sleepers in workflow.asleep.values())
-    return len(workflow.tasks) - 1 - len(workflow.listeners) + asleep
+    return len(workflow.tasks) - 1 - len(workflow.listeners)
 
 
 def _words(element: ElementInfo) -> str:

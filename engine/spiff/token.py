@@ -115,7 +115,7 @@ class Token(Task):
         self.internal_data["cause"] = reason.cause if isinstance(reason, Incident) else "expression"
 
     def _child_added_notify(self, child: Token) -> None:
-        if child.id not in self.flow.live.asleep:
+        if child.id not in self.flow.live.asleep or child.id not in self._children:
             super()._child_added_notify(child)
 
     def _set_state(self, value: int) -> None:
@@ -178,6 +178,8 @@ class Live:
     boundaries: tuple[Any, ...] = ()
     listens = False
     """A token that waits here keeps nothing alive."""
+    carries = False
+    """A token here may sleep with the sub-process or the called process inside it."""
     rests: int | None = None
     """The state of a token here that waits for a person or a worker; None where more than that may move it on."""
     is_open_when_empty = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import json
 import threading
@@ -326,6 +327,36 @@ def test_one_vote_of_many_wakes_no_other_and_many_votes_are_stored_as_numbers() 
     assert [flow.sleeps(token) for token in tokens] == [True, True, False, True]
     assert [wait.token_id for wait in flow.waits()] == [tokens[0], tokens[1], tokens[3]]
     assert [flow.variables_view(token)["item"] for token in flow.live if token in tokens] == [1, 2, 4]
+
+
+def test_a_sub_process_of_many_sleeps_with_what_is_inside_until_its_token_or_its_time_comes() -> None:
+    late = boundary("late", "a", timer("duration", '="PT" + string(item) + "H"'), interrupting=False)
+    inside = (start("is"), user("a"), late, user("l"), user("b"), end("ie"))
+    each_sub = sub(
+        "each", *inside, each("=items", output="votes", collect="=answer"), flows="is > a > b > ie\nlate > l > ie"
+    )
+    first = Story(bundle_of(start(), each_sub, end(), flows="s > each > e"), House(), forgets=False, items=[3, 1, 2])
+    stored, _ = first.flow.changed_variables()
+    tokens = [wait.token_id for wait in first.flow.waits() if wait.kind == "task"]
+
+    def taken_up() -> Flow:
+        return Flow.load(first.bundle, first.flow.state(), stored, House())
+
+    flow = taken_up()
+    assert (flow.waits_awake(), flow.dues_asleep()) == ([], [NOON + dt.timedelta(hours=n) for n in (3, 1, 2)])
+    assert [wait.element_id for wait in flow.waits()] == [wait.element_id for wait in first.flow.waits()]
+    flow = taken_up()
+    flow.complete(tokens[2], {"answer": "yes"})
+    assert [(wait.element_id, flow.variables_view(wait.token_id)["item"]) for wait in flow.waits_awake()] == [("b", 2)]
+    flow = taken_up()
+    assert len(flow.tick(NOON + dt.timedelta(hours=1))) == 1
+    assert [(wait.element_id, flow.variables_view(wait.token_id)["item"]) for wait in flow.waits_awake()] == [
+        ("a", 1),
+        ("l", 1),
+    ]
+    flow = taken_up()
+    flow.cancel()
+    assert sorted(left.element_id for left in flow.history) == ["a"] * 3 + ["each"] * 4
 
 
 def test_a_state_with_a_row_for_each_token_is_read_as_before() -> None:
