@@ -269,7 +269,7 @@ def _void(act: Act, instance: Instance, voids: Iterable[Decision], why: str) -> 
 def _undo(act: Act, moved: motion.Motion, place: Place, target: Target, decision: Decision) -> None:
     """Let the step that the diagram names undo what followed, with the variables of where the flow returns to."""
     flow = moved.flow
-    scope = 0 if place.owner == 0 else flow.subprocesses[place.owner].scope_id
+    scope = 0 if place.owner == 0 else flow.sub_of(place.owner).scope_id
     flow.write(scope, {"decision": voting.as_variable(decision)})
     if target.undone_by is None:
         return

@@ -144,6 +144,12 @@ class Driver(Flat, BpmnWorkflow):
         sub = self.subprocesses[token.id] = Sub(spec, token, bundle, scope_id=scope_id, key=key)
         return sub
 
+    def sub_of(self, owner_id: int) -> Sub:
+        """Return what runs inside a live token. Raises: KeyError when nothing does."""
+        self.live.get(owner_id)  # What sleeps has no sub-process.
+        found: Sub = self.subprocesses[owner_id]
+        return found
+
     def dispose(self, sub: Sub, *, is_complete: bool = False) -> None:
         """Take a sub-process that has ended out of memory."""
         if self.subprocesses.pop(sub.parent_task_id, None) is not None:

@@ -173,7 +173,7 @@ def return_to(flow: Flow, lineage: Lineage, token_id: int) -> set[int]:
     token_id: of ``earlier_steps``. Returns the tokens that are void now. The flow then runs on until it rests.
     """
     place, void = lineage.places[token_id], lineage.after(token_id)
-    workflow = flow if place.owner == 0 else flow.subprocesses[place.owner]
+    workflow = flow if place.owner == 0 else flow.sub_of(place.owner)
     for token in list(workflow.task_tree.children):
         if token.id in void:
             token.cancel()
