@@ -123,7 +123,8 @@ def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator
         deployed = _parsed(act.session, instance)
         host = ActHost(act, instance, deployed)
         stored = variables.load(act.session, instance)
-        flow = _loaded(deployed, instance, stored, host)
+        # Whoever mends an instance is to hear at once that a part of it cannot be read.
+        flow = _loaded(deployed, instance, stored, host, is_awake=is_mended)
         motion = Motion(act, instance, deployed, flow, host, flow.meet(), stored)
         yield motion
         keeping.store(motion)
@@ -137,9 +138,9 @@ def _parsed(session: Session, instance: Instance) -> Deployed:
         raise Unreadable(refusal.message) from refusal
 
 
-def _loaded(deployed: Deployed, instance: Instance, stored: Stored, host: ActHost) -> Flow:
+def _loaded(deployed: Deployed, instance: Instance, stored: Stored, host: ActHost, *, is_awake: bool) -> Flow:
     try:
-        return Flow.load(deployed.bundle, instance.state, stored, host)
+        return Flow.load(deployed.bundle, instance.state, stored, host, is_awake=is_awake)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise unreadable(instance, error) from error
 

@@ -76,7 +76,8 @@ def look(session: Session, instance: Instance) -> Flow:
     """Return the flow of an instance for reading; it cannot be moved. Raises: Conflict UNREADABLE for a state that somebody broke."""
     deployed = definitions.parsed(session, instance.definition_id)
     try:
-        return Flow.load(deployed.bundle, instance.state, variables.load(session, instance), Onlooker(session))
+        stored = variables.load(session, instance)
+        return Flow.load(deployed.bundle, instance.state, stored, Onlooker(session), is_awake=True)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Conflict(
             f"Expected the state of {instance.business_key} to be readable, but it is not ({type(error).__name__}: {error})",

@@ -109,6 +109,7 @@ def rows_of(session: Session, instance_ids: Sequence[str]) -> dict[str, Rows]:
 def put_right(moved: motion.Motion) -> None:
     """Let what is missing be made again when the move is stored, and what belongs to no token be closed."""
     rows = rows_of(moved.act.session, [moved.instance.id])[moved.instance.id]
+    moved.flow.live.wake()
     before = {key: wait for key, wait in moved.before.items() if rows.has(wait)}
     for token_id, task in rows.tasks.items():
         if (token_id, "task") not in moved.before:

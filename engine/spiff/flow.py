@@ -94,12 +94,19 @@ class Flow(Driver):
         host: Host,
         *,
         move_limit: int = MOVE_LIMIT,
+        is_awake: bool = False,
     ) -> Flow:
-        """Take up a stored instance with the definition it was started with. Nothing runs yet."""
+        """Take up a stored instance with the definition it was started with. Nothing runs yet.
+
+        is_awake: no token sleeps, so that what cannot be read of it is found now. Raises: ValueError, LookupError, TypeError or
+        AttributeError for a state that somebody broke.
+        """
         flow = state.load(
             lambda process_id: cls(bundle, process_id, host, move_limit=move_limit), state_bytes, variables
         )
         assert isinstance(flow, cls)
+        if is_awake:
+            flow.live.wake()
         return flow
 
     def complete(self, token_id: int, variables: Mapping[str, Any] | None = None) -> None:

@@ -13,11 +13,12 @@ from engine.stored.job import Job
 from engine.stored.task import Task, TaskCandidate
 from engine.stored.wait import MessageSubscription, Timer
 from tests.engine.plant import Plant, work
-from tests.engine.spiff.diagrams import boundary, end, message, node, process, service, start, timer, when
+from tests.engine.spiff.diagrams import boundary, each, end, message, node, process, service, start, timer, when
 
 ALL = process(
-    start(), node("parallelGateway", "fork"), work("a"), boundary("late", "a", timer("duration", "PT1H")), service("send"),
-    node("receiveTask", "hear", messageRef="goods"), node("intermediateCatchEvent", "true", when("=it = true")),
+    start(), node("parallelGateway", "fork"), work("a", each("=[1]")), boundary("late", "a", timer("duration", "PT1H")),
+    service("send", each("=[1]")), node("receiveTask", "hear", messageRef="goods"),
+    node("intermediateCatchEvent", "true", when("=it = true")),
     end("x"), end(), flows="s > fork > a > e\nfork > send > e\nfork > hear > e\nfork > true > e\nlate > x",
 )  # fmt: skip
 BROKEN: dict[str, tuple[Any, ...]] = {
