@@ -83,14 +83,17 @@ def inside_of(token: Token) -> list[Token] | None:
     for one in sub.tasks.values():
         if one is sub.task_tree:
             continue
-        found.append(one)
-        if _KEPT_AWAKE.isdisjoint(one.internal_data) and (wait := wait_of(one)) is not None and wait.kind in _BROUGHT:
-            continue
-        deeper = inside_of(one)
+        deeper = inside_of(one) if one.id in token.flow.subprocesses else _brought(one)
         if deeper is None:
             return None
-        found += deeper
+        found += [one, *deeper]
     return found
+
+
+def _brought(token: Token) -> list[Token] | None:
+    wait = wait_of(token)
+    is_brought = wait is not None and wait.kind in _BROUGHT and _KEPT_AWAKE.isdisjoint(token.internal_data)
+    return [] if is_brought else None
 
 
 _BROUGHT = frozenset({"task", "job", "message", "timer"})

@@ -306,6 +306,18 @@ def test_a_worker_outside_says_what_is_done_next(tell: Tell) -> None:
     )
 
 
+def test_a_worker_is_asked_in_each_of_several_sub_processes(tell: Tell) -> None:
+    box = ad_hoc(user("a"), extensions=AGENT)
+    each_of = sub("whole", start("ws"), box, end("we"), each("=[1, 2]"), flows="ws > box > we")
+    story = tell(bundle_of(start(), each_of, end(), flows="s > whole > e", definitions=MAIL))
+    story.complete("box", which=1, **says("a"))
+    assert story.waiting() == ["a", "box"]
+    story.complete("box", **says(over=True))
+    story.complete("a")
+    story.complete("box", **says(over=True))
+    assert story.ended_at("e")
+
+
 def test_a_worker_may_end_what_still_runs_or_say_nothing(tell: Tell) -> None:
     story = tell(around(ad_hoc(user("a"), user("b"), extensions=AGENT)))
     story.complete("box")
