@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 
 from dmn.budget import Run
 from dmn.operators import integer_of
@@ -56,8 +57,9 @@ def _ordered(function: Function, names: tuple[str, ...], arguments: list[Value])
     return [given[name] for name in wanted]
 
 
+@lru_cache(maxsize=256)
 def host_value(function: HostFunction) -> Function:
-    """Return a host function as a function value; Python values go in and come out."""
+    """Return a host function as a function value, the same one each time; Python values go in and come out."""
 
     def call(run: Run, arguments: list[Value]) -> Value:
         try:

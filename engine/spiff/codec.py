@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -29,7 +30,7 @@ _KINDS: dict[type, str] = {
 _READERS: dict[str, Callable[[str], Any]] = {
     "date": Date.parse,
     "time": Time.parse,
-    "datetime": DateTime.parse,
+    "datetime": lru_cache(maxsize=1024)(DateTime.parse),  # The same instants are read at every move of an instance.
     "duration": DaysTimeDuration.parse,
     "months": YearsMonthsDuration.parse,
 }
@@ -60,7 +61,7 @@ def decode(data: bytes) -> Any:
     """Return the value that ``encode`` was given; every number is a Decimal."""
     first = data[:1]
     if first in _HOLDERS:
-        return _HOLDING.decode(data.decode())
+        return (_TAGGED if _TAG_OPENS in data else _UNTAGGED).decode(data.decode())
     return Decimal(data.decode()) if first in _NUMBERS else orjson.loads(data)
 
 
@@ -106,5 +107,6 @@ def _untagged(fields: dict[str, Any]) -> Any:
     return dict(content) if kind == "object" else _READERS[kind](content)
 
 
-_HOLDING = json.JSONDecoder(parse_int=Decimal, parse_float=Decimal, object_hook=_untagged)
-"""What reads objects and lists; made once, which takes as long as reading a small one."""
+_UNTAGGED = json.JSONDecoder(parse_int=Decimal, parse_float=Decimal)
+_TAGGED = json.JSONDecoder(parse_int=Decimal, parse_float=Decimal, object_hook=_untagged)
+"""What reads objects and lists; made once, which takes as long as reading a small one. Where no tag is none is looked for."""

@@ -74,7 +74,7 @@ class Token(Task):
     @property
     def body(self) -> Token | None:
         """The multi-instance body around this inner instance, if it is one."""
-        parent: Token | None = self.parent
+        parent: Token | None = self.workflow.tasks.get(self._parent)
         if parent is not None and self.task_spec.name == getattr(parent.task_spec, "task_spec", None):
             return parent
         return None
