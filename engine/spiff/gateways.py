@@ -132,4 +132,6 @@ def _default(paths: tuple[Path, ...]) -> Path:
     for path in paths:
         if path.is_default:
             return path
-    raise Incident("Expected one condition to be true, but all are false and there is no default flow")
+    asked = [path.condition.text for path in paths if path.condition is not None]
+    told = ", ".join(f'"{text[:80]}"' for text in asked[:4]) + (f" and {len(asked) - 4} more" if len(asked) > 4 else "")
+    raise Incident(f"Expected one condition to be true, but all are false ({told}) and there is no default flow")

@@ -264,7 +264,7 @@ def test_a_retry_says_what_the_job_and_what_followed_it_came_to(plant: Plant) ->
     ways.clear()
     outcome, said = retried()
     assert outcome == "FAILED_AGAIN"
-    assert said.startswith("It moved on, but: Expected one condition to be true")
+    assert said.startswith('It moved on, but: Expected one condition to be true, but all are false ("=amount > 10")')
 
 
 def test_a_business_error_of_a_job_goes_the_way_of_the_diagram(plant: Plant) -> None:

@@ -123,6 +123,7 @@ def test_a_token_moves_as_it_was_shown_and_only_signed(
     browser = browse(pat)
     browser.get(page)
     assert "bound method" not in browser.text
+    assert "begins anew" in browser.text, "with a value that is set first, a step that stopped is tried where it stands"
     # What a program wrote without a drawing leaves no empty frame.
     assert "does not say where its elements are drawn" in browser.text
     assert "data-diagram" not in browser.text

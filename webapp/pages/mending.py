@@ -254,14 +254,13 @@ def _show_tokens(instance: Instance, *, edits: Sequence[TokenEdit] = (), refusal
 def _movable(
     session: Session, instance: Instance, places: Sequence[tuple[str, str]]
 ) -> list[tuple[modifying.Movable, str, list[tuple[str, str]]]]:
-    """Return the tokens that may be ended or moved, what each does, and what it may become."""
-    return [
-        (
-            one, _words(one),
-            [("CANCEL", "ends"), *((f"MOVE:{element}", f"moves to {name}") for element, name in places if element != one.element_id)],
-        )
-        for one in modifying.movable_tokens(session, instance)
-    ]  # fmt: skip
+    """Return the tokens that may be ended, moved or begun anew, what each does, and what it may become."""
+    found = []
+    for one in modifying.movable_tokens(session, instance):
+        anew = [(f"MOVE:{element}", "begins anew") for element, _name in places if element == one.element_id]
+        others = [(f"MOVE:{element}", f"moves to {name}") for element, name in places if element != one.element_id]
+        found.append((one, _words(one), [("CANCEL", "ends"), *anew, *others]))
+    return found
 
 
 def _words(token: modifying.Movable) -> str:
