@@ -228,10 +228,12 @@ def moves_of(session: Session, instance_id: str) -> list[InstanceMove]:
 def _said(
     session: Session, instance: Instance, verdict: Verdict, reasons: tuple[str, ...], found: Judgement | None = None
 ) -> Rehearsal:
+    """Return the verdict; what holds of each of a thousand tokens is said once."""
     present = session.get_one(Definition, instance.definition_id)
     return Rehearsal(
-        instance.id, instance.business_key, verdict, reasons, tuple(_notes(session, found)) if found else (),
-        tuple(found.unplaced) if found else (), instance.version, present.version,
+        instance.id, instance.business_key, verdict, tuple(dict.fromkeys(reasons)),
+        tuple(dict.fromkeys(_notes(session, found))) if found else (),
+        tuple(dict.fromkeys(found.unplaced)) if found else (), instance.version, present.version,
     )  # fmt: skip
 
 

@@ -226,6 +226,24 @@ def _place(found: Judgement, route: Route, token: Token) -> None:
         found.times.append((_name(new), due_of(data)))
     if element.task is not None and new.task is not None and element.task.type.text != new.task.type.text:
         found.notes.append(f'"{_name(new)}": the job that waits is still done as {element.task.type.text}.')
+    if (
+        element.called is not None
+        and new.called is not None
+        and element.called.process_id.text != new.called.process_id.text
+    ):
+        found.notes.append(f'"{_name(new)}": what it called goes on as {element.called.process_id.text}.')
+    if _hears_else(element, new) and "name" in data and "fired" not in data:
+        key = f" {data['key']}" if data.get("key") else ""
+        found.notes.append(f'"{_name(new)}" goes on waiting for {data["name"]}{key}.')
+
+
+def _hears_else(element: ElementInfo, new: ElementInfo) -> bool:
+    """Say whether an element waits for another message or signal in the other version, or by another key."""
+    old, other = element.event, new.event
+    if old is None or other is None:
+        return False
+    pairs = ((old.name, other.name), (old.key, other.key))
+    return any((one.text if one else "") != (two.text if two else "") for one, two in pairs)
 
 
 def _check_join(found: Judgement, route: Route, token: Token) -> None:

@@ -126,6 +126,19 @@ def test_a_moved_task_keeps_its_claim_draft_and_time_and_its_past_decisions_thei
         assert row.definition_hash == definition(plant, new).hash
 
 
+def test_what_a_run_goes_on_waiting_for_is_said_and_what_holds_of_many_tokens_once(small_plant: Plant) -> None:
+    many, heard = work("many", each("=[1, 2, 3]")), node("receiveTask", "wait", messageRef="m")
+    fork = node("parallelGateway", "fork")
+    ways = flow_of(fork, many, heard, end("x"), flows="s > fork > many > e\nfork > wait > x")
+    small_plant.deploy(ways, definitions_xml=message("m", "goods", "=po"))
+    instance_id = small_plant.start(po="PO-1")
+    other = small_plant.deploy(ways, definitions_xml=message("m", "delivery", "=po"))
+    assert rehearse(small_plant, instance_id, other).notes == ('"wait" goes on waiting for goods PO-1.',)
+    once = small_plant.deploy(ways.replace(many, work("many")), definitions_xml=message("m", "goods", "=po"))
+    found = rehearse(small_plant, instance_id, once)
+    assert (found.verdict, len(found.reasons), len(found.unplaced), found.notes) == (Verdict.NEEDS_MAPPING, 1, 1, ())
+
+
 def test_a_timer_begins_anew_where_that_is_asked_for(small_plant: Plant) -> None:
     small_plant.deploy(ASKED)
     instance_id = small_plant.start()
