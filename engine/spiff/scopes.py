@@ -18,6 +18,7 @@ ROOT = 0
 Change = tuple[int, str, str]
 """A variable that changed: its scope, its name, and ``create`` or ``update``."""
 _UNREAD = frozenset({bytes, Elsewhere})
+_NOTHING = Stored()
 
 
 class Scopes:
@@ -31,8 +32,8 @@ class Scopes:
         self.around: dict[int, int | None] = {}
         self.version = 0
         self._values: dict[int, dict[str, Any]] = {}
-        self._closed: set[int] = set()
-        self._stored = Stored()
+        self._closed: list[int] = []
+        self._stored = _NOTHING
         self._written: dict[Key, bytes] = {}
         self._feel: dict[Key, Value] = {}
         self.heard: list[Change] | None = None
@@ -55,7 +56,7 @@ class Scopes:
     def close(self, scope: int) -> None:
         """Forget a scope and all its variables."""
         if self.around.pop(scope, self) is not self:
-            self._closed.add(scope)
+            self._closed.append(scope)
             for name in self._values.pop(scope, ()):
                 self._written.pop((scope, name), None)
                 self._feel.pop((scope, name), None)
@@ -153,7 +154,7 @@ class Scopes:
         """Return what was written since loading, and the keys of stored variables that are gone."""
         gone = {
             (scope, name)
-            for scope in self._closed.union(self._values)
+            for scope in {*self._closed, *self._values}
             for name in self._stored.of_scope(scope)
             if name not in self._values.get(scope, ())
         }

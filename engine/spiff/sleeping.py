@@ -107,6 +107,8 @@ class Tokens(dict[int, Token]):
     that is awake waited for when it was looked at first, once ``meet`` was called.
     """
 
+    __slots__ = ("apart", "asleep", "before")
+
     def __init__(self) -> None:
         super().__init__()
         self.asleep: dict[int, Sleepers | Apart] = {}

@@ -49,6 +49,8 @@ class Stored(Mapping[Key, bytes]):
     fetch: brings a value that is kept elsewhere. is_older: it was packed in the older form.
     """
 
+    __slots__ = ("_body", "_fetch", "_lengths", "_opened", "_packed", "_starts", "is_older")
+
     def __init__(self, packed: bytes = b"", fetch: Fetch | None = None) -> None:
         head, _, body = packed.partition(b"\n")
         self.is_older = head.startswith(b"[")
@@ -78,9 +80,9 @@ class Stored(Mapping[Key, bytes]):
         found = self._opened.get(scope)
         if found is None:
             place = bisect_left(self._packed, scope)
-            is_there = self._packed[place : place + 1] == [scope]
-            run = self._body[self._starts[place] : self._starts[place + 1]] if is_there else b""
-            found = self._opened[scope] = _values_of(run)
+            if self._packed[place : place + 1] != [scope]:
+                return {}
+            found = self._opened[scope] = _values_of(self._body[self._starts[place] : self._starts[place + 1]])
         return found
 
     def holds(self, key: Key, data: bytes) -> bool:
@@ -145,7 +147,7 @@ def _values_of(packed: bytes) -> dict[str, Held]:
     head, _, body = packed.partition(b"\n")
     values: dict[str, Held] = {}
     start = 0
-    for name, length, *digest in orjson.loads(head) if head else ():
+    for name, length, *digest in orjson.loads(head):
         if digest:
             values[name] = Elsewhere(length, digest[0])
         else:
