@@ -118,8 +118,7 @@ def named_types(session: Session) -> tuple[set[str], bool]:
         kind
         for definition_id in newest.values()
         for process in definitions.parsed(session, definition_id).bundle.processes.values()
-        for element in process.elements.values()
-        for kind in element.job_types
+        for kind in process.job_types
     ]
     return {kind.text for kind in kinds if kind.is_static}, all(kind.is_static for kind in kinds)
 

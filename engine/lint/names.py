@@ -107,7 +107,7 @@ class Names:
     @cached_property
     def severity(self) -> Severity:
         """Return how sure an unknown name is: an error only where everything that gives names is known."""
-        types = [kind for element in self.process.elements.values() for kind in element.job_types]
+        types = self.process.job_types
         is_known = all(kind.is_static and self.material.handlers.get(kind.text) is not None for kind in types)
         return Severity.ERROR if is_known else Severity.WARNING
 
@@ -127,6 +127,8 @@ class Names:
         names.update(word.strip() for word in self.process.properties.get(DECLARED, "").split(","))
         for element in self.process.elements.values():
             names |= self.left_behind(element)
+        for listener in self.process.listeners:
+            names |= set(self.material.handlers.get(listener.task.type.text) or ())
         for start in self.process.starts:
             if start.event.condition is not None:
                 names |= start.event.condition.reads  # Whoever asks the condition brings what it reads.

@@ -6,12 +6,14 @@ import difflib
 from collections.abc import Iterator
 
 from engine.lint.advice import Material, Remark, Severity
-from engine.spiff.elements import ProcessInfo
+from engine.spiff.elements import ElementInfo, ProcessInfo
+from engine.spiff.extensions import Expr
 
 
 def a_job_is_served(process: ProcessInfo, material: Material) -> Iterator[Remark]:
     """Warn of a job type without a function: the job waits for a worker from outside, which may be meant."""
-    kinds = [(element, kind) for element in process.elements.values() for kind in element.job_types]
+    kinds: list[tuple[ElementInfo | ProcessInfo, Expr]] = [(process, one.task.type) for one in process.listeners]
+    kinds += [(element, kind) for element in process.elements.values() for kind in element.job_types]
     for element, kind in kinds:
         if not kind.is_static or kind.text in material.handlers:
             continue

@@ -112,7 +112,7 @@ class ProcessSpec:
     """A process as drawn; one that is not executable is only drawn, never run.
 
     flows include one from each throwing link event to its catch. handlers: compensation handlers by activity id. forms: the
-    JSON of the forms that stand in the diagram itself, by the form id that its tasks name.
+    JSON of the forms that stand in the diagram itself, by the form id that its tasks name. listeners: of the process as a whole.
     """
 
     id: str
@@ -126,6 +126,13 @@ class ProcessSpec:
     flows: Mapping[str, FlowInfo]
     handlers: Mapping[str, str]
     forms: Mapping[str, str] = field(default_factory=dict)
+    listeners: tuple[Listener, ...] = ()
+
+    @property
+    def job_types(self) -> tuple[Expr, ...]:
+        """Every job type that it needs somebody for: those of its elements, and of its own listeners."""
+        of_elements = (kind for element in self.elements.values() for kind in element.job_types)
+        return (*of_elements, *(listener.task.type for listener in self.listeners))
 
     def choices(self, ad_hoc_id: str) -> dict[str, ElementInfo]:
         """Return the elements that may be chosen in an ad-hoc sub-process: those that nothing in it leads to."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from SpiffWorkflow.bpmn.specs import defaults
@@ -10,9 +11,9 @@ from SpiffWorkflow.bpmn.specs.event_definitions.base import EventDefinition
 
 from engine.spiff.arming import ARMED, arm, arm_again
 from engine.spiff.compensation import begin_compensating, go_on_compensating
-from engine.spiff.extensions import EventInfo
+from engine.spiff.extensions import EventInfo, Listener
 from engine.spiff.tasks import do_work
-from engine.spiff.token import Live, Token, spawn_armed
+from engine.spiff.token import Live, Path, Token, spawn_armed
 
 
 class Event(EventDefinition):
@@ -57,7 +58,16 @@ class ReceiveTask(Catch, defaults.ReceiveTask):
 
 
 class StartEvent(Catch, defaults.StartEvent):
-    """A start event: what started the process or sub-process has happened, and its event sub-processes begin to listen."""
+    """A start event: what started the process or sub-process has happened, and its event sub-processes begin to listen.
+
+    of_process: the listeners that are called before a process begins; they stand before its own.
+    """
+
+    of_process: tuple[Listener, ...] = ()
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        return (*self.of_process, *self.element.listeners)
 
     def act(self, token: Token) -> bool:
         token.workflow.listen()
@@ -108,6 +118,19 @@ class EndEvent(Throw, defaults.EndEvent):
     def _on_complete(self, my_task: Token) -> None:
         my_task.workflow.ended_at.append(self.name)
         super()._on_complete(my_task)
+
+
+class ProcessEnd(Live, defaults.NoneTask):
+    """Where the listeners are called that come before a process ends; nothing of it is drawn."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.manual = False
+
+    def follow(self, token: Token) -> Sequence[Path]:
+        """Nothing follows: the process ends."""
+        token.workflow.has_told = True
+        return ()
 
 
 class CancelEnd(Throw, defaults.EndEvent):

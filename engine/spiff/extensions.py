@@ -157,12 +157,13 @@ class TaskDefinition:
 class Listener:
     """Work beside an element's own. moment: ``start``, ``end``, or of a user task ``creating``, ``completing``.
 
-    headers: of its own, before those of the element.
+    headers: of its own, before those of the element. is_of_process: called when its process begins, at the start event.
     """
 
     moment: str
     task: TaskDefinition
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_of_process: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,14 +120,18 @@ def answered(token: Token, results: Mapping[str, Any]) -> bool:
 def _take(token: Token, moment: str, results: Mapping[str, Any]) -> None:
     """Keep results where Camunda 8 does: to the element before its end, with its own at completion, outwards at the end."""
     flow = token.flow
+    told = token.internal_data.get("told", {})
+    asked = [one for one in token.task_spec.listeners if one.moment == moment][told.get(moment, 0)]
     if moment == COMPLETING:
         flow.result(token, results)
     elif moment == END:
         flow.write(token.container, results)
+    elif asked.is_of_process:
+        for name, value in results.items():
+            flow.put(token.workflow.scope_id, name, value)
     else:
         for name, value in results.items():
             flow.put(token.id, name, value)
-    told = token.internal_data.get("told", {})
     token.internal_data["told"] = {**told, moment: told.get(moment, 0) + 1}
 
 

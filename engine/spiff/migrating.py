@@ -208,6 +208,12 @@ def _drawn(token: Token) -> ElementInfo:
 
 def _place(found: Judgement, route: Route, token: Token) -> None:
     element, data = _drawn(token), token.internal_data
+    if element.kind == "process":
+        if route.target.specs[element.process_id].ending is None:
+            found.blocked.append(
+                f'"{_name(element)}" is ending, and the other version calls nobody then; let it end first'
+            )
+        return
     new, why = route.of(element)
     if new is None and _is_beside(token):
         found.dropped.append(token.id)

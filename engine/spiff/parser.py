@@ -21,6 +21,7 @@ from SpiffWorkflow.bpmn.specs.control import BpmnStartTask
 
 from engine.spiff import containers, events, gateways, tasks
 from engine.spiff.elements import ACTIVATION, AD_HOC, CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
+from engine.spiff.listeners import END, START
 from engine.spiff.reach import Reach
 from engine.spiff.token import Path
 
@@ -53,7 +54,8 @@ class Spec(BpmnProcessSpec):
     """The shared, immutable definition of one process or sub-process.
 
     starts: start events by element id. only_start: the one that needs no trigger (of an event sub-process: its one start).
-    subs: the specs of its sub-processes. handlers: compensation handlers by activity.
+    subs: the specs of its sub-processes. ending: where the listeners of its end are called,
+    None without any. handlers: compensation handlers by activity.
     """
 
     def __init__(self, name: str, filename: str | None = None) -> None:
@@ -67,6 +69,7 @@ class Spec(BpmnProcessSpec):
         self.subs: dict[str, Spec] = {}
         self.event_subprocesses: list[Any] = []
         self.handlers: dict[str, str] = {}
+        self.ending: Any = None
 
 
 class ElementParser(TaskParser):
@@ -121,6 +124,8 @@ class Proc(ProcessParser):
                 self.spec.subs[info.id] = self._inside(info)
         self._connect(mine)
         self._name_starts(mine)
+        if self.process.listeners and self.bpmn_id == self.process.id:
+            self._hear(mine)
 
     def _index_process_nodes(self) -> None:
         # Only BPMN's own elements: an extension element may carry an id of its own.
@@ -160,6 +165,20 @@ class Proc(ProcessParser):
             ways = Reach(specs)
             for spec in joins:
                 spec.ways = ways
+
+    def _hear(self, mine: list[ElementInfo]) -> None:
+        """Let the listeners of the process be called at its start events, and before it ends."""
+        begins = tuple(one for one in self.process.listeners if one.moment == START)
+        ends = tuple(one for one in self.process.listeners if one.moment == END)
+        for info in mine:
+            if info.kind == "startEvent":
+                self.spec.task_specs[info.id].of_process = begins
+        if ends:
+            process = self.process
+            self.spec.ending = events.ProcessEnd(self.spec, "=end")
+            self.spec.ending.element = ElementInfo(
+                process.id, process.name, "process", process.line, process.id, process.id, listeners=ends
+            )
 
     def _name_starts(self, mine: list[ElementInfo]) -> None:
         starts = [info for info in mine if info.kind == "startEvent"]

@@ -98,7 +98,7 @@ EXTENSIONS: Final = {
     "conditionalFilter": "variableEvents create or update, variableNames: at which changes a condition is asked anew",
     "loopCharacteristics": "inputCollection, inputElement, outputCollection, outputElement",
     "properties": "the properties below, and any of yours",
-    "executionListeners": "eventType start or end, type, retries, taskHeaders: work before the element begins or before it is left",
+    "executionListeners": "eventType start or end, type, retries, taskHeaders: before an element or process begins or is left",
     "taskListeners": "eventType creating or completing, type, retries: work before a task opens or after it was decided",
     "versionTag": "what a binding versionTag looks for",
     "modelerTemplate": "read over: it belongs to the modeler",
@@ -155,6 +155,7 @@ def read_process(reader: Reader, node: etree._Element, *, definitions: Mapping[s
         forms=MappingProxyType(
             {_own_form(reading.process_id, form.get("id") or ""): text_of(form) for form in _embedded_forms(node)}
         ),
+        listeners=tuple(replace(one, is_of_process=True) for one in read_listeners(reader, node, _work)),
     )
 
 
@@ -270,7 +271,7 @@ def refuse_unknown_extensions(reader: Reader, node: etree._Element) -> None:
                 remedy = INSTEAD_OF_EXTENSION.get(name, "Remove it.")
                 message = f"Expected extensions that can run, but zeebe:{name} is not supported."
                 reader.refuse(owner, message, remedy)
-            elif name in LISTENED and (owner is None or kind_of(owner) not in FLOW_NODES):
+            elif name in LISTENED and (owner is None or kind_of(owner) not in FLOW_NODES | {"process"}):
                 message = f"Expected zeebe:{name} at an element that runs, but this is none."
                 reader.refuse(owner, message, "Put them at elements: the start event, tasks, the end events.")
 

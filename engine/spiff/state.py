@@ -122,7 +122,9 @@ def load(make: Callable[[str], Driver], data: bytes, variables: Mapping[tuple[in
         raise WrongDefinition(f"Expected state of version {VERSION}, but got {version}")
     flow = make(process_id)
     flow.counter, flow.ended_at, flow.outcome, flow.log = counter, ended_at, outcome, log
-    flow.completed = outcome is not None
+    flow.completed = (
+        outcome is not None and not tokens
+    )  # One that is terminated may still call the listeners of its end.
     flow.scopes.load(dict(scopes), variables)
     _place(flow, tokens)
     _open(flow, subs)

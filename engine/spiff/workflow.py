@@ -48,6 +48,8 @@ class Flat:
         self.listeners: set[int] = set()
         self.asleep: dict[int, Sleepers] = {}
         self.ended_at: list[str] = []
+        self.has_told = False
+        """The listeners of its end have been called."""
         self.task_tree = Token(self, self.spec.start, state=TaskState.STARTED, id="root")
 
     def begin(self, start: str, came_from: tuple[int, ...] = ()) -> Token:
@@ -67,6 +69,9 @@ class Flat:
     def settle(self) -> None:
         """End when no token is left but listeners."""
         if not self.completed and self.is_empty and self.may_end():
+            if self.spec.ending is not None and not self.has_told:
+                self.spec.ending._update(spawn(self, self.spec.ending))
+                return
             self.cancel_tokens()
             self.completed = True
             self.came_to_end()

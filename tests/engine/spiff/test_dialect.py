@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from engine.spiff import BpmnError, Bundle, WorkFailed, WorkItem, schedule
+from engine.spiff import BpmnError, Bundle, WorkFailed, WorkItem, read_bundle, schedule
 from tests.engine.spiff.conftest import Tell
 from tests.engine.spiff.diagrams import (
     association,
     boundary,
     call,
+    diagram,
     each,
     end,
     event_sub,
@@ -861,6 +862,30 @@ def test_listeners_do_their_work_before_an_element_begins_and_before_it_is_left(
     assert [item.type for item in house.items] == ["lock", "light", "ask", "file", "unlock"]
     assert story.variables == {"sum": 2, "left": "tidy"}
     assert story.ended_at("e")
+
+
+@proves("zeebe:executionListeners")
+@pytest.mark.parametrize("how", ["root", "called", "terminate"])
+def test_listeners_of_a_process_are_called_before_it_begins_and_before_it_ends(tell: Tell, how: str) -> None:
+    around = f"<bpmn:extensionElements>{listeners(start='open, light', end='close')}</bpmn:extensionElements>"
+    last = end("re", on("terminate")) if how == "terminate" else end("re")
+    inner = process(around, start("rs"), user("u"), last, id="r", flows="rs > u > re")
+    if how == "called":
+        story = tell(
+            bundle_of(start(), call("c", "r"), end(), flows="s > c > e", others={"r": inner}), house := House()
+        )
+    else:
+        story = tell(read_bundle({"r.bpmn": diagram(inner)}), house := House(), process_id="r")
+    story.complete("rs", lamp=1)
+    story.complete("rs", lamp=2)
+    assert story.waiting() == ["u"]
+    assert story.flow.variables_view(story.wait("u").token_id)["lamp"] == 2
+    story.complete("u")
+    assert (story.waiting("job"), story.flow.done) == (["r"], False)
+    story.complete("r", tidy=True)
+    assert story.flow.done
+    assert [item.type for item in house.items] == ["open", "light", "close"]
+    assert (story.variable("lamp"), story.variable("tidy")) == (2, True)
 
 
 @proves("zeebe:taskHeaders")
