@@ -31,16 +31,17 @@ def write(session: Session) -> None:
     queue: dict[type[Base], list[dict[str, Any]]] = session.info.pop(_QUEUE, {})
     waiting = {mapped: rows for mapped, rows in queue.items() if rows}
     if waiting:
-        _insert_all(session, waiting)
+        insert_all(session, waiting)
 
 
 def insert_now(session: Session, mapped: type[Base], rows: list[dict[str, Any]]) -> None:
     """Insert rows at once, for tables that the same act may look into or delete from. What they refer to must be there."""
     if rows:
-        _insert_all(session, {mapped: rows})
+        insert_all(session, {mapped: rows})
 
 
-def _insert_all(session: Session, rows: Mapping[type[Base], list[dict[str, Any]]]) -> None:
+def insert_all(session: Session, rows: Mapping[type[Base], list[dict[str, Any]]]) -> None:
+    """Insert rows of several tables at once, as ``insert_now`` does of one; none of the lists is empty."""
     is_one = len(rows) == 1 and all(len(own) == 1 for own in rows.values())
     if is_one or connection_of(session).dialect.name != "postgresql" or not all(map(_is_readable, rows)):
         for mapped, own in rows.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, or_, select
 
 from engine import bulk, dialect, escalation, incidents, jobs, messages, motion, opening, signals, variables, words
-from engine.database import new_id
+from engine.database import Base, new_id
 from engine.prepared import Prepared, connection_of
 from engine.spiff import ElementInfo, FiredTimer, Incident, Left, Thrown, Wait
 from engine.stored.instance import Activity, Instance, InstanceStatus
@@ -209,31 +209,32 @@ def open_or_report(moved: motion.Motion, wait: Wait) -> None:
 
 def _remember(moved: motion.Motion, opened: Sequence[Wait]) -> None:
     act = moved.act
-    own: dict[str, Any] = {"instance_id": moved.instance.id, "definition_id": None}
-    places = [
-        (wait, own | {"id": new_id(), "token_id": wait.token_id, "element_id": wait.element_id}) for wait in opened
-    ]
-    if moved.instance in act.session.new and any(wait.kind in _FORGOTTEN for wait in opened):
+    rows: dict[type[Base], list[dict[str, Any]]] = {}
+    for wait in opened:
+        if wait.kind in _FORGOTTEN:
+            rows.setdefault(_FORGOTTEN[wait.kind], []).append(_awaited_row(moved.instance, wait))
+    if not rows:
+        return
+    if moved.instance in act.session.new:
         act.settle()  # What follows refers to it.
-    bulk.insert_now(
-        act.session,
-        Timer,
-        [row | {"due_at": wait.due, "left": 1, "every": None} for wait, row in places if wait.kind == "timer"],
-    )
-    bulk.insert_now(
-        act.session,
-        SignalSubscription,
-        [row | {"name": wait.message_name} for wait, row in places if wait.kind == "signal"],
-    )
-    heard = [
-        row | {"name": wait.message_name, "correlation_key": wait.correlation_key or ""}
-        for wait, row in places
-        if wait.kind == "message"
-    ]
-    bulk.insert_now(act.session, MessageSubscription, heard)
-    if heard:
-        awaited = [(row["name"], row["correlation_key"]) for row in heard]
+    bulk.insert_all(act.session, rows)
+    if awaited := [(row["name"], row["correlation_key"]) for row in rows.get(MessageSubscription, ())]:
         motion.later(act, lambda: messages.deliver_stored(act, awaited))
+
+
+def _awaited_row(instance: Instance, wait: Wait) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "instance_id": instance.id,
+        "definition_id": None,
+        "token_id": wait.token_id,
+        "element_id": wait.element_id,
+    }
+    if wait.kind == "timer":
+        return row | {"due_at": wait.due, "left": 1, "every": None}
+    if wait.kind == "signal":
+        return row | {"name": wait.message_name}
+    return row | {"name": wait.message_name, "correlation_key": wait.correlation_key or ""}
 
 
 def _keep_history(moved: motion.Motion) -> None:
