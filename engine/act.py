@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -162,6 +163,11 @@ class Installation:
         writing = self.database.execution_options(writes=True)
         self._acts = sessionmaker(writing, class_=_ActSession, expire_on_commit=False)
         self._reads = sessionmaker(self.database, class_=_ReadSession, expire_on_commit=False)
+
+    @cached_property
+    def unbound(self) -> Engine:
+        """The database where each statement is a transaction of its own."""
+        return self.database.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def acting(

@@ -360,8 +360,7 @@ class Meeting:
         """Deliver what is kept for somebody who waits; what fails is logged and left to the sweep, for the act is committed."""
         try:
             # Each statement by itself: a transaction around one look would be two more round trips.
-            looking = self.installation.database.execution_options(isolation_level="AUTOCOMMIT")
-            with looking.connect() as connection:
+            with self.installation.unbound.connect() as connection:
                 kept = _kept_among(
                     lambda asked, wanted: asked.ask_on(connection, wanted),
                     sorted(self.pairs),
