@@ -46,8 +46,8 @@ def state_of(session: Session, instance: Instance) -> dict[str, Any]:
     main = _view(MAIN, instance.process_id, _name_of(processes, instance.process_id), [])
     views, marks, tokens = {MAIN: main}, dict[str, dict[str, Any]](), []
     for token in instances.live_tokens(session, instance):
-        if token.is_listener:
-            continue
+        if token.is_listener or token.element_id == token.process_id:
+            continue  # The process itself, whose listeners are called before it ends, is drawn nowhere.
         shown = _token(token, processes)
         view = MAIN
         for key, named, call in _calls(token.around):
