@@ -117,7 +117,7 @@ def stage(
     motion.running(instance)
     deployed = definitions.parsed(session, instance.definition_id)
     host = _Rehearsing(session)
-    flow = Flow.load(deployed.bundle, instance.state, variables.load(session, instance), host)
+    flow = motion.loaded(deployed, instance, variables.load(session, instance), host)
     before = {motion.key_of(wait): wait for wait in flow.waits()}
     names = _titles(session, instance)
     with lent(session):

@@ -23,7 +23,7 @@ from engine.functions import lent
 from engine.host import ActHost
 from engine.spiff import Flow
 from engine.spiff.elements import ElementInfo
-from engine.spiff.host import FiredTimer, Wait
+from engine.spiff.host import FiredTimer, Host, Wait
 from engine.spiff.stored import Stored
 from engine.stored.instance import Instance, InstanceStatus
 
@@ -124,7 +124,7 @@ def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator
         host = ActHost(act, instance, deployed)
         stored = variables.load(act.session, instance)
         # Whoever mends an instance is to hear at once that a part of it cannot be read.
-        flow = _loaded(deployed, instance, stored, host, is_awake=is_mended)
+        flow = loaded(deployed, instance, stored, host, is_awake=is_mended)
         motion = Motion(act, instance, deployed, flow, host, flow.meet(), stored)
         yield motion
         keeping.store(motion)
@@ -138,7 +138,8 @@ def _parsed(session: Session, instance: Instance) -> Deployed:
         raise Unreadable(refusal.message) from refusal
 
 
-def _loaded(deployed: Deployed, instance: Instance, stored: Stored, host: ActHost, *, is_awake: bool) -> Flow:
+def loaded(deployed: Deployed, instance: Instance, stored: Stored, host: Host, *, is_awake: bool = False) -> Flow:
+    """Return the flow of an instance. is_awake: as ``Flow.load``. Raises: Unreadable."""
     try:
         return Flow.load(deployed.bundle, instance.state, stored, host, is_awake=is_awake)
     except (ValueError, LookupError, TypeError, AttributeError) as error:

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, text, update
 
-from engine import incidents, instances, retrying, timers, watchdog
+from engine import incidents, instances, modifying, retrying, timers, watchdog
+from engine.errors import Conflict
+from engine.modifying import EditKind, TokenEdit
 from engine.stored.instance import Instance
 from engine.stored.job import Job
 from engine.stored.task import Task, TaskCandidate
 from engine.stored.wait import MessageSubscription, Timer
+from engine.task_variables import variables_of
 from tests.engine.plant import Plant, work
 from tests.engine.spiff.diagrams import boundary, each, end, message, node, process, service, start, timer, when
 
@@ -63,7 +66,7 @@ def test_what_is_missing_is_found_said_and_made_anew(small_plant: Plant, what: s
 
 def test_a_state_that_cannot_be_read_is_an_incident_and_looks_go_round(plant: Plant) -> None:
     first = broken(plant, text("SELECT 1"))
-    second = plant.start("K-2")
+    second = plant.start("K-2", amount=7)
     with plant.installation.database.begin() as connection:
         connection.execute(update(Instance).where(Instance.id == second).values(state=b"broken"))
     after, opened = watchdog.scan(plant.installation, limit=1)
@@ -73,6 +76,10 @@ def test_a_state_that_cannot_be_read_is_an_incident_and_looks_go_round(plant: Pl
     with plant.reading() as session:
         instance = instances.find(session, second)
         assert instances.live_tokens(session, instance) == []
+        with pytest.raises(Conflict, match="to be readable"):
+            modifying.stage(session, instance, [TokenEdit(EditKind.ADD, None, "a")])
+        # Whoever has its task still reads what the run knows.
+        assert variables_of(session, plant.task(second)) == {"amount": 7}
         assert "to be readable" in instances.wait_sentence(session, instance)
         [found] = incidents.of_instance(session, second)
     [answer] = retrying.retry_all(plant.installation, "user:adam", [found.id])

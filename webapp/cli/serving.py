@@ -64,7 +64,13 @@ def serve_command(house: House, host: str, port: int | None, demo: bool, no_work
 
 
 @click.command("worker")
-@click.option("--poll", type=float, default=1.0, show_default=True, help="Seconds between looks at an idle table.")
+@click.option(
+    "--poll",
+    type=click.FloatRange(0.05, 3600),
+    default=1.0,
+    show_default=True,
+    help="Seconds between looks at an idle table.",
+)
 @click.pass_obj
 @refusals_told
 def worker_command(house: House, poll: float) -> None:
