@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dmn.values import to_python
-from engine import variables, waiting
+from engine import definitions, motion, variables
 from engine.errors import Conflict
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskState
+from engine.waiting import Onlooker
 
 
 def variables_of(session: Session, task: Task) -> dict[str, Any]:
@@ -22,7 +23,8 @@ def variables_of(session: Session, task: Task) -> dict[str, Any]:
     if task.state != TaskState.OPEN:
         return variables.root_values(session, instance)
     try:
-        flow = waiting.look(session, instance)
+        deployed = definitions.parsed(session, instance.definition_id)
+        flow = motion.loaded(deployed, instance, variables.load(session, instance), Onlooker(session))
     except Conflict:
         return variables.root_values(session, instance)
     if task.token_id not in flow.live:

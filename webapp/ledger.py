@@ -107,7 +107,11 @@ def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
     broken = verify_chain(
         [{column.key: getattr(row, column.key) for column in AuditEvent.__table__.columns} for row in rows]
     )
-    whole = f"{len(rows)} rows, unbroken" if broken is None else f"Broken at row {broken}: somebody altered it"
+    whole = (
+        f"{formats.plural(len(rows), 'row')}, unbroken"
+        if broken is None
+        else f"Broken at row {broken}: somebody altered it"
+    )
     return Ledger(
         decisions_on(session, record_type, record_id)[::-1],
         signatures_on(session, record_type, record_id)[::-1],

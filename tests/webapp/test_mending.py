@@ -12,7 +12,7 @@ from engine.act import Installation
 from engine.definitions import deploy
 from tests.clock import SettableClock
 from tests.engine.plant import for_role
-from tests.engine.spiff.diagrams import diagram, end, node, process, start, sub, user
+from tests.engine.spiff.diagrams import diagram, each, end, node, process, service, start, sub, user
 from tests.people import PASSWORD, adam, lena, pat, rita
 from tests.story import Story
 from tests.webapp.conftest import People
@@ -113,6 +113,22 @@ def test_who_acts_reads_that_the_run_is_stuck_behind_it(house: Installation, bro
     lead.get("/inbox")
     assert "What you did counts, but R-9 is stuck behind it" in lead.text
     assert "one condition to be true" in lead.text
+
+
+def test_what_stops_many_instances_of_a_step_is_told_and_tried_together(house: Installation, browse: People) -> None:
+    weld = service("weld", each("=[1, 2]"), type="=null")
+    with house.acting(pat.principal) as act:
+        deploy(act, {"flow.bpmn": diagram(process(start(), weld, end(), id="flow", flows="s > weld > e"))})
+        run = instances.start(act, "flow", business_key="R-9", variables={}).id
+    helper = browse(pat)
+    shown = helper.get(f"/operations/runs/{run}").get_data(as_text=True)
+    assert helper.text.count("Stuck at Weld, 2 times") == 1
+    chosen = re.findall(r'name="incident" value="([^"]+)"', shown)
+    assert (len(chosen), helper.text.count("Try again")) == (2, 1)
+    helper.post("/operations/retry", {"run": run, "incident": chosen})
+    helper.get(f"/operations/runs/{run}")
+    assert "0 advanced, 2 failed again." in helper.text
+    assert "but it is null (2 times)" in helper.text
 
 
 def test_a_token_moves_as_it_was_shown_and_only_signed(

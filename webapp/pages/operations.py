@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -93,7 +94,7 @@ def show(record_id: str) -> str:
         choices=_choices(session, instance), moves=_moves(session, instance), may_move=visitor().holds(operating.MOVER),
         wait=instances.wait_sentence(session, instance), tokens=diagrams.tokens_of(session, instance),
         tasks=tasks.of_instance(session, instance.id)[::-1], jobs=list(session.scalars(wanted)),
-        incidents=[one for one in incidents.of_instance(session, instance.id) if one.state == IncidentState.OPEN],
+        stuck=_alike([one for one in incidents.of_instance(session, instance.id) if one.state == IncidentState.OPEN]),
         records=[(kind, dossiers.find(session, kind, key)) for kind, key in instances.records_of(session, instance.id)],
         values=[(name, value_words(value, how)[:2000]) for name, value in sorted(values.items())],
         ledger=ledger.ledger_of(session, "instance", instance.id), may_help=visitor().holds(*HELPERS),
@@ -109,6 +110,14 @@ def _choices(session: Session, instance: Instance) -> list[tuple[str, str]]:
         for one in choosing.open_ad_hocs(session, instance)
         for element, name in one.elements
     ]
+
+
+def _alike(found: Sequence[Incident]) -> list[list[Incident]]:
+    """Return incidents that say the same about the same step together, as those of a thousand instances of one step may."""
+    groups: dict[tuple[str, str], list[Incident]] = {}
+    for one in found:
+        groups.setdefault((one.element_id, one.message), []).append(one)
+    return list(groups.values())
 
 
 @pages.post("/operations/retry")
@@ -172,8 +181,9 @@ def _flash_results(results: Sequence[retrying.Retry]) -> None:
         return
     failed = [result for result in results if result.outcome == retrying.Outcome.FAILED_AGAIN]
     flash(retrying.summary(results), "bad" if failed else "good")
-    for result in failed[:10]:
-        flash(f"{result.business_key}: {result.message}", "bad")
+    told = Counter(f"{result.business_key}: {result.message}" for result in failed)
+    for message, times in list(told.items())[:10]:
+        flash(f"{message} ({formats.plural(times, 'time')})" if times > 1 else message, "bad")
 
 
 def need_helper() -> None:
