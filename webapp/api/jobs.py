@@ -161,7 +161,7 @@ def summary(job: Job) -> dict[str, Any]:
     """Return a job as lists show it."""
     return {
         "id": job.id, "type": job.type, "state": str(job.state), "instance_id": job.instance_id, "element_id": job.element_id,
-        "worker": job.worker, "attempt": job.attempts, "retries_left": job.retries_left, "due_at": job.due_at,
+        "worker": job.worker, "attempt": job.attempts, "retries_left": job.retries_left, "priority": job.priority, "due_at": job.due_at,
         "locked_until": job.locked_until, "error": job.error, "created_at": job.created_at, "finished_at": job.finished_at,
     }  # fmt: skip
 
