@@ -26,7 +26,7 @@ USES = 100
 RESTING = 4
 """Databases that one process keeps between tests."""
 
-SPARE = 4
+SPARE = 2
 """Connections that stay with a database that nobody uses."""
 
 CATALOGS = (
