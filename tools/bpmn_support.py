@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.spiff import Unreadable, read_bundle
+from engine.spiff.activity_reading import BINDINGS
 from engine.spiff.camunda_7 import ATTRIBUTES, ELEMENTS
 from engine.spiff.elements import ACTIVITIES, AD_HOC, CONTAINERS, GATEWAYS
 from engine.spiff.event_info import KINDS
-from engine.spiff.reading import BINDINGS, EXTENSIONS, INSTEAD, INSTEAD_OF_EXTENSION
+from engine.spiff.reading import EXTENSIONS, INSTEAD, INSTEAD_OF_EXTENSION
 from tests.engine.spiff.diagrams import (
     association,
     boundary,

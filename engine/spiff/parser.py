@@ -19,7 +19,7 @@ from SpiffWorkflow.bpmn.parser.util import full_tag
 from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
 from SpiffWorkflow.bpmn.specs.control import BpmnStartTask
 
-from engine.spiff import containers, events, gateways, tasks
+from engine.spiff import ad_hoc, containers, events, gateways, tasks
 from engine.spiff.elements import ACTIVATION, AD_HOC, CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
 from engine.spiff.listeners import END, START
 from engine.spiff.reach import Reach
@@ -41,7 +41,7 @@ _CLASSES: dict[str, Any] = {
     "businessRuleTask": tasks.Work,
     "subProcess": containers.SubProcess,
     "transaction": containers.Transaction,
-    AD_HOC: containers.AdHocSubProcess,
+    AD_HOC: ad_hoc.AdHocSubProcess,
     "callActivity": containers.CallActivity,
     "exclusiveGateway": gateways.Exclusive,
     "inclusiveGateway": gateways.Inclusive,
@@ -217,7 +217,7 @@ def build_specs(root: etree._Element, file: str, processes: Mapping[str, Process
 def _ad_hoc(info: ElementInfo, inside: Spec) -> Spec:
     """Return what an ad-hoc sub-process is inside: its event sub-processes, and activations of what is drawn in it."""
     whole = Spec(inside.name, inside.file)
-    activation = containers.Activation(whole, info.id, subworkflow_spec=info.id)
+    activation = ad_hoc.Activation(whole, info.id, subworkflow_spec=info.id)
     activation.element = replace(
         info, kind=ACTIVATION, properties={}, headers={}, task=None, loop=None, inputs=(), outputs=(), listeners=()
     )
