@@ -1,34 +1,14 @@
-"""Rows that nobody changes again, such as history and candidates: queued in the act, written in one statement a table.
-
-Where a column says that it adds up (``info={"adds_up": True}``), a row that is there already is given more instead, in the order of
-its key: two acts that meet on the same rows wait for each other instead of deadlocking.
-"""
+"""Rows that nobody changes again, such as history and candidates: queued in the act, written in one statement a table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import (
-    JSON,
-    Dialect,
-    Insert,
-    LargeBinary,
-    String,
-    Text,
-    bindparam,
-    cast,
-    collate,
-    column,
-    func,
-    insert,
-    select,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import JSON, Dialect, Insert, LargeBinary, Text, bindparam, cast, column, func, insert, select
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.elements import KeyedColumnElement
 
 from engine.database import Base
 from engine.prepared import Prepared, connection_of
@@ -124,36 +104,13 @@ def _reading(mapped: type[Base]) -> Insert:
     document = func.json_to_recordset(cast(bindparam(mapped.__tablename__, type_=Text()), JSON()))
     given = document.table_valued(*[column(one.key, one.type) for one in columns])
     read = given.render_derived(with_types=True)
-    found = select(*read.c)
-    if _sums(mapped):
-        # As Python sorts text, so that every way to write them locks in the same order.
-        found = found.order_by(
-            *(
-                collate(read.c[one.key], "C") if isinstance(one.type, String) else read.c[one.key]
-                for one in mapped.__table__.primary_key
-            )
-        )
-    return _into(mapped, "postgresql").from_select([one.key for one in columns], found)
+    return insert(mapped).from_select([one.key for one in columns], select(*read.c))
 
 
 @cache
 def _insert_into(mapped: type[Base]) -> Prepared:
     """Return the statement for a table; every row names every column."""
-    return Prepared(partial(_into, mapped), columns=[column.key for column in mapped.__table__.columns])
-
-
-def _into(mapped: type[Base], kind: str) -> Insert:
-    """Return the INSERT of a table, which adds to a row that is there where the table has columns that add up."""
-    sums = _sums(mapped)
-    if not sums:
-        return insert(mapped)
-    statement = postgresql.insert(mapped) if kind == "postgresql" else sqlite.insert(mapped)
-    more = {one.key: one + statement.excluded[one.key] for one in sums}
-    return statement.on_conflict_do_update(index_elements=list(mapped.__table__.primary_key), set_=more)
-
-
-def _sums(mapped: type[Base]) -> list[KeyedColumnElement[Any]]:
-    return [column for column in mapped.__table__.columns if column.info.get("adds_up")]
+    return Prepared(insert(mapped), columns=[column.key for column in mapped.__table__.columns])
 
 
 def waiting(session: Session) -> dict[type[Base], list[dict[str, Any]]]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Insert, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
-from engine import bulk
 from engine.canonical import content_hash
 from engine.database import new_id
+from engine.prepared import Prepared
 from engine.stored.task import CandidateSet, CandidateSetMember, QueueCount
 
 if TYPE_CHECKING:
@@ -47,18 +48,28 @@ def candidate_set(act: Act, principals: Iterable[str]) -> str:
 def add(act: Act, set_id: str, queue: str, tasks: int) -> None:
     """Note that a set has more or fewer open tasks of a flow."""
     if _PENDING not in act.session.info:
-        act.last.append(lambda: write(act))
+        act.last.append(lambda: write(act.session))
     pending: dict[tuple[str, str], int] = act.session.info.setdefault(_PENDING, {})
     pending[set_id, queue] = pending.get((set_id, queue), 0) + tasks
 
 
-def write(act: Act) -> None:
-    """Queue what was noted for the last statement of the act, in sorted order; what cancelled out is not written at all."""
-    pending: dict[tuple[str, str], int] = act.session.info.pop(_PENDING, {})
+def write(session: Session) -> None:
+    """Write what was noted, in sorted order; what cancelled out is not written at all."""
+    pending: dict[tuple[str, str], int] = session.info.pop(_PENDING, {})
     rows: list[dict[str, Any]] = [
         {"set_id": set_id, "queue": queue, "tasks": tasks}
         for (set_id, queue), tasks in sorted(pending.items())
         if tasks
     ]
     if rows:
-        bulk.add(act, QueueCount, rows)
+        _COUNT.run(session, rows)
+
+
+def _count(kind: str) -> Insert:
+    statement = postgresql.insert(QueueCount) if kind == "postgresql" else sqlite.insert(QueueCount)
+    return statement.on_conflict_do_update(
+        index_elements=["set_id", "queue"], set_={"tasks": QueueCount.tasks + statement.excluded.tasks}
+    )
+
+
+_COUNT = Prepared(_count, columns=("set_id", "queue", "tasks"))

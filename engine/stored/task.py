@@ -170,7 +170,7 @@ class QueueCount(Base):
 
     set_id: Mapped[Id] = mapped_column(ForeignKey("candidate_set.id"), primary_key=True)
     queue: Mapped[str] = mapped_column(primary_key=True)
-    tasks: Mapped[int] = mapped_column(info={"adds_up": True})
+    tasks: Mapped[int]
 
 
 class TaskDraft(Base):

@@ -17,7 +17,7 @@ from engine.decisions import DecisionEvaluation
 from engine.errors import Conflict
 from engine.prepared import Question
 from engine.stored.instance import Instance, InstanceRecord
-from engine.stored.task import QueueCount, Task, TaskState
+from engine.stored.task import Task, TaskState
 from tests.engine.plant import Plant, statements, work
 from tests.engine.spiff.diagrams import end, process, start
 
@@ -153,19 +153,6 @@ def _write_and_refuse(act: Act, instance_id: str) -> None:
         act.session.add(InstanceRecord(instance_id=instance_id, record_type="thing", record_id="1"))
         act.session.flush()
         raise Conflict("Expected this to be kept, but it is refused")
-
-
-def test_rows_that_add_up_do_so_beside_whatever_else_an_act_writes(plant: Plant, task: Task) -> None:
-    assert task.set_id is not None
-    places = [{"set_id": task.set_id, "queue": queue} for queue in ("Überprüfung", "a", "B")]
-    for turn, more in enumerate((2, 3, -1)):
-        with plant.acting() as act:
-            bulk.add(act, QueueCount, [place | {"tasks": more} for place in places])
-            act.note("thing", "2", "COUNTED", new=f"turn {turn}")
-    with plant.reading() as session:
-        counted = {row.queue: row.tasks for row in session.scalars(select(QueueCount))}
-        assert [event.new for event in audit.chain_of(session, "thing", "2")] == ["turn 0", "turn 1", "turn 2"]
-    assert {place["queue"]: counted[place["queue"]] for place in places} == {"Überprüfung": 4, "a": 4, "B": 4}
 
 
 _OF_TASK = Question(select(Task.__table__).where(Task.__table__.c.id == bindparam("wanted")))
