@@ -39,7 +39,7 @@ from benchmarks.durable_postgres import durable_postgres
 from benchmarks.models import Model, linear, loop, twin
 from benchmarks.shipped import registry, shipped
 from engine import definitions, instances, tasks
-from engine.database import Base, connect
+from engine.database import Base, connect, new_id
 from engine.ports import SignatureRequest
 from engine.stored.instance import InstanceStatus
 from engine.stored.task import Task
@@ -134,14 +134,14 @@ class House:
         self.plant.staff.roles["max"] += ["BUYER", "SQ", "OPS_DIR"]
         with self.plant.acting("pat") as act:
             definitions.deploy(act, model.ours, process_id=model.process_id)
-        self.count = 0
 
     def start(self) -> str:
         """Start an instance and return its id."""
-        self.count += 1
         with self.plant.acting("rita") as act:
-            key = f"K-{self.count}-{id(self)}"
-            return instances.start(act, self.model.process_id, business_key=key, variables=self.model.variables).id
+            started = instances.start(
+                act, self.model.process_id, business_key=f"K-{new_id()}", variables=self.model.variables
+            )
+            return started.id
 
     def waiting(self, instance_id: str) -> Task:
         """Return a task that is open, as an inbox would have shown it."""
