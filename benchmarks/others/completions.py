@@ -79,7 +79,9 @@ def programs(server: Server, places: Mapping[str, Path]) -> Iterator[list[Progra
                 "commit": SOURCES["spiff-arena"][0],
             }
             engine = ENGINES[name]
-            started.append(stack.enter_context(running(name, engine.command(place), given, engine.environment(place))))
+            started.append(
+                stack.enter_context(running(name, engine.command(place), given, engine.environment(place, given)))
+            )
         yield started
 
 

@@ -13,9 +13,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).resolve().parent / "programs"
@@ -33,14 +34,17 @@ class CannotInstall(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One other engine. pinned: the files that say which packages at which versions; licence: what it may be used under."""
+    """One other engine. pinned: the files that say which packages at which versions; licence: what it may be used under.
+
+    environment: what its program finds in its environment, given where it is installed and what it is told at its start.
+    """
 
     name: str
     licence: str
     pinned: tuple[str, ...]
     install: Callable[[Path, Path | None], None]
     command: Callable[[Path], list[str]]
-    environment: Callable[[Path], dict[str, str]] = lambda _: {}
+    environment: Callable[[Path, Mapping[str, Any]], dict[str, str]] = lambda _, __: {}
 
 
 def default_folder() -> Path:
@@ -172,11 +176,19 @@ def _run_spiff_arena(place: Path) -> list[str]:
     return [str(place / "env/bin/python"), str(PROGRAMS / "spiff_arena_turns.py")]
 
 
-def _spiff_arena_environment(place: Path) -> dict[str, str]:
+def _spiff_arena_environment(place: Path, given: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the backend reads from its environment, most of it when it is imported."""
+    server = f"postgresql+psycopg2://{given.get('user')}@{given.get('host')}:{given.get('port')}/{given.get('name')}"
     sources = (place / "spiff-arena/spiffworkflow-backend/src", place / "spiffworkflow-connector-command/src")
     return {
         "PYTHONPATH": os.pathsep.join(map(str, sources)),
         "LOCKSTEP_ARENA": str(place / "spiff-arena/spiffworkflow-backend"),
+        "SPIFFWORKFLOW_BACKEND_DATABASE_URI": f"sqlite:///{given['path']}" if given["kind"] == "sqlite" else server,
+        "SPIFFWORKFLOW_BACKEND_BPMN_SPEC_ABSOLUTE_DIR": given["models"],
+        "FLASK_INSTANCE_PATH": f"{given['models']}/.instance",
+        "SPIFFWORKFLOW_BACKEND_ENV": "benchmark",
+        "SPIFFWORKFLOW_BACKEND_LOG_LEVEL": "warning",
+        "FLASK_SESSION_SECRET_KEY": "a benchmark",
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import statistics
@@ -82,11 +81,11 @@ def compare(server: Server, place: Path, *, count: int) -> dict[str, Start]:
         prepare(ours, count)
         theirs = told(server.fresh("spiff_arena_start")) | {"models": f"{folder}/models"}
         program = [str(place / "env/bin/python"), str(PROGRAMS / "spiff_arena_start.py")]
-        their_environment = {**inherited(), **ENGINES["spiff-arena"].environment(place)}
+        their_environment = {**inherited(), **ENGINES["spiff-arena"].environment(place, theirs)}
         own_environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
         def arena(what: str) -> Start:
-            return took([*program, what, json.dumps(theirs)], their_environment)
+            return took([*program, what], their_environment)
 
         arena("prepare")
         found: dict[str, list[Start]] = {LOCKSTEP: [], SERVER: [], BOOT: []}

@@ -1,26 +1,22 @@
 """Start spiff-arena's backend, answer one request and read one definition, and end; or prepare a database for that.
 
-    python spiff_arena_start.py prepare|refresh|answer '{"kind": "sqlite", "path": …, "models": <folder>}'
+    python spiff_arena_start.py prepare|refresh|answer
 
-prepare migrates the database. refresh reads every process model into the caches, which the backend's boot script does before each
-start of the server. answer is the server's own start: the application, its first answer, and the definition of one process.
+Its database and its folder of process models are named by the environment, as the backend wants it. prepare migrates the database.
+refresh reads every process model into the caches, which the backend's boot script does before each start of the server. answer is the
+server's own start: the application, its first answer, and the definition of one process.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
-from arena_settings import set_environment
-
-set_environment(json.loads(sys.argv[2]))
-
-from flask_migrate import upgrade  # noqa: E402  the backend reads its settings when it is imported
-from spiffworkflow_backend import create_app  # noqa: E402
-from spiffworkflow_backend.models.db import db  # noqa: E402
-from spiffworkflow_backend.services.bpmn_process_service import BpmnProcessService  # noqa: E402
-from spiffworkflow_backend.services.data_setup_service import DataSetupService  # noqa: E402
+from flask_migrate import upgrade
+from spiffworkflow_backend import create_app
+from spiffworkflow_backend.models.db import db
+from spiffworkflow_backend.services.bpmn_process_service import BpmnProcessService
+from spiffworkflow_backend.services.data_setup_service import DataSetupService
 
 application = create_app()
 

@@ -2,6 +2,8 @@
 
     python spiff_arena_turns.py '{"kind": "sqlite", "path": …, "models": <folder of process models>}'
 
+Its database is named by the environment too, which the backend reads when it is imported.
+
 A completion does what the backend does when a form is sent, between finding out who sends it and looking for that person's next task:
 the instance is taken out of its queue, its runtime built from the database, the task completed, the flow run on and everything
 saved. Each has an application context of its own, as a request has. Engine steps run at once: no Celery.
@@ -16,30 +18,26 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
-from arena_settings import set_environment
+from flask import g
+from flask_migrate import upgrade
 from protocol import Spent, serve, timed
-
-given = json.loads(sys.argv[1])
-set_environment(given)
-
-from flask import g  # noqa: E402  the backend reads its settings when it is imported
-from flask_migrate import upgrade  # noqa: E402
-from spiffworkflow_backend import create_app  # noqa: E402
-from spiffworkflow_backend.data_migrations.process_instance_migrator import ProcessInstanceMigrator  # noqa: E402
-from spiffworkflow_backend.models.db import db  # noqa: E402
-from spiffworkflow_backend.models.human_task import HumanTaskModel  # noqa: E402
-from spiffworkflow_backend.models.process_instance import ProcessInstanceModel  # noqa: E402
-from spiffworkflow_backend.models.user import UserModel  # noqa: E402
-from spiffworkflow_backend.routes.process_api_blueprint import (  # noqa: E402
+from spiffworkflow_backend import create_app
+from spiffworkflow_backend.data_migrations.process_instance_migrator import ProcessInstanceMigrator
+from spiffworkflow_backend.models.db import db
+from spiffworkflow_backend.models.human_task import HumanTaskModel
+from spiffworkflow_backend.models.process_instance import ProcessInstanceModel
+from spiffworkflow_backend.models.user import UserModel
+from spiffworkflow_backend.routes.process_api_blueprint import (
     _find_human_task_or_raise,
     _get_spiff_task_from_runtime,
 )
-from spiffworkflow_backend.services.data_setup_service import DataSetupService  # noqa: E402
-from spiffworkflow_backend.services.process_instance_queue_service import ProcessInstanceQueueService  # noqa: E402
-from spiffworkflow_backend.services.process_instance_runtime import ProcessInstanceRuntime  # noqa: E402
-from spiffworkflow_backend.services.process_instance_service import ProcessInstanceService  # noqa: E402
-from spiffworkflow_backend.services.user_service import UserService  # noqa: E402
+from spiffworkflow_backend.services.data_setup_service import DataSetupService
+from spiffworkflow_backend.services.process_instance_queue_service import ProcessInstanceQueueService
+from spiffworkflow_backend.services.process_instance_runtime import ProcessInstanceRuntime
+from spiffworkflow_backend.services.process_instance_service import ProcessInstanceService
+from spiffworkflow_backend.services.user_service import UserService
 
+given = json.loads(sys.argv[1])
 app = create_app().app
 
 
