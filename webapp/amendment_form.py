@@ -19,7 +19,7 @@ from records.purchase_order import IncotermCode, LineStatus, PurchaseOrder, Purc
 from records.quality_clause import QualityClause
 from rules.amending import Edits, LineEdit
 from rules.amendment_words import shown_change
-from webapp import filters, order_form, typed
+from webapp import order_form, typed, wording
 from webapp.formats import Custom
 from webapp.typed import Unreadable
 
@@ -41,7 +41,7 @@ NEW_FIELDS = ("part_revision", "quantity", "unit_price", "need_by", "description
 
 def typed_of(order: PurchaseOrder) -> dict[str, str]:
     """Show an order's values as one would type them."""
-    shown = order_form.typed_of(order, filters.plain_number)
+    shown = order_form.typed_of(order, wording.plain_number)
     revisions = {
         f"lines.{line.line_no}.part_revision": line.part_revision.number for line in order.lines if line.part_revision
     }
@@ -181,7 +181,7 @@ def _as_typed(path: str, text: str | None) -> str:
         return ""
     name = path.rpartition(".")[2]
     if name in ("quantity", "unit_price"):
-        return filters.plain_number(Decimal(text))
+        return wording.plain_number(Decimal(text))
     if name in ("quality_clauses", "certificates"):
         return ", ".join(json.loads(text))
     return text

@@ -17,7 +17,7 @@ from records.amendment import AmendmentKind, AmendmentReason, PurchaseOrderAmend
 from records.purchase_order import IncotermCode, PurchaseOrder, approved_hash
 from rules.amending import RULE, Edits, refuse_status
 from rules.amendment_redline import HIDDEN, Change, differences_of, redline_of
-from webapp import amendment_form, filters, formats, visit
+from webapp import amendment_form, formats, visit, wording
 from webapp.redline import Shown, View, show, view_of
 
 REASONS = [
@@ -94,7 +94,7 @@ def preview(
         return Preview(trouble=refusal.message)
     changes = [*_wanted(session, order, found)]
     approvers = [
-        Approver(filters.principal_words(f"role:{seat.role}"), _people(session, seat.role, order), "; ".join(seat.why))
+        Approver(wording.principal_words(f"role:{seat.role}"), _people(session, seat.role, order), "; ".join(seat.why))
         for seat in found.seats
     ]
     weight = found.weight

@@ -13,7 +13,7 @@ from engine.errors import Refused
 from processes.approval_plan import SCOPED, STAGE_NAMES, seats_from
 from processes.facts import requisition_facts
 from records.requisition import Requisition
-from webapp import filters, visit
+from webapp import visit, wording
 
 PROCESS = "requisition_to_po"
 TABLE = "approval_matrix"
@@ -63,7 +63,7 @@ def preview(session: Session, requisition: Requisition) -> Preview:
         people = _people(session, seat.role, requisition)
         numbers = ", ".join(str(row) for row in seat.rows)
         approver = Approver(
-            filters.principal_words(f"role:{seat.role}"), people, "; ".join(dict.fromkeys(seat.why)), numbers
+            wording.principal_words(f"role:{seat.role}"), people, "; ".join(dict.fromkeys(seat.why)), numbers
         )
         stages.setdefault(seat.stage, []).append(approver)
     found = [

@@ -21,7 +21,7 @@ from processes import talking
 from processes.notices import tell
 from records import snooze
 from records.snooze import WakesOn
-from webapp import batch_signing, dossiers, filters, inbox_asked, inboxes, reviews, visit
+from webapp import batch_signing, dossiers, inbox_asked, inboxes, reviews, visit, wording
 
 MOST = 200
 """Tasks of one go: each is an act of its own, and somebody waits for the answer."""
@@ -164,7 +164,7 @@ def _why_not(session: Session, task: Task, key: str, action: str, step: str) -> 
         return "", ""
     held = {one.on_behalf_of for one in mandates}
     if task.assignee not in (None, me) and task.assignee not in held:
-        return f"{filters.person_name(task.assignee)} claimed it.", ""
+        return f"{wording.person_name(task.assignee)} claimed it.", ""
     if action == "reassign":
         return "", ""
     if batch_signing.step_key(task) != step:
@@ -260,7 +260,7 @@ def _refuse_unread(task: Task, order: Order) -> None:
 
 def _reassign(act: Act, task_id: str, version: int, order: Order) -> None:
     given = tasks.hand_to(act, task_id, order.user_id, seen_version=version, reason=order.reason)
-    giver = filters.person_name(act.user_id)
+    giver = wording.person_name(act.user_id)
     key = f"given:{task_id}:{given.version}:{act.id}"
     tell(
         act,

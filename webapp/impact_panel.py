@@ -26,7 +26,7 @@ from records.impact import (
     newest_snapshot,
 )
 from rules.impact_rules import legal_for
-from webapp import change_page, filters, formats
+from webapp import change_page, formats, wording
 from webapp.dossiers import record_url
 from webapp.visit import now, visitor
 
@@ -88,7 +88,7 @@ def panel(session: Session, order: ChangeOrder) -> Mapping[str, Any]:
         "answers": [(each.value, formats.words(each.value)) for each in AssessmentAnswer],
         "every": [(each.value, formats.words(each.value)) for each in Disposition], "url": row_url,
         "kinds": [(each.value, WORDS[each]) for each in ImpactTarget], "states": STATES,
-        "owners": [(each, filters.principal_words(each)) for each in owners],
+        "owners": [(each, wording.principal_words(each)) for each in owners],
         "divide": _divided(session, snapshot), "legal_for": choices_for,
         "uses": uses_of(session, order),
     }  # fmt: skip

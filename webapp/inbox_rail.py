@@ -16,7 +16,7 @@ from engine.inbox import Narrowing
 from records import follower, inbox_view
 from records.inbox_view import InboxView
 from records.person import User
-from webapp import filters, inbox_asked, visit
+from webapp import inbox_asked, visit, wording
 from webapp.inbox_asked import BOXES, Asked
 
 MOST_COUNTED = 100
@@ -79,7 +79,7 @@ def _deputising(session: Session, asked: Asked) -> list[Entry]:
         count = inbox.count_for(session, me, absent_id, hidden=hidden)
         url = f"{url_for('inbox.show')}?{urlencode({'box': 'deputising', 'for': absent_id})}"
         is_here = asked.box == "deputising" and asked.for_whom == absent_id
-        found.append(Entry(absent_id, filters.person_name(absent_id), url, is_here, count=_number(count)))
+        found.append(Entry(absent_id, wording.person_name(absent_id), url, is_here, count=_number(count)))
     return found
 
 

@@ -25,7 +25,7 @@ from records.attachment import Attachment
 from records.comment import Comment
 from records.snooze import TaskSnooze
 from records.viewing import seen_versions
-from webapp import dossiers, filters, formats, inbox_asked, visit
+from webapp import dossiers, formats, inbox_asked, visit, wording
 from webapp.inbox_asked import Asked
 from webapp.subjects import subjects
 
@@ -142,7 +142,7 @@ def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str], a
         url(task), task.id, task.amount if "amount" in asked.columns else None,
         beside.currencies.get(about, ""), None if closed else task.due_at, f"{closed} {at}".strip(),
         draft=task.id in beside.drafts, comments=beside.comments.get(about, 0), files=beside.files.get(about, 0),
-        on_behalf_of=filters.person_name(item.on_behalf_of) if item.on_behalf_of else "",
+        on_behalf_of=wording.person_name(item.on_behalf_of) if item.on_behalf_of else "",
         is_high=task.priority >= HIGH, is_low=task.priority <= LOW, is_changed=about in beside.changed, version=task.version,
         group=_group(task, asked.grouping) if asked.is_open else "", asleep=asleep_words(put_aside) if put_aside else "",
     )  # fmt: skip
@@ -159,8 +159,8 @@ def _line(task: Task, beside: _Beside, columns: Sequence[str]) -> str:
     """Return the second line of a row: the business fields that were chosen, in their order."""
     how = visit.visitor().how
     words = {
-        "requester": filters.person_name(beside.starters.get(task.instance_id, "")),
-        "step": filters.said(_step(task, beside)),
+        "requester": wording.person_name(beside.starters.get(task.instance_id, "")),
+        "step": wording.said(_step(task, beside)),
         "party": task.party or "",
         "project": task.project or "",
         "flow": formats.words(task.flow),
@@ -235,7 +235,7 @@ def closed_words(task: Task) -> str:
     """Say who closed a task and when: ``decided by R. Patel 10:01``."""
     at = formats.moment(task.closed_at, visit.now(), visit.visitor().how)
     if task.closed_by:
-        return f"decided by {filters.person_name(task.closed_by)} {at}"
+        return f"decided by {wording.person_name(task.closed_by)} {at}"
     return f"{task.closed_why or 'closed'} {at}"
 
 

@@ -15,7 +15,7 @@ from engine.decisions import Decision
 from engine.decisions import of_record as decisions_on
 from records.signature import Signature
 from records.signing import signatures_on
-from webapp import filters, formats
+from webapp import formats, wording
 from webapp.formats import words
 from webapp.naming import name_of_id, type_of
 
@@ -175,15 +175,15 @@ def _short(session: Session, row: AuditEvent, text: str | None) -> str | None:
     if DIGEST.fullmatch(text):
         return text[:12]
     if INSTANT.fullmatch(text) and text[:4] not in ("0001", "9999"):
-        return formats.instant(dt.datetime.fromisoformat(text), filters.customs())
+        return formats.instant(dt.datetime.fromisoformat(text), wording.customs())
     kind = type_of(row.record_type, field or "")
     if isinstance(kind, Enum):
         return words(text)
     if isinstance(kind, Boolean) and text in ("true", "false"):
         return "yes" if text == "true" else "no"
     if isinstance(kind, Date) and DAY.fullmatch(text):
-        return formats.day(dt.date.fromisoformat(text), filters.customs())
+        return formats.day(dt.date.fromisoformat(text), wording.customs())
     if field and PEOPLE.fullmatch(field):
-        return filters.principal_words(text) if ":" in text else filters.person_name(text)
+        return wording.principal_words(text) if ":" in text else wording.person_name(text)
     shown = DIGEST.sub(lambda found: found[0][:12], text)
     return shown if len(shown) <= 200 else f"{shown[:200]}…"

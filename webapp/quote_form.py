@@ -15,9 +15,9 @@ from processes.quoting import Offer
 from records.quotation import Invitation, RequestForQuotation
 from records.sourcing import ExchangeRate
 from webapp import typed
-from webapp.filters import plain_number
 from webapp.formats import Custom
 from webapp.typed import Unreadable
+from webapp.wording import plain_number
 
 MOST_FILES = 5
 LONGEST = 4000

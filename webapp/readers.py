@@ -12,7 +12,7 @@ from records.attachment import Attachment
 from records.comment import Comment
 from records.quotation import RequestForQuotation
 from rules.readers import TASK, may_read, roles_that_read
-from webapp import filters, reviews
+from webapp import reviews, wording
 from webapp.visit import now, reading, visitor
 
 Path = Mapping[str, Any]
@@ -26,7 +26,7 @@ def need(kind: str, record_id: str) -> None:
         return
     if kind == TASK:
         raise NotFound("Expected something that is yours to see at this address, but there is nothing.")
-    names = " or ".join(filters.principal_words(f"role:{role}") for role in roles_that_read(kind))
+    names = " or ".join(wording.principal_words(f"role:{role}") for role in roles_that_read(kind))
     raise Forbidden(
         f"Expected {names}, or somebody with a task about it, to read this, but you are none of them: it is sealed to others.",
         code="SEALED",

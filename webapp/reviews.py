@@ -32,7 +32,7 @@ from records.signature import Signature
 from records.viewing import Look, last_look, seen_versions
 from rules import redlines, reviewing
 from rules.redlines import Item, Since
-from webapp import dossiers, feel, filters, formats, ledger, redline, route, visit
+from webapp import dossiers, feel, formats, ledger, redline, route, visit, wording
 from webapp.dossiers import Dossier
 from webapp.form_schema import PREFIX, SHOWN
 from webapp.ledger import Ledger
@@ -184,7 +184,7 @@ class Review:
         return (
             list(self.dossier.people.items())
             if self.dossier
-            else [("Started by", filters.person_name(self.instance.started_by))]
+            else [("Started by", wording.person_name(self.instance.started_by))]
         )
 
     @property
@@ -205,7 +205,7 @@ class Review:
     @property
     def closed_words(self) -> str:
         """What became of a closed task."""
-        who = filters.person_name(self.task.closed_by) if self.task.closed_by else ""
+        who = wording.person_name(self.task.closed_by) if self.task.closed_by else ""
         at = formats.moment(self.task.closed_at, visit.now(), visit.visitor().how)
         if self.task.verdict:
             return f"{formats.words(self.task.verdict)} by {who} {at}."
@@ -265,7 +265,7 @@ class Review:
     def acting_for(self) -> list[tuple[str, str]]:
         """For whom the visitor may act here: user id (empty for oneself) and name."""
         found = dict.fromkeys(mandate.on_behalf_of or "" for mandate in self.mandates)
-        return [(user_id, filters.person_name(user_id) if user_id else "Yourself") for user_id in found]
+        return [(user_id, wording.person_name(user_id) if user_id else "Yourself") for user_id in found]
 
     @property
     def tally(self) -> str:
@@ -382,8 +382,8 @@ def _fill_redline(session: Session, review: Review, since: str) -> None:
 def _in_words(reason: eligibility.Reason) -> str:
     """Return a reason with the role's printed name instead of its code."""
     code = reason.principal.removeprefix("role:")
-    return reason.sentence.replace(f"you are {code}", f"you are {filters.principal_words(reason.principal)}").replace(
-        f"You are {code}", f"You are {filters.principal_words(reason.principal)}"
+    return reason.sentence.replace(f"you are {code}", f"you are {wording.principal_words(reason.principal)}").replace(
+        f"You are {code}", f"You are {wording.principal_words(reason.principal)}"
     )
 
 
@@ -431,4 +431,4 @@ def form_of(session: Session, task: Task) -> TaskForm | None:
     form = tasks.form_of(session, task)
     if form is None:
         return None
-    return TaskForm.of_schema(form.schema, feel.evaluate, visit.visitor().how, tell=filters.said)
+    return TaskForm.of_schema(form.schema, feel.evaluate, visit.visitor().how, tell=wording.said)

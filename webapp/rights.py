@@ -31,7 +31,7 @@ from processes.goods_signature import BUYERS, CLERKS, DISPOSERS, INSPECTORS, PLA
 from processes.outside_away import NOTICERS
 from records.invoice import HoldCode
 from rules.duties import ADMINISTRATION
-from webapp import filters, impact_panel, readers, visit, work_order_doors
+from webapp import impact_panel, readers, visit, wording, work_order_doors
 from webapp.pages import change_requests, operations
 
 Wanted = Callable[[], Collection[str]]
@@ -173,4 +173,4 @@ def _held() -> set[str]:
 def _in_words(right: Right) -> str:
     if right.roles is None:
         return "somebody with a part in the business"
-    return " or ".join(filters.principal_words(f"role:{role}") for role in sorted(right.roles()))
+    return " or ".join(wording.principal_words(f"role:{role}") for role in sorted(right.roles()))

@@ -16,7 +16,7 @@ from processes.approval_plan import STAGE_NAMES
 from records.approval import ApprovalSlot, slots_of
 from records.standing import Kept, kept_for
 from records.vote import requirements_of
-from webapp import filters, visit
+from webapp import tones, visit, wording
 from webapp.formats import plural, words
 
 MOST_NAMES = 3
@@ -65,12 +65,12 @@ def stages_of(session: Session, record_type: str, record_id: str, content_hash: 
 def _seat(
     session: Session, slot: ApprovalSlot, open_tasks: Mapping[str, Task], decisions: Mapping[str, Decision]
 ) -> Seat:
-    role = filters.principal_words(f"role:{slot.role}")
+    role = wording.principal_words(f"role:{slot.role}")
     signature, task, decision = slot.signature, open_tasks.get(slot.role), decisions.get(slot.role)
     if slot.is_signed and signature is not None:
         return Seat(signature.printed_name, role, "Approved", "good", slot.why, signature.reason, signature.signed_at)
     if decision is not None and task is None:
-        tone = filters.tone(decision.verdict)
+        tone = tones.tone(decision.verdict)
         said = words(decision.verdict)
         return Seat(decision.actor_name, role, said, tone, slot.why, decision.reason, decision.decided_at)
     if task is not None:
@@ -81,7 +81,7 @@ def _seat(
 def _kept(one: Kept) -> Seat:
     """Return the seat of an approval that was given before a return and stands, and why nobody asks for it again."""
     why = f"Kept: {one.signature.printed_name} signed before the return, because {one.why or 'its wording alone was mended'}"
-    role = filters.principal_words(f"role:{one.role}")
+    role = wording.principal_words(f"role:{one.role}")
     return Seat(
         one.signature.printed_name, role, "Kept", "good", why, one.signature.reason, one.signature.signed_at
     )  # fmt: skip
@@ -103,8 +103,8 @@ def _stage(number: int, seats: Sequence[Seat], name: str | None = None) -> Stage
 def waits_for(session: Session, task: Task) -> str:
     """Return whom a task waits for: the people by name, or the roles where nobody holds them."""
     if task.assignee:
-        return filters.person_name(task.assignee)
-    roles = " or ".join(filters.principal_words(principal) for principal in task.candidates[:MOST_NAMES])
+        return wording.person_name(task.assignee)
+    roles = " or ".join(wording.principal_words(principal) for principal in task.candidates[:MOST_NAMES])
     return _names(session, task.candidates, task.excludes) or roles or "nobody"
 
 

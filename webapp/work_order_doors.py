@@ -9,7 +9,7 @@ from engine.errors import Forbidden
 from records.approval import ApprovalSlot, slots_of
 from records.resource import Resource, ResourceKind
 from records.work_order import MAINTENANCE, OPEN, OperationStatus, WorkOrder, WorkOrderOperation, WorkOrderStatus
-from webapp import filters, formats
+from webapp import formats, wording
 from webapp.visit import Visitor
 
 PLANNERS = ("PLANNER",)
@@ -35,7 +35,7 @@ def need(visitor: Visitor, verb: str, order: WorkOrder | None) -> None:
     """Refuse a visitor who holds none of the roles. Raises: Forbidden."""
     roles = roles_for(verb, order)
     if not visitor.holds(*roles):
-        names = " or ".join(filters.principal_words(f"role:{role}") for role in roles)
+        names = " or ".join(wording.principal_words(f"role:{role}") for role in roles)
         raise Forbidden(f"Expected {names} to do this, but you hold none of these roles.")
 
 
@@ -50,7 +50,7 @@ def why_not(visitor: Visitor, order: WorkOrder) -> dict[str, str]:
             found[verb] = f"Only while it is {allowed}; it is {state}."
         elif not visitor.holds(*roles):
             found[verb] = (
-                "Needs the role " + " or ".join(filters.principal_words(f"role:{role}") for role in roles) + "."
+                "Needs the role " + " or ".join(wording.principal_words(f"role:{role}") for role in roles) + "."
             )
         else:
             found[verb] = ""

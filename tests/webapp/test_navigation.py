@@ -8,7 +8,7 @@ from flask import Flask
 
 from tests.people import lena
 from tests.webapp.conftest import People
-from webapp.filters import NAVIGATION, ONLY
+from webapp.navigation import NAVIGATION, ONLY
 
 MAIN = re.compile(r'<nav class="(nav|nav-small)".*?</nav>', re.DOTALL)
 
@@ -29,7 +29,7 @@ def test_bar_and_menu_list_every_page_that_there_is(browse: People, app: Flask):
 
 
 def test_a_page_that_is_not_there_has_no_entry(browse: People, app: Flask, monkeypatch):
-    monkeypatch.setattr("webapp.filters.NAVIGATION", (*NAVIGATION, ("moon.index", "Moon base", "Buying")))
+    monkeypatch.setattr("webapp.navigation.NAVIGATION", (*NAVIGATION, ("moon.index", "Moon base", "Buying")))
     page = browse(lena).get("/orders")
     assert page.status_code == 200
     assert "Moon base" not in page.text
@@ -44,7 +44,7 @@ def test_the_open_page_is_marked_and_named_beside_its_group(browse: People):
 
 def test_a_group_of_one_page_is_that_page(browse: People, monkeypatch):
     monkeypatch.setattr(
-        "webapp.filters.NAVIGATION", (("inbox.show", "Inbox", ""), ("operations.index", "Operations", "Oversight"))
+        "webapp.navigation.NAVIGATION", (("inbox.show", "Inbox", ""), ("operations.index", "Operations", "Oversight"))
     )
     bar = menus(browse(lena).get("/orders").text)["nav"]
     assert "<details" not in bar

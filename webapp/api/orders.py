@@ -25,7 +25,7 @@ from records.purchase_order import (
     approved_hash,
 )
 from rules.amending import HEADER, Edits, LineEdit
-from webapp import filters, order_form
+from webapp import order_form, wording
 from webapp.api import bodies, callers, instead
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Reason
@@ -353,7 +353,7 @@ def _known_lines(order: PurchaseOrder, body: dict[str, Any]) -> list[tuple[Purch
 
 def _typed_over(order: PurchaseOrder, body: dict[str, Any]) -> dict[str, str]:
     """Write a body over what stands in the buyer's form, as one would type it."""
-    form = order_form.typed_of(order, filters.plain_number)
+    form = order_form.typed_of(order, wording.plain_number)
     form |= {name: body[name] or "" for name in TERMS if name in body}
     for line in body.get("lines", []):
         at = f"lines.{line['line_no']}."

@@ -13,7 +13,7 @@ from engine.errors import Conflict, Forbidden
 from engine.stored.instance import InstanceStatus
 from processes import withdrawal
 from records.requisition import Priority, Requisition, RequisitionLine, RequisitionStatus, move, requisition_hash
-from webapp import filters, requisition_form
+from webapp import requisition_form, wording
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import Nothing, Reason
@@ -233,7 +233,7 @@ def change_requisition(act: Act, body: dict[str, Any], record_id: str) -> str:
     found = pages.find(act.session, record_id)
     pages.refuse_edit(found)
     bodies.seen_tag(_tag(found))
-    present = requisition_form.typed_of(found, filters.plain_number)
+    present = requisition_form.typed_of(found, wording.plain_number)
     return pages.rewrite(act, found, _typed_over(present, body)).id
 
 
@@ -258,7 +258,7 @@ def cancel_requisition(act: Act, body: dict[str, Any], record_id: str) -> str:
     """Cancel one's own draft. One that is under way is withdrawn, so that approvers and budget are told."""
     found = pages.find(act.session, record_id)
     if found.requester_id != act.user_id:
-        name = filters.person_name(found.requester_id)
+        name = wording.person_name(found.requester_id)
         raise Forbidden(f"Expected {name}, who requested {found.number}, to cancel it, but you are somebody else.")
     bodies.seen_tag(_tag(found))
     running = [

@@ -20,7 +20,7 @@ from records.person import Absence, Certification, Credential, MailWish, User, U
 from records.roles import user_called
 from records.session import SignInSession
 from records.signing_policy import policy_in
-from webapp import company, filters, formats, gate, typed
+from webapp import company, formats, gate, typed, wording
 from webapp.listing import MOST_EXPORTED
 from webapp.refusals import status_of
 from webapp.sheet import Sheet, offered
@@ -269,7 +269,7 @@ def _roles_alone(session: Session, me: str) -> list[tuple[str, str]]:
     mine = (
         f"role:{role}@{scope}" if scope else f"role:{role}" for role, scope in lending.lendable(session, me, at=now())
     )
-    return [(principal, f"Only what you do as {filters.principal_words(principal)}") for principal in mine]
+    return [(principal, f"Only what you do as {wording.principal_words(principal)}") for principal in mine]
 
 
 def _plan(act: Act, values: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from records.person import Role, User, UserStatus
 from records.roles import holds
 from records.signature import Meaning
 from rules.policy import Row, table_called
-from webapp import filters
+from webapp import wording
 from webapp.pages.boards import find_board
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_signature, signing_values
@@ -125,7 +125,7 @@ def find_place(session: Session, record_id: str, member_id: str) -> Membership:
 def refuse_stranger(session: Session, roles: tuple[str, ...], to: str) -> None:
     """Refuse a page to who holds none of these roles. to: what the page is for, as it reads after "to". Raises: Forbidden."""
     if not any(holds(session, visitor().user_id, role, at=now()) for role in roles):
-        wanted = " or ".join(filters.principal_words(f"role:{role}") for role in roles)
+        wanted = " or ".join(wording.principal_words(f"role:{role}") for role in roles)
         raise Forbidden(f"Expected somebody with the role {wanted} to {to}.", code="NOT_AUTHORISED")
 
 

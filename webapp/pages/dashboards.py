@@ -15,7 +15,7 @@ from engine.database import is_id
 from engine.errors import Invalid
 from engine.stored.task import Task
 from engine.workload import Asked, Queues, Spread
-from webapp import dossiers, filters, formats, inboxes, listing, plots
+from webapp import dossiers, formats, inboxes, listing, plots, wording
 from webapp.sheet import Column, Sheet, of_page, offered, whole
 from webapp.visit import now, reading, visitor
 
@@ -95,7 +95,7 @@ def export() -> Sheet:
     rows: list[Sequence[object]] = [("all", "", found.asked.flow, *_figures(found.spread))]
     rows += [("step", each.name, each.flow, *_figures(each.spread)) for each in found.steps.rows]
     rows += [
-        ("person or group", filters.principal_words(each.key), "", *_figures(each.spread)) for each in found.people.rows
+        ("person or group", wording.principal_words(each.key), "", *_figures(each.spread)) for each in found.people.rows
     ]
     rows += [("age", words, "", tasks, None, None, None, None) for _, words, tasks in found.ages]
     for week in found.weeks:
@@ -125,7 +125,7 @@ def tasks() -> str:
 
 TASK_COLUMNS: dict[str, Column] = {
     "key": "business_key", "document": "record_number", "task": "title", "step": "name", "flow": "flow",
-    "waits_for": lambda task: ", ".join(filters.principal_words(one) for one in waits_for(task)), "opened_at": "created_at",
+    "waits_for": lambda task: ", ".join(wording.principal_words(one) for one in waits_for(task)), "opened_at": "created_at",
     "due_at": "due_at", "closed_at": "closed_at", "party": "party", "amount": "amount",
 }  # fmt: skip
 
@@ -177,7 +177,7 @@ def list_url(given: Asked, **more: Any) -> str:
 
 
 def _names(found: Dashboard) -> dict[str, str]:
-    words = {each.key: filters.principal_words(each.key) for each in found.people.rows}
+    words = {each.key: wording.principal_words(each.key) for each in found.people.rows}
     return {key: name[:1].upper() + name[1:] for key, name in words.items()}
 
 
@@ -192,7 +192,7 @@ def _narrowed_words(given: Asked) -> str:
     step = formats.words(given.step.partition("/")[2]).lower()
     parts = (
         formats.words(given.flow) if given.flow else "", f"step {step}" if step else "",
-        filters.principal_words(given.who) if given.who else "", f"waiting {ages[given.age]}" if given.age else "",
+        wording.principal_words(given.who) if given.who else "", f"waiting {ages[given.age]}" if given.age else "",
         {"late": "overdue", "none": "without a due date"}.get(given.due, ""), week,
     )  # fmt: skip
     return ", ".join(filter(None, parts))

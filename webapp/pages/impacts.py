@@ -22,7 +22,7 @@ from processes.impact_grid import rows_that_fit
 from records.change_order import ChangeOrder
 from records.change_task import ChangeTask, TaskStatus
 from records.impact import AffectedOrder, newest_snapshot, rows_of
-from webapp import filters, formats, impact_panel, typed
+from webapp import formats, impact_panel, typed, wording
 from webapp.pages import changes, orders
 from webapp.refusals import status_of
 from webapp.sheet import Sheet, offered
@@ -140,7 +140,7 @@ def need_area(session: Session, order: ChangeOrder, area: str) -> None:
     role = next((role for name, role in impact.lanes_of(session, order) if name == area), "")
     if role and not visitor().holds(role.removeprefix("role:")):
         raise Forbidden(
-            f"Expected {filters.principal_words(role)} to answer for {formats.words(area).lower()}, but you are not."
+            f"Expected {wording.principal_words(role)} to answer for {formats.words(area).lower()}, but you are not."
         )
 
 
@@ -159,7 +159,7 @@ def need_rows(rows: Sequence[AffectedOrder]) -> None:
     for row in rows:
         if not impact_panel.may_answer_for(row.owner):
             raise Forbidden(
-                f"Expected {filters.principal_words(row.owner)} to decide about {row.native_ref}, but you are not, and you hold no "
+                f"Expected {wording.principal_words(row.owner)} to decide about {row.native_ref}, but you are not, and you hold no "
                 "role that decides about changes."
             )
 
@@ -168,7 +168,7 @@ def carry_out_as_visitor(act: Act, task: ChangeTask, *, evidence: str) -> Change
     """Carry a task out as its owner, and let those that wait for it go on. Raises: Forbidden; as ``change_tasks.carry_out``."""
     if not impact_panel.may_answer_for(task.owner):
         raise Forbidden(
-            f"Expected {filters.principal_words(task.owner)} to carry {task.number} out, but you are not. It is their turn."
+            f"Expected {wording.principal_words(task.owner)} to carry {task.number} out, but you are not. It is their turn."
         )
     change_tasks.carry_out(act, task, evidence=evidence)
     if task.status is TaskStatus.DONE:

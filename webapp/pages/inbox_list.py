@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from flask import Blueprint
 
 from engine.inbox import MAX_LIMIT, Item
-from webapp import filters, inbox_asked, inboxes, listing
+from webapp import inbox_asked, inboxes, listing, wording
 from webapp.inbox_asked import Asked
 from webapp.sheet import Sheet, offered
 from webapp.visit import reading
@@ -51,7 +51,7 @@ def _task(item: Item) -> list[object]:
     assert task is not None  # only requests are about none
     return [
         task.business_key, task.record_number, task.title, task.name, task.flow, task.party, task.project, task.amount, task.priority,
-        task.created_at, task.due_at, filters.person_name(item.on_behalf_of) if item.on_behalf_of else "", task.verdict,
+        task.created_at, task.due_at, wording.person_name(item.on_behalf_of) if item.on_behalf_of else "", task.verdict,
         task.closed_at,
     ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from engine.inbox_order import MOST
 from records import inbox_view
 from records.inbox_view import InboxView
 from records.person import User
-from webapp import filters, inbox_asked
+from webapp import inbox_asked, wording
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of
 from webapp.visit import acting, read_anew, reading, visitor
@@ -135,7 +135,7 @@ def _shares() -> list[tuple[str, str]]:
 def _share_words(share: str | None) -> str:
     if not share:
         return "Nobody"
-    return "Everybody" if share == inbox_view.EVERYBODY else f"Everybody who is {filters.principal_words(share)}"
+    return "Everybody" if share == inbox_view.EVERYBODY else f"Everybody who is {wording.principal_words(share)}"
 
 
 EXAMPLES = "key:REQ- flow:requisition supplier:acme project:atlas from:rita amount>5000 due<3d due:late"

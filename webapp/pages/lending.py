@@ -14,7 +14,7 @@ from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
 from records import lending
 from records.person import Delegation, User, UserStatus
-from webapp import filters, typed
+from webapp import typed, wording
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of
 from webapp.typed import Unreadable
@@ -64,7 +64,7 @@ def _show(refusal: Refused | None = None) -> str:
     return render_template(
         "account/lent.html", refusal=refusal, errors=errors_of(refusal), form=request.form,
         rows=lending.lent_with(session, me, at=now()), people=[tuple(row) for row in session.execute(others.order_by(User.name))],
-        roles=[(f"{role}@{scope}", filters.principal_words(f"role:{role}@{scope}" if scope else f"role:{role}")) for role, scope in mine],
+        roles=[(f"{role}@{scope}", wording.principal_words(f"role:{role}@{scope}" if scope else f"role:{role}")) for role, scope in mine],
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from engine.stored.instance import Instance, InstanceMove, InstanceStatus
 from engine.stored.job import Job
 from engine.stored.wait import Incident, IncidentState
 from processes import operating
-from webapp import diagrams, dossiers, filters, formats, ledger, listing, rehearsals, run_search, sheet
+from webapp import diagrams, dossiers, formats, ledger, listing, rehearsals, run_search, sheet, wording
 from webapp.task_forms import value_words
 from webapp.visit import acting, installation, reading, visitor
 
@@ -189,7 +189,7 @@ def _flash_results(results: Sequence[retrying.Retry]) -> None:
 def need_helper() -> None:
     """Refuse a visitor who may not help what is stuck. Raises: Forbidden."""
     if not visitor().holds(*HELPERS):
-        names = " or ".join(filters.principal_words(f"role:{role}") for role in HELPERS)
+        names = " or ".join(wording.principal_words(f"role:{role}") for role in HELPERS)
         raise Forbidden(f"Expected {names} to do this, but you hold none of these roles.")
 
 

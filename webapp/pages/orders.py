@@ -40,12 +40,12 @@ from webapp import (
     both_sides,
     document_page,
     dossiers,
-    filters,
     formats,
     listing,
     order_form,
     redline,
     typed,
+    wording,
 )
 from webapp.refusals import status_of
 from webapp.sheet import Column, Sheet, of_page, offered, whole
@@ -87,7 +87,7 @@ def _only_words() -> str:
     """Say what of the orders is shown beside what the search says."""
     asked = _narrowed()
     words = {"unanswered": "that the supplier should have answered", "late": "on which something is late"}
-    bought = f"of {filters.person_name(asked['buyer'])}" if asked["buyer"] else ""
+    bought = f"of {wording.person_name(asked['buyer'])}" if asked["buyer"] else ""
     return " ".join(filter(None, ["Only orders", bought, words.get(asked["what"], "")])) if any(asked.values()) else ""
 
 
@@ -341,7 +341,7 @@ def _way_out(order: PurchaseOrder) -> str:
 def need(*roles: str) -> None:
     """Refuse a visitor who holds none of these roles. Raises: Forbidden."""
     if not visitor().holds(*roles):
-        names = " or ".join(filters.principal_words(f"role:{role}") for role in roles)
+        names = " or ".join(wording.principal_words(f"role:{role}") for role in roles)
         raise Forbidden(f"Expected {names} to do this, but you hold none of these roles.")
 
 
@@ -358,7 +358,7 @@ def refuse_edit(order: PurchaseOrder) -> None:
 
 def _show_form(order: PurchaseOrder, refusal: Refused | None = None) -> str:
     is_stale = refusal is not None and refusal.code == both_sides.CODE
-    kept = order_form.typed_of(order, filters.plain_number) if is_stale else {}
+    kept = order_form.typed_of(order, wording.plain_number) if is_stale else {}
     return render_template(
         "documents/order_form.html", document=order, refusal=refusal, form=request.form,
         errors=refusal.fields if isinstance(refusal, Invalid) else {}, sides=both_sides.of_fields(request.form, kept),

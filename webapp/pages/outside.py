@@ -37,7 +37,7 @@ from records.outside_stop import stops_of
 from records.part import LotControl
 from records.purchase_order import PurchaseOrderLine
 from records.work_order import WorkOrderOperation
-from webapp import document_page, filters, outside_form
+from webapp import document_page, outside_form, wording
 from webapp.refusals import status_of
 from webapp.sheet import Sheet, offered
 from webapp.signing_form import errors_of, read_reason, read_signature, signing_values
@@ -290,7 +290,7 @@ def may(link: OutsideLink) -> dict[str, str]:
     """Return for each action why the visitor may not, empty when they may."""
 
     def role(*codes: str) -> str:
-        names = " or ".join(filters.principal_words(f"role:{code}") for code in codes)
+        names = " or ".join(wording.principal_words(f"role:{code}") for code in codes)
         return "" if visitor().holds(*codes) else f"{names} does this."
 
     held = f"On hold: {link.hold_reason}" if link.status is LinkStatus.HOLD else ""

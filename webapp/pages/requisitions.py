@@ -23,7 +23,7 @@ from records.requisition import Priority, Requisition, RequisitionLine, Requisit
 from records.sourcing import ExchangeRate
 from records.supplier import CataloguePrice, Supplier
 from records.units import UNITS
-from webapp import approval_preview, both_sides, document_page, filters, formats, listing, requisition_form, sheet
+from webapp import approval_preview, both_sides, document_page, formats, listing, requisition_form, sheet, wording
 from webapp.refusals import status_of
 from webapp.requisition_form import Typed
 from webapp.visit import acting, read_anew, reading, visitor
@@ -82,7 +82,7 @@ def edit(record_id: str) -> Page:
     requisition = find(reading(), record_id)
     refuse_edit(requisition)
     if request.method != "POST":
-        return _show_form(requisition, requisition_form.typed_of(requisition, filters.plain_number))
+        return _show_form(requisition, requisition_form.typed_of(requisition, wording.plain_number))
     return _handle(requisition)
 
 
@@ -272,7 +272,7 @@ def _is_the_same(made: Requisition, typed_now: Typed) -> bool:
             requisition_form.fill(session, draft, typed_now, visitor().how)
         except Invalid:
             return False
-        pair = [requisition_form.typed_of(one, filters.plain_number) for one in (made, draft)]
+        pair = [requisition_form.typed_of(one, wording.plain_number) for one in (made, draft)]
         session.expunge(draft) if draft in session else None
     told = [(one.header, [line | {"id": ""} for line in one.lines]) for one in pair]
     return told[0] == told[1]
@@ -315,7 +315,7 @@ def _sides(requisition: Requisition | None, typed_now: Typed, refusal: Refused |
     """Return where the visitor's text differs from what somebody else kept meanwhile."""
     if requisition is None or not _is_stale(refusal):
         return []
-    kept = requisition_form.typed_of(requisition, filters.plain_number)
+    kept = requisition_form.typed_of(requisition, wording.plain_number)
     return [*both_sides.of_fields(typed_now.header, kept.header), *both_sides.of_lines(typed_now.lines, kept.lines)]
 
 
@@ -403,7 +403,7 @@ def _is_own(requisition: Requisition) -> bool:
 def refuse_edit(requisition: Requisition) -> None:
     """Refuse to edit somebody else's requisition, or one that is under way. Raises: Forbidden; Conflict."""
     if not _is_own(requisition):
-        name = filters.person_name(requisition.requester_id)
+        name = wording.person_name(requisition.requester_id)
         raise Forbidden(
             f"Expected {name}, who requested {requisition.number}, to change it, but you are somebody else."
         )
@@ -456,5 +456,5 @@ def _supplier_item(supplier: Supplier, price: CataloguePrice | None, currency: s
     if price is None:
         return {"value": supplier.supplier_no, "label": label, "fills": {}}
     shown = formats.money(price.unit_price, price.currency, visitor().how, unit_price=True)
-    fills = {"estimated_price": filters.plain_number(price.unit_price)} if price.currency == currency else {}
+    fills = {"estimated_price": wording.plain_number(price.unit_price)} if price.currency == currency else {}
     return {"value": supplier.supplier_no, "label": f"{label} · {shown}", "fills": fills}

@@ -14,7 +14,7 @@ from engine.database import is_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from processes import resources
 from records.resource import Qualification, Resource, ResourceKind, WorkCentre
-from webapp import document_page, filters, formats, typed
+from webapp import document_page, formats, typed, wording
 from webapp.refusals import status_of
 from webapp.sheet import Sheet, offered
 from webapp.signing_form import errors_of
@@ -258,7 +258,7 @@ def _show_centre(found: WorkCentre, refusal: Refused | None = None) -> str:
 
 def _need(roles: tuple[str, ...]) -> None:
     if not visitor().holds(*roles):
-        names = " or ".join(filters.principal_words(f"role:{role}") for role in roles)
+        names = " or ".join(wording.principal_words(f"role:{role}") for role in roles)
         raise Forbidden(f"Expected {names} to do this, but you hold none of these roles.")
 
 

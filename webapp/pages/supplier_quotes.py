@@ -20,7 +20,7 @@ from engine.errors import NotFound, Refused
 from processes import quoting
 from processes.quote_links import opens
 from records.quotation import Invitation, QuoteChannel
-from webapp import filters, quote_form, rates, typed
+from webapp import quote_form, rates, typed, wording
 from webapp.formats import Custom
 from webapp.gate import public
 from webapp.refusals import status_of
@@ -93,7 +93,7 @@ def find(session: Session, invitation_id: str, proof: str) -> Invitation:
 
 def customs(invitation: Invitation) -> Custom:
     """Return how numbers are read, as the browser's language writes them, and times told: as at the plant that asks."""
-    return replace(filters.customs(), zone=invitation.request.site.zone)
+    return replace(wording.customs(), zone=invitation.request.site.zone)
 
 
 @contextmanager

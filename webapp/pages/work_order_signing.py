@@ -14,7 +14,7 @@ from records.work_order import (
     WorkOrder,
     WorkOrderOperation,
 )
-from webapp import filters, work_order_doors
+from webapp import wording, work_order_doors
 from webapp.refusals import status_of
 from webapp.signing_form import errors_of, read_signature, signing_values
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -74,7 +74,7 @@ def _show_skip(operation: WorkOrderOperation, refusal: Refused | None = None) ->
         "work_orders/skip.html", document=order, operation=operation, refusal=refusal, form=request.form,
         errors=errors_of(refusal), **signing_values(reading(), Meaning.APPROVED),
         deviations=[
-            (each.id, f"{each.number} {each.title}, {filters.plain_number(each.quantity)} until {each.expires_on}")
+            (each.id, f"{each.number} {each.title}, {wording.plain_number(each.quantity)} until {each.expires_on}")
             for each in reading().scalars(wanted.order_by(DeviationAuthority.number))
         ],
     )  # fmt: skip

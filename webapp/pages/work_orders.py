@@ -22,7 +22,7 @@ from records.work_order import (
     WorkOrderStatus,
     WorkOrderType,
 )
-from webapp import both_sides, filters, formats, listing, sheet, typed, work_order_doors, work_order_form
+from webapp import both_sides, formats, listing, sheet, typed, wording, work_order_doors, work_order_form
 from webapp.refusals import status_of
 from webapp.typed import Unreadable
 from webapp.visit import acting, now, read_anew, reading, visitor
@@ -205,11 +205,11 @@ def _show_form(refusal: Refused | None = None) -> str:
             if kind != "CALIBRATION" or each.kind is ResourceKind.GAUGE
         ],
         ncrs=[
-            (each.number, f"{each.number} {each.title}, at most {filters.plain_number(each.quantity_limit)}")
+            (each.number, f"{each.number} {each.title}, at most {wording.plain_number(each.quantity_limit)}")
             for each in session.scalars(select(Nonconformance).where(open_ncr).order_by(Nonconformance.number))
         ],
         deviations=[
-            (each.number, f"{each.number} {each.title}, {filters.plain_number(each.quantity)} until {each.expires_on}")
+            (each.number, f"{each.number} {each.title}, {wording.plain_number(each.quantity)} until {each.expires_on}")
             for each in session.scalars(
                 select(DeviationAuthority).where(DeviationAuthority.status == DeviationStatus.APPROVED).order_by(DeviationAuthority.number)
             )
