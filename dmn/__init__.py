@@ -8,7 +8,8 @@ from dmn.budget import DEFAULT_BUDGET, Budget
 from dmn.environment import FeelValues
 from dmn.errors import BudgetExceeded, Diagnostic, DmnError, FeelSyntaxError, ModelError, Position, UnknownDecision
 from dmn.expression import Expression, Outcome, UnaryTests, compile_expression, compile_unary_tests
-from dmn.model import Decision, InputData, Model, Result, parse
+from dmn.model import Decision, InputData, Model, Result
+from dmn.model_reading import parse
 from dmn.tables import EvaluatedInput, MatchedRule
 from dmn.temporal import Date, DateTime, DaysTimeDuration, Time, YearsMonthsDuration
 from dmn.values import Function, HostFunction, Range, Value, equal, text_of, to_feel, to_python

@@ -14,7 +14,8 @@ from typing import Any
 
 from dmn.budget import Budget
 from dmn.documents import attribute, children, read_document
-from dmn.model import Model, parse
+from dmn.model import Model
+from dmn.model_reading import parse
 from dmn.operators import property_of
 from dmn.temporal import parse_temporal
 from dmn.types import ConstrainedType, ContextType, FeelType, ListType, SimpleType

@@ -14,16 +14,9 @@ from engine.database import LIMIT
 from engine.errors import Conflict, Invalid
 from engine.messages import Publication, publish
 from processes.documents import plain
+from records.acknowledgement import AckChannel, AckCode, AckResult, SupplierAcknowledgement, SupplierAcknowledgementLine
 from records.amendment import AmendmentStatus, open_amendment_of
-from records.purchase_order import (
-    AckChannel,
-    AckCode,
-    AckResult,
-    PurchaseOrder,
-    PurchaseOrderLine,
-    SupplierAcknowledgement,
-    SupplierAcknowledgementLine,
-)
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 
 NEEDS = {AckCode.IQ: "quantity", AckCode.IP: "unit_price", AckCode.DR: "promised_on"}
 """What a changed line must say."""

@@ -20,6 +20,7 @@ from processes.amendment_examination import Examination, examine
 from processes.amendment_plan import weigh
 from processes.amendment_projection import Overlay
 from processes.documents import order_variable
+from records.acknowledgement import SupplierAcknowledgement
 from records.amendment import (
     AmendmentClass,
     AmendmentKind,
@@ -29,7 +30,7 @@ from records.amendment import (
     refuse_second,
 )
 from records.change_order import ChangeOrder
-from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine, SupplierAcknowledgement
+from records.purchase_order import LineStatus, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.roles import user_called
 from rules.amending import Edits, operation_of, refuse_impossible, refuse_status
 from rules.amendment_words import title_of

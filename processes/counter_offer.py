@@ -13,14 +13,9 @@ from engine.instances import link_record
 from engine.registry import Registry, Work
 from processes.amendment import amendment_variable, propose
 from processes.documents import existing, order_of, order_variable
+from records.acknowledgement import AckCode, SupplierAcknowledgement, SupplierAcknowledgementLine
 from records.amendment import AmendmentReason
-from records.purchase_order import (
-    AckCode,
-    PurchaseOrder,
-    PurchaseOrderLine,
-    SupplierAcknowledgement,
-    SupplierAcknowledgementLine,
-)
+from records.purchase_order import PurchaseOrder, PurchaseOrderLine
 from rules.amending import Edits, LineEdit, needed_on
 from rules.policy import table_called
 

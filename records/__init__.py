@@ -4,6 +4,9 @@ Importing the package maps every class, so that names in relationships always re
 """
 
 from records import (
+    acknowledgement as acknowledgement,
+)
+from records import (
     actual as actual,
 )
 from records import (

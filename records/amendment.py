@@ -12,8 +12,9 @@ from engine.act import Act
 from engine.database import Base, Id, Instant, Money
 from engine.errors import Conflict
 from engine.record import Operation, Record
+from records.acknowledgement import SupplierAcknowledgement
 from records.columns import Code, Currency, Hash, Login, Name, Note, Text, word
-from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine, SupplierAcknowledgement
+from records.purchase_order import OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.transition import move_along, pairs
 
 

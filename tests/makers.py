@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from engine.act import Act
 from engine.database import new_id
+from records.acknowledgement import AckChannel, AckCode, AckResult, SupplierAcknowledgement, SupplierAcknowledgementLine
 from records.actual import Actual, ActualKind
 from records.approval import ApprovalSlot
 from records.attachment import Attachment, attach
@@ -42,17 +43,7 @@ from records.origin import Origin
 from records.outside import OutsideLink
 from records.part import DefinitionKind, OutsideProcess, Part, PartRevision, ProductDefinitionRef, RevisionStatus
 from records.person import Absence, Delegation, RoleGrant, User
-from records.purchase_order import (
-    AckChannel,
-    AckCode,
-    AckResult,
-    IncotermCode,
-    OrderStatus,
-    PurchaseOrder,
-    PurchaseOrderLine,
-    SupplierAcknowledgement,
-    SupplierAcknowledgementLine,
-)
+from records.purchase_order import IncotermCode, OrderStatus, PurchaseOrder, PurchaseOrderLine
 from records.quality_clause import QualityClause
 from records.receipt import Receipt, ReceiptStatus, ShortClose, count_receipts
 from records.requisition import Requisition, RequisitionLine

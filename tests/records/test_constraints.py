@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from engine.act import Act
 from engine.database import Base
-from records.purchase_order import AckCode
+from records.acknowledgement import AckCode
 from tests import makers
 from tests.makers import D
 

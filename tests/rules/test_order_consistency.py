@@ -11,11 +11,12 @@ import pytest
 
 from engine.act import Act, Installation
 from engine.errors import Effect, Finding
+from records.acknowledgement import AckCode, AckResult
 from records.actual import ActualKind
 from records.external import ExternalRef
 from records.origin import Origin
 from records.outside import LinkStatus, OutsideLink
-from records.purchase_order import AckCode, AckResult, OrderStatus
+from records.purchase_order import OrderStatus
 from records.work_order import WorkOrderStatus
 from rules import agreements as agree
 from rules.agreements import Disagreement

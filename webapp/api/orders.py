@@ -13,17 +13,9 @@ from engine.canonical import content_hash
 from engine.errors import Invalid
 from processes import withdrawal
 from processes.acknowledgement import acknowledge
+from records.acknowledgement import AckChannel, AckCode, AckResult
 from records.part import Part, PartRevision
-from records.purchase_order import (
-    AckChannel,
-    AckCode,
-    AckResult,
-    IncotermCode,
-    OrderStatus,
-    PurchaseOrder,
-    PurchaseOrderLine,
-    approved_hash,
-)
+from records.purchase_order import IncotermCode, OrderStatus, PurchaseOrder, PurchaseOrderLine, approved_hash
 from rules.amending import HEADER, Edits, LineEdit
 from webapp import order_form, wording
 from webapp.api import bodies, callers, instead

@@ -20,16 +20,10 @@ from processes import order_sheet, purchasing_desk, talking, withdrawal
 from processes.acknowledgement import acknowledge as take_answer
 from processes.amendment import CANCELLABLE
 from processes.order_closing import short_closes_of, why_not_short_close
+from records.acknowledgement import AckCode, AckResult
 from records.amendment import AmendmentStatus, amendments_of, open_amendment_of, refuse_second
 from records.invoice import InvoiceLine
-from records.purchase_order import (
-    AckCode,
-    AckResult,
-    IncotermCode,
-    OrderStatus,
-    PurchaseOrder,
-    approved_hash,
-)
+from records.purchase_order import IncotermCode, OrderStatus, PurchaseOrder, approved_hash
 from records.receipt import receipts_of
 from records.requisition import Requisition
 from records.supplier import Supplier

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from records.purchase_order import OrderStatus, PurchaseOrder, SupplierAcknowledgement
+from records.acknowledgement import SupplierAcknowledgement
+from records.purchase_order import OrderStatus, PurchaseOrder
 from tests.makers import make_order, make_revision
 from tests.people import bea, otto, rita
 from tests.processes.test_issue import issued
