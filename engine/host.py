@@ -106,6 +106,19 @@ class ActHost:
 
     def _promise(self, item: WorkItem) -> None:
         back_off = back_off_of(item)
+        if item.is_farewell:
+            # Nothing waits for it: it takes along what it needs to know, and comes after those of the same end.
+            jobs.defer(
+                self._act,
+                item.type or item.element.id,
+                {name: value for name, value in item.variables.items() if not name.startswith("=")},
+                lock=f"farewell:{self._instance.id}:{item.token_id}",
+                back_off=back_off,
+                instance_id=self._instance.id,
+                element_id=item.element.id,
+                headers=item.headers,
+            )
+            return
         if item.kind == "choice":
             # It is asked anew: what a worker was to say about how it stood before counts no more.
             self._act.session.flush()

@@ -32,7 +32,10 @@ def report(
     job_id: str | None = None,
 ) -> Incident:
     """Keep why an instance is stuck; the same token that fails again counts its attempts."""
-    known = act.session.scalars(_of_token(instance.id, token_id)).first() if instance.incidents else None
+    same = _of_token(instance.id, token_id)
+    if token_id == 0:
+        same = same.where(Incident.job_id == job_id)  # Jobs that no token waits for fail each for itself.
+    known = act.session.scalars(same).first() if instance.incidents else None
     if known is not None:
         known.message, known.cause, known.attempts = message, cause, known.attempts + 1
         known.job_id, known.task_id = job_id, task_id

@@ -49,12 +49,13 @@ def defer(
     token_id: int | None = None,
     element_id: str | None = None,
     priority: int = 0,
+    headers: Mapping[str, str] | None = None,
 ) -> Job:
     """Promise a job in the transaction of the act; a worker runs it after the commit, a rollback takes it back.
 
     args: plain Python values that FEEL knows. lock: jobs with the same one never run together. run_at: not before this
-    instant. back_off: minutes before each further try. priority: of those that are due the greater is taken up sooner. Raises:
-    Invalid.
+    instant. back_off: minutes before each further try. priority: of those that are due the greater is taken up sooner. headers: told
+    to whoever does it, where no token tells them. Raises: Invalid.
     """
     job = Job(
         type=job_type,
@@ -62,6 +63,7 @@ def defer(
         token_id=token_id,
         element_id=element_id,
         args=encode(accepted(args, what="arguments")),
+        headers=dict(headers or {}),
         state=JobState.WAITING,
         retries_left=len(back_off),
         back_off=list(back_off),
@@ -87,6 +89,7 @@ def defer_for_each(act: Act, job_type: str, args: Mapping[str, Any], instance_id
             token_id=None,
             element_id=None,
             args=encoded,
+            headers={},
             state=JobState.WAITING,
             retries_left=len(BACK_OFF),
             back_off=list(BACK_OFF),

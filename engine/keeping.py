@@ -38,6 +38,9 @@ def store(moved: motion.Motion) -> None:
     _close_incidents(moved, gone, waits)
     for wait in opened:
         _open(moved, wait)
+    for unheard in moved.flow.unheard:
+        why = f"{unheard.type}: {unheard.message}"
+        moved.act.note("instance", moved.instance.id, "LISTENER_FAILED", field=unheard.element_id, new=why)
     _keep_history(moved)
     _keep_instance(moved, list(waits.values()))
     _remember(moved, opened)

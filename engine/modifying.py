@@ -271,6 +271,8 @@ class _Rehearsing:
         """Note what would be done."""
         is_done_at_once = item.kind == "decision" or item.type in self._session.info["installation"].registry.steps
         how = "at once, and the run goes on" if is_done_at_once else "by a worker"
+        if item.is_farewell:
+            return PENDING
         self.works.append(f'"{item.element.name or item.element.id}" is done {how}')
         self.pending.add((item.token_id, "job"))
         return PENDING

@@ -146,6 +146,7 @@ def _row(act: Act, instance: Instance, wait: Wait, reader: Reader) -> Task:
             "role": reader.text(dialect.ROLE),
             "rule_row": reader.text(dialect.RULE_ROW),
             "round": 1,
+            "transition": {},
             "created_at": act.now,
             **dict.fromkeys(_LATER),
         },

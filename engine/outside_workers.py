@@ -138,7 +138,7 @@ def offer(session: Session, job: Job, fetch: Collection[str] | None = None) -> O
     """
     instance = session.get(Instance, job.instance_id) if job.instance_id else None
     if instance is None or job.token_id is None:
-        return Offer(job, instance, job.element_id or "", {}, _wanted(jobs.arguments(job), fetch))
+        return Offer(job, instance, job.element_id or "", job.headers, _wanted(jobs.arguments(job), fetch))
     try:
         flow = waiting.look(session, instance)
     except Conflict:

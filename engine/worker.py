@@ -109,7 +109,7 @@ def _work(session: Session, job: Job) -> Work:
     instance = session.get(Instance, job.instance_id) if job.instance_id else None
     if instance is None or job.token_id is None:
         seen = PlainVariables(jobs.arguments(job))
-        return Work(instance, job.element_id or "", job.type, seen, {}, job.retries_left, job.id)
+        return Work(instance, job.element_id or "", job.type, seen, job.headers, job.retries_left, job.id)
     flow = waiting.look(session, instance)
     if job.token_id not in flow.live:
         raise jobs.Lost(f"Expected token {job.token_id} to wait for the job {job.type}, but it moved on")
@@ -167,7 +167,12 @@ def finishing(act: Act, job: Job, instance: Instance | None) -> Iterator[motion.
 
 
 def _throw(installation: Installation, job: Job, error: BpmnError, *, now: dt.datetime) -> Ran:
-    """Let the diagram catch a business error of a job; uncaught it becomes an incident at the token."""
+    """Let the diagram catch a business error of a job; uncaught it becomes an incident at the token.
+
+    A job that no token waits for has failed by it: there is no diagram to catch it.
+    """
+    if job.token_id is None:
+        return _fail(installation, job, error, now=now)
     with installation.acting(f"system:{job.type}", now=now) as act, _held(act, job) as moved:
         if moved is not None and job.token_id is not None:
             moved.flow.fail(job.token_id, error)

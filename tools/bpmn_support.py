@@ -28,6 +28,7 @@ from tests.engine.spiff.diagrams import (
     each,
     end,
     event_sub,
+    listeners,
     message,
     node,
     on,
@@ -68,6 +69,27 @@ TIMERS = {
     "cycle": timer("cycle", "R3/PT10S"),
     "cron": timer("cycle", "0 0 9 * * MON-FRI"),
 }
+CAMUNDA: Mapping[str, str] = {
+    "gateway: complexGateway": "Camunda 8 refuses it too.",
+    "interrupting event sub-process: compensation": "Camunda 8 refuses it too.",
+    "non-interrupting event sub-process: compensation": "Camunda 8 refuses it too.",
+    "ad-hoc: ordering Sequential": "Camunda 8 passes the ordering over and runs side by side what is drawn as one after the other;"
+    " here that is said instead.",
+    "listener: start at a start event": "Camunda 8 refuses it too.",
+    "listener: start at a boundary event": "Camunda 8 refuses it too.",
+    "listener: end at a gateway": "Camunda 8 refuses it too.",
+    "listener: end at an end event that throws an error": "Camunda 8 refuses it too.",
+    "listener: any where compensation is attached": "Camunda 8 refuses it too.",
+    "listener: beforeAll at what is not repeated": "Camunda 8 refuses it too.",
+    "listener: cancel at what is no process": "Camunda 8 refuses it too.",
+    "listener: the same type twice": "Camunda 8 refuses it too.",
+    "zeebe:linkedResources": "Camunda 8 keeps such files (scripts of robots) beside the diagram and tells the worker where. Here a"
+    " bundle holds what Lockstep itself runs and answers for: diagrams, forms, tables. A script belongs to the worker that runs it.",
+    "zeebe:linkedResource": "As zeebe:linkedResources.",
+    "zeebe:agentDefinition": "It enters the element into Camunda's own list of agents (8.10) and does nothing to the flow: there, too,"
+    " the agent is a worker that serves a job.",
+}
+"""What Camunda 8 does with what is refused here, where that was looked up."""
 REFUSED_ACTIVITIES = ("choreographyTask", "subChoreography", "callChoreography")
 PROMISES: Mapping[str, Sequence[str]] = {
     "Paths and variables": (
@@ -99,6 +121,14 @@ PROMISES: Mapping[str, Sequence[str]] = {
         "transaction: completes, and can be undone later",
         "transaction: repeated, each instance cancels for itself or for all",
         "link: several throws to one catch, also in a sub-process",
+    ),
+    "Listeners": (
+        "listener beforeAll: once, before the input collection is asked",
+        "listener beforeAll: one that fails holds the whole, and is tried again",
+        "listener canceling: a task that ends without being decided, by whatever ends it",
+        "listener canceling: what cannot be told is noted, and holds nothing up",
+        "listener canceling: done in the act by a step, promised with the end for a job or a worker outside",
+        "listener cancel: of a process and of a called one, after everything in it has ended",
     ),
     "Ad-hoc sub-processes": (
         "ad-hoc: begins what activeElementsCollection names, one element as often as it is named",
@@ -210,6 +240,12 @@ def activities() -> Iterator[Row]:
     for kind in kinds:
         drawn = (activity(kind, "a"), boundary("b", "a", timer("duration", "PT1H")), end("late"))
         yield judged("Activities", f"boundary at: {kind}", start(), *drawn, end(), flows="s > a > e\nb > late")
+
+
+def ordered() -> Iterator[Row]:
+    """Ask about the ordering of an ad-hoc sub-process."""
+    drawn = activity(AD_HOC, "a").replace("<bpmn:adHocSubProcess ", '<bpmn:adHocSubProcess ordering="Sequential" ', 1)
+    yield judged("Ad-hoc sub-processes", "ad-hoc: ordering Sequential", start(), drawn, end())
 
 
 def gateways() -> Iterator[Row]:
@@ -332,6 +368,36 @@ def extensions() -> Iterator[Row]:
         )
 
 
+def misplaced() -> Iterator[Row]:
+    """Ask about listeners where nobody would call them."""
+    repeated, at_end = listeners(start="x, x"), listeners(end="x")
+    asked: dict[str, tuple[str, ...]] = {
+        "start at a start event": (start("s", extensions=listeners(start="x")), user("a")),
+        "start at a boundary event": (
+            start(),
+            user("a"),
+            boundary("b", "a", EVENTS["timer"], extensions=listeners(start="x")),
+        ),
+        "end at a gateway": (start(), node("parallelGateway", "a", extensions=at_end)),
+        "end at an end event that throws an error": (start(), user("a"), end("e", EVENTS["error"], extensions=at_end)),
+        "any where compensation is attached": (
+            start(),
+            service("a"),
+            boundary("b", "a", EVENTS["compensation"], extensions=at_end),
+            service("undo", isForCompensation="true"),
+            association("tie", "b", "undo"),
+        ),
+        "beforeAll at what is not repeated": (start(), user("a", extensions=listeners(beforeAll="x"))),
+        "cancel at what is no process": (start(), user("a", extensions=listeners(cancel="x"))),
+        "the same type twice": (start(), user("a", extensions=repeated)),
+        "an eventType that nobody knows": (start(), user("a", extensions=listeners(pause="x"))),
+        "of a task at what is no user task": (start(), service("a", extensions=listeners("task", creating="x"))),
+    }
+    for name, parts in asked.items():
+        last = () if any('id="e"' in part for part in parts) else (end(),)
+        yield judged("Listeners", f"listener: {name}", *parts, *last, flows="s > a > e")
+
+
 def others() -> Iterator[Row]:
     """Return the parts of BPMN that have no place of their own above, with what to use instead."""
     for kind in sorted(INSTEAD.keys() - {"complexGateway", "standardLoopCharacteristics", *REFUSED_ACTIVITIES}):
@@ -342,7 +408,17 @@ def others() -> Iterator[Row]:
 def rows() -> list[Row]:
     """Return every row of the table with the engine's verdict."""
     promised = [Row(area, row) for area, listed in PROMISES.items() for row in listed]
-    return [*activities(), *others(), *gateways(), *events(), *timers(), *extensions(), *promised]
+    return [
+        *activities(),
+        *others(),
+        *gateways(),
+        *events(),
+        *timers(),
+        *extensions(),
+        *misplaced(),
+        *ordered(),
+        *promised,
+    ]
 
 
 def proofs(folder: Path = ROOT / "tests") -> dict[str, list[tuple[str, str]]]:
@@ -405,7 +481,8 @@ def support(table: Sequence[Row], found: Mapping[str, Sequence[tuple[str, str]]]
 
 def _told(row: Row, found: Mapping[str, Sequence[tuple[str, str]]]) -> str:
     if row.why_not:
-        return f"refused | {row.why_not.replace('|', '&#124;')}"
+        why = " ".join([row.why_not, *([CAMUNDA[row.id]] if row.id in CAMUNDA else [])])
+        return f"refused | {why.replace('|', '&#124;')}"
     about = f"{EXTENSIONS[row.id.removeprefix('zeebe:')]}<br>" if row.id.startswith("zeebe:") else ""
     tests = [f"[{test.removeprefix('test_').replace('_', ' ')}](../{file})" for file, test in found.get(row.id, ())[:2]]
     return f"runs | {about}{'<br>'.join(tests)}"

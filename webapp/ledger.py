@@ -47,7 +47,7 @@ VERBS = {
     "TOKEN_CANCEL": "ended a token", "TOKEN_SET": "set", "MIGRATED": "moved it to another version of",
     "MIGRATION_REVERTED": "took the move to another version back", "RELOCATION": "ordered runs to be moved, of",
     "CHOSEN": "let begin, by choice,", "RETRIED": "tried again", "INCIDENT": "was stopped at", "INCIDENT_AGAIN": "was stopped again at",
-    "INCIDENT_RESOLVED": "was helped on at",
+    "INCIDENT_RESOLVED": "was helped on at", "LISTENER_FAILED": "could not tell the listener of",
     "APPROVAL_STANDS": "an earlier approval stands:", "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip
 

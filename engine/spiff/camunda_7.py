@@ -104,7 +104,7 @@ ELEMENTS: Final = {
     "constraint": "Write it as validate in the field of the .form file.",
     "entry": _VALUE,
     "errorEventDefinition": "Throw the BPMN error from the worker or the step instead.",
-    "executionListener": "Use zeebe:executionListeners (eventType start or end), and serve their job types.",
+    "executionListener": "Use zeebe:executionListeners (eventType start or end; cancel of a process), and serve their job types.",
     "expression": "Write it as FEEL.",
     "failedJobRetryTimeCycle": "Use zeebe:taskDefinition retries, and the task header retryBackoff (PT10M) or backOff (minutes: 1, 5, 15).",
     "field": "Use zeebe:input, or a task header (zeebe:taskHeaders).",
@@ -124,7 +124,7 @@ ELEMENTS: Final = {
     "property": "Use zeebe:property.",
     "script": "Use zeebe:script with FEEL, or FEEL in the mapping.",
     "string": _VALUE,
-    "taskListener": "Use zeebe:taskListeners (eventType creating or completing), and serve their job types.",
+    "taskListener": "Use zeebe:taskListeners (eventType creating, completing or canceling), and serve their job types.",
     "validation": "Write it as validate in the field of the .form file.",
     "value": _VALUE,
 }

@@ -8,7 +8,7 @@ from engine.spiff.elements import ACTIVITIES, AD_HOC, CONTAINERS, ElementInfo, F
 from engine.spiff.extensions import is_priority
 from engine.spiff.problems import Problem
 
-Finding = tuple[ElementInfo, str, str]
+Finding = tuple[ElementInfo | ProcessSpec, str, str]
 Check = Callable[[ProcessSpec], Iterator[Finding]]
 
 
@@ -251,8 +251,9 @@ def _event_gateways(process: ProcessSpec) -> Iterator[Finding]:
 
 
 def _retries(process: ProcessSpec) -> Iterator[Finding]:
-    for info in process.elements.values():
-        own = () if info.task is None else (info.task,)
+    checked: tuple[ElementInfo | ProcessSpec, ...] = (process, *process.elements.values())
+    for info in checked:
+        own = () if isinstance(info, ProcessSpec) or info.task is None else (info.task,)
         for task in (*own, *(listener.task for listener in info.listeners)):
             text = task.retries.text
             if task.retries.is_static and not (text.isascii() and text.isdigit()):

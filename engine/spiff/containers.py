@@ -12,6 +12,7 @@ from SpiffWorkflow.bpmn.specs import defaults
 from engine.spiff.arming import arm_again
 from engine.spiff.extensions import EventInfo, Expr, Listener, Loop
 from engine.spiff.host import Incident
+from engine.spiff.listeners import BEFORE_ALL, tell
 from engine.spiff.token import Live, Token, spawn, spawn_armed
 
 _ITEMS = "=items"
@@ -170,8 +171,11 @@ class Body(Live):
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
-        """Listeners belong to the inner instances."""
-        return ()
+        """Those of all instances; the others belong to each of them."""
+        return tuple(one for one in self.element.listeners if one.moment == BEFORE_ALL)
+
+    def tell_first(self, token: Token) -> bool:
+        return tell(token, BEFORE_ALL)
 
     def open(self, token: Token) -> None:
         token.flow.scopes.open(token.id, token.container)

@@ -20,7 +20,7 @@ from engine.spiff.bundle import Bundle
 from engine.spiff.codec import NotStorable
 from engine.spiff.compensation import Entry, hand_outwards, inside_of
 from engine.spiff.extensions import CalledElement
-from engine.spiff.host import Arrival, Host, Incident, Left, Thrown, WorkFailed
+from engine.spiff.host import Arrival, Host, Incident, Left, Thrown, Unheard, WorkFailed
 from engine.spiff.scopes import ROOT, Scopes
 from engine.spiff.sleeping import Tokens
 from engine.spiff.throwing import Cast, deliver
@@ -52,6 +52,7 @@ class Driver(Flat, BpmnWorkflow):
         self.scopes = Scopes()
         self.history: list[Left] = []
         self.thrown: list[Thrown] = []
+        self.unheard: list[Unheard] = []
         self.log: list[Entry] = []
         self.outcome: str | None = None
         self.moves = 0

@@ -164,6 +164,8 @@ class Flow(Driver):
         body = self._live(body_id)
         if not hasattr(body.task_spec, "collect") or body.task_spec.loop.is_sequential:
             raise NotWaiting(f"Expected token {body_id} to be a parallel multi-instance, but it is none")
+        if "n" not in body.internal_data:
+            raise NotWaiting(f"Expected token {body_id} to have begun its instances, but it has not yet")
         index = body.internal_data["n"]
         body.internal_data["n"] = index + 1
         collected = body.task_spec.loop.output_collection
@@ -213,6 +215,7 @@ class Flow(Driver):
         if self.completed:
             return
         self.cancel_tokens()
+        self.tell_of_cancel()
         self.completed = True
         self.outcome = CANCELLED
 

@@ -58,11 +58,12 @@ class Incident(Exception):
 class WorkItem:
     """One piece of automatic work, to be done now or handed to an outside worker.
 
-    kind: ``service``, ``send``, ``script``, ``decision`` (a calledDecision), ``choice`` (a worker says what is done next in an
-    ad-hoc sub-process) or ``message`` (a throwing message event with a task definition). type and retries: evaluated; type is
-    None for a decision. binding: of the decision, ``deployment``, ``latest`` or ``versionTag``. result_variable: the name the
+    kind: ``service``, ``send``, ``script``, ``listener``, ``decision`` (a calledDecision), ``choice`` (a worker says what is done
+    next in an ad-hoc sub-process) or ``message`` (a throwing message event with a task definition). type and retries: evaluated;
+    type is None for a decision. binding: of the decision, ``deployment``, ``latest`` or ``versionTag``. result_variable: the name the
     answer should have in the returned mapping. variables: a view that looks names up in the token's scopes; what it returns must
-    not be changed in place.
+    not be changed in place. is_farewell: what it is about ends in this very move, so that nobody will wait for an answer: what is not
+    done at once is promised with what it needs to know.
     """
 
     token_id: int
@@ -78,6 +79,7 @@ class WorkItem:
     version_tag: str | None = None
     result_variable: str | None = None
     priority: int = 0
+    is_farewell: bool = False
 
 
 class Host(Protocol):
@@ -163,6 +165,15 @@ class Left(NamedTuple):
     arrivals: tuple[Arrival, ...]
     scope_id: int
     instance: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """A listener that heard nothing of the end of its element, whose end it could not hold up. message: why."""
+
+    element_id: str
+    type: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

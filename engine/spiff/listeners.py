@@ -1,31 +1,44 @@
 """Listeners: work that is done beside an element's own, before it begins, when its task is completed, or before it is left.
 
 Each is a job type, served like that of a service task: by a step in the act, by a job after it, or by a worker outside. They
-come one after the other in the order of the diagram, and the token waits for each.
+come one after the other in the order of the diagram, and the token waits for each. Only those that hear of an end by force are
+waited for by nobody: what they are told of has happened (``bid_farewell``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
 
+from engine.spiff.codec import NotStorable
 from engine.spiff.extensions import Listener, TaskDefinition
-from engine.spiff.host import PENDING, BpmnError, Incident, WorkFailed, WorkItem
-from engine.spiff.xml import ZEEBE, Reader, kind_of, zeebe
+from engine.spiff.host import PENDING, BpmnError, Host, Incident, Unheard, WorkFailed, WorkItem
+from engine.spiff.scopes import View
+from engine.spiff.xml import ZEEBE, Reader, child, children, kind_of, zeebe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from engine.spiff.driver import Driver
+    from engine.spiff.elements import ElementInfo
     from engine.spiff.token import Token
 
-START, CREATING, COMPLETING, END = "start", "creating", "completing", "end"
-_GROUPS: Final = {"executionListeners": (START, END), "taskListeners": (CREATING, COMPLETING)}
+START, END, BEFORE_ALL, CANCEL = "start", "end", "beforeAll", "cancel"
+CREATING, COMPLETING, CANCELING = "creating", "completing", "canceling"
+_GROUPS: Final = {
+    "executionListeners": (START, END, BEFORE_ALL, CANCEL),
+    "taskListeners": (CREATING, COMPLETING, CANCELING),
+}
 LISTENED: Final = frozenset(_GROUPS)
-_OLDER: Final = {"create": CREATING, "complete": COMPLETING}
+_OLDER: Final = {"create": CREATING, "complete": COMPLETING, "cancel": CANCELING}
+"""What task listeners were called before Camunda 8.8."""
 _BEGUN: Final = frozenset({"startEvent", "boundaryEvent"})
 """Kinds that have happened already when a token comes to them."""
+_ENDED: Final = frozenset({"error", "cancel"})
+"""What an end event throws that takes its token away before it could be left."""
 
 
 def read_listeners(
@@ -45,33 +58,54 @@ def _listeners(
     kind = kind_of(node)
     for group, moments in _GROUPS.items():
         found = zeebe(node, group)
+        heard: set[tuple[str, str]] = set()
         for one in found.iterchildren(f"{{{ZEEBE}}}*") if found is not None else ():
             said = one.get("eventType") or ""
-            moment = _OLDER.get(said, said)
+            moment = _OLDER.get(said, said) if group == "taskListeners" else said
+            again = (moment, one.get("type") or "")
             if group == "taskListeners" and kind != "userTask":
                 message = f"Expected task listeners at a user task, but this is a bpmn:{kind}."
                 reader.refuse(node, message, "Use an execution listener.")
             elif moment not in moments:
-                message = f'Expected a listener of {" or ".join(moments)}, but it is of "{said}".'
-                reader.refuse(node, message, _instead_of(said))
-            elif (moment == START and kind in _BEGUN) or (moment == END and kind.endswith("Gateway")):
-                message = f"Expected a listener that somebody calls, but a bpmn:{kind} has none of {moment}."
-                reader.refuse(node, message, f"Let it be of {END if moment == START else START}.")
+                message = f'Expected a listener of {", ".join(moments[:-1])} or {moments[-1]}, but it is of "{said}".'
+                reader.refuse(node, message, "Choose one of them.")
+            elif why_not := _why_not(node, moment):
+                reader.refuse(node, *why_not)
+            elif group == "executionListeners" and again in heard:
+                message = f'Expected each listener of {moment} once, but "{again[1]}" is there twice.'
+                reader.refuse(node, message, "Remove one of them.")
             elif (task := work(reader, node, one)) is not None:
                 yield Listener(moment, task, {pair.get("key") or "": pair.get("value") or "" for pair in _headers(one)})
+            heard.add(again)
+
+
+def _why_not(node: etree._Element, moment: str) -> tuple[str, str] | None:
+    """Return why nobody would call a listener of this moment here, and what to do; None where it is called."""
+    kind = kind_of(node)
+    thrown = {kind_of(part).removesuffix("EventDefinition") for part in children(node)}
+    if moment == BEFORE_ALL and child(node, "multiInstanceLoopCharacteristics") is None:
+        message = (
+            f"Expected what is repeated, before all of whose instances this is called, but this bpmn:{kind} is not."
+        )
+        return message, f"Let it be of {START}, or make it a multi-instance."
+    if moment == CANCEL and kind != "process":
+        message = f"Expected a listener of {CANCEL} at a process, but this is a bpmn:{kind}."
+        return message, f"Put it at the process; at a user task a task listener of {CANCELING} is told."
+    if (moment == START and kind in _BEGUN) or (moment == END and kind.endswith("Gateway")):
+        message = f"Expected a listener that somebody calls, but a bpmn:{kind} has none of {moment}."
+        return message, f"Let it be of {END if moment == START else START}."
+    if kind == "boundaryEvent" and "compensate" in thrown:
+        message = "Expected a listener that somebody calls, but nothing comes by where compensation is attached."
+        return message, "Put it at the activity that undoes."
+    if moment == END and kind == "endEvent" and thrown & _ENDED:
+        message = "Expected a listener that somebody calls, but what this end event throws takes its token away."
+        return message, f"Let it be of {START}, or put it where that is caught."
+    return None
 
 
 def _headers(listener: etree._Element) -> Iterator[etree._Element]:
     for group in listener.iterchildren(f"{{{ZEEBE}}}taskHeaders"):
         yield from group.iterchildren(f"{{{ZEEBE}}}header")
-
-
-def _instead_of(moment: str) -> str:
-    if moment in ("assigning", "updating", "canceling", "assignment", "update", "cancel"):
-        return "Webhooks tell of tasks that are taken, changed or cancelled; an event at the task may do what has to be done."
-    if moment == "beforeAll":
-        return "Do it in a task before the repeated one; a listener of start is called for each of its instances."
-    return "Choose one of them."
 
 
 def tell(token: Token, moment: str) -> bool:
@@ -82,7 +116,9 @@ def tell(token: Token, moment: str) -> bool:
     token.internal_data.pop("hears", None)
     while (done := token.internal_data.get("told", {}).get(moment, 0)) < len(listeners):
         try:
-            results = token.flow.host.work(_item(token, listeners[done]))
+            results = token.flow.host.work(
+                _item(listeners[done], token.element, token.view(), token.flow.host, token.id)
+            )
         except BpmnError as error:
             # As at a task: thrown only after the run has returned, since whoever catches it cancels this very token.
             token.flow.cast(token, "error", code=error.code, message=error.message, variables=error.variables)
@@ -135,10 +171,26 @@ def _take(token: Token, moment: str, results: Mapping[str, Any]) -> None:
     token.internal_data["told"] = {**told, moment: told.get(moment, 0) + 1}
 
 
-def _item(token: Token, listener: Listener) -> WorkItem:
-    view, host, element = token.view(), token.flow.host, token.element
+def bid_farewell(flow: Driver, element: ElementInfo, listeners: Sequence[Listener], scope: int, token_id: int) -> None:
+    """Tell listeners of an end by force, each once; nobody waits for them, and none of them can hold it up.
+
+    Those that a step serves have done their work when this returns, and what they bring is kept in the scope. A job for the others
+    is promised, with the variables as they are now. What goes wrong is noted in ``flow.unheard``.
+    """
+    for listener in listeners:
+        view = View(flow.scopes, scope)
+        try:
+            item = _item(listener, element, view, flow.host, token_id)
+            results = flow.host.work(replace(item, is_farewell=True))
+            for name, value in (results or {}).items() if results is not PENDING else ():
+                flow.put(scope, name, value)
+        except (BpmnError, WorkFailed, Incident, NotStorable) as reason:
+            flow.unheard.append(Unheard(element.id, listener.task.type.text, str(reason)))
+
+
+def _item(listener: Listener, element: ElementInfo, view: Mapping[str, Any], host: Host, token_id: int) -> WorkItem:
     return WorkItem(
-        token_id=token.id,
+        token_id=token_id,
         element=element,
         process_id=element.process_id,
         kind="listener",

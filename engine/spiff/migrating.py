@@ -145,6 +145,10 @@ def judge(flow: Flow, target: Bundle, mapping: Mapped) -> Judgement:
     for token in _own(flow):
         _check_join(found, route, token)
         _check_choice(found, route, token)
+        if "hears" in token.internal_data:
+            found.blocked.append(
+                f'"{_name(token.element)}" waits for a listener just now; wait until that has answered'
+            )
         if {"todo", "undoes"} & token.internal_data.keys():
             found.blocked.append(f'"{_name(token.element)}" is undoing what was done just now; wait until that is over')
     _check_compensation(found, flow, route)

@@ -21,7 +21,7 @@ from SpiffWorkflow.bpmn.specs.control import BpmnStartTask
 
 from engine.spiff import ad_hoc, containers, events, gateways, tasks
 from engine.spiff.elements import ACTIVATION, AD_HOC, CONTAINERS, ElementInfo, FlowInfo, ProcessSpec
-from engine.spiff.listeners import END, START
+from engine.spiff.listeners import CANCEL, END, START
 from engine.spiff.reach import Reach
 from engine.spiff.token import Path
 
@@ -54,8 +54,8 @@ class Spec(BpmnProcessSpec):
     """The shared, immutable definition of one process or sub-process.
 
     starts: start events by element id. only_start: the one that needs no trigger (of an event sub-process: its one start).
-    subs: the specs of its sub-processes. ending: where the listeners of its end are called,
-    None without any. handlers: compensation handlers by activity.
+    subs: the specs of its sub-processes. ending: where the listeners of its end are called, None without any. gone: the process with
+    the listeners of its cancellation, None without any. handlers: compensation handlers by activity.
     """
 
     def __init__(self, name: str, filename: str | None = None) -> None:
@@ -70,6 +70,7 @@ class Spec(BpmnProcessSpec):
         self.event_subprocesses: list[Any] = []
         self.handlers: dict[str, str] = {}
         self.ending: Any = None
+        self.gone: ElementInfo | None = None
 
 
 class ElementParser(TaskParser):
@@ -167,18 +168,20 @@ class Proc(ProcessParser):
                 spec.ways = ways
 
     def _hear(self, mine: list[ElementInfo]) -> None:
-        """Let the listeners of the process be called at its start events, and before it ends."""
-        begins = tuple(one for one in self.process.listeners if one.moment == START)
-        ends = tuple(one for one in self.process.listeners if one.moment == END)
+        """Let the listeners of the process be called at its start events, before it ends, and when it is cancelled."""
+        process = self.process
+        begins, ends, gone = (
+            tuple(one for one in process.listeners if one.moment == moment) for moment in (START, END, CANCEL)
+        )
+        whole = ElementInfo(process.id, process.name, "process", process.line, process.id, process.id, listeners=ends)
         for info in mine:
             if info.kind == "startEvent":
                 self.spec.task_specs[info.id].of_process = begins
         if ends:
-            process = self.process
             self.spec.ending = events.ProcessEnd(self.spec, "=end")
-            self.spec.ending.element = ElementInfo(
-                process.id, process.name, "process", process.line, process.id, process.id, listeners=ends
-            )
+            self.spec.ending.element = whole
+        if gone:
+            self.spec.gone = replace(whole, listeners=gone)
 
     def _name_starts(self, mine: list[ElementInfo]) -> None:
         starts = [info for info in mine if info.kind == "startEvent"]

@@ -99,8 +99,10 @@ EXTENSIONS: Final = {
     "conditionalFilter": "variableEvents create or update, variableNames: at which changes a condition is asked anew",
     "loopCharacteristics": "inputCollection, inputElement, outputCollection, outputElement",
     "properties": "the properties below, and any of yours",
-    "executionListeners": "eventType start or end, type, retries, taskHeaders: before an element or process begins or is left",
-    "taskListeners": "eventType creating or completing, type, retries: work before a task opens or after it was decided",
+    "executionListeners": "eventType start or end (before an element or process begins or is left), beforeAll (once before the"
+    " instances of a multi-instance), cancel (of a process); type, retries, taskHeaders",
+    "taskListeners": "eventType creating (before a task opens), completing (after it was decided), canceling (it ends without being"
+    " decided); type, retries",
     "versionTag": "what a binding versionTag looks for",
     "modelerTemplate": "read over: it belongs to the modeler",
 }

@@ -11,6 +11,7 @@ from SpiffWorkflow.util.task import TaskState
 
 from engine.spiff.elements import AD_HOC
 from engine.spiff.host import PENDING, BpmnError, Incident, WorkFailed, WorkItem
+from engine.spiff.listeners import CANCELING, CREATING, bid_farewell, tell
 from engine.spiff.token import Live, Token
 
 
@@ -22,6 +23,17 @@ class UserTask(Live, defaults.UserTask):
     @property
     def waits_for(self) -> str:
         return "task"
+
+    def tell_first(self, token: Token) -> bool:
+        return super().tell_first(token) and tell(token, CREATING)
+
+    def tell_of_cancel(self, token: Token) -> None:
+        """Tell of a task that ends without being completed, once somebody was told that there is one."""
+        data = token.internal_data
+        was_begun = "in" in data or CREATING in (data.get("hears"), *data.get("told", ()))
+        if was_begun and not token.is_done:
+            told = [one for one in self.listeners if one.moment == CANCELING]
+            bid_farewell(token.flow, token.element, told, token.scope, token.id)
 
 
 class PassThrough(Live, defaults.NoneTask):

@@ -19,7 +19,7 @@ from engine.spiff.arming import arm
 from engine.spiff.codec import NotStorable
 from engine.spiff.compensation import remember
 from engine.spiff.host import Incident
-from engine.spiff.listeners import COMPLETING, CREATING, END, START, tell
+from engine.spiff.listeners import COMPLETING, END, START, tell
 from engine.spiff.scopes import View
 
 if TYPE_CHECKING:
@@ -249,7 +249,11 @@ class Live:
         sub = flow.subprocesses.get(my_task.id)
         if sub is not None:
             sub.cancel_tokens()
+            if sub.key is not None:
+                sub.tell_of_cancel()
             flow.dispose(sub)
+        if self.listeners:
+            self.tell_of_cancel(my_task)
         flow.record(my_task, ERROR if "threw" in my_task.internal_data else CANCELLED)
         my_task.leave_tree()
 
@@ -287,7 +291,7 @@ class Live:
             self.take_in(token)
         if self.listeners:
             token.internal_data["taken"] = 1
-            if not (tell(token, START) and tell(token, CREATING)):
+            if not self.tell_first(token):
                 return False
         # Evaluated all before the first is set up, so that a failing one leaves nothing half.
         armed = [(spec, arm(spec.event, token.view(), token.flow.host)) for spec in self.boundaries if spec.is_armed]
@@ -295,6 +299,13 @@ class Live:
             spawn_armed(token.workflow, spec, came_from=(token.id,), parent=token, **data)
         token.internal_data["in"] = 1
         return True
+
+    def tell_first(self, token: Token) -> bool:
+        """Tell the listeners that come before the element begins; False while one is waited for. Raises: Incident."""
+        return tell(token, START)
+
+    def tell_of_cancel(self, token: Token) -> None:
+        """Tell the listeners that the token is cancelled."""
 
     def open(self, token: Token) -> None:
         """Open a scope of the token's own if its element has mappings, or listeners that may bring something."""

@@ -10,6 +10,7 @@ from SpiffWorkflow.bpmn.util.subworkflow import BpmnSubWorkflow
 from SpiffWorkflow.util.task import TaskState
 
 from engine.spiff.arming import arm
+from engine.spiff.listeners import bid_farewell
 from engine.spiff.scopes import View
 from engine.spiff.token import Token, spawn
 
@@ -93,6 +94,12 @@ class Flat:
         for token in self.task_tree.children:
             if token is not keep:
                 token.cancel()
+
+    def tell_of_cancel(self) -> None:
+        """Tell the listeners of a process that it is cancelled, when everything in it has ended."""
+        gone = self.spec.gone
+        if gone is not None:
+            bid_farewell(self.top_workflow, gone, gone.listeners, self.scope_id, 0)
 
     def terminate(self, token: Token) -> None:
         """Cancel everything else in this scope for a terminate end event."""

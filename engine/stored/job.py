@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from engine.database import Base, Id, Instant, Listing, Versioned, new_id
+from engine.database import Base, Document, Id, Instant, Listing, Versioned, new_id
 
 
 class JobState(StrEnum):
@@ -23,10 +23,10 @@ class JobState(StrEnum):
 class Job(Versioned, Base):
     """One promise. token_id: the service task it completes, or None for one that was deferred.
 
-    args: encoded values. back_off: minutes to wait before each further try. lock: jobs with the same one never run
-    together. locked_until: a running job whose time is over is taken up again by the next worker. holder: the principal of
-    the outside worker that took it up, None for a worker of the house. behind: its priority with the other sign, so that one
-    index knows the order in which jobs are taken up.
+    args: encoded values. headers: what the diagram says to whoever does it, where no token is left to say it. back_off: minutes
+    to wait before each further try. lock: jobs with the same one never run together. locked_until: a running job whose time is over
+    is taken up again by the next worker. holder: the principal of the outside worker that took it up, None for a worker of the
+    house. behind: its priority with the other sign, so that one index knows the order in which jobs are taken up.
     """
 
     __tablename__ = "job"
@@ -55,6 +55,7 @@ class Job(Versioned, Base):
     token_id: Mapped[int | None]
     element_id: Mapped[str | None]
     args: Mapped[bytes] = mapped_column(LargeBinary)
+    headers: Mapped[Document] = mapped_column(server_default="{}")
     state: Mapped[str]
     retries_left: Mapped[int]
     back_off: Mapped[Listing]

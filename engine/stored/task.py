@@ -39,7 +39,8 @@ class Task(Versioned, Base):
     have, or None. flow: the process id of the root instance. candidates: every principal that may take it. former: who
     could before an escalation, with the sentence that refuses them. notes: sentences, such as who was skipped and why.
     lent_by: who gave the task to its assignee to work on, and will decide it once it is given back; None otherwise.
-    closed_by: a user id. decided_by: the printed name.
+    closed_by: a user id. decided_by: the printed name. transition: a change that listeners hear of before it counts, empty for
+    none (``engine.changing``).
     """
 
     __tablename__ = "task"
@@ -101,6 +102,7 @@ class Task(Versioned, Base):
     closed_why: Mapped[str | None]
     closed_code: Mapped[str | None]
     verdict: Mapped[str | None]
+    transition: Mapped[Document] = mapped_column(server_default="{}")
 
 
 class TaskCandidate(Base):

@@ -400,12 +400,54 @@ def test_an_element_without_a_path_from_a_start_event_is_refused() -> None:
         (
             (
                 start(),
-                user("a", extensions=listeners("task", assigning="x")),
+                user("a", extensions=listeners("task", renaming="x")),
                 service("b", extensions=listeners("task", completing="x")),
                 end(),
             ),
             "s > a > b > e",
-            'but it is of "assigning"',
+            'completing or canceling, but it is of "renaming"',
+        ),
+        (
+            (start(), user("a"), service("b", extensions=listeners("task", completing="x")), end()),
+            "s > a > b > e",
+            "Expected task listeners at a user task, but this is a bpmn:serviceTask",
+        ),
+        (
+            (start(), user("a", extensions=listeners(start="x").replace(' type="x"', "")), end()),
+            "s > a > e",
+            "Expected a job type, but zeebe:executionListener names none",
+        ),
+        (
+            (start(), user("a", extensions=listeners(start="x, y, x")), end()),
+            "s > a > e",
+            'Expected each listener of start once, but "x" is there twice',
+        ),
+        (
+            (start(), user("a", extensions=listeners(beforeAll="x")), end()),
+            "s > a > e",
+            "before all of whose instances this is called, but this bpmn:userTask is not",
+        ),
+        (
+            (start(), user("a", extensions=listeners(cancel="x")), end()),
+            "s > a > e",
+            "Expected a listener of cancel at a process, but this is a bpmn:userTask",
+        ),
+        (
+            (start(), user("a"), end("e", on("error"), extensions=listeners(end="x"))),
+            "s > a > e",
+            "what this end event throws takes its token away",
+        ),
+        (
+            (
+                start(),
+                service("a"),
+                boundary("c", "a", on("compensate"), extensions=listeners(end="x")),
+                service("undo", isForCompensation="true"),
+                association("tie", "c", "undo"),
+                end(),
+            ),
+            "s > a > e",
+            "nothing comes by where compensation is attached",
         ),
         (
             (start(), user("a"), *(boundary(one, "a", on("error")) for one in ("b", "c")), end()),
