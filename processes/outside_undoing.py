@@ -14,7 +14,7 @@ from processes.amendment import CANCELLABLE, cancel_order
 from processes.notices import tell_role
 from processes.outside_changes import changes_on
 from processes.outside_documents import is_untaken, link_variable
-from processes.outside_linking import unlink
+from processes.outside_links import unlink
 from processes.outside_moving import require_role, tell_flow
 from records import outside
 from records.change_order import ChangeOrder

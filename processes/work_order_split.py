@@ -19,7 +19,7 @@ from engine.instances import cancel as cancel_flow
 from engine.instances import records_of
 from processes import genealogy
 from processes.notices import tell_role
-from processes.outside_linking import link, unlink
+from processes.outside_links import link, unlink
 from processes.outside_undoing import call_off
 from processes.outside_watch import running_for
 from processes.work_order_planning import OPERATION_FIELDS, create, need_planner, steps_of

@@ -12,7 +12,7 @@ from processes.importing import papers
 from processes.importing.bringing import Import
 from processes.importing.problems import Problem, Weight
 from processes.importing.receipts import order_lines
-from processes.outside_linking import link
+from processes.outside_links import link
 from records.outside import links_of_line
 from records.purchase_order import FINAL, OrderStatus, PurchaseOrderLine
 from records.work_order import ENDED, WorkOrderOperation

@@ -12,7 +12,7 @@ from engine.errors import Effect
 from engine.instances import instances_of
 from processes import amendment as amending
 from processes.acknowledgement import acknowledge
-from processes.outside_linking import link
+from processes.outside_links import link
 from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.notice import Notice
 from records.outside import OutsideLink

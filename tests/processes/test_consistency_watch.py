@@ -12,7 +12,7 @@ from engine.errors import Conflict, Effect, RuleViolation
 from processes import approved_suppliers, consistency_watch, receiving
 from processes.consistency_watch import watch_consistency
 from processes.daily_stock import take_daily_stock
-from processes.outside_linking import unlink
+from processes.outside_links import unlink
 from processes.outside_moving import keep_judged
 from processes.receiving import Delivery
 from records import attachment

@@ -18,7 +18,7 @@ from processes.genealogy_gaps import Gap, GapKind, gaps_of
 from processes.nonconformances import dispose
 from processes.outside_away import NoticeKind
 from processes.outside_board import board
-from processes.outside_linking import link, link_by_hand
+from processes.outside_links import link, link_by_hand
 from processes.outside_sources import name_source, unresolved_of_link
 from processes.work_orders import cancel as cancel_work
 from records.actual import Actual, ActualKind

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from engine.act import Act, Installation
 from engine.errors import Conflict, RuleViolation
 from engine.instances import Instance, live_tokens
-from processes.outside_linking import link
+from processes.outside_links import link
 from processes.work_order_events import complete_operation, start_operation
 from processes.work_orders import complete as complete_work
 from records.invoice import HoldStatus, Invoice, InvoiceLine, MatchHold

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from engine.act import Act
 from engine.errors import Conflict, Forbidden, Invalid, RuleViolation
 from engine.ports import SignatureRequest
-from processes.outside_linking import link
+from processes.outside_links import link
 from processes.work_order_quantity import MEANINGS, preview_quantity, propose_quantity, sign_change, withdraw_change
 from records.amendment import AmendmentStatus, PurchaseOrderAmendment
 from records.outside import OutsideLink

@@ -15,7 +15,7 @@ from processes import outside_processing, work_orders
 from processes.genealogy import Source, make_lot
 from processes.genealogy_gaps import gaps_of
 from processes.genealogy_trace import Direction, trace
-from processes.outside_linking import link
+from processes.outside_links import link
 from processes.work_orders import Event, Part
 from records.lot import LotSource, LotStatus
 from records.notice import Notice

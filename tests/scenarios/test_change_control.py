@@ -15,7 +15,7 @@ from engine.act import Act
 from engine.audit import AuditEvent
 from engine.errors import Refused, RuleViolation
 from processes import change_orders
-from processes.outside_linking import link
+from processes.outside_links import link
 from records.change_order import ChangeOrder, ChangeOrderStatus, move
 from records.origin import Origin
 from records.outside import OutsideLink

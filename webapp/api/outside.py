@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload
 from engine.act import Act
 from engine.database import is_id
 from engine.errors import Invalid, NotFound
-from processes import outside_board, outside_linking, outside_losses, outside_moving, outside_sources
+from processes import outside_board, outside_links, outside_losses, outside_moving, outside_sources
 from processes.outside_moving import Return, Shipment
 from processes.seats import seats_on
 from records.outside import LinkStatus, MovementKind, OutsideLink, OutsideMovement
@@ -328,7 +328,7 @@ def link_outside(act: Act, body: dict[str, Any]) -> str:
     line = act.session.get(PurchaseOrderLine, body["order_line_id"]) if is_id(body["order_line_id"]) else None
     if line is None:
         raise NotFound("Expected an order line with this id, but there is none.")
-    made = outside_linking.link_by_hand(
+    made = outside_links.link_by_hand(
         act, operation, line, quantity=_above(body, "quantity"), conversion_factor=_above(body, "conversion_factor"),
         need_by=body["need_by"],
     )  # fmt: skip

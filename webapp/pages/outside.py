@@ -18,7 +18,7 @@ from engine.errors import Invalid, NotFound, Refused
 from processes import (
     outside_away,
     outside_board,
-    outside_linking,
+    outside_links,
     outside_losses,
     outside_moving,
     outside_processing,
@@ -181,7 +181,7 @@ def link(record_id: str) -> Page:
             quantity = outside_form.quantity(request.form, "quantity", visitor().how)
             line = find_line(act.session, request.form.get("order_line", ""))
             found = find_operation(act.session, record_id)
-            made = outside_linking.link_by_hand(
+            made = outside_links.link_by_hand(
                 act, found, line, quantity=quantity, need_by=outside_form.day(request.form, "need_by")
             )
             number, link_id = made.number, made.id
@@ -347,7 +347,7 @@ def _operation(found: WorkOrderOperation, refusal: Refused | None = None) -> str
         order_lines=session.scalars(wanted).all(), sent=request.form, errors=getattr(refusal, "fields", None),
         choices=[
             (line.id, f"{line.number}, {line.order.supplier.name}, {line.quantity.normalize():f} {line.uom}")
-            for line in outside_linking.lines_for(session, found)
+            for line in outside_links.lines_for(session, found)
         ],
         may_link="" if visitor().holds("PLANNER", "BUYER") else "The planner or the buyer links them.",
     )  # fmt: skip

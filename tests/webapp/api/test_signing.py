@@ -8,7 +8,7 @@ import pytest
 
 from engine.act import Act
 from processes import meetings, waiving
-from processes.outside_linking import link
+from processes.outside_links import link
 from processes.work_order_quantity import propose_quantity
 from records.change_order import ChangeOrder
 from records.change_request import OrderClass
