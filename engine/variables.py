@@ -114,11 +114,11 @@ def save(
     after: dict[int, dict[str, Held]] = {}
     for scope in (*(before.scopes if before.is_older else ()), *(scope for scope, _ in (*written, *gone))):
         if scope not in after:
-            after[scope] = dict(before.of_scope(scope))
+            after[scope] = {name: _placed(held) for name, held in before.of_scope(scope).items()}
     for scope, name in gone:
         del after[scope][name]
     for (scope, name), data in written.items():
-        after[scope][name] = Elsewhere.of(data) if _is_large(data) else data
+        after[scope][name] = _placed(data)
     instance.variables = before.packed_with({scope: pack_scope(values) for scope, values in after.items()})
     stale = [(scope, name) for scope, name in (*written, *gone) if _is_large(before.of_scope(scope).get(name, b""))]
     rows = [
@@ -135,6 +135,11 @@ def save(
         if instance in session.new:
             session.flush()  # They refer to it.
         session.connection().execute(insert(Variable), rows)
+
+
+def _placed(held: Held) -> Held:
+    """Return what is packed of a value: a large one is only described."""
+    return Elsewhere.of(held) if isinstance(held, bytes) and _is_large(held) else held
 
 
 def _is_large(held: Held) -> bool:

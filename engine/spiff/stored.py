@@ -46,7 +46,7 @@ Fetch = Callable[[Key, Elsewhere], bytes]
 class Stored(Mapping[Key, bytes]):
     """Every stored variable by scope and name, as bytes. A scope is opened when it is first asked for, a large value fetched then.
 
-    fetch: brings a value that is kept elsewhere. is_older: it was packed in the older form.
+    fetch: brings a value that is kept elsewhere. is_older: it is not packed as it is now, so that whoever stores a change packs all.
     """
 
     __slots__ = ("_body", "_fetch", "_lengths", "_opened", "_packed", "_starts", "is_older")
@@ -66,6 +66,7 @@ class Stored(Mapping[Key, bytes]):
     def of(cls, values: Mapping[Key, bytes]) -> Stored:
         """Return variables that are all at hand."""
         found = cls()
+        found.is_older = True
         for (scope, name), data in values.items():
             found._opened.setdefault(scope, {})[name] = data
         return found
