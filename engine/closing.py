@@ -34,8 +34,12 @@ def record(
     verdict: str,
     reason: str,
     signature: SignatureRequest | None,
+    is_vote: bool = True,
 ) -> Decision:
-    """Append the decision row and have it signed when the task wants that. Raises: Forbidden without the signature."""
+    """Append the decision row and have it signed when the task wants that. Raises: Forbidden without the signature.
+
+    is_vote: it counts for the place of the task, where that is one of several that vote.
+    """
     if task.signature and signature is None:
         raise Forbidden(f"Expected a signature with the meaning {task.signature}, but there is none", code="UNSIGNED")
     if signature is not None and binds_meaning(task, verdict) and signature.meaning != task.signature:
@@ -52,8 +56,8 @@ def record(
             "task_id": task.id,
             "element_id": task.element_id,
             "round": task.round,
-            "quorum_scope": task.quorum_scope,
-            "slot": task.slot,
+            "quorum_scope": task.quorum_scope if is_vote else None,
+            "slot": task.slot if is_vote else None,
             "record_type": task.record_type,
             "record_id": task.record_id,
             "record_hash": task.record_hash,

@@ -104,7 +104,10 @@ def send_back(
             {"reason": "mandatory for return"},
         )
     target, lineage = _chosen(act, instance, task, to)
-    decision = closing.record(act, instance, task, mandate, verdict="return", reason=reason, signature=signature)
+    # The place of a vote that is returned within is asked again: until then it has no voice.
+    decision = closing.record(
+        act, instance, task, mandate, verdict="return", reason=reason, signature=signature, is_vote=False
+    )
     closing.end(act, task, verdict="return")
     why = f"returned to {target.name} by {decision.actor_name}: {reason}"
     act.session.flush()
@@ -125,6 +128,8 @@ def send_back(
         moved.why, moved.code = why, "RETURNED"
         closing.resolve_trouble(act, instance, task)
         _undo(act, moved, lineage.places[to], target, decision)
+        if task.quorum_scope not in lineage.after(to):
+            voting.tally(moved, task)
         return_to(moved.flow, lineage, to)
     act.session.flush()
     return decision

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 
 from engine import dialect, quorum
 from engine.decisions import Decision, DecisionKind
@@ -32,15 +32,14 @@ def as_variable(decision: Decision) -> dict[str, Any]:
 
 
 def tally(moved: Motion, task: Task) -> None:
-    """Count the standing decisions of the task's body anew and set ``tally`` and ``verdict``.
+    """Count the standing decisions of the task's body anew and set ``tally`` and ``verdict``; nothing for a body that is gone.
 
     Both are set in the body; once the verdict is settled also in the scope around it, where they outlive the body.
     Raises: Incident when the quorum is none.
     """
-    body = task.quorum_scope
-    if body is None:
+    body, flow = task.quorum_scope, moved.flow
+    if body is None or body not in flow.live:
         return
-    flow = moved.flow
     token: Any = flow.live[body]
     view = flow.variables_view(body)
     wanted = dialect.quorum_of(dialect.property_value(token.element, dialect.QUORUM, view, flow.host))
@@ -54,7 +53,11 @@ def tally(moved: Motion, task: Task) -> None:
 
 _VOTES = Question(
     select(Decision.id, Decision.kind, Decision.voids_id, Decision.slot, Decision.verdict)
-    .where(Decision.instance_id == bindparam("instance"), Decision.quorum_scope == bindparam("body"))
+    # A row that voids another one has no place in any body.
+    .where(
+        Decision.instance_id == bindparam("instance"),
+        or_(Decision.quorum_scope == bindparam("body"), Decision.kind == DecisionKind.VOID),
+    )
     .order_by(Decision.seq)
 )
 
@@ -67,7 +70,9 @@ def _verdicts(moved: Motion, body: int) -> dict[int, str]:
     fresh = [
         row
         for row in session.new
-        if type(row) is Decision and (row.instance_id, row.quorum_scope) == (instance_id, body)
+        if type(row) is Decision
+        and row.instance_id == instance_id
+        and (row.quorum_scope == body or row.kind == DecisionKind.VOID)
     ]
     rows += [(row.id, row.kind, row.voids_id, row.slot, row.verdict) for row in sorted(fresh, key=lambda row: row.seq)]
     voided = {voids_id for _, kind, voids_id, _, _ in rows if kind == DecisionKind.VOID}

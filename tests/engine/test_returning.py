@@ -15,6 +15,7 @@ from engine.errors import Conflict, Invalid
 from engine.stored.job import Job, JobState
 from engine.stored.task import Task, TaskState
 from engine.stored.wait import Timer
+from engine.task_variables import variables_of
 from tests.engine.plant import Plant, approve, work
 from tests.engine.spiff.diagrams import (
     boundary,
@@ -183,6 +184,33 @@ def test_one_vote_of_several_does_not_return_past_the_vote_unless_its_diagram_sa
         instance_id = small_plant.start(f"K-{allowed}")
         small_plant.decide(small_plant.task(instance_id), "approve")
         assert (targets(small_plant, small_plant.open(instance_id)[0])["first"] == "") is allowed
+
+
+def test_a_vote_that_was_returned_to_counts_no_more_and_its_place_is_asked_again(plant: Plant) -> None:
+    """A place of a vote is a vote and its check; who checks sends it back, and the others must not settle without it."""
+    places = sub(
+        "places", start("s2"), approve("vote"), approve("check"), end("e2"), each("=[1, 2]"),
+        flows="s2 > vote > check > e2", extensions=properties(quorum="all"),
+    )  # fmt: skip
+    plant.deploy(process(start(), places, end(), flows="s > places > e"))
+    instance_id = plant.start()
+    mine, other = plant.open(instance_id, "vote")
+    plant.decide(mine, "approve")
+    send_back(plant, plant.task(instance_id, "check"), "vote")
+    assert tally(plant, instance_id) == {"decided": 0, "open": 2}
+    plant.decide(other, "approve")
+    assert tally(plant, instance_id) == {"decided": 1, "open": 1}
+    plant.decide(plant.task(instance_id, "check"), "approve")
+    assert tally(plant, instance_id) == {"decided": 1, "open": 1}
+    plant.decide(plant.task(instance_id, "vote"), "approve")
+    plant.decide(plant.task(instance_id, "check"), "approve")
+    assert (plant.ended(instance_id), plant.variables(instance_id)["verdict"]) == ("e", "approve")
+
+
+def tally(plant: Plant, instance_id: str) -> dict[str, int]:
+    with plant.reading() as session:
+        seen = variables_of(session, plant.open(instance_id)[0])["tally"]
+    return {name: int(seen[name]) for name in ("decided", "open")}
 
 
 def test_what_nobody_would_undo_is_no_way_back(small_plant: Plant) -> None:
