@@ -23,7 +23,7 @@ from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
 from engine.ports import Calendar, Directory, Guard, JobCarrier, Signer
 from engine.record import Chained, Edit, Operation, Record, edits_of
 from engine.registry import Follower, Registry
-from engine.stored.instance import Instance
+from engine.stored.instance import RUNNING_KEY, Instance
 
 KEEPING_TRIES = 20
 """How often a refused attempt is written again when others take its place in the chain."""
@@ -405,6 +405,12 @@ def _translated(guard: Guard | None) -> Iterator[None]:
         if audit.is_taken(error):
             raise Conflict(
                 "Expected to be the only one writing about this, but somebody else was faster; reload and try again"
+            ) from error
+        if RUNNING_KEY in str(error.orig):
+            raise Conflict(
+                "Expected this business key not to be running yet, but somebody else started it just now; nothing was"
+                " written",
+                code="ALREADY_RUNNING",
             ) from error
         refusal = guard.refusal_of(error) if guard is not None else None
         if refusal is None:

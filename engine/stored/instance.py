@@ -26,6 +26,10 @@ class InstanceStatus(StrEnum):
 _RUNNING = text("status = 'RUNNING'")
 
 
+RUNNING_KEY = "uq_instance_process_id_business_key"
+"""The index that lets one instance of a process and business key run; it speaks when two start one at once."""
+
+
 class Instance(Versioned, Base):
     """One run of a definition.
 
@@ -38,7 +42,7 @@ class Instance(Versioned, Base):
     __tablename__ = "instance"
     __table_args__ = (
         Index(
-            "uq_instance_process_id_business_key",
+            RUNNING_KEY,
             "process_id",
             "business_key",
             unique=True,
