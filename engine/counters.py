@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Insert, insert, select
+from sqlalchemy import Connection, Insert, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from engine.canonical import content_hash
-from engine.database import new_id
+from engine.database import in_turn, new_id
 from engine.prepared import Prepared
 from engine.stored.task import CandidateSet, CandidateSetMember, QueueCount
 
@@ -32,17 +32,26 @@ def candidate_set(act: Act, principals: Iterable[str]) -> str:
         return seen
     key = content_hash(members)
     connection = act.session.connection()
+    asked = select(CandidateSet.id).where(CandidateSet.key == key)
+    set_id = connection.execute(asked).scalar() or _made(connection, key, members)
+    if set_id is None:
+        set_id = connection.execute(asked).scalar_one()
+    # Remembered once it is committed: a rollback takes the set back.
+    act.afterwards.append(lambda: known.keep(place, set_id))
+    return set_id
+
+
+def _made(connection: Connection, key: str, members: list[str]) -> str | None:
+    """Make a set and return its id; None when somebody else just made it."""
+    in_turn(connection)
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = make(CandidateSet).values(id=new_id(), key=key, principals=members)
-    made = connection.execute(
+    made: str | None = connection.execute(
         statement.on_conflict_do_nothing(index_elements=["key"]).returning(CandidateSet.id)
     ).scalar()
     if made is not None and members:
         connection.execute(insert(CandidateSetMember), [{"principal": member, "set_id": made} for member in members])
-    set_id = str(made or connection.execute(select(CandidateSet.id).where(CandidateSet.key == key)).scalar_one())
-    # Remembered once it is committed: a rollback takes the set back.
-    act.afterwards.append(lambda: known.keep(place, set_id))
-    return set_id
+    return made
 
 
 def add(act: Act, set_id: str, queue: str, tasks: int) -> None:

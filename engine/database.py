@@ -19,6 +19,7 @@ import orjson
 import uuid_utils
 from sqlalchemy import (
     BigInteger,
+    Connection,
     Dialect,
     Engine,
     MetaData,
@@ -26,6 +27,8 @@ from sqlalchemy import (
     String,
     create_engine,
     event,
+    func,
+    select,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
@@ -50,6 +53,9 @@ IDLE = 2.0
 LIMIT = Decimal(10) ** 12
 """Amounts and quantities at or above this are refused: scaled by 10⁶ they still fit a signed 64-bit integer."""
 
+
+SHARED = 0x10C_5A4E
+"""The number of the lock of ``in_turn``: any that nobody else takes."""
 
 _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -196,6 +202,15 @@ def connect(url: str, *, echo: bool = False) -> Engine:
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_probe_idle, engine))
     return engine
+
+
+def in_turn(connection: Connection) -> None:
+    """Wait until no other act is still open that has made rows which all share, such as words; they are made in any order.
+
+    SQLite lets one act write at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(SHARED)))
 
 
 def is_away(error: BaseException) -> bool:

@@ -194,8 +194,11 @@ def take(
     """Do what ``claim`` does within an open act. holder: the principal of an outside worker."""
     lock = act.session.execute(select(Job.lock).where(Job.id == job_id)).scalar_one_or_none()
     if lock is not None and act.session.get_bind().dialect.name == "postgresql":
-        # Two workers that claim two jobs of one lock at the same moment would not see each other's claim.
-        act.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": lock})
+        # Two workers that claim two jobs of one lock at the same moment would not see each other's claim. Nobody waits: one who
+        # takes several jobs may have other locks that whoever takes this one wants next.
+        trying = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:lock, 0))")
+        if not act.session.execute(trying, {"lock": lock}).scalar_one():
+            return None
     other = aliased(Job)
     busy = select(other.id).where(
         other.lock == lock, other.id != job_id, other.state == JobState.RUNNING, other.locked_until > act.now

@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -211,7 +211,8 @@ def _deliver_oldest(act: Act, name: str, correlation_key: str) -> None:
     for found in connection_of(act.session).execute(_KEPT, wanted).scalars().all():
         message = _taken(act, found, skip_locked=True)
         if message is not None:
-            _reach(act, message, is_aside=True)
+            with suppress(_OnTheMove):
+                _reach(act, message, is_aside=True)
             break
 
 
@@ -226,7 +227,10 @@ def _correlate(act: Act, message: Message, why: str = "", *, is_aside: bool = Fa
     """Bring a kept message to whoever waits, else start whoever begins with it. is_aside: nobody asks for the answer."""
     if message.state != MessageState.STORED:
         return Publication(message.id, Reception.CORRELATED, message.instance_id)
-    reached = _reach(act, message, why, is_aside=is_aside)
+    try:
+        reached = _reach(act, message, why, is_aside=is_aside)
+    except _OnTheMove:
+        return Publication(message.id, Reception.STORED)
     if reached is not None:
         return Publication(message.id, Reception.CORRELATED, reached)
     if _is_awaited_by_one_that_rests(act, message):
@@ -282,7 +286,10 @@ def _reach(act: Act, message: Message, why: str = "", *, is_aside: bool = False)
         return None
     try:
         for instance_id, token_id, _key, _process in waiting:
-            if instance_id is not None and _deliver(act, message, instance_id, token_id=token_id, why=why):
+            locking = motion.lock_aside if is_aside else motion.lock
+            if instance_id is not None and _deliver(
+                act, message, locking(act, instance_id), token_id=token_id, why=why
+            ):
                 return instance_id
     except motion.Unreadable as refusal:
         # Whoever threw it must not be held up by a run that nobody can read: it hears the message once it is mended.
@@ -316,8 +323,13 @@ def _waiting_for(name: str, correlation_key: str) -> Select[str | None, int, str
     )
 
 
-def _deliver(act: Act, message: Message, instance_id: str, *, token_id: int, why: str) -> bool:
-    instance = motion.lock(act, instance_id)
+class _OnTheMove(Exception):
+    """Another act moves the instance that waits for a message: it is looked at once more after the commit."""
+
+
+def _deliver(act: Act, message: Message, instance: Instance | None, *, token_id: int, why: str) -> bool:
+    if instance is None:
+        raise _OnTheMove
     if instance.status != InstanceStatus.RUNNING or instance.suspended_at is not None:
         return False
     with motion.moving(act, instance) as moved:
@@ -327,8 +339,8 @@ def _deliver(act: Act, message: Message, instance_id: str, *, token_id: int, why
             return False
         moved.why = why or f"the message {message.name} came first"
         moved.flow.deliver(token_id, decode(message.variables))
-        message.state, message.instance_id = MessageState.CORRELATED, instance_id
-        act.note("instance", instance_id, "MESSAGE", field=message.name, new=message.correlation_key)
+        message.state, message.instance_id = MessageState.CORRELATED, instance.id
+        act.note("instance", instance.id, "MESSAGE", field=message.name, new=message.correlation_key)
     return True
 
 

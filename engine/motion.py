@@ -69,13 +69,26 @@ class Motion:
 
 def lock(act: Act, instance_id: str) -> Instance:
     """Lock an instance for this act and read it as it is now. Raises: NotFound."""
-    query = select(Instance).where(Instance.id == instance_id).with_for_update()
-    if not is_id(instance_id):
-        raise NotFound(f"Expected an instance {instance_id}, but there is none")
-    found = act.session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
+    found = _locked(act, instance_id) if is_id(instance_id) else None
     if found is None:
         raise NotFound(f"Expected an instance {instance_id}, but there is none")
-    return hold(act, found)
+    return found
+
+
+def lock_aside(act: Act, instance_id: str) -> Instance | None:
+    """Do the same where nobody asks for what comes of it; None when another act has the instance, and this one has others already.
+
+    Two acts that each waited for the other's instance would wait for ever.
+    """
+    has_others = any(kind == "instance" and own != instance_id for kind, own in act.chain_owners)
+    return _locked(act, instance_id, skip_locked=True) if has_others else lock(act, instance_id)
+
+
+def _locked(act: Act, instance_id: str, *, skip_locked: bool = False) -> Instance | None:
+    # What refers to the row, such as a job or a message, does not wait for it: its key stays what it is.
+    wanted = select(Instance).where(Instance.id == instance_id).with_for_update(key_share=True, skip_locked=skip_locked)
+    found = act.session.execute(wanted.execution_options(populate_existing=True)).scalar_one_or_none()
+    return hold(act, found) if found is not None else None
 
 
 def hold(act: Act, instance: Instance) -> Instance:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from engine.database import in_turn
 from engine.stored.task import Task, TaskWord
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ def _keep(act: Act, kind: str, word: str) -> None:
     if known.find(key) is not None:
         return
     connection = act.session.connection()
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(make(TaskWord).values(kind=kind, word=word).on_conflict_do_nothing())
+    asked = select(TaskWord.word).where(TaskWord.kind == kind, TaskWord.word == word)
+    if connection.execute(asked).first() is None:
+        in_turn(connection)
+        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(make(TaskWord).values(kind=kind, word=word).on_conflict_do_nothing())
     # Remembered once it is committed: a rollback takes the word back.
     act.afterwards.append(lambda: known.keep(key, True))
 

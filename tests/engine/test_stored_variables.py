@@ -6,11 +6,11 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from engine import instances, tasks, variables
+from engine import instances, variables
 from engine.spiff.codec import decode
 from engine.stored.instance import Instance, Variable
 from tests.engine.plant import Plant, work
-from tests.engine.spiff.diagrams import call, each, end, io, process, start, sub
+from tests.engine.spiff.diagrams import each, end, process, start, sub
 
 LARGE = "x" * 3000
 
