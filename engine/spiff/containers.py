@@ -222,6 +222,8 @@ class Body(Live):
 
     def active(self, token: Token) -> int:
         """Count the live inner instances; none wakes."""
+        if not self.boundaries:
+            return len(token._children)
         awake = token.workflow.tasks.values()
         others = [one for one in awake if one._parent == token.id and one.task_spec.name != self.task_spec]
         return len(token._children) - len(others)
@@ -230,9 +232,8 @@ class Body(Live):
         """Take one instance's output element and ask whether the whole is complete, both as that instance sees it. Raises: Incident."""
         flow, loop = token.flow, self.loop
         if loop.output_element is not None and loop.output_collection is not None:
-            outputs = list(flow.scopes.get(token.id, loop.output_collection))
-            outputs[child.internal_data["index"]] = loop.output_element.value(child.view(), flow.host)
-            flow.put(token.id, loop.output_collection, outputs)
+            output = loop.output_element.value(child.view(), flow.host)
+            flow.scopes.assign_item(token.id, loop.output_collection, child.internal_data["index"], output)
         if loop.completion is not None:
             total, ended = token.internal_data["n"], token.internal_data["ended"] + 1
             numbers = {

@@ -7,6 +7,7 @@ call it, and ``Flow`` adds the commands from outside.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +21,7 @@ from engine.spiff.bundle import Bundle
 from engine.spiff.codec import NotStorable
 from engine.spiff.compensation import Entry, hand_outwards, inside_of
 from engine.spiff.extensions import CalledElement
-from engine.spiff.host import Arrival, Host, Incident, Left, Thrown, Unheard, WorkFailed
+from engine.spiff.host import Arrival, Host, Incident, Left, Thrown, Unheard, WorkFailed, WorkItem, _Pending
 from engine.spiff.scopes import ROOT, Scopes
 from engine.spiff.sleeping import Tokens
 from engine.spiff.throwing import Cast, deliver
@@ -29,9 +30,15 @@ from engine.spiff.waiting import judge_conditions
 from engine.spiff.workflow import Flat, NoScripts, Sub
 
 MOVE_LIMIT = 10_000
+SECONDS_LIMIT = 10.0
+"""Of the processor, for all expressions and tables of one run: others wait meanwhile, on SQLite whoever writes anything."""
 DEPTH_LIMIT = 60
 """Sub-processes and calls within each other. Cancelling goes down by recursion, within Python's stack."""
 _ENDLESS = "Expected the flow to come to rest within {limit:,} moves, but it went on; a loop without a wait never ends"
+_TOO_LONG = (
+    "Expected the flow to come to rest within {limit:g} s of computing, but it went on; a loop whose expressions take long hardly ends. "
+    "Trying again goes on from here"
+)
 _NO_SCRIPTS = NoScripts()
 
 
@@ -39,6 +46,7 @@ class Driver(Flat, BpmnWorkflow):
     """One instance in memory, with its books: live tokens by id, what they wait for, history, scopes."""
 
     scope_id = ROOT
+    seconds_limit = SECONDS_LIMIT
 
     def __init__(self, bundle: Bundle, process_id: str, host: Host, *, move_limit: int = MOVE_LIMIT) -> None:
         self.bundle = bundle
@@ -56,6 +64,7 @@ class Driver(Flat, BpmnWorkflow):
         self.log: list[Entry] = []
         self.outcome: str | None = None
         self.moves = 0
+        self.began = 0.0
         self.counter = 0
         self.casts: deque[Cast] = deque()
         # No version of the scopes, so that conditions are asked again after loading: variables may have been set before.
@@ -191,6 +200,15 @@ class Driver(Flat, BpmnWorkflow):
         """Throw something, to be delivered when the token's run has returned."""
         self.casts.append(Cast(token, kind, code, message, variables or {}))
 
+    def work(self, item: WorkItem) -> Mapping[str, Any] | _Pending | None:
+        """Hand work to the host. What a function of the house takes for it is no time of the flow's. Raises: BpmnError; WorkFailed."""
+        before = time.thread_time()
+        try:
+            return self.host.work(item)
+        finally:
+            if item.kind != "decision":
+                self.began += time.thread_time() - before
+
     def throw_message(self, token: Token) -> None:
         """Note a message that goes out. Raises: Incident."""
         event = token.element.event
@@ -250,7 +268,7 @@ class Driver(Flat, BpmnWorkflow):
 
     def run(self) -> None:
         """Move until everything rests, or until one move too many became an incident; what could still move goes on with the next run."""
-        self.moves = 0
+        self.moves, self.began = 0, time.thread_time()
         while self.moves <= self.move_limit and self._moved():
             pass
 
@@ -271,6 +289,10 @@ class Driver(Flat, BpmnWorkflow):
             if self.moves > self.move_limit:
                 token.hold(Incident(_ENDLESS.format(limit=self.move_limit), "moves"))
                 return
+        if time.thread_time() - self.began > self.seconds_limit:
+            self.moves = self.move_limit + 1
+            token.hold(Incident(_TOO_LONG.format(limit=self.seconds_limit), "moves"))
+            return
         try:
             if not token.task_spec.enter(token):
                 token._set_state(TaskState.STARTED)

@@ -7,6 +7,7 @@ A flow is used by one thread at a time; the bundle it runs may be shared by all.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -146,11 +147,14 @@ class Flow(Driver):
     def tick(self, now: dt.datetime) -> list[FiredTimer]:
         """Let every timer go off that is due, in the order of their due times, with those that become due on the way.
 
-        Stops after as many as the move limit; the rest are still due then.
+        Stops after as many as the move limit, or when its time is over; the rest are still due then.
         """
         fired: list[FiredTimer] = []
         self.live.wake_due(now)
+        began = time.thread_time()
         while len(fired) < self.move_limit and (due := self._due(now)):
+            if time.thread_time() - began > self.seconds_limit:
+                break
             token = due[0]
             element, when = token.element, due_of(token.internal_data)
             interrupts = token.task_spec.event.is_interrupting

@@ -34,7 +34,8 @@ class Scopes:
         self._values: dict[int, dict[str, Any]] = {}
         self._closed: list[int] = []
         self._stored = _NOTHING
-        self._written: dict[Key, bytes] = {}
+        self._written: dict[Key, bytes | None] = {}
+        """What was written since, as it is stored; None for a list that is encoded when somebody wants its bytes."""
         self._feel: dict[Key, Value] = {}
         self.heard: list[Change] | None = None
         """What changed since every condition was asked; kept only while one wants to know."""
@@ -110,12 +111,25 @@ class Scopes:
         else:
             self._written[scope, name] = data
 
+    def assign_item(self, scope: int, name: str, place: int, value: Value) -> None:
+        """Write one element of a list that exactly this scope holds. The rest of it is not looked at, however long it is.
+
+        value: a FEEL value. Raises: NotStorable, and then nothing has changed.
+        """
+        data = encode(value)
+        items = list(self.get(scope, name))
+        if self.heard is not None and encode(items[place]) != data:
+            self.heard.append((scope, name, "update"))
+        items[place] = value
+        self._of(scope)[name] = self._feel[scope, name] = items
+        self._written[scope, name] = None
+        self.version += 1
+
     def _hear(self, scope: int, name: str, data: bytes) -> None:
         assert self.heard is not None
-        written = self._written.get((scope, name))
         if not self.has(scope, name):
             self.heard.append((scope, name, "create"))
-        elif written != data if written is not None else not self._stored.holds((scope, name), data):
+        elif self._bytes(scope, name) != data if (scope, name) in self._written else not self._stored.holds((scope, name), data):
             self.heard.append((scope, name, "update"))
 
     def propagate(self, scope: int, name: str, value: Any) -> None:
@@ -158,7 +172,8 @@ class Scopes:
             for name in self._stored.of_scope(scope)
             if name not in self._values.get(scope, ())
         }
-        return dict(self._written), gone
+        written = {key: self._bytes(*key) for key in self._written}
+        return {key: data for key, data in written.items() if not self._stored.holds(key, data)}, gone
 
     def _of(self, scope: int) -> dict[str, Any]:
         values = self._values.get(scope)
@@ -169,7 +184,13 @@ class Scopes:
         return values
 
     def _bytes(self, scope: int, name: str) -> bytes:
-        return self._written.get((scope, name)) or self._stored[scope, name]
+        key = (scope, name)
+        if key not in self._written:
+            return self._stored[key]
+        data = self._written[key]
+        if data is None:
+            data = self._written[key] = encode(self._values[scope][name])
+        return data
 
 
 class View(FeelValues):

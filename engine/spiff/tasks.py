@@ -88,7 +88,7 @@ def hand_over(token: Token) -> Mapping[str, Any] | None:
     """Hand the token's work to the host and return its results; None when somebody will bring them later. Raises: Incident."""
     flow = token.flow
     try:
-        results = flow.host.work(_item(token))
+        results = flow.work(_item(token))
     except BpmnError as error:
         # Thrown only after the run has returned: the boundary event that catches it cancels this very token.
         flow.cast(token, "error", code=error.code, message=error.message, variables=error.variables)
