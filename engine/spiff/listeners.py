@@ -181,7 +181,7 @@ def bid_farewell(flow: Driver, element: ElementInfo, listeners: Sequence[Listene
         view = View(flow.scopes, scope)
         try:
             item = _item(listener, element, view, flow.host, token_id)
-            results = flow.host.work(replace(item, is_farewell=True))
+            results = flow.work(replace(item, is_farewell=True))
             for name, value in (results or {}).items() if results is not PENDING else ():
                 flow.put(scope, name, value)
         except (BpmnError, WorkFailed, Incident, NotStorable) as reason:

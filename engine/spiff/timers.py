@@ -96,17 +96,17 @@ class Schedule:
     def after(self, now: dt.datetime) -> Schedule | None:
         """Return the next occurrence after this one has gone off, or None when it was the last.
 
-        A bounded cycle counts each occurrence, missed ones too; a cycle without end skips those that ``now`` has passed, so
-        that a plant that was switched off for a week is reminded once.
+        Occurrences that ``now`` has passed are skipped, so that a plant that was switched off for a week is reminded once. What a
+        bounded cycle skips it does not count: it goes off as often as it says, as in Camunda 8, but keeps to its beat, which
+        Camunda begins anew.
         """
         if self.every is None or self.left == 1:
             return None
         if self.every.startswith(_CRON):
             return _by_cron(self.every, max(now, self.due))
         interval = Interval.of(self.every)
-        if self.left != _FOREVER:
-            return Schedule(interval.after(self.due), self.left - 1, self.every)
-        return Schedule(_first_after(interval.after(self.due), interval, now), _FOREVER, self.every)
+        left = self.left if self.left == _FOREVER else self.left - 1
+        return Schedule(_first_after(interval.after(self.due), interval, now), left, self.every)
 
 
 def schedule(kind: str, value: Any, now: dt.datetime, zone: dt.tzinfo = dt.UTC) -> Schedule:

@@ -155,8 +155,20 @@ def test_a_bounded_cycle_goes_off_so_many_times() -> None:
     dues = []
     while planned is not None:
         dues.append((planned.due - NOON).total_seconds() / 3600)
-        planned = planned.after(NOON + 10 * DAY)
+        planned = planned.after(planned.due)
     assert dues == [1, 2, 3]
+
+
+def test_a_bounded_cycle_of_seconds_does_not_make_up_for_a_week() -> None:
+    planned: Schedule | None = schedule("cycle", "R1000/PT10S", NOON)
+    dues = []
+    while planned is not None and len(dues) < 3:
+        dues.append((planned.due - NOON, planned.left))
+        planned = planned.after(max(planned.due, NOON + 7 * DAY + dt.timedelta(seconds=4)))
+    week = 7 * DAY
+    assert dues == [
+        (dt.timedelta(seconds=10), 1000), (week + dt.timedelta(seconds=10), 999), (week + dt.timedelta(seconds=20), 998),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
