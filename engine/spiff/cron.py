@@ -3,7 +3,7 @@
 Each field takes ``*`` or ``?``, numbers, names, ranges (``9-17``), steps (``*/15``) and lists of them. The day of month also
 takes ``L`` (the last), ``L-3`` (three before it), ``15W`` (the weekday nearest to it) and ``LW``; the day of week takes
 ``MON#2`` (the second of the month) and ``5L`` (the last Friday). A day has to fit both. Instants are told by a zone's clock:
-an hour that the clocks skip is taken an hour later, one that they repeat is taken once.
+an hour that the clocks skip is taken an hour later; one that they repeat is taken once, but twice by what comes in every hour.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -57,26 +57,32 @@ class Cron:
 
     def after(self, moment: dt.datetime) -> dt.datetime:
         """Return the next instant after this one, in UTC. Raises: NotCron when there is none."""
-        local = moment.astimezone(self.zone).replace(tzinfo=None)
-        day = local.date()
+        local = moment.astimezone(self.zone)
+        day = today = local.date()
         for _ in range(_YEARS * 366):
             if day.month in self.months and self.of_month(day) and self.of_week(day):
                 for hour in self.hours:
-                    for minute in self.minutes:
-                        if day == local.date() and (hour, minute) < (local.hour, local.minute):
+                    if day == today and hour < local.hour:
+                        continue
+                    earliest = local.minute if (day, hour) == (today, local.hour) else 0
+                    for told in self._hour(day, hour):
+                        if told.minute < earliest and told.fold == local.fold:
                             continue
-                        for second in self.seconds:
-                            found = self._instant(day, hour, minute, second)
-                            if found > moment:
-                                return found
+                        if (found := told.astimezone(dt.UTC)) > moment:
+                            return found
             if day == dt.date.max:
                 break
             day += dt.timedelta(days=1)
         raise NotCron(f'Expected a cron expression that comes round, but "{self.text}" does not within {_YEARS} years')
 
-    def _instant(self, day: dt.date, hour: int, minute: int, second: int) -> dt.datetime:
-        told = dt.datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=self.zone)
-        return told.astimezone(dt.UTC)
+    def _hour(self, day: dt.date, hour: int) -> Iterator[dt.datetime]:
+        """Yield the times of one hour, in order."""
+        last = dt.datetime(day.year, day.month, day.day, hour, 59, 59, tzinfo=self.zone)
+        is_repeated = len(self.hours) == 24 and last.utcoffset() != last.replace(fold=1).utcoffset()
+        for fold in (0, 1) if is_repeated else (0,):
+            for minute in self.minutes:
+                for second in self.seconds:
+                    yield last.replace(minute=minute, second=second, fold=fold)
 
 
 @lru_cache(maxsize=512)

@@ -258,6 +258,19 @@ def test_cron_means_the_clock_of_the_plant_through_summer_time() -> None:
     )
 
 
+def test_what_comes_in_every_hour_comes_in_the_repeated_one_too() -> None:
+    """A look each half hour that took the repeated hour once was blind for an hour of each year."""
+    warsaw = ZoneInfo("Europe/Warsaw")
+    planned = schedule("cycle", "0 */30 * * * *", dt.datetime(2026, 10, 24, 23, 45, tzinfo=dt.UTC), warsaw)
+    times = []
+    for _ in range(6):
+        times.append(f"{planned.due:%H:%M}")
+        following = planned.after(planned.due)
+        assert following is not None
+        planned = following
+    assert times == ["00:00", "00:30", "01:00", "01:30", "02:00", "02:30"]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
