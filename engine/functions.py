@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from dmn import HostFunction
+from engine.errors import Refused
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -46,7 +47,11 @@ def _add_business_days(start: Any, days: Any) -> dt.datetime:
         missing = "a date and time and a number of business days" if not fits else "a business calendar"
         raise ValueError(f"Expected {missing}, but there is none")
     moment = start if start.tzinfo is not None else start.replace(tzinfo=dt.UTC)
-    result: dt.datetime = calendar.add_business_days(session, moment, days)
+    try:
+        result: dt.datetime = calendar.add_business_days(session, moment, days)
+    except (Refused, OverflowError) as error:
+        # An expression that has no value stops its token; it does not refuse what somebody else does.
+        raise ValueError(error.message if isinstance(error, Refused) else f"{moment} plus {days} days is no date") from error
     return result
 
 

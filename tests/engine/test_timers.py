@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from engine import incidents, timers, worker
 from engine.act import Act, Installation
+from engine.errors import Invalid
 from engine.registry import Work
 from engine.stored.instance import Instance
-from engine.stored.wait import Timer
-from tests.engine.plant import Plant, statements, work
+from engine.stored.wait import Incident, Timer
+from tests.engine.plant import Plant, Week, statements, work
 from tests.engine.spiff.diagrams import boundary, end, node, process, service, start, timer
 from tests.engine.spiff.proofs import proves
 
@@ -75,6 +78,32 @@ def test_business_days_come_from_the_calendar_of_the_plant(plant: Plant) -> None
     )
     instance_id = plant.start()
     assert plant.instance(instance_id).wake_at == plant.clock() + dt.timedelta(days=3)
+
+
+class Closed(Week):
+    """A calendar that has no answer."""
+
+    def __init__(self, why: Exception) -> None:
+        self.why = why
+
+    def add_business_days(self, session: Session, start: dt.datetime, days: Decimal) -> dt.datetime:
+        raise self.why
+
+
+@pytest.mark.parametrize("why", [Invalid("Expected a site that opens"), OverflowError("date value out of range")])
+def test_a_day_that_the_calendar_does_not_have_stops_the_timer_and_not_who_acts(
+    small_plant: Plant, why: Exception
+) -> None:
+    """What the calendar refused was taken for a refusal of the act: nobody could complete the task before it."""
+    small_plant.installation.calendar = Closed(why)
+    pause = node("intermediateCatchEvent", "pause", timer("date", "=add business days(now(), 3)"))
+    small_plant.deploy(process(start(), work("a"), pause, end(), flows="s > a > pause > e"))
+    instance_id = small_plant.start()
+    small_plant.complete(small_plant.task(instance_id))
+    with small_plant.reading() as session:
+        [held] = session.scalars(select(Incident))
+    assert (held.element_id, held.cause) == ("pause", "timer")
+    assert "add business days: " in held.message
 
 
 @proves("timer start: a due timer starts an instance, by ISO 8601 and cron")
