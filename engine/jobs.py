@@ -154,8 +154,14 @@ def due(now: dt.datetime, types: Sequence[str], *, overdue_by: dt.timedelta = dt
 
 
 def _is_free(now: dt.datetime, overdue_by: dt.timedelta = dt.timedelta(0)) -> Any:
+    """Whether a job may be taken up now.
+
+    One that was never planned for later may, also when whoever promised it had a clock ahead of this one: told of it within
+    milliseconds, a worker would leave it to the next look at the table, and after a clock was put back nothing ran for that long.
+    """
+    ahead = and_(Job.due_at > now, Job.due_at == Job.created_at)
     return or_(
-        and_(Job.state == JobState.WAITING, Job.due_at <= now - overdue_by),
+        and_(Job.state == JobState.WAITING, or_(Job.due_at <= now - overdue_by, ahead)),
         and_(Job.state == JobState.RUNNING, Job.locked_until <= now),
     )
 

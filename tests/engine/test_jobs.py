@@ -77,6 +77,25 @@ def test_a_job_does_not_run_before_its_time(plant: Plant) -> None:
     assert job_of(plant, job_id).state == JobState.DONE
 
 
+def test_a_job_for_now_does_not_wait_for_a_clock_that_is_behind(plant: Plant) -> None:
+    """Two machines' clocks are never the same, and one may be put back by an hour."""
+    ran: list[str] = []
+
+    @plant.registry.job("note")
+    def note(act: Act, work: Work) -> None:
+        ran.append(work.variables["what"])
+
+    with plant.acting() as act:
+        jobs.defer(act, "note", {"what": "now"})
+        jobs.defer(act, "note", {"what": "later"}, run_at=act.now + dt.timedelta(minutes=1))
+    plant.clock.advance(hours=-1)
+    worker.run_due(plant.installation, worker="w")
+    assert ran == ["now"]
+    plant.clock.advance(hours=1, minutes=1)
+    worker.run_due(plant.installation, worker="w")
+    assert ran == ["now", "later"]
+
+
 def test_a_failed_job_is_tried_again_as_its_list_says_and_then_waits_for_help(plant: Plant) -> None:
     @plant.registry.job("note")
     def note(act: Act, work: Work) -> None:
