@@ -51,7 +51,9 @@ def _add_business_days(start: Any, days: Any) -> dt.datetime:
         result: dt.datetime = calendar.add_business_days(session, moment, days)
     except (Refused, OverflowError) as error:
         # An expression that has no value stops its token; it does not refuse what somebody else does.
-        raise ValueError(error.message if isinstance(error, Refused) else f"{moment} plus {days} days is no date") from error
+        raise ValueError(
+            error.message if isinstance(error, Refused) else f"{moment} plus {days} days is no date"
+        ) from error
     return result
 
 

@@ -116,9 +116,7 @@ def tell(token: Token, moment: str) -> bool:
     token.internal_data.pop("hears", None)
     while (done := token.internal_data.get("told", {}).get(moment, 0)) < len(listeners):
         try:
-            results = token.flow.work(
-                _item(listeners[done], token.element, token.view(), token.flow.host, token.id)
-            )
+            results = token.flow.work(_item(listeners[done], token.element, token.view(), token.flow.host, token.id))
         except BpmnError as error:
             # As at a task: thrown only after the run has returned, since whoever catches it cancels this very token.
             token.flow.cast(token, "error", code=error.code, message=error.message, variables=error.variables)

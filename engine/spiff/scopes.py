@@ -129,7 +129,11 @@ class Scopes:
         assert self.heard is not None
         if not self.has(scope, name):
             self.heard.append((scope, name, "create"))
-        elif self._bytes(scope, name) != data if (scope, name) in self._written else not self._stored.holds((scope, name), data):
+        elif (
+            self._bytes(scope, name) != data
+            if (scope, name) in self._written
+            else not self._stored.holds((scope, name), data)
+        ):
             self.heard.append((scope, name, "update"))
 
     def propagate(self, scope: int, name: str, value: Any) -> None:
