@@ -7,7 +7,7 @@ steps, lists, nesting, time; nothing written in a table or an expression can run
 from dmn.budget import DEFAULT_BUDGET, Budget
 from dmn.environment import FeelValues
 from dmn.errors import BudgetExceeded, Diagnostic, DmnError, FeelSyntaxError, ModelError, Position, UnknownDecision
-from dmn.expression import Expression, Outcome, UnaryTests, compile_expression, compile_unary_tests
+from dmn.expression import UNSEEN, Expression, Outcome, UnaryTests, compile_expression, compile_unary_tests
 from dmn.model import Decision, InputData, Model, Result
 from dmn.model_reading import parse
 from dmn.tables import EvaluatedInput, MatchedRule
@@ -16,6 +16,7 @@ from dmn.values import Function, HostFunction, Range, Value, equal, text_of, to_
 
 __all__ = [
     "DEFAULT_BUDGET",
+    "UNSEEN",
     "Budget",
     "BudgetExceeded",
     "Date",

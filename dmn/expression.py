@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from dmn import syntax
 from dmn.budget import Budget, Run
@@ -24,8 +24,7 @@ Functions = Mapping[str, HostFunction]
 BUILT_IN_NAMES = Names(BUILT_INS)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """A value and what was noticed on the way to it."""
 
     value: Value
@@ -37,11 +36,18 @@ def function_names(functions: Functions | None) -> Names:
     return Names((*BUILT_INS, *functions)) if functions else BUILT_IN_NAMES
 
 
+LARGEST = 1_000_000
+"""Elements that a value may have, those of what is in it included."""
+
+UNSEEN: Final = object()
+"""What ``Expression.glance`` answers when more than a look is needed."""
+
+
 def attempt(compute: Callable[[], Value], source: str) -> Value:
     """Compute; nesting that exhausts Python's stack is a spent budget, not a crash."""
     try:
         value = compute()
-        measure(value, 1_000_000)
+        measure(value, LARGEST)
     except RecursionError:
         raise BudgetExceeded(
             "Expected a shallower computation, but it nests too deep", limit="depth", source=source
@@ -60,7 +66,18 @@ class Expression:
     ``is defined``. positions: where each of both is read first. tree: the syntax tree.
     """
 
-    __slots__ = ("_closure", "_constant", "_functions", "maybe_reads", "positions", "reads", "source", "text", "tree")
+    __slots__ = (
+        "_closure",
+        "_constant",
+        "_functions",
+        "_path",
+        "maybe_reads",
+        "positions",
+        "reads",
+        "source",
+        "text",
+        "tree",
+    )
 
     def __init__(self, text: str, *, names: Iterable[str], functions: Functions | None, source: str) -> None:
         known = frozenset(names)
@@ -77,6 +94,7 @@ class Expression:
         self.positions: Mapping[str, Position] = {**possible, **certain}
         self._functions = functions or {}
         self._constant = Outcome(self.tree.value, ()) if isinstance(self.tree, syntax.Literal) else None
+        self._path = _path_of(self.tree)
 
     def evaluate(
         self,
@@ -107,9 +125,30 @@ class Expression:
         if self._constant is not None:
             return self._constant
         run = Run(variables, functions=self._functions if functions is None else functions, now=now, budget=budget)
-        env = Env({}, None, Variables(variables), run)
-        value = attempt(lambda: self._closure(env), self.source)
+        value = attempt(partial(self._closure, Env({}, None, Variables(variables), run)), self.source)
         return Outcome(value, tuple(run.diagnostics))
+
+    def glance(self, variables: Mapping[str, Any]) -> Any:
+        """Return the value of a constant, of a name or of a path to an entry that is there; UNSEEN for anything else.
+
+        Most expressions of a diagram are one of these, and need neither a budget nor a place for diagnostics. variables: a
+        path is looked at only where they are FEEL values.
+        """
+        if self._constant is not None:
+            return self._constant.value
+        if not self._path or not getattr(variables, "are_values", False):
+            return UNSEEN
+        name, *entries = self._path
+        try:
+            value = variables[name]
+            for entry in entries:
+                if type(value) is not dict:
+                    return UNSEEN
+                value = value[entry]
+            measure(value, LARGEST)
+        except (KeyError, RecursionError, BudgetExceeded):
+            return UNSEEN
+        return value
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -149,6 +188,15 @@ class UnaryTests:
         env = Env({}, None, Variables(variables or {}), run)
         verdict = attempt(lambda: self._test(to_feel(value), env), self.source)
         return Outcome(verdict, tuple(run.diagnostics))
+
+
+def _path_of(tree: syntax.Node) -> tuple[str, ...]:
+    """Return the names of a path that begins with a variable, outermost first; nothing for any other expression."""
+    names: list[str] = []
+    while isinstance(tree, syntax.Path):
+        names.append(tree.name)
+        tree = tree.source
+    return (tree.name, *reversed(names)) if isinstance(tree, syntax.Name) else ()
 
 
 def _without_functions(

@@ -376,17 +376,18 @@ def measure(value: Value, limit: int) -> None:
     Lists are shared, so a few doublings of a list make a value that is small in memory and endless when written.
     Raises BudgetExceeded.
     """
-    if type(value) in (list, dict):
+    if type(value) is dict or type(value) is list:
         _size(value, {}, limit)
 
 
-def _size(value: Value, known: dict[int, int], limit: int) -> int:
-    if type(value) not in (list, dict):
-        return 1
+def _size(value: Any, known: dict[int, int], limit: int) -> int:
     size = known.get(id(value))
     if size is None:
         items = value.values() if type(value) is dict else value
-        size = 1 + sum(_size(item, known, limit) for item in items)
+        size = 1 + len(items)
+        for item in items:
+            if type(item) is dict or type(item) is list:
+                size += _size(item, known, limit) - 1
         if size > limit:
             raise BudgetExceeded(f"Expected a result of at most {limit:,} elements, but it has more", limit="items")
         known[id(value)] = size

@@ -17,7 +17,7 @@ from engine.errors import NotFound, Refused
 from engine.functions import HOUSE, zone_of
 from engine.registry import PlainVariables, Step, Work
 from engine.spiff import Bundle
-from engine.spiff.host import PENDING, BpmnError, WorkFailed, WorkItem, _Pending
+from engine.spiff.host import PENDING, Answer, BpmnError, WorkFailed, WorkItem, _Pending
 from engine.spiff.timers import Interval, NoTime
 from engine.stored.instance import Instance
 
@@ -102,7 +102,7 @@ class ActHost:
             # The person's decision stays; the diagram may catch the rule by its id, else it becomes an incident.
             self._act.note("instance", self._instance.id, "REFUSED", field=element.id, new=refusal.message)
             raise BpmnError(refusal.code, refusal.message) from refusal
-        return {name: to_feel(value) for name, value in (answer or {}).items()}
+        return Answer((name, to_feel(value)) for name, value in (answer or {}).items())
 
     def _promise(self, item: WorkItem) -> None:
         back_off = back_off_of(item)
@@ -144,7 +144,7 @@ class ActHost:
         rows = [rule.row for rule in result.matched]
         bulk.add(self._act, DecisionEvaluation, [self._evaluation(item, table, result, rows)])
         name = item.result_variable or item.element.id
-        return {name: result.value, f"{name}Rows": [Decimal(row) for row in rows]}
+        return Answer({name: result.value, f"{name}Rows": [Decimal(row) for row in rows]})
 
     def _table(self, item: WorkItem) -> Table:
         wanted = item.decision_id or ""

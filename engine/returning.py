@@ -20,7 +20,7 @@ from engine.ports import SignatureRequest
 from engine.registry import PlainVariables, Work
 from engine.spiff import Flow, Left
 from engine.spiff.elements import ElementInfo
-from engine.spiff.host import Arrival
+from engine.spiff.host import Answer, Arrival
 from engine.spiff.returning import Lineage, Place, earlier_steps, leaves_traces, return_to
 from engine.stored.instance import Activity, Instance, InstanceMove, InstanceStatus
 from engine.stored.task import Task, TaskState
@@ -275,7 +275,7 @@ def _undo(act: Act, moved: motion.Motion, place: Place, target: Target, decision
     """Let the step that the diagram names undo what followed, with the variables of where the flow returns to."""
     flow = moved.flow
     scope = 0 if place.owner == 0 else flow.sub_of(place.owner).scope_id
-    flow.write(scope, {"decision": voting.as_variable(decision)})
+    flow.write(scope, Answer.of({"decision": voting.as_variable(decision)}))
     if target.undone_by is None:
         return
     step = act.installation.registry.steps.get(target.undone_by)
@@ -286,7 +286,7 @@ def _undo(act: Act, moved: motion.Motion, place: Place, target: Target, decision
         )
     view: Mapping[str, Any] = PlainVariables(flow.view_of(scope))
     answer = step(act, Work(moved.instance, place.element_id, target.name, view))
-    flow.write(scope, dict(answer or {}))
+    flow.write(scope, Answer.of(answer or {}))
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from dmn import to_feel
 from engine.spiff.containers import SubProcess, result_of
 from engine.spiff.extensions import AdHoc
-from engine.spiff.host import Incident, WrongChoice
+from engine.spiff.host import Answer, Incident, WrongChoice
 from engine.spiff.tasks import hand_over
 from engine.spiff.token import Path, Token, spawn
 
@@ -191,7 +191,7 @@ class AdHocSubProcess(SubProcess):
     def leave(self, token: Token) -> None:
         collected = self.plan.output_collection
         if collected is not None and "is_shell" not in token.internal_data:
-            token.flow.write(token.container, {collected: token.flow.scopes.get(token.id, collected)})
+            token.flow.write(token.container, Answer({collected: token.flow.scopes.get(token.id, collected)}))
         super().leave(token)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from dmn import to_feel
 from dmn.temporal import Date, DateTime, DaysTimeDuration, Time, YearsMonthsDuration
 
 _TAG = "$"
@@ -38,6 +39,14 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 class NotStorable(TypeError):
     """A value is none of those that FEEL knows, so it cannot be kept."""
+
+
+def feel_of(name: str, value: Any) -> Any:
+    """Return the value of a variable as FEEL knows it. Raises: NotStorable, with the variable named."""
+    try:
+        return to_feel(value)
+    except ValueError as error:
+        raise NotStorable(f'Expected the variable "{name}" to be a value that FEEL knows: {error}') from error
 
 
 def encode(value: Any) -> bytes:

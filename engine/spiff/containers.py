@@ -11,7 +11,7 @@ from SpiffWorkflow.bpmn.specs import defaults
 
 from engine.spiff.arming import arm_again
 from engine.spiff.extensions import EventInfo, Expr, Listener, Loop
-from engine.spiff.host import Incident
+from engine.spiff.host import Answer, Incident
 from engine.spiff.listeners import BEFORE_ALL, tell
 from engine.spiff.token import Live, Token, spawn, spawn_armed
 
@@ -78,7 +78,7 @@ class CallActivity(Live, defaults.CallActivity):
             for name in scopes.names(sub.scope_id):
                 # It was handed down a copy of what a multi-instance around it has collected so far; the others went on since.
                 if not _is_collected(token, name):
-                    token.flow.write(token.scope, {name: scopes.get(sub.scope_id, name)})
+                    token.flow.write(token.scope, Answer({name: scopes.get(sub.scope_id, name)}))
 
 
 def _is_collected(token: Token, name: str) -> bool:
@@ -192,28 +192,28 @@ class Body(Live):
                 f'Expected "{shown}" to be a list to work through, but it is none{f" ({why})" if why else ""}'
             )
         if self.loop.output_collection is not None:
-            flow.put(token.id, self.loop.output_collection, [None] * len(items))
+            flow.scopes.assign(token.id, self.loop.output_collection, [None] * len(items))
         token.internal_data |= {"n": len(items), "ended": 0}
         if not items:
             return True
         if self.loop.is_sequential:
-            flow.put(token.id, _ITEMS, items)
+            flow.scopes.assign(token.id, _ITEMS, items)
         for index, item in enumerate(items[:1] if self.loop.is_sequential else items):
             self.begin(token, index, item)
         return False
 
     def begin(self, token: Token, index: int, item: Any) -> None:
-        """Start one inner instance. index: from 0."""
+        """Start one inner instance. index: from 0. item: a FEEL value."""
         flow = token.flow
         spec = self._wf_spec.task_specs[self.task_spec]
         child = spawn(token.workflow, spec, came_from=(token.id,), parent=token, index=index)
         flow.scopes.open(child.id, token.id)
         result = result_of(self.loop.output_element)
         if result is not None:
-            flow.put(child.id, result, None)
+            flow.scopes.assign(child.id, result, None)
         if self.loop.input_element is not None:
-            flow.put(child.id, self.loop.input_element, item)
-        flow.put(child.id, "loopCounter", Decimal(index + 1))
+            flow.scopes.assign(child.id, self.loop.input_element, item)
+        flow.scopes.assign(child.id, "loopCounter", Decimal(index + 1))
         spec._update(child)
 
     def inner(self, token: Token) -> list[Token]:
@@ -257,7 +257,7 @@ class Body(Live):
     def leave(self, token: Token) -> None:
         if self.loop.output_collection is not None:
             name = self.loop.output_collection
-            token.flow.write(token.container, {name: token.flow.scopes.get(token.id, name)})
+            token.flow.write(token.container, Answer({name: token.flow.scopes.get(token.id, name)}))
 
 
 class ParallelBody(Body, defaults.ParallelMultiInstanceTask):

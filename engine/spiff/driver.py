@@ -15,13 +15,12 @@ from typing import Any
 from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
 from SpiffWorkflow.util.task import TaskState
 
-from dmn import to_feel
 from engine.spiff.arming import ARMED, arm
 from engine.spiff.bundle import Bundle
-from engine.spiff.codec import NotStorable
+from engine.spiff.codec import NotStorable, feel_of
 from engine.spiff.compensation import Entry, hand_outwards, inside_of
 from engine.spiff.extensions import CalledElement
-from engine.spiff.host import Arrival, Host, Incident, Left, Thrown, Unheard, WorkFailed, WorkItem, _Pending
+from engine.spiff.host import Answer, Arrival, Host, Incident, Left, Thrown, Unheard, WorkFailed, WorkItem, _Pending
 from engine.spiff.scopes import ROOT, Scopes
 from engine.spiff.sleeping import Tokens
 from engine.spiff.throwing import Cast, deliver
@@ -78,20 +77,24 @@ class Driver(Flat, BpmnWorkflow):
 
     def put(self, scope: int, name: str, value: Any) -> None:
         """Write into exactly this scope, from Python or FEEL. Raises: NotStorable."""
-        self.scopes.assign(scope, name, _feel(name, value))
+        self.scopes.assign(scope, name, feel_of(name, value))
 
-    def write(self, scope: int, results: Mapping[str, Any]) -> None:
+    def write(self, scope: int, results: Answer) -> None:
         """Write results where Camunda 8 does: the nearest scope outwards that has the name, else the outermost."""
-        for name, value in {name: _feel(name, value) for name, value in results.items()}.items():
+        for name, value in results.items():
             self.scopes.propagate(scope, name, value)
 
     def result(self, token: Token, results: Mapping[str, Any]) -> None:
-        """Take what an element brought: kept to itself when it has output mappings, written outwards when it has none."""
+        """Take what an element brought, from Python or FEEL: kept to itself when it has output mappings, else written outwards.
+
+        Raises: NotStorable, and then nothing was taken.
+        """
+        taken = Answer.of(results)
         if not token.task_spec.keeps_results:
-            self.write(token.scope, results)
+            self.write(token.scope, taken)
             return
-        for name, value in results.items():
-            self.put(token.id, name, value)
+        for name, value in taken.items():
+            self.scopes.assign(token.id, name, value)
 
     def local(self, token: Token) -> dict[str, Any]:
         """Return the token's own variables: what its input mappings made."""
@@ -320,10 +323,3 @@ class Driver(Flat, BpmnWorkflow):
         spec.open(token)
         self.result(token, variables or {})
         token._ready()
-
-
-def _feel(name: str, value: Any) -> Any:
-    try:
-        return to_feel(value)
-    except ValueError as error:
-        raise NotStorable(f'Expected the variable "{name}" to be a value that FEEL knows: {error}') from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dmn import DmnError, Expression, Function, Range, compile_expression, text_of
+from dmn import UNSEEN, DmnError, Expression, Function, Range, compile_expression, text_of
 from engine.spiff.host import Incident
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class Expr:
         if self.code is None:
             return self.text, ""
         try:
+            seen = self.code.glance(variables)
+            if seen is not UNSEEN:
+                return seen, ""
             result = self.code.explain(variables, functions=host.functions, now=host.now)
         except (DmnError, ValueError) as error:
             reason = error.message if isinstance(error, DmnError) else error

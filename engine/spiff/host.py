@@ -9,10 +9,22 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from dmn import HostFunction
+from engine.spiff.codec import feel_of
 
 if TYPE_CHECKING:
     from engine.spiff.bundle import Bundle
     from engine.spiff.elements import ElementInfo
+
+
+class Answer(dict[str, Any]):
+    """Result variables that are FEEL values already, so that nobody converts them again."""
+
+    @classmethod
+    def of(cls, results: Mapping[str, Any]) -> Answer:
+        """Return what somebody brought, from Python or FEEL, converted unless it is an answer. Raises: NotStorable."""
+        if type(results) is cls:
+            return results
+        return cls((name, feel_of(name, value)) for name, value in results.items())
 
 
 class _Pending(Enum):

@@ -15,7 +15,7 @@ from lxml import etree
 
 from engine.spiff.codec import NotStorable
 from engine.spiff.extensions import Listener, TaskDefinition
-from engine.spiff.host import PENDING, BpmnError, Host, Incident, Unheard, WorkFailed, WorkItem
+from engine.spiff.host import PENDING, Answer, BpmnError, Host, Incident, Unheard, WorkFailed, WorkItem
 from engine.spiff.scopes import View
 from engine.spiff.xml import ZEEBE, Reader, child, children, kind_of, zeebe
 
@@ -159,7 +159,7 @@ def _take(token: Token, moment: str, results: Mapping[str, Any]) -> None:
     if moment == COMPLETING:
         flow.result(token, results)
     elif moment == END:
-        flow.write(token.container, results)
+        flow.write(token.container, Answer.of(results))
     elif asked.is_of_process:
         for name, value in results.items():
             flow.put(token.workflow.scope_id, name, value)

@@ -8,7 +8,7 @@ at is never decoded, or even fetched when it is large, and what was never writte
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from dmn import FeelValues, Value, to_feel
 from engine.spiff.codec import decode, encode
@@ -36,7 +36,6 @@ class Scopes:
         self._stored = _NOTHING
         self._written: dict[Key, bytes | None] = {}
         """What was written since, as it is stored; None for a list that is encoded when somebody wants its bytes."""
-        self._feel: dict[Key, Value] = {}
         self.heard: list[Change] | None = None
         """What changed since every condition was asked; kept only while one wants to know."""
 
@@ -60,7 +59,6 @@ class Scopes:
             self._closed.append(scope)
             for name in self._values.pop(scope, ()):
                 self._written.pop((scope, name), None)
-                self._feel.pop((scope, name), None)
 
     def chain(self, scope: int) -> tuple[int, ...]:
         """Return the scope and those around it, innermost first."""
@@ -72,23 +70,21 @@ class Scopes:
         return tuple(scopes)
 
     def get(self, scope: int, name: str) -> Any:
-        """Return a variable of exactly this scope. Raises: KeyError."""
+        """Return a variable of exactly this scope, as a FEEL value that nobody changes in place. Raises: KeyError."""
         values = self._of(scope)
         value = values[name]
         if type(value) in _UNREAD:
-            # What is stored was a FEEL value, and is one again.
-            value = values[name] = self._feel[scope, name] = decode(self._bytes(scope, name))
+            value = values[name] = decode(self._bytes(scope, name))
         return value
 
-    def feel(self, scope: int, name: str) -> Value:
-        """Return a variable of exactly this scope as a FEEL value, converted once for all who read it. Raises: KeyError."""
-        key, known = (scope, name), self._feel
-        if key in known:
-            return known[key]
-        value = self.get(scope, name)  # Keeps what it decodes.
-        if key not in known:
-            known[key] = to_feel(value)
-        return known[key]
+    def look_up(self, scope: int, name: str) -> Value:
+        """Return a variable of the nearest scope outwards that has the name. Raises: KeyError."""
+        current: int | None = scope
+        while current is not None:
+            if name in (self._values.get(current) or self._of(current)):
+                return cast("Value", self.get(current, name))
+            current = self.around[current]
+        raise KeyError(name)
 
     def names(self, scope: int) -> list[str]:
         """List the variables of exactly this scope."""
@@ -99,12 +95,11 @@ class Scopes:
         return name in self._of(scope)
 
     def assign(self, scope: int, name: str, value: Any) -> None:
-        """Write into exactly this scope. Raises: NotStorable, and then nothing has changed."""
+        """Write a FEEL value into exactly this scope. Raises: NotStorable, and then nothing has changed."""
         data = encode(value)
         if self.heard is not None:
             self._hear(scope, name, data)
         self._of(scope)[name] = value
-        self._feel.pop((scope, name), None)
         self.version += 1
         if self._stored.holds((scope, name), data):
             self._written.pop((scope, name), None)
@@ -121,7 +116,7 @@ class Scopes:
         if self.heard is not None and encode(items[place]) != data:
             self.heard.append((scope, name, "update"))
         items[place] = value
-        self._of(scope)[name] = self._feel[scope, name] = items
+        self._of(scope)[name] = items
         self._written[scope, name] = None
         self.version += 1
 
@@ -155,7 +150,6 @@ class Scopes:
         for name, value in self._of(source).items():
             data = self._bytes(source, name)
             self._of(target)[name] = data if type(value) in _UNREAD else value
-            self._feel.pop((target, name), None)
             self._written[target, name] = data
         self.version += 1
 
@@ -213,12 +207,7 @@ class View(FeelValues):
     def __getitem__(self, name: str) -> Any:
         if name in self._extra:
             return to_feel(self._extra[name])
-        current: int | None = self._scope
-        while current is not None:
-            if self._scopes.has(current, name):
-                return self._scopes.feel(current, name)
-            current = self._scopes.around[current]
-        raise KeyError(name)
+        return self._scopes.look_up(self._scope, name)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (

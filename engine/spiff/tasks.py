@@ -10,7 +10,7 @@ from SpiffWorkflow.bpmn.specs import defaults
 from SpiffWorkflow.util.task import TaskState
 
 from engine.spiff.elements import AD_HOC
-from engine.spiff.host import PENDING, BpmnError, Incident, WorkFailed, WorkItem
+from engine.spiff.host import PENDING, Answer, BpmnError, Incident, WorkFailed, WorkItem
 from engine.spiff.listeners import CANCELING, CREATING, bid_farewell, tell
 from engine.spiff.token import Live, Token
 
@@ -58,7 +58,7 @@ class Work(Live, defaults.ServiceTask):
         if script is None:
             return do_work(token)
         value = script.expression.value(token.view(), token.flow.host)
-        token.flow.result(token, {script.result_variable: value})
+        token.flow.result(token, Answer({script.result_variable: value}))
         return True
 
 

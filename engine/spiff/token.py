@@ -18,7 +18,7 @@ from SpiffWorkflow.util.task import TaskState
 from engine.spiff.arming import arm
 from engine.spiff.codec import NotStorable
 from engine.spiff.compensation import remember
-from engine.spiff.host import Incident
+from engine.spiff.host import Answer, Incident
 from engine.spiff.listeners import COMPLETING, END, START, tell
 from engine.spiff.scopes import View
 
@@ -319,7 +319,7 @@ class Live:
             value = mapping.source.value(token.view(), token.flow.host)
             name, *rest = mapping.target
             held = scopes.get(token.id, name) if rest and scopes.has(token.id, name) else None
-            token.flow.put(token.id, name, _merged(held, rest, value))
+            scopes.assign(token.id, name, _merged(held, rest, value))
 
     def act(self, token: Token) -> bool:
         """Do what the element does; return False to wait. Raises: Incident."""
@@ -344,10 +344,11 @@ class Live:
 
     def leave(self, token: Token) -> None:
         """Evaluate the output mappings into the scope around; each sees the ones before it. Raises: Incident."""
-        if "is_shell" in token.internal_data:
-            return  # It gave its results when it completed; what is undone in it gives none.
-        results: dict[str, Any] = {}
-        for mapping in self.element.outputs:
+        outputs = self.element.outputs
+        if not outputs or "is_shell" in token.internal_data:
+            return  # A shell gave its results when it completed; what is undone in it gives none.
+        results = Answer()
+        for mapping in outputs:
             value = mapping.source.value(token.view(results), token.flow.host)
             name, *rest = mapping.target
             around = View(token.flow.scopes, token.container)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 import dmn
-from dmn import HostFunction, compile_expression, compile_unary_tests
+from dmn import UNSEEN, FeelValues, HostFunction, compile_expression, compile_unary_tests
 
 
 def value(text, **variables):
@@ -183,6 +183,27 @@ def test_a_missing_variable_is_null_with_a_reason():
 def test_a_variable_that_is_no_value_is_refused():
     with pytest.raises(ValueError, match="Expected a number, text, date, list or mapping, but got object"):
         value("x", x=object())
+
+
+class Values(Lazy, FeelValues):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("a", Decimal(1)), ("b.c.d", "deep"), ("b.none", None), ("b", {"c": {"d": "deep"}, "none": None}), ('"text"', "text"),
+        ("missing", UNSEEN), ("b.missing", UNSEEN), ("a.b", UNSEEN), ("list.x", UNSEEN), ("a + 1", UNSEEN), ("endless", UNSEEN),
+    ],
+)  # fmt: skip
+def test_a_glance_sees_what_is_there_and_nothing_that_takes_more_than_a_look(text, seen):
+    endless = [1]
+    for _ in range(20):
+        endless = [endless, endless]
+    values = {"a": Decimal(1), "b": {"c": {"d": "deep"}, "none": None}, "list": [{"x": Decimal(2)}], "endless": endless}
+    found = compile_expression(text).glance(Values(**values))
+    assert found is seen if seen is UNSEEN else found == seen == value(text, **values)
+    assert compile_expression(text).glance(values) == (seen if text.startswith('"') else UNSEEN)
 
 
 # Lists, contexts, loops
