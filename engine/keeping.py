@@ -28,7 +28,7 @@ Only a move of the instance changes variables.
 
 def store(moved: motion.Motion) -> None:
     """Write what a move changed; the instance row itself is written when the act flushes."""
-    waits = {motion.key_of(wait): wait for wait in moved.flow.waits_awake()}
+    waits = {(wait.token_id, wait.kind): wait for wait in moved.flow.waits_awake(moved.before)}
     opened = [wait for key, wait in waits.items() if key not in moved.before]
     gone = [wait for key, wait in moved.before.items() if key not in waits and not moved.flow.sleeps(wait.token_id)]
     _explain(moved)
@@ -282,6 +282,7 @@ def _keep_instance(moved: motion.Motion, waits: Sequence[Wait]) -> None:
     if moved.flow.has_sleepers or any(wait.kind in SUFFICIENT for wait in waits):
         incidents.resolve_watchdog(act, instance)
     else:
+        waits = flow.waits()
         incidents.report(
             act,
             instance,

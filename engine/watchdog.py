@@ -113,7 +113,7 @@ def put_right(moved: motion.Motion) -> None:
     before = {key: wait for key, wait in moved.before.items() if rows.has(wait)}
     for token_id, task in rows.tasks.items():
         if (token_id, "task") not in moved.before:
-            before[token_id, "task"] = Wait(token_id, "task", task.element_id, task.process_id, 0)
+            before[token_id, "task"] = Wait(token_id, "task", task.element_id, task.process_id)
     lost_jobs = [wait for wait in moved.before.values() if wait.kind == "job" and not rows.has(wait)]
     moved.before = before
     for wait in lost_jobs:

@@ -25,7 +25,7 @@ from engine.spiff.listeners import answered, headers_of
 from engine.spiff.scopes import ROOT, View
 from engine.spiff.throwing import broadcast
 from engine.spiff.token import CANCELLED, Token
-from engine.spiff.waiting import wait_of
+from engine.spiff.waiting import kind_of, wait_of
 
 
 class Instances(NamedTuple):
@@ -238,9 +238,20 @@ class Flow(Driver):
         """Return what its tokens wait for, by token and kind; one that sleeps is added when it wakes, as it was then."""
         return self.live.meet()
 
-    def waits_awake(self) -> list[Wait]:
-        """Return what the tokens that are awake wait for. Those that sleep wait for what they did, each for a person or a worker."""
-        return [wait for wait in map(wait_of, self.live.awake()) if wait is not None]
+    def waits_awake(self, known: Mapping[tuple[int, str], Wait] | None = None) -> list[Wait]:
+        """Return what the tokens that are awake wait for. Those that sleep wait for what they did, each for a person or a worker.
+
+        known: what ``meet`` returned; a wait that is among it is returned as it was then, but for a timer that is due at another time.
+        """
+        waits: list[Wait] = []
+        for token in self.live.awake():
+            kind = kind_of(token)
+            wait = known.get((token.id, kind)) if known is not None and kind is not None else None
+            if wait is None or (kind == "timer" and wait.due != due_of(token.internal_data)):
+                wait = wait_of(token)
+            if wait is not None:
+                waits.append(wait)
+        return waits
 
     def dues_asleep(self) -> list[dt.datetime]:
         """Return when tokens that sleep are due, the earliest of each that sleep together."""

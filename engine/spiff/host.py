@@ -133,23 +133,19 @@ class Wait(NamedTuple):
     kind: ``task`` (a person), ``job`` (an outside worker), ``message``, ``signal``, ``timer``, ``conditional``, ``activation``
     (somebody to choose what is done in an ad-hoc sub-process), ``incident``.
     due: of a timer, aware UTC. message_name: the name of the message or signal. attached_to: the token of the activity that
-    a boundary event stands on. parents: the tokens it came from. instance: index from 0 in a multi-instance.
+    a boundary event stands on.
     """
 
     token_id: int
     kind: str
     element_id: str
     process_id: str
-    scope_id: int
     due: dt.datetime | None = None
     message_name: str | None = None
     correlation_key: str | None = None
     incident: str | None = None
     cause: str | None = None
     attached_to: int | None = None
-    is_interrupting: bool = True
-    parents: tuple[int, ...] = ()
-    instance: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from SpiffWorkflow.util.task import TaskState
 
-from engine.spiff.arming import ARMED, due_of
+from engine.spiff.arming import due_of
 from engine.spiff.host import Incident, Wait
 
 if TYPE_CHECKING:
@@ -14,34 +14,38 @@ if TYPE_CHECKING:
     from engine.spiff.token import Token
 
 
-def wait_of(token: Token) -> Wait | None:
-    """Return what a token waits for, or None when nothing outside can help it on."""
-    data, spec = token.internal_data, token.task_spec
+def kind_of(token: Token) -> str | None:
+    """Return the kind of what a token waits for, or None when nothing outside can help it on."""
+    data = token.internal_data
     is_heard = "hears" in data
     is_asked = is_heard or "asks" in data
-    kind = "incident" if "incident" in data else "job" if is_asked else spec.waits_for
+    kind = "incident" if "incident" in data else "job" if is_asked else token.task_spec.waits_for
     if kind is None or ("fired" in data and kind != "incident" and not is_heard):
         return None
     if kind == "job" and token._state != TaskState.STARTED:
         return None
     if kind == "activation" and not _is_open_and_empty(token):
         return None
-    event = token.task_spec.event if kind in ARMED else None
+    return kind
+
+
+def wait_of(token: Token) -> Wait | None:
+    """Return what a token waits for, or None when nothing outside can help it on."""
+    kind = kind_of(token)
+    if kind is None:
+        return None
+    data, element = token.internal_data, token.task_spec.element
     return Wait(
-        token_id=token.id,
-        kind=kind,
-        element_id=token.element.id,
-        process_id=token.element.process_id,
-        scope_id=token.scope,
-        due=due_of(data) if "due" in data and kind == "timer" else None,
-        message_name=data.get("name"),
-        correlation_key=data.get("key"),
-        incident=data.get("incident"),
-        cause=data.get("cause"),
-        attached_to=token.parent.id if token.element.attached_to is not None and "fired" not in data else None,
-        is_interrupting=event.is_interrupting if event is not None else True,
-        parents=tuple(data.get("from", ())),
-        instance=data.get("index"),
+        token.id,
+        kind,
+        element.id,
+        element.process_id,
+        due_of(data) if kind == "timer" and "due" in data else None,
+        data.get("name"),
+        data.get("key"),
+        data.get("incident"),
+        data.get("cause"),
+        token._parent if element.attached_to is not None and "fired" not in data else None,
     )
 
 

@@ -94,7 +94,8 @@ def test_an_interrupting_timer_replaces_its_task(tell: Tell) -> None:
     parts = (start(), user("a"), boundary("late", "a", timer("duration", "PT1H")), user("b"), end())
     story = tell(bundle_of(*parts, flows="s > a > e\nlate > b > e"))
     wait = story.wait("late")
-    assert (wait.kind, wait.attached_to, wait.is_interrupting) == ("timer", story.wait("a").token_id, True)
+    event = story.flow.live[wait.token_id].element.event
+    assert (wait.kind, wait.attached_to, event.is_interrupting) == ("timer", story.wait("a").token_id, True)
     fired = story.later(hours=1)
     assert [(found.element_id, found.attached_to, found.is_interrupting) for found in fired] == [("late", "a", True)]
     assert story.waiting() == ["b"]
