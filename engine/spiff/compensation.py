@@ -19,8 +19,8 @@ Entry = list[Any]
 def remember(token: Token) -> None:
     """Note that an activity with a handler has completed. A multi-instance counts once, as a whole."""
     if (
-        token.body is None
-        and token.task_spec.name in token.workflow.spec.handlers
+        token.task_spec.name in token.workflow.spec.handlers
+        and token.body is None
         and "is_shell" not in token.internal_data
     ):
         owner = token.workflow.parent_task_id or 0

@@ -156,6 +156,7 @@ class Body(Live):
     internal_data: n (how many), ended (how many have completed).
     """
 
+    is_body = True
     task_spec: str
     """The name of the inner spec, as SpiffWorkflow's parser sets it."""
 

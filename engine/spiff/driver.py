@@ -127,7 +127,7 @@ class Driver(Flat, BpmnWorkflow):
         if token.only_waited or "is_shell" in data:
             return
         element = token.element
-        kind = "multiInstance" if hasattr(token.task_spec, "collect") else element.kind
+        kind = "multiInstance" if token.task_spec.is_body else element.kind
         arrivals = tuple(Arrival(row[0], row[1], tuple(row[2])) for row in data.get("arrivals", ()))
         parents = tuple(data.get("from", ()))
         self.history.append(

@@ -166,7 +166,7 @@ class Flow(Driver):
     def add_instance(self, body_id: int, item: Any) -> None:
         """Let one more inner instance of a parallel multi-instance begin, with this as its input element. Raises: NotWaiting."""
         body = self._live(body_id)
-        if not hasattr(body.task_spec, "collect") or body.task_spec.loop.is_sequential:
+        if not body.task_spec.is_body or body.task_spec.loop.is_sequential:
             raise NotWaiting(f"Expected token {body_id} to be a parallel multi-instance, but it is none")
         if "n" not in body.internal_data:
             raise NotWaiting(f"Expected token {body_id} to have begun its instances, but it has not yet")

@@ -421,7 +421,7 @@ def _complete(flow: Flow, token: Token, images: set[str]) -> None:
     if "in" not in token.internal_data:
         return
     element = token.element
-    if (element.inputs or element.outputs) and token.id not in flow.scopes and not hasattr(token.task_spec, "collect"):
+    if (element.inputs or element.outputs) and token.id not in flow.scopes and not token.task_spec.is_body:
         flow.scopes.open(token.id, token.container)
     for spec in token.task_spec.boundaries:
         if spec.is_armed and spec.element.id not in images:

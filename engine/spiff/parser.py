@@ -100,6 +100,7 @@ class ElementParser(TaskParser):
     def _add_body(self, info: ElementInfo) -> None:
         assert info.loop is not None
         inner = self.spec.task_specs.pop(info.id)
+        inner.is_inner = True
         kind = self.SEQUENTIAL_MI_CLASS if info.loop.is_sequential else self.PARALLEL_MI_CLASS
         self.task = kind(self.spec, info.id, task_spec="", lane=info.lane, bpmn_name=info.name)
         self.task.element = info

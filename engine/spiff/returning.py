@@ -75,7 +75,7 @@ class Lineage:
 
     def _live(self, flow: Flow, token: Any) -> Place:
         data, workflow = token.internal_data, token.workflow
-        kind = MULTI_INSTANCE if hasattr(token.task_spec, "collect") else token.element.kind
+        kind = MULTI_INSTANCE if token.task_spec.is_body else token.element.kind
         arrivals = tuple(Arrival(row[0], row[1], tuple(row[2])) for row in data.get("arrivals", ()))
         owner = 0 if workflow is flow else workflow.owner.id
         return Place(

@@ -32,7 +32,7 @@ class Sleepers:
 
     def wake(self, token_id: int) -> Sequence[int]:
         """Make a live token of a number, and return who woke."""
-        token = Token(self.body.workflow, self.spec, self.body, state=self.spec.rests, id=token_id)
+        token = Token(self.body.workflow, self.spec, self.body, state=self.spec.rests, number=token_id)
         token.internal_data = {"from": [self.body.id], "index": self.places.pop(token_id), "in": 1}
         token.flow.live[token_id] = token
         return (token_id,)

@@ -166,7 +166,7 @@ def _place(workflow: Any, rows: list[list[Any]]) -> None:
             flow.live.lay(Sleepers(parent, spec, dict(zip(token_id, data, strict=True))))
             flow.scopes.around.update(dict.fromkeys(token_id, parent.id))
             continue
-        token = Token(workflow, spec, parent, state=token_state, id=token_id)
+        token = Token(workflow, spec, parent, state=token_state, number=token_id)
         token.internal_data = data
         flow.live[token_id] = token
         _note(flow, workflow, token)

@@ -49,6 +49,8 @@ class Token(Task):
     arrivals (of a join), undoes (the compensating token that a handler works for).
     """
 
+    id: Any
+    flow: Driver
     workflow: Any
     task_spec: Any
     parent: Any
@@ -61,10 +63,24 @@ class Token(Task):
     settles = False
     """This inner instance makes its multi-instance complete; only between its leaving and its end."""
 
-    @property
-    def flow(self) -> Driver:
-        found: Driver = self.workflow.top_workflow
-        return found
+    def __init__(self, workflow: Any, task_spec: Any, parent: Token | None = None, *, state: int, number: Any) -> None:
+        # What SpiffWorkflow's own does, without a clock and a random id; a sleeper that wakes is known to its parent already.
+        flow: Driver = workflow.top_workflow
+        self.id = number
+        self.workflow = workflow
+        self.flow = flow
+        self.task_spec = task_spec
+        self.triggered = False
+        self.thread_id = 0
+        self.data: dict[str, Any] = {}
+        self.internal_data = {}
+        self.last_state_change = 0
+        self._state = state
+        self._parent: Any = parent.id if parent is not None else None
+        self._children: list[int] = []
+        workflow.tasks[number] = self
+        if parent is not None and (number not in flow.live.asleep or number not in parent._children):
+            parent._children.append(number)
 
     @property
     def element(self) -> ElementInfo:
@@ -74,6 +90,8 @@ class Token(Task):
     @property
     def body(self) -> Token | None:
         """The multi-instance body around this inner instance, if it is one."""
+        if not self.task_spec.is_inner:
+            return None
         parent: Token | None = self.workflow.tasks.get(self._parent)
         if parent is not None and self.task_spec.name == getattr(parent.task_spec, "task_spec", None):
             return parent
@@ -114,10 +132,6 @@ class Token(Task):
         self.internal_data["incident"] = str(reason)
         self.internal_data["cause"] = reason.cause if isinstance(reason, Incident) else "expression"
 
-    def _child_added_notify(self, child: Token) -> None:
-        if child.id not in self.flow.live.asleep or child.id not in self._children:
-            super()._child_added_notify(child)
-
     def _set_state(self, value: int) -> None:
         # SpiffWorkflow builds two dictionaries for its log at every change of state, even when nobody logs.
         self._state = value
@@ -132,10 +146,11 @@ class Token(Task):
 
     def leave_tree(self) -> None:
         """Take the token and its scope out of memory. What hangs on it must be gone before."""
-        flow = self.flow
+        flow, tasks = self.flow, self.workflow.tasks
         flow.forget(self)
         flow.scopes.close(self.id)
-        self.workflow._remove_task(self.id)
+        tasks[self._parent]._children.remove(self.id)
+        del tasks[self.id]
 
     def lift(self) -> None:
         """Hang the token under the root instead of under the structure that waited for it."""
@@ -150,7 +165,7 @@ def spawn(
 ) -> Token:
     """Put a new token on a spec, in state FUTURE. data: goes to its internal_data."""
     flow: Driver = workflow.top_workflow
-    token = Token(workflow, spec, parent or workflow.task_tree, state=TaskState.FUTURE, id=flow.new_id())
+    token = Token(workflow, spec, parent or workflow.task_tree, state=TaskState.FUTURE, number=flow.new_id())
     token.internal_data = {"from": list(came_from), **data} if came_from else data
     flow.live[token.id] = token
     return token
@@ -176,6 +191,10 @@ class Live:
     element: ElementInfo
     paths: tuple[Path, ...] = ()
     boundaries: tuple[Any, ...] = ()
+    is_inner = False
+    """A token here may be one of several of a multi-instance."""
+    is_body = False
+    """A token here is the body around the inner instances of a multi-instance."""
     listens = False
     """A token that waits here keeps nothing alive."""
     carries = False

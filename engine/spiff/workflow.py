@@ -51,7 +51,7 @@ class Flat:
         self.ended_at: list[str] = []
         self.has_told = False
         """The listeners of its end have been called."""
-        self.task_tree = Token(self, self.spec.start, state=TaskState.STARTED, id="root")
+        self.task_tree = Token(self, self.spec.start, state=TaskState.STARTED, number="root")
 
     def begin(self, start: str, came_from: tuple[int, ...] = ()) -> Token:
         """Put the first token on a start event."""
