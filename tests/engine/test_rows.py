@@ -170,7 +170,7 @@ def test_a_prepared_question_answers_as_the_ordinary_statement_does(plant: Plant
         ordinary = _OF_TASK.ask(session, {"wanted": made_id})
     assert quick == ordinary != []
     assert len(seen) == 1
-    assert {amount, due} <= {value for value in quick[0] if not isinstance(value, list)}
+    assert {amount, due} <= {value for value in quick[0] if not isinstance(value, list | dict)}
 
 
 def test_what_the_database_refuses_of_a_prepared_statement_is_taken_back_by_a_savepoint_alone(
