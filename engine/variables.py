@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from dmn.values import to_feel, to_python
 from engine.errors import Conflict, Invalid
 from engine.prepared import connection_of
-from engine.spiff.codec import NotStorable, decode, encode
+from engine.spiff.codec import NotStorable, decode, encode, refuse_deeper
 from engine.spiff.stored import Elsewhere, Held, Key, Stored, pack_scope
 from engine.stored.instance import Instance, Variable
 
@@ -37,11 +37,14 @@ MAX_BYTES = 2_000_000
 
 MAX_NAME = 120
 
+MAX_DEPTH = 60
+"""Lists and objects within each other that one command may write; what runs do with it may nest deeper."""
+
 
 def accepted(values: Mapping[str, Any] | None, *, what: str = "variables") -> dict[str, Any]:
     """Return plain Python values as FEEL values.
 
-    Raises: Invalid with the field named, when a name is no name, a value is none that FEEL knows, or it is too much.
+    Raises: Invalid with the field named, when a name is no name, a value is none that FEEL knows or nests too deep, or it is too much.
     """
     taken: dict[str, Any] = {}
     size = 0
@@ -51,6 +54,7 @@ def accepted(values: Mapping[str, Any] | None, *, what: str = "variables") -> di
         if not name.strip() or len(name) > MAX_NAME or name.startswith("="):
             raise Invalid(f"Expected a name of at most {MAX_NAME} characters, but found {name[:40]!r}")
         try:
+            refuse_deeper(value, MAX_DEPTH)
             taken[name] = to_feel(value)
             size += len(encode(taken[name]))
         except (NotStorable, ValueError, TypeError) as error:

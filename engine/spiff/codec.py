@@ -18,6 +18,9 @@ import orjson
 from dmn import to_feel
 from dmn.temporal import Date, DateTime, DaysTimeDuration, Time, YearsMonthsDuration
 
+DEEPEST = 120
+"""Lists and objects that may lie within each other: what shows a value puts it into some of its own, and JSON readers take 250."""
+
 _TAG = "$"
 _TAG_OPENS = b'{"$":'
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -38,7 +41,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 class NotStorable(TypeError):
-    """A value is none of those that FEEL knows, so it cannot be kept."""
+    """A value is none of those that FEEL knows, or nests too deep, so it cannot be kept."""
 
 
 def feel_of(name: str, value: Any) -> Any:
@@ -50,7 +53,7 @@ def feel_of(name: str, value: Any) -> Any:
 
 
 def encode(value: Any) -> bytes:
-    """Return a variable's value as bytes. Raises: NotStorable for what is no FEEL value."""
+    """Return a variable's value as bytes. Raises: NotStorable for what is no FEEL value, and beyond ``DEEPEST``."""
     tags = 0
 
     def default(item: Any) -> Any:
@@ -61,6 +64,8 @@ def encode(value: Any) -> bytes:
         return _tagged(item)
 
     data = _dumped(value, default)
+    if data.count(b"[") + data.count(b"{") > DEEPEST:
+        refuse_deeper(value, DEEPEST)
     if data.count(_TAG_OPENS) == tags:
         return data
     return _dumped(_wrapped(value), default)
@@ -79,7 +84,18 @@ def _dumped(value: Any, default: Callable[[Any], Any]) -> bytes:
         # The writer leaves its buffer as long as it grew: a few hundred bytes would keep four thousand in memory.
         return memoryview(orjson.dumps(value, default=default, option=_OPTIONS)).tobytes()
     except TypeError as error:
+        refuse_deeper(value, DEEPEST)
         raise NotStorable(f"Expected a value that FEEL knows, but {error.__cause__ or error}") from error
+
+
+def refuse_deeper(value: Any, deepest: int) -> None:
+    """Refuse lists and objects that nest deeper, level by level: a recursion would go as deep as they do. Raises: NotStorable."""
+    level, depth = [value] if type(value) in _CONTAINERS else [], 1
+    while level:
+        if depth > deepest:
+            raise NotStorable(f"more than {deepest} lists and objects lie within each other")
+        inner = (item for one in level for item in (one.values() if type(one) is dict else one))
+        level, depth = [item for item in inner if type(item) in _CONTAINERS], depth + 1
 
 
 def _number(value: Decimal) -> orjson.Fragment:
@@ -105,6 +121,7 @@ def _wrapped(value: Any) -> Any:
     return {_TAG: ["object", [[key, item] for key, item in fields.items()]]} if fields.keys() == {_TAG} else fields
 
 
+_CONTAINERS = frozenset((dict, list))
 _NUMBERS = frozenset(b"-0123456789"[place : place + 1] for place in range(11))
 _HOLDERS = frozenset((b"{", b"["))
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dmn import Date, DateTime, DaysTimeDuration, Range, Time, YearsMonthsDuration, to_feel
 from engine.spiff import NoTime, NotStorable, decode, encode, schedule
+from engine.spiff.codec import DEEPEST
 from engine.spiff.scopes import Scopes, View
 from engine.spiff.timers import Interval, Schedule
 from tests.engine.spiff.proofs import proves
@@ -60,6 +61,17 @@ def test_only_what_json_cannot_say_is_tagged() -> None:
 def test_what_feel_does_not_know_is_not_stored(value: Any) -> None:
     with pytest.raises(NotStorable, match="Expected a value that FEEL knows, but"):
         encode([value])
+
+
+def test_what_nests_deeper_than_every_reader_follows_is_not_stored() -> None:
+    def nested(levels: int, innermost: Any = None) -> Any:
+        return [nested(levels - 1, innermost)] if levels > 1 else [innermost]
+
+    brackets = "[{" * 500
+    assert decode(encode([nested(DEEPEST - 1, brackets)] * 2)) == [nested(DEEPEST - 1, brackets)] * 2
+    for levels in (DEEPEST + 1, 254, 255, 400):
+        with pytest.raises(NotStorable, match=f"more than {DEEPEST} lists and objects lie within each other"):
+            encode(nested(levels))
 
 
 def test_every_temporal_kind_survives() -> None:
