@@ -44,11 +44,16 @@ def recognise() -> None:
             g.visitor = _in_plain_customs(g.visitor)
 
 
-def need(scope: str) -> Caller:
-    """Return the caller. Raises: Unauthenticated; TooMany; Forbidden SCOPE_MISSING."""
+def count() -> None:
+    """Count a request for whoever calls. Raises: TooMany."""
     caller: Caller | None = g.caller
     if caller is not None:
         rates.refuse_too_many("api_rate", caller.key, "requests under one key")
+
+
+def need(scope: str) -> Caller:
+    """Return the caller. Raises: Unauthenticated; Forbidden SCOPE_MISSING."""
+    caller: Caller | None = g.caller
     if caller is None:
         more = "" if request.method in SAFE_METHODS else ", since the session of a browser only reads"
         raise Unauthenticated(f"Expected a key in the header Authorization: Bearer …{more}, but there is none.")

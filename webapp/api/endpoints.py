@@ -109,6 +109,7 @@ def _registering(method: str, path: str, **more: Any) -> Callable[[View], View]:
 
 def _reading(endpoint: Endpoint) -> Callable[..., Response]:
     def handle(**path: str) -> Response:
+        callers.count()
         _let_in(endpoint, path)
         given = bodies.query(endpoint.query) if endpoint.query is not None else {}
         found = endpoint.view(**path, **given)
@@ -120,6 +121,7 @@ def _reading(endpoint: Endpoint) -> Callable[..., Response]:
 def _writing(endpoint: Endpoint) -> Callable[..., Response]:
     def handle(**path: str) -> Response:
         request.max_content_length = endpoint.largest
+        callers.count()
         caller = _let_in(endpoint, path)
         given = bodies.body(endpoint.body) if endpoint.body is not None else {}
         repeat = repeats.of_request(caller.principal) if endpoint.method == "POST" else None
@@ -127,7 +129,7 @@ def _writing(endpoint: Endpoint) -> Callable[..., Response]:
         if repeat is None:
             return _rendered(endpoint, _subject(endpoint, given, path, patience))
         if patience is not None:
-            patience.wait()
+            _wait(endpoint, path, patience)
         return repeat.answered(
             lambda act: endpoint.view(act, given, **path),
             lambda subject: _rendered(endpoint, subject),
@@ -140,12 +142,20 @@ def _writing(endpoint: Endpoint) -> Callable[..., Response]:
 def _subject(endpoint: Endpoint, given: dict[str, Any], path: dict[str, str], patience: Patience | None) -> Any:
     """Do the work; where something was there and somebody else was faster, wait on while there is time."""
     while True:
-        if patience is not None and not patience.wait():
+        if patience is not None and not _wait(endpoint, path, patience):
             return []
         with callers.acting() as act:
             subject = endpoint.view(act, given, **path)
         if patience is None or subject:
             return subject
+
+
+def _wait(endpoint: Endpoint, path: Mapping[str, str], patience: Patience) -> bool:
+    """Wait until there is something to do, and ask anew who calls: a key or a role may have ended meanwhile."""
+    is_there = patience.wait()
+    callers.recognise()
+    _let_in(endpoint, path)
+    return is_there
 
 
 def _let_in(endpoint: Endpoint, path: Mapping[str, str]) -> callers.Caller:
