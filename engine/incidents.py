@@ -5,19 +5,23 @@ A retry says what really happened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from engine.database import is_id
 from engine.stored.instance import Instance
 from engine.stored.wait import Incident, IncidentState
 
 if TYPE_CHECKING:
     from engine.act import Act
 
-__all__ = ["Incident", "IncidentState", "of_instance", "opened", "report"]
+__all__ = ["CAUSES", "Incident", "IncidentState", "known", "of_instance", "opened", "report"]
+
+CAUSES = ("call", "candidates", "error", "expression", "moves", "timer", "watchdog", "work")
+"""Why something stops: as ``Incident.cause`` says it."""
 
 
 def report(
@@ -104,13 +108,25 @@ def of_instance(session: Session, instance_id: str) -> list[Incident]:
     return list(session.scalars(query.order_by(Incident.state, Incident.opened_at.desc())))
 
 
-def opened(session: Session, *, limit: int = 100) -> list[tuple[Incident, Instance]]:
-    """Return the open incidents of all instances, oldest first."""
-    query = (
-        select(Incident, Instance)
-        .join(Instance, Instance.id == Incident.instance_id)
-        .where(Incident.state == IncidentState.OPEN)
-        .order_by(Incident.opened_at, Incident.id)
-        .limit(limit)
+def opened(
+    session: Session,
+    *,
+    process_id: str | None = None,
+    cause: str | None = None,
+    business_key: str | None = None,
+    limit: int | None = 100,
+) -> list[tuple[Incident, Instance]]:
+    """Return the open incidents of all instances, oldest first: of one process, with one cause, of one key, where these are given."""
+    query = select(Incident, Instance).join(Instance, Instance.id == Incident.instance_id)
+    asked = ((Instance.process_id, process_id), (Incident.cause, cause), (Instance.business_key, business_key))
+    query = query.where(
+        Incident.state == IncidentState.OPEN, *(column == wanted for column, wanted in asked if wanted is not None)
     )
+    query = query.order_by(Incident.opened_at, Incident.id).limit(limit)
     return [(incident, instance) for incident, instance in session.execute(query)]
+
+
+def known(session: Session, incident_ids: Collection[str]) -> set[str]:
+    """Return which of these ids are those of incidents, open or not."""
+    wanted = [one for one in incident_ids if is_id(one)]
+    return set(session.scalars(select(Incident.id).where(Incident.id.in_(wanted))))

@@ -12,7 +12,6 @@ from engine import audit, definitions, keeping, motion, retrying, rows
 from engine.audit import GENESIS
 from engine.database import is_id, new_id
 from engine.errors import Conflict, Invalid, NotFound
-from engine.retrying import Retry
 from engine.stored.definition import Definition, DefinitionStatus
 from engine.stored.instance import Activity, Instance, InstanceRecord, InstanceStatus, Variable
 from engine.stored.wait import Incident, IncidentState
@@ -166,7 +165,7 @@ def cancel(act: Act, instance_id: str, reason: str) -> Instance:
     return instance
 
 
-def retry(act: Act, instance_id: str, token_id: int) -> Retry:
+def retry(act: Act, instance_id: str, token_id: int) -> retrying.Retry:
     """Try again what is stuck at a token, and say what came of it. Raises: NotFound when nothing is stuck there."""
     query = select(Incident.id).where(
         Incident.instance_id == instance_id, Incident.token_id == token_id, Incident.state == IncidentState.OPEN

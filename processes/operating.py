@@ -6,8 +6,11 @@ process engineer: administrators have no business signature (SOD-12).
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from engine import migrating, modifying, motion
 from engine.act import Act
@@ -17,9 +20,12 @@ from engine.ports import SignatureRequest
 from engine.stored.definition import Definition, DefinitionStatus
 from engine.stored.instance import Instance, InstanceMove, Relocation
 from engine.suspending import reason_for
-from records.roles import holds, role_name
+from records.roles import grants_of, holds, role_name, user_called
 from records.signature import Meaning, Signature
 from records.signing import PasswordSigner, Subject
+
+HELPERS = ("ADMIN", "INTEGRATION", "PROCESS_ENGINEER")
+"""Roles that may help what is stuck."""
 
 MOVER = "PROCESS_ENGINEER"
 """The role that bends a run, with its signature."""
@@ -110,6 +116,16 @@ def revert(act: Act, move_id: str, *, reason: str, request: SignatureRequest) ->
     signed = content_hash({"move": made.id, "back": made.from_definition_id})
     _sign(act, "instance", made.instance_id, signed, reason_for(reason, "taking the move back"), request)
     return migrating.revert(act, move_id, reason)
+
+
+def need_helper(session: Session, user_id: str, *, at: dt.datetime) -> None:
+    """Refuse who may not help what is stuck. Raises: NotFound; Forbidden."""
+    user = user_called(session, user_id)
+    held = {grant.role for grant in grants_of(session, user_id, at=at)} if user.is_active else set()
+    if held.isdisjoint(HELPERS):
+        names = " or ".join(role_name(session, role) for role in HELPERS)
+        why = "holds none of these roles" if user.is_active else "is disabled"
+        raise Forbidden(f"Expected {names} to do this, but {user_id} {why}")
 
 
 def may_move(roles: Collection[str]) -> bool:

@@ -20,6 +20,7 @@ from processes import (
     legal_holding,
     matching,
     nonconformances,
+    operating,
     outside_sources,
     resources,
     supplier_records,
@@ -32,7 +33,7 @@ from processes.outside_away import NOTICERS
 from records.invoice import HoldCode
 from rules.duties import ADMINISTRATION
 from webapp import impact_panel, readers, visit, wording, work_order_doors
-from webapp.pages import change_requests, operations
+from webapp.pages import change_requests
 
 Wanted = Callable[[], Collection[str]]
 
@@ -131,7 +132,7 @@ DECIDING_IMPACT = one_of(*impact_panel.DECIDES)
 SETTING_UP_BOARDS = one_of(*boards.KEEPERS)
 PLACING = _as_said("who places legal holds", lambda: legal_holding.signers_of(legal_holding.PLACE))
 LIFTING = _as_said("who lifts legal holds", lambda: legal_holding.signers_of(legal_holding.LIFT))
-HELPING = one_of(*operations.HELPERS)
+HELPING = one_of(*operating.HELPERS)
 ENGINEERING = one_of("PROCESS_ENGINEER")
 ADMIN = one_of("ADMIN")
 SHIPPED = one_of("SHIPPING", "INTEGRATION")

@@ -127,10 +127,7 @@ class IncidentState(StrEnum):
 
 
 class Incident(Base):
-    """A job or step that failed and waits for help. cause.
-
-    Expression, work, error, call, timer, moves, candidates, watchdog.
-    """
+    """A job or step that failed and waits for help. cause: one of ``incidents.CAUSES``."""
 
     __tablename__ = "incident"
     __table_args__ = (

@@ -13,6 +13,7 @@ from engine.errors import NotFound
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.wait import Incident
+from processes.operating import HELPERS
 from webapp import rehearsals
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
@@ -132,7 +133,7 @@ InstancePage = page_of(InstanceSummary, "InstancePage")
 )
 def list_instances(*, q: str, state: str, after: str, limit: int) -> Any:
     """Search as on the operations page."""
-    may_know = callers.is_adapter() or visitor().holds(*pages.HELPERS)
+    may_know = callers.is_adapter() or visitor().holds(*HELPERS)
     return as_page(pages.look_up(q, state, after, limit=limit, may_know=may_know))
 
 
@@ -143,7 +144,7 @@ def show_instance(instance_id: str) -> dict[str, Any]:
     found = {name: getattr(instance, name) for name in InstanceSummary().fields}
     waits = [token for token in instances.live_tokens(session, instance) if not token.is_listener]
     newest = rehearsals.newest(session, instance.process_id)
-    may_know = callers.is_adapter() or visitor().holds(*pages.HELPERS)
+    may_know = callers.is_adapter() or visitor().holds(*HELPERS)
     return found | {
         "definition_version": session.get_one(Definition, instance.definition_id).version,
         "newest_version": newest.version if newest is not None else None,

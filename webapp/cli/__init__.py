@@ -20,12 +20,14 @@ COMMANDS = {
     "events": "events",
     "export": "exporting",
     "import": "plant",
+    "incidents": "mending",
     "invoices": "goods",
     "migrate": "plant",
     "migrate-instances": "moving",
     "receipts": "goods",
     "rehearse": "moving",
     "retention": "retaining",
+    "retry": "mending",
     "rules": "ruling",
     "serve": "serving",
     "start": "defining",
@@ -81,7 +83,7 @@ def main(context: click.Context, database: str | None) -> None:
     """Lockstep keeps purchase orders and work orders in step.
 
     \b
-    Exit codes: 0 done · 1 something was found (check, verify, import) · 2 wrong usage ·
+    Exit codes: 0 done · 1 something was found or failed (check, verify, import, retry) · 2 wrong usage ·
     3 refused, with the reason · 4 the database is not ready
     """
     from webapp.cli.house import House

@@ -15,9 +15,10 @@ from engine import definitions, instances
 from engine.act import Act
 from engine.bundle import parts_of, read_library
 from engine.errors import Forbidden, Invalid, NotFound
+from processes import operating
 from processes.definition_changes import add_definition, lock
 from records.change_order import ChangeOrder
-from records.roles import holds, user_called
+from records.roles import holds
 from rules.policy import TABLES, table_hash
 from webapp.cli.checking import SHIPPED, read_files
 from webapp.cli.house import House, as_json, in_the_name_of, refusals_told, show_json
@@ -52,7 +53,7 @@ def deploy_command(
     with house.open() as installation:
         with installation.reading() as session:
             known = {one: definitions.released(session, one).version for one in _released(session)}
-        with installation.acting(f"user:{user}", reason="deployed from the command line") as act:
+        with house.acting(installation, user, reason="deployed from the command line") as act:
             _refuse_others(act, user)
             one_only: Sequence[definitions.Definition] | None
             if number is not None:
@@ -115,7 +116,7 @@ def lock_command(house: House, reason: str, user: str) -> None:
     Example:
       lockstep lock --reason "Validated on 2026-11-22" --as quinn
     """
-    with house.open() as installation, installation.acting(f"user:{user}", reason=reason) as act:
+    with house.open() as installation, house.acting(installation, user, reason=reason) as act:
         lock(act, reason=reason)
     click.echo("Processes are under change control: lockstep deploy --change-order CO-… brings in the next version.")
 
@@ -140,7 +141,6 @@ def _released(session: Any) -> list[str]:
 
 
 def _refuse_others(act: Act, user: str) -> None:
-    user_called(act.session, user)
     if not holds(act.session, user, MAY_DEPLOY, at=act.now):
         raise Forbidden(f"Expected somebody with the role {MAY_DEPLOY} to deploy, but {user} does not hold it")
 
@@ -162,8 +162,8 @@ def start_command(house: House, process: str, key: str, variables: tuple[str, ..
     """
     given = dict(_variable(text) for text in variables)
     with house.open() as installation:
-        with installation.acting(f"user:{user}") as act:
-            user_called(act.session, user)
+        with house.acting(installation, user) as act:
+            operating.need_helper(act.session, user, at=act.now)
             instance_id = instances.start(act, process, business_key=key, variables=given).id
         with installation.reading() as session:
             instance = instances.find(session, instance_id)

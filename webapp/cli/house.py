@@ -16,8 +16,8 @@ import click
 from rich.console import Console
 from rich.table import Table as Grid
 
-from engine.act import Installation
-from engine.errors import Invalid, Refused
+from engine.act import Act, Installation
+from engine.errors import Forbidden, Invalid, Refused
 from webapp.configuration import settings_of
 
 DEFAULT_DATABASE = Path("var") / "lockstep.db"
@@ -82,6 +82,16 @@ class House:
             yield installation
         finally:
             installation.database.dispose()
+
+    @contextmanager
+    def acting(self, installation: Installation, user: str, *, reason: str | None = None) -> Iterator[Act]:
+        """Open an act in somebody's name. Raises: NotFound; Forbidden for an account that is disabled."""
+        from records.roles import user_called
+
+        with installation.acting(f"user:{user}", reason=reason) as act:
+            if not user_called(act.session, user).is_active:
+                raise Forbidden(f"Expected somebody with an account, but {user} is disabled")
+            yield act
 
     def not_ready(self, message: str) -> NoReturn:
         """End the program because the database is not ready."""

@@ -141,7 +141,7 @@ def migrate_instances_command(
             raise NotFound(f"Expected runs of {process} on another version than {target.version}, but there is none")
         secret = password or click.prompt("Your password, to sign", hide_input=True)
         request = SignatureRequest(meaning=operating.MEANING, password=secret, user_id=user)
-        with installation.acting(f"user:{user}", reason=reason) as act:
+        with house.acting(installation, user, reason=reason) as act:
             order = operating.order_relocation(act, target, chosen, reason=reason, mapping=mapping, request=request)
         results = _moved(
             house, installation, chosen,

@@ -107,7 +107,7 @@ def adopt_command(house: House, user: str, reason: str, number: str | None, fold
       lockstep rules adopt --as pat --reason "approval limits of the new fiscal year"
       lockstep rules adopt --as pat --reason "new limits" --change-order CO-000012 --from drafts/tables
     """
-    with house.open() as installation, installation.acting(f"user:{user}", reason=reason) as act:
+    with house.open() as installation, house.acting(installation, user, reason=reason) as act:
         if lock_of(act.session) is not None or number is not None or folder is not None:
             names = _propose(act, number, folder)
             house.says.print(f"on {number}, in force once it is signed and applied: {', '.join(names)}", markup=False)

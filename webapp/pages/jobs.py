@@ -16,8 +16,9 @@ from engine.database import is_id
 from engine.stored.instance import Instance
 from engine.stored.job import Job, JobState
 from engine.stored.wait import Incident, IncidentState
+from processes.operating import HELPERS
 from webapp import listing, sheet
-from webapp.pages.operations import HELPERS, need_helper
+from webapp.pages.operations import need_helper
 from webapp.visit import acting, installation, reading, visitor
 
 pages = Blueprint("jobs", __name__)

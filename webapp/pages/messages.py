@@ -10,8 +10,9 @@ from engine import messages
 from engine.registry import PlainVariables
 from engine.spiff.codec import decode
 from engine.stored.wait import Message, MessageState
+from processes.operating import HELPERS
 from webapp import ledger, listing, sheet
-from webapp.pages.operations import HELPERS, need_helper
+from webapp.pages.operations import need_helper
 from webapp.task_forms import value_words
 from webapp.visit import acting, reading, visitor
 

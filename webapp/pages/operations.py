@@ -20,14 +20,12 @@ from engine.stored.instance import Instance, InstanceMove, InstanceStatus
 from engine.stored.job import Job
 from engine.stored.wait import Incident, IncidentState
 from processes import operating
+from processes.operating import HELPERS
 from webapp import diagrams, dossiers, formats, ledger, listing, rehearsals, run_search, sheet, wording
 from webapp.task_forms import value_words
 from webapp.visit import acting, installation, reading, visitor
 
 pages = Blueprint("operations", __name__)
-
-HELPERS = ("ADMIN", "INTEGRATION", "PROCESS_ENGINEER")
-"""Roles that may retry what is stuck."""
 
 MOST_SHOWN = 50
 """Tokens, tasks, jobs and incidents of a run that its page lists; how many there are is said beside."""
