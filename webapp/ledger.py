@@ -92,17 +92,21 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Everything that was done to a document, newest first. chain_words: whether the chain is whole; about: whose it is."""
+    """What was done to a document, newest first. chain_words: whether the chain is whole; about: whose it is.
+
+    cut_words: how much of it this is, empty for everything.
+    """
 
     decisions: Sequence[Decision]
     signatures: Sequence[Signature]
     deeds: Sequence[Deed]
     chain_words: str
     about: tuple[str, str] = ("", "")
+    cut_words: str = ""
 
 
-def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
-    """Return the history of a record; its chain is verified row by row."""
+def ledger_of(session: Session, record_type: str, record_id: str, *, most: int = MOST_EVENTS) -> Ledger:
+    """Return the history of a record; its chain is verified row by row. most: events, and decisions, that are shown."""
     rows = chain_of(session, record_type, record_id)
     broken = verify_chain(
         [{column.key: getattr(row, column.key) for column in AuditEvent.__table__.columns} for row in rows]
@@ -112,12 +116,19 @@ def ledger_of(session: Session, record_type: str, record_id: str) -> Ledger:
         if broken is None
         else f"Broken at row {broken}: somebody altered it"
     )
+    decided = decisions_on(session, record_type, record_id)
+    cut = [
+        f"{formats.plural(most, one)} of {len(found):,}"
+        for one, found in (("decision", decided), ("row", rows))
+        if len(found) > most
+    ]
     return Ledger(
-        decisions_on(session, record_type, record_id)[::-1],
+        decided[: -most - 1 : -1],
         signatures_on(session, record_type, record_id)[::-1],
-        deeds_of([event_of(session, row) for row in rows[: -MOST_EVENTS - 1 : -1]]),
+        deeds_of([event_of(session, row) for row in rows[: -most - 1 : -1]]),
         whole,
         (record_type, record_id),
+        f"The newest {' and '.join(cut)}." if cut else "",
     )
 
 

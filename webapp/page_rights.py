@@ -83,6 +83,7 @@ SHOWS: Mapping[str, Right] = {
         sole_sources.index sole_sources.export sole_sources.show
         lots.index lots.show lots.hold lots.release traces.show traces.show_provenance traces.show_transformation traces.export
         operations.index operations.show operations.bpmn operations.diagram_state definitions.changes
+        run_lists.tokens run_lists.export_tokens run_lists.tasks run_lists.export_tasks
         data_quality.index data_quality.download evidence.configuration evidence.sealed evidence.kept
         evidence.holds evidence.hold findings.index findings.download findings.show flow_modes.index flow_modes.show
         waivers.index waivers.add waivers.show mismatches.index mismatches.download mismatches.show

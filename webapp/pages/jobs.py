@@ -61,8 +61,10 @@ def export() -> sheet.Sheet:
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
-    """Return a page of jobs, newest first: of a type, in a state; those that are open unless asked otherwise."""
+    """Return a page of jobs, newest first: of a type, in a state, of a run; those that are open unless asked otherwise."""
     wanted = select(Job)
+    if run := request.args.get("run", ""):
+        wanted = wanted.where(Job.instance_id == run)
     if query:
         wanted = wanted.where(listing.contains(query, Job.type))
     wanted = wanted.where(Job.state == state) if state else wanted.where(jobs.IS_OPEN)

@@ -171,7 +171,9 @@ def waits(definition_id: str) -> str:
 def wait_marks(definition_id: str) -> Response:
     """Say how long each step takes, for painting."""
     session = reading()
-    return jsonify(step_waits.marks_of(session, _definition(session, definition_id)))
+    definition = _definition(session, definition_id)
+    drawn = {"most": diagrams.MOST_DRAWN, "sizes": diagrams.sizes_of(session, definition)}
+    return jsonify(step_waits.marks_of(session, definition) | drawn)
 
 
 @pages.get("/operations/definitions/<definition_id>/diagram.bpmn")

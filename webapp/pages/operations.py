@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
-from engine import choosing, incidents, instances, migrating, retrying, tasks
+from engine import choosing, incidents, instances, migrating, retrying
 from engine.database import is_id
 from engine.errors import Forbidden, NotFound
 from engine.stored.definition import Definition, DefinitionFile
@@ -21,14 +21,29 @@ from engine.stored.job import Job
 from engine.stored.wait import Incident, IncidentState
 from processes import operating
 from processes.operating import HELPERS
-from webapp import diagrams, dossiers, formats, ledger, listing, rehearsals, run_search, sheet, wording
+from webapp import (
+    diagrams,
+    dossiers,
+    formats,
+    ledger,
+    listing,
+    rehearsals,
+    run_search,
+    run_tasks,
+    sheet,
+    standing,
+    wording,
+)
 from webapp.task_forms import value_words
 from webapp.visit import acting, installation, reading, visitor
 
 pages = Blueprint("operations", __name__)
 
-MOST_SHOWN = 50
-"""Tokens, tasks, jobs and incidents of a run that its page lists; how many there are is said beside."""
+MOST_SHOWN = 10
+"""Steps, tasks and jobs of a run that its page shows; how many there are is said beside."""
+
+MOST_EVENTS = 30
+"""Rows of its history, and decisions, that the page of a run shows; the whole history is a page of its own."""
 
 SHOWN = 25
 """Runs on a page of the list: for each it is said what it waits for."""
@@ -85,17 +100,19 @@ def show(record_id: str) -> str:
     newer = rehearsals.newest(session, instance.process_id)
     is_running = instance.status == InstanceStatus.RUNNING
     values = instances.variables_of(session, instance.id) if visitor().holds(*HELPERS) else {}
+    tokens = diagrams.tokens_of(session, instance)
     wanted = select(Job).where(Job.instance_id == instance.id).order_by(Job.created_at, Job.id)
     return render_template(
         "operations/run.html", instance=instance, definition=definition, most=MOST_SHOWN, is_drawn=diagrams.is_drawn(session, definition),
         newer=newer if is_running and newer is not None and newer.version > definition.version else None,
         choices=_choices(session, instance), moves=_moves(session, instance), may_move=visitor().holds(operating.MOVER),
-        wait=instances.wait_sentence(session, instance), tokens=diagrams.tokens_of(session, instance),
-        tasks=tasks.of_instance(session, instance.id)[::-1], jobs=list(session.scalars(wanted)),
+        wait=instances.wait_sentence(session, instance), jobs=list(session.scalars(wanted)),
+        tokens=tokens, places=standing.places_of(tokens), few=standing.FEW,
+        tasks=run_tasks.look_up(session, instance, limit=MOST_SHOWN), task_counts=run_tasks.counts(session, instance),
         stuck=_alike([one for one in incidents.of_instance(session, instance.id) if one.state == IncidentState.OPEN]),
         records=[(kind, dossiers.find(session, kind, key)) for kind, key in instances.records_of(session, instance.id)],
         values=[(name, value_words(value, how)[:2000]) for name, value in sorted(values.items())],
-        ledger=ledger.ledger_of(session, "instance", instance.id), may_help=visitor().holds(*HELPERS),
+        ledger=ledger.ledger_of(session, "instance", instance.id, most=MOST_EVENTS), may_help=visitor().holds(*HELPERS),
     )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ import "bpmn-js/dist/assets/diagram-js.css";
 import "bpmn-js/dist/assets/bpmn-js.css";
 
 // The canvas is light in both themes; bpmn-js styles each shape itself, so the paint goes onto the shape.
+const MOST_BUTTONS = 8;
+
 const PAINTS = {
   done: { stroke: "#17663a" },
   waiting: { stroke: "#2a47c9", strokeWidth: "3px", fill: "#eef1fd" },
@@ -60,6 +62,17 @@ function button(view, words, choose) {
   return made;
 }
 
+// Many calls are a list to pick from: a thousand buttons would push the diagram off the page.
+function picker(inside, choose) {
+  const made = document.createElement("select");
+  made.className = "select";
+  made.setAttribute("aria-label", "Look into a called process");
+  made.append(new Option(`Look into one of ${inside.length.toLocaleString(document.documentElement.lang)} called processes`, ""));
+  for (const [key, words] of inside) made.append(new Option(words, key));
+  made.addEventListener("change", () => made.value && choose(made.value));
+  return made;
+}
+
 // In the main process: a button for each call that tokens are in. In a call: the way back, and where one is.
 function offerViews(figure, state, view, choose) {
   const place = figure.querySelector("[data-processes]");
@@ -75,32 +88,74 @@ function offerViews(figure, state, view, choose) {
   const calls = state.views.filter((one) => one.crumbs.findLast((crumb) => crumb.view !== null)?.view === view);
   const inside = calls.map((one) => {
     const named = one.crumbs.slice(here.crumbs.length + 1).map((crumb) => crumb.words);
-    return button(one.key, [...named, one.name].join(", ") + ` (${one.tokens})`, choose);
+    return [one.key, [...named, one.name].join(", ") + ` (${one.tokens})`];
   });
-  place.replaceChildren(...crumbs, now, ...inside);
+  if (inside.length > MOST_BUTTONS) place.replaceChildren(...crumbs, now, picker(inside, choose));
+  else place.replaceChildren(...crumbs, now, ...inside.map(([key, words]) => button(key, words, choose)));
 }
 
-async function show(figure) {
+// A diagram that would freeze the page is drawn only when somebody asks for it; until then its size is said.
+function offerToDraw(figure, size, draw) {
+  const offer = figure.querySelector("[data-offer]");
+  const button = offer.querySelector("[data-draw]");
+  const words = offer.querySelector("[data-offer-words]");
+  words.textContent = `This diagram has ${size.toLocaleString(document.documentElement.lang)} shapes and lines.`;
+  show(figure, false);
+  button.disabled = false;
+  button.onclick = () => {
+    button.disabled = true;
+    words.textContent = "Drawing …";
+    // After the next frame, so that the words are seen before the page is busy.
+    requestAnimationFrame(() => setTimeout(draw));
+  };
+}
+
+function show(figure, isDrawn) {
+  figure.querySelector("[data-offer]").hidden = isDrawn;
+  for (const part of figure.querySelectorAll("[data-canvas], [data-zoom]")) part.hidden = !isDrawn;
+}
+
+async function begin(figure) {
   const state = await fetch(figure.dataset.state).then((answer) => answer.json());
-  const viewer = new NavigatedViewer({ container: figure.querySelector("[data-canvas]") });
-  const choose = async (key) => {
-    const { process } = state.views.find((one) => one.key === key);
+  let viewer = null;
+  const wanted = new Set();
+  const draw = async (key, process) => {
+    viewer ??= new NavigatedViewer({ container: figure.querySelector("[data-canvas]") });
     const url = new URL(figure.dataset.bpmn, location.href);
     if (key !== "") url.searchParams.set("process", process);
-    await viewer.importXML(await fetch(url).then((answer) => answer.text()));
+    const drawing = await fetch(url).then((answer) => answer.text());
+    show(figure, true);
+    await viewer.importXML(drawing);
     paint(viewer, state, key, choose);
     lookAt(viewer, state, key);
+  };
+  const choose = async (key) => {
+    const { process } = state.views.find((one) => one.key === key);
     offerViews(figure, state, key, choose);
+    const size = state.sizes[process] ?? 0;
+    if (size <= state.most || wanted.has(process)) return draw(key, process);
+    return offerToDraw(figure, size, () => {
+      wanted.add(process);
+      draw(key, process).catch(() => giveUp(figure));
+    });
   };
   await choose("");
   for (const button of figure.querySelectorAll("[data-zoom]")) {
-    button.hidden = false;
     button.addEventListener("click", () => {
       if (button.dataset.zoom === "fit") viewer.get("canvas").zoom("fit-viewport", "auto");
       else viewer.get("zoomScroll").stepZoom(button.dataset.zoom === "in" ? 1 : -1);
     });
   }
-  figure.querySelector("[data-fallback]")?.remove();
+  const words = figure.querySelector("[data-fallback]");
+  if (words) words.hidden = true;
+}
+
+function giveUp(figure) {
+  figure.querySelector("[data-offer]").hidden = true;
+  const words = figure.querySelector("[data-fallback]");
+  if (!words) return;
+  words.hidden = false;
+  words.textContent = "The diagram could not be drawn. The list of steps says the same.";
 }
 
 const armed = new WeakSet();
@@ -109,10 +164,7 @@ const seen = new IntersectionObserver((entries) => {
     if (!entry.isIntersecting || armed.has(entry.target)) continue;
     armed.add(entry.target);
     seen.unobserve(entry.target);
-    show(entry.target).catch(() => {
-      const words = entry.target.querySelector("[data-fallback]");
-      if (words) words.textContent = "The diagram could not be drawn. The list of steps says the same.";
-    });
+    begin(entry.target).catch(() => giveUp(entry.target));
   }
 });
 
