@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine import bulk
-from engine.canonical import canonical, content_hash
+from engine.canonical import canonical, flat_hash
 from engine.database import Base, Id, Instant, new_id
 from engine.record import Edit
 
@@ -218,7 +218,7 @@ def is_taken(error: IntegrityError) -> bool:
 
 def row_hash(row: dict[str, Any]) -> str:
     """Return the hash a chain row must have. row: column names to Python values."""
-    return content_hash({name: row[name] for name in HASHED})
+    return flat_hash({name: row[name] for name in HASHED})
 
 
 def _heads(session: Session, keys: set[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, str]]:

@@ -13,7 +13,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.audit import DECISIONS
-from engine.canonical import content_hash
+from engine.canonical import flat_hash
 from engine.database import Base, Document, Id, Instant, Listing, new_id
 from engine.record import Judged
 
@@ -110,7 +110,7 @@ def append(act: Act, instance: Instance, decision: Decision) -> Decision:
 
 def row_hash(row: Mapping[str, Any]) -> str:
     """Return the hash a decision row must have. row: column names to Python values."""
-    return content_hash({name: row[name] for name in HASHED})
+    return flat_hash({name: row[name] for name in HASHED})
 
 
 def of_instance(session: Session, instance_id: str) -> list[Decision]:

@@ -241,14 +241,14 @@ def _awaited_row(instance: Instance, wait: Wait) -> dict[str, Any]:
 
 
 def _keep_history(moved: motion.Motion) -> None:
-    rows = [_history_row(moved, left) for left in moved.flow.history]
-    bulk.add(moved.act, Activity, rows)
+    instance_id, act = moved.instance.id, moved.act
+    bulk.add(act, Activity, [_history_row(act, instance_id, left) for left in moved.flow.history])
 
 
-def _history_row(moved: motion.Motion, left: Left) -> dict[str, Any]:
+def _history_row(act: Act, instance_id: str, left: Left) -> dict[str, Any]:
     return {
         "id": new_id(),
-        "instance_id": moved.instance.id,
+        "instance_id": instance_id,
         "token_id": left.token_id,
         "element_id": left.element_id,
         "process_id": left.process_id,
@@ -258,8 +258,8 @@ def _history_row(moved: motion.Motion, left: Left) -> dict[str, Any]:
         "arrivals": [[arrival.token_id, arrival.via, list(arrival.parents)] for arrival in left.arrivals],
         "scope_id": left.scope_id,
         "instance": left.instance,
-        "left_at": moved.act.now,
-        "act_id": moved.act.id,
+        "left_at": act.now,
+        "act_id": act.id,
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
@@ -101,13 +102,15 @@ class _Rendered:
             text, order = _NAMED.sub("%s", text), _NAMED.findall(text)
         self.text = text
         self._constants = {name: bind.value for name, bind in compiled.binds.items() if bind.value is not None}
-        self._places = [(name, writers[name]) for name in order]
+        self._pick = itemgetter(*order) if len(order) > 1 else lambda row: [row[name] for name in order]
+        self._writers = [(place, write) for place, name in enumerate(order) if (write := writers[name]) is not None]
 
     def fill(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the values in the form that the driver wants, each at its place."""
-        if self._constants:
-            row = {**self._constants, **row}
-        return tuple([row[name] if write is None else write(row[name]) for name, write in self._places])
+        values = list(self._pick({**self._constants, **row} if self._constants else row))
+        for place, write in self._writers:
+            values[place] = write(values[place])
+        return tuple(values)
 
 
 def _readers(

@@ -118,18 +118,21 @@ def save(
     after: dict[int, dict[str, Held]] = {}
     for scope in (*(before.scopes if before.is_older else ()), *(scope for scope, _ in (*written, *gone))):
         if scope not in after:
-            after[scope] = {name: _placed(held) for name, held in before.of_scope(scope).items()}
+            held = before.of_scope(scope)
+            after[scope] = (
+                {name: _placed(one) for name, one in held.items()} if instance.large_variables else dict(held)
+            )
     for scope, name in gone:
         del after[scope][name]
+    rows: list[dict[str, Any]] = []
     for (scope, name), data in written.items():
         after[scope][name] = _placed(data)
+        if len(data) > SMALL:
+            rows.append({"instance_id": instance.id, "scope": scope, "name": name, "value": data})
     instance.variables = before.packed_with({scope: pack_scope(values) for scope, values in after.items()})
+    if not rows and not instance.large_variables:
+        return
     stale = [(scope, name) for scope, name in (*written, *gone) if _is_large(before.of_scope(scope).get(name, b""))]
-    rows = [
-        {"instance_id": instance.id, "scope": scope, "name": name, "value": data}
-        for (scope, name), data in written.items()
-        if _is_large(data)
-    ]
     instance.large_variables += len(rows) - len(stale)
     for scope, name in stale:
         session.connection().execute(

@@ -128,7 +128,8 @@ class Driver(Flat, BpmnWorkflow):
             return
         element = token.element
         kind = "multiInstance" if token.task_spec.is_body else element.kind
-        arrivals = tuple(Arrival(row[0], row[1], tuple(row[2])) for row in data.get("arrivals", ()))
+        joined = data.get("arrivals")
+        arrivals = tuple([Arrival(row[0], row[1], tuple(row[2])) for row in joined]) if joined else ()
         parents = tuple(data.get("from", ()))
         self.history.append(
             Left(

@@ -92,6 +92,8 @@ class Expr:
 
         longest: characters it may have. Raises: Incident.
         """
+        if self.code is None and 0 < len(self.text) <= longest and "\0" not in self.text:
+            return self.text
         value, why = self.explained(variables, host)
         if value in (None, "") or isinstance(value, bool | list | dict | Range | Function):
             raise Incident(f'Expected {what} from "{_short(self.text)}", but it is {_named(value)}{_because(why)}')

@@ -164,14 +164,16 @@ class Scopes:
 
     def changes(self) -> tuple[dict[Key, bytes], set[Key]]:
         """Return what was written since loading, and the keys of stored variables that are gone."""
-        gone = {
-            (scope, name)
-            for scope in {*self._closed, *self._values}
-            for name in self._stored.of_scope(scope)
-            if name not in self._values.get(scope, ())
-        }
-        written = {key: self._bytes(*key) for key in self._written}
-        return {key: data for key, data in written.items() if not self._stored.holds(key, data)}, gone
+        gone: set[Key] = set()
+        for scope in {*self._closed, *self._values}:
+            if stored := self._stored.of_scope(scope):
+                gone.update((scope, name) for name in stored.keys() - self._values.get(scope, {}).keys())
+        written: dict[Key, bytes] = {}
+        for key, known in self._written.items():
+            data = self._bytes(*key) if known is None else known
+            if known is not None or not self._stored.holds(key, data):
+                written[key] = data
+        return written, gone
 
     def _of(self, scope: int) -> dict[str, Any]:
         values = self._values.get(scope)

@@ -108,15 +108,15 @@ class Token(Task):
     @property
     def container(self) -> int:
         """The scope around this token: its multi-instance body, or the sub-process or process it runs in."""
-        body = self.body
-        return int(body.id if body is not None else self.workflow.scope_id)
+        body = self.body if self.task_spec.is_inner else None
+        found: int = self.workflow.scope_id if body is None else body.id
+        return found
 
     @property
     def scope(self) -> int:
         """The innermost scope this token sees: its own, else the one around it (for a boundary event its activity's)."""
-        if self.id in self.flow.scopes:
-            return int(self.id)
-        return self.container
+        found: int = self.id if self.id in self.flow.scopes.around else self.container
+        return found
 
     def view(self, extra: Mapping[str, Any] | None = None) -> View:
         return View(self.flow.scopes, self.scope, extra)
@@ -248,7 +248,7 @@ class Live:
 
     def _on_complete(self, my_task: Token) -> None:
         workflow, parent = my_task.workflow, my_task.parent
-        for hanging in my_task.children:
+        for hanging in my_task.children if my_task._children else ():
             hanging.cancel()
         my_task.flow.record(my_task, COMPLETED)
         remember(my_task)
@@ -303,20 +303,22 @@ class Live:
 
         Returns False while a listener is waited for. Raises: Incident.
         """
-        if "in" in token.internal_data:
+        data = token.internal_data
+        if "in" in data:
             return True
-        if "taken" not in token.internal_data:
+        if "taken" not in data:
             self.open(token)
             self.take_in(token)
         if self.listeners:
-            token.internal_data["taken"] = 1
+            data["taken"] = 1
             if not self.tell_first(token):
                 return False
-        # Evaluated all before the first is set up, so that a failing one leaves nothing half.
-        armed = [(spec, arm(spec.event, token.view(), token.flow.host)) for spec in self.boundaries if spec.is_armed]
-        for spec, data in armed:
-            spawn_armed(token.workflow, spec, came_from=(token.id,), parent=token, **data)
-        token.internal_data["in"] = 1
+        if self.boundaries:
+            # Evaluated all before the first is set up, so that a failing one leaves nothing half.
+            view, host = token.view(), token.flow.host
+            for spec, armed in [(spec, arm(spec.event, view, host)) for spec in self.boundaries if spec.is_armed]:
+                spawn_armed(token.workflow, spec, came_from=(token.id,), parent=token, **armed)
+        data["in"] = 1
         return True
 
     def tell_first(self, token: Token) -> bool:
@@ -328,7 +330,8 @@ class Live:
 
     def open(self, token: Token) -> None:
         """Open a scope of the token's own if its element has mappings, or listeners that may bring something."""
-        if self.element.inputs or self.element.outputs or self.listeners:
+        element = self.element
+        if element.inputs or element.outputs or self.listeners:
             token.flow.scopes.open(token.id, token.container)
 
     def take_in(self, token: Token) -> None:
@@ -357,7 +360,7 @@ class Live:
                 return False
         else:
             self.leave(token)
-        if (body := token.body) is not None:
+        if self.is_inner and (body := token.body) is not None:
             body.task_spec.collect(body, token)
         return True
 
