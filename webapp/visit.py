@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from flask import Flask, current_app, g, request
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from engine import answers, instances
@@ -20,6 +22,8 @@ from records.stepping_up import ProofNeeded
 from webapp import formats
 from webapp.refusals import Resumed
 from webapp.stepping_up import SteppingUp
+
+log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=Base)
 
@@ -101,7 +105,19 @@ def written(kind: type[Row], row_id: str) -> Row:
 
 def show_after(act: Act, instance: Instance, *rows: object) -> None:
     """Keep what an act wrote about an instance for the answer to its request, so that nothing is read when it was just written."""
-    g.meant = (instance, *rows), {instance.id: instances.sentence_at_rest(act.session, instance)}
+    act.settle()  # What is refused is refused here: below, nothing is judged any more.
+    g.meant = (instance, *rows), {instance.id: _sentence(act, instance)}
+
+
+def _sentence(act: Act, instance: Instance) -> str | None:
+    """Say what an instance waits for as the act leaves it; what goes wrong is logged, for it must not undo what was decided."""
+    try:
+        return instances.sentence_at_rest(act.session, instance)
+    except Exception as error:
+        if isinstance(error, SQLAlchemyError):
+            raise  # The transaction is lost with it: nothing was decided.
+        log.exception("nobody can say what instance %s waits for", instance.id)
+        return "What it waits for could not be said; look at the run."
 
 
 def wait_sentence(instance_id: str) -> str:

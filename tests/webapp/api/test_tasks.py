@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from engine import instances
 from engine.decisions import Decision
 from engine.stored.task import TaskDraft
 from records.person import Credential
@@ -79,6 +80,22 @@ def test_a_signed_decision_moves_the_flow_on(calling: Calling, approval: dict[st
     assert len([one for one in sent if "stands_in" in one]) == 2
     assert answer.json["signature"]["printed_name"] == lena.name
     assert story.requisition.status != "IN_APPROVAL"
+
+
+def test_a_decision_stays_when_nobody_can_say_what_the_run_waits_for(
+    calling: Calling, approval: dict[str, str], story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise ZeroDivisionError
+
+    lena_calls = calling(lena)
+    tag = lena_calls.tag(approval["path"])
+    monkeypatch.setattr(instances, "sentence_at_rest", fail)
+    monkeypatch.setattr(instances, "wait_sentence", fail)
+    answer = lena_calls.post(f"{approval['path']}/decision", APPROVAL, match=tag)
+    assert (answer.status_code, answer.json["verdict"]) == (200, "approve")
+    assert answer.json["wait"] == "What it waits for could not be said; look at the run."
+    assert counted(story, Decision) == counted(story, Signature) == 1
 
 
 @pytest.mark.part11("11.10(f)")
