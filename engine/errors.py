@@ -109,6 +109,12 @@ class Conflict(Refused):
     code = "STALE_VERSION"
 
 
+class Unreadable(Conflict):
+    """Nobody can read the state of an instance, a value that it knows, or the diagrams it runs on: somebody wrote past the house."""
+
+    code = "UNREADABLE"
+
+
 class RuleViolation(Refused):
     """One or more findings refuse the act. 409, or 403 where every finding is about duties or systems of record."""
 

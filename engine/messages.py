@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from engine import motion, starts
 from engine.database import is_id, new_id
-from engine.errors import Conflict, Invalid, NotFound, Refused
+from engine.errors import Conflict, Invalid, NotFound, Refused, Unreadable
 from engine.prepared import Question, connection_of
 from engine.spiff.codec import decode, encode
 from engine.stored.instance import Instance, InstanceStatus
@@ -291,7 +291,7 @@ def _reach(act: Act, message: Message, why: str = "", *, is_aside: bool = False)
                 act, message, locking(act, instance_id), token_id=token_id, why=why
             ):
                 return instance_id
-    except motion.Unreadable as refusal:
+    except Unreadable as refusal:
         # Whoever threw it must not be held up by a run that nobody can read: it hears the message once it is mended.
         if not is_aside:
             raise

@@ -18,7 +18,7 @@ from engine import audit, definitions, eligibility, keeping, variables, words
 from engine.bundle import Deployed
 from engine.clock import now_of
 from engine.database import is_id
-from engine.errors import Conflict, NotFound, Refused
+from engine.errors import Conflict, NotFound, Refused, Unreadable
 from engine.functions import lent
 from engine.host import ActHost
 from engine.spiff import Flow
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 
 MAX_DELIVERIES = 1000
 """Messages and signals that one act may set off; more of them chase each other in a circle."""
-
-
-class Unreadable(Conflict):
-    """Nobody can read the state of an instance, or the diagrams it runs on; raised before anything was moved."""
-
-    code = "UNREADABLE"
 
 
 @dataclass(eq=False)

@@ -9,7 +9,8 @@ when nobody touched it, since the instance's row says how long it is and what it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from dmn.values import to_feel, to_python
-from engine.errors import Conflict, Invalid
+from engine.errors import Conflict, Invalid, Unreadable
 from engine.prepared import connection_of
 from engine.spiff.codec import NotStorable, decode, encode, refuse_deeper
 from engine.spiff.stored import Elsewhere, Held, Key, Stored, pack_scope
@@ -83,25 +84,35 @@ class _Large:
 
     def __init__(self, session: Session, instance: Instance) -> None:
         self._session = session
-        self._instance_id, self._business_key = instance.id, instance.business_key
+        self._instance_id, self._business_key, self._version = instance.id, instance.business_key, instance.version
         self._read: dict[Key, bytes] = {}
 
     def fetch(self, key: Key, described: Elsewhere) -> bytes:
-        """Return the bytes of one. Raises: Conflict when it is not what it was any more."""
+        """Return the bytes of one. Raises: Conflict when the instance went on; Unreadable when somebody broke it."""
         if key not in self._read:
             query, asked = (_ONE, {"scope": key[0], "name": key[1]}) if described.size > TOGETHER else (_FEW, {})
             rows = connection_of(self._session).execute(query, {"of": self._instance_id, **asked})
             self._read.update(((scope, name), value) for scope, name, value in rows)
         data = self._read.get(key)
         if data is None or not described.is_of(data):
-            raise Conflict(
-                f"Expected {self._business_key} to know {key[1]} as when it was read, but it went on meanwhile; reload it"
-            )
+            raise self._why_other(key[1])
         return data
+
+    def _why_other(self, name: str) -> Conflict:
+        version = connection_of(self._session).execute(_VERSION, {"of": self._instance_id}).scalar()
+        if version != self._version:
+            return Conflict(
+                f"Expected {self._business_key} to know {name} as when it was read, but it went on meanwhile; reload it"
+            )
+        return Unreadable(
+            f"Expected {self._business_key} to know {name}, but somebody removed its value from the database or wrote another one;"
+            " set it anew"
+        )
 
 
 _OF = select(Variable.scope, Variable.name, Variable.value).where(Variable.instance_id == bindparam("of"))
 _FEW = _OF.where(func.length(Variable.value) <= TOGETHER)
+_VERSION = select(Instance.version).where(Instance.id == bindparam("of"))
 _ONE = _OF.where(Variable.scope == bindparam("scope"), Variable.name == bindparam("name"))
 
 
@@ -153,13 +164,45 @@ def _is_large(held: Held) -> bool:
     return isinstance(held, Elsewhere) or len(held) > SMALL
 
 
-def digest(instance: Instance, stored: Mapping[Key, bytes]) -> str:
+def digest(instance: Instance, stored: Stored) -> str:
     """Return the SHA-256 of where an instance stands and what it knows, whatever else of its row changes."""
-    parts = [orjson.dumps([scope, name]) + data for (scope, name), data in sorted(stored.items())]
+    parts = [orjson.dumps([scope, name]) + _as_it_stands(stored, (scope, name)) for scope, name in sorted(stored)]
     return hashlib.sha256(b"\n".join([instance.state, *parts])).hexdigest()
 
 
+def _as_it_stands(stored: Stored, key: Key) -> bytes:
+    """Return a value's bytes; of one that somebody broke what the instance says of it, so that it can be set anew."""
+    try:
+        return stored[key]
+    except Unreadable:
+        return repr(stored.of_scope(key[0])[key[1]]).encode()
+
+
+def lost(session: Session, instances: Sequence[Instance]) -> dict[str, list[str]]:
+    """Return the names of large values that are not there, or of another size than their instances say, by instance."""
+    described = {
+        (one.id, scope, name): held.size
+        for one in instances
+        if one.large_variables and one.variables[:1] not in (b"", _OLDER)
+        for stored in (Stored(one.variables),)
+        for scope in stored.scopes
+        for name, held in stored.of_scope(scope).items()
+        if isinstance(held, Elsewhere)
+    }
+    rows = select(Variable.instance_id, Variable.scope, Variable.name, func.length(Variable.value))
+    ids = sorted({instance_id for instance_id, *_ in described})
+    known = {(row[0], row[1], row[2]): row[3] for row in session.execute(rows.where(Variable.instance_id.in_(ids)))}
+    found: dict[str, list[str]] = {}
+    for key, size in described.items():
+        if known.get(key) != size:
+            found.setdefault(key[0], []).append(key[2])
+    return found
+
+
 def root_values(session: Session, instance: Instance) -> dict[str, Any]:
-    """Return the variables of the root of an instance as plain Python values."""
-    stored = load(session, instance)
-    return {name: to_python(decode(stored[0, name])) for name in sorted(stored.of_scope(0))}
+    """Return the variables of the root of an instance as plain Python values, those that somebody broke left out."""
+    stored, values = load(session, instance), {}
+    for name in sorted(stored.of_scope(0)):
+        with suppress(Unreadable):
+            values[name] = to_python(decode(stored[0, name]))
+    return values

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import incidents, motion, waiting
+from engine import incidents, motion, variables, waiting
 from engine.errors import Conflict
 from engine.spiff import Flow, Wait
 from engine.stored.instance import Instance, InstanceStatus
@@ -52,7 +52,8 @@ class Rows:
 
 def examine(session: Session, instance: Instance) -> list[str]:
     """Return what is missing so that an instance could go on, in sentences; nothing when it is whole."""
-    return _examined(session, instance, rows_of(session, [instance.id]).get(instance.id, Rows()))
+    lost = variables.lost(session, [instance]).get(instance.id, ())
+    return _examined(session, instance, rows_of(session, [instance.id]).get(instance.id, Rows()), lost)
 
 
 def scan(installation: Installation, *, after: str = "", limit: int = ROUND) -> tuple[str, int]:
@@ -72,7 +73,10 @@ def scan(installation: Installation, *, after: str = "", limit: int = ROUND) -> 
             )
         )
         known = rows_of(session, [one.id for one in looked_at])
-        broken = [one.id for one in looked_at if _examined(session, one, known.get(one.id, Rows()))]
+        lost = variables.lost(session, looked_at)
+        broken = [
+            one.id for one in looked_at if _examined(session, one, known.get(one.id, Rows()), lost.get(one.id, ()))
+        ]
     opened = sum(_report(installation, instance_id) for instance_id in broken)
     return (looked_at[-1].id if len(looked_at) == limit else ""), opened
 
@@ -121,7 +125,7 @@ def put_right(moved: motion.Motion) -> None:
         moved.flow.retry(wait.token_id)
 
 
-def _examined(session: Session, instance: Instance, rows: Rows) -> list[str]:
+def _examined(session: Session, instance: Instance, rows: Rows, lost: Sequence[str]) -> list[str]:
     if 0 in rows.stuck:
         return []  # Somebody is told already.
     try:
@@ -131,7 +135,8 @@ def _examined(session: Session, instance: Instance, rows: Rows) -> list[str]:
         return [unreadable.message]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         return [motion.unreadable(instance, error).message]
-    found = [f"the {_words(wait)} at {wait.element_id} is missing" for wait in waits if not rows.has(wait)]
+    found = [f"the value of {name} is missing or another one: set it anew" for name in lost]
+    found += [f"the {_words(wait)} at {wait.element_id} is missing" for wait in waits if not rows.has(wait)]
     found += [f"a task at {task.element_id} is open that nothing waits for" for task in _orphans(flow, rows)]
     due = min((wait.due for wait in waits if wait.due is not None), default=None)
     if instance.suspended_at is None and due != instance.wake_at and not found:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from engine import definitions, incidents, instances, modifying, motion, retrying, tasks
@@ -19,7 +19,7 @@ from engine.errors import Conflict, Effect, Finding, Invalid, NotFound, RuleViol
 from engine.modifying import EditKind, TokenEdit
 from engine.registry import Work
 from engine.stored.definition import Definition
-from engine.stored.instance import Instance, InstanceRecord, InstanceStatus, Variable
+from engine.stored.instance import Instance, InstanceRecord, InstanceStatus
 from engine.stored.task import TaskState
 from engine.stored.wait import Timer
 from tests.engine.plant import Plant, approve, statements, work
@@ -382,10 +382,12 @@ def test_variables_that_were_stored_before_scopes_had_bytes_of_their_own_are_rea
 def test_a_large_variable_that_changed_since_its_instance_was_read_is_not_taken_for_what_it_was(plant: Plant) -> None:
     plant.deploy(process(start(), work("a"), end(), flows="s > a > e"))
     instance_id = plant.start(note="x" * 2_000)
-    with plant.acting("rita") as act:
-        act.session.execute(update(Variable).values(value=b'"other"'))
-    with plant.reading() as session, pytest.raises(Conflict, match="went on meanwhile"):
-        instances.variables_of(session, instance_id)
+    with plant.reading() as session:
+        held = instances.find(session, instance_id)
+        session.commit()
+        plant.complete(plant.task(instance_id), note="y" * 2_000)
+        with pytest.raises(Conflict, match="went on meanwhile"):
+            instances.variables_of(session, held.id)
 
 
 def test_a_timer_row_stands_for_every_waiting_timer_and_goes_with_it(plant: Plant) -> None:

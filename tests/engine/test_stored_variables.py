@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
-from engine import instances, variables
+from engine import incidents, instances, messages, modifying, timers, variables, watchdog
+from engine.errors import Unreadable
+from engine.messages import Reception
 from engine.spiff.codec import decode
 from engine.stored.instance import Instance, Variable
+from engine.stored.wait import IncidentState
 from tests.engine.plant import Plant, work
-from tests.engine.spiff.diagrams import each, end, process, start, sub
+from tests.engine.spiff.diagrams import boundary, each, end, message, on, process, script, start, sub, timer
 
 LARGE = "x" * 3000
 
@@ -67,3 +70,64 @@ def test_large_variables_stored_in_the_older_form_stay_in_their_rows(plant: Plan
     with plant.reading() as session:
         assert list(session.scalars(select(Variable))) == []
     assert (instance.large_variables, plant.variables(instance_id)["note"]) == (0, "short")
+
+
+LOOKS = process(
+    start(), work("a"), boundary("late", "a", timer("duration", "PT1H"), interrupting=False),
+    boundary("told", "a", on("message", "m"), interrupting=False), script("look", "=string length(note)", "n"),
+    work("b"), end(),
+    flows="s > a > look > b > e\nlate > look\ntold > look",
+)  # fmt: skip
+
+
+@pytest.fixture
+def broken(plant: Plant, request: pytest.FixtureRequest) -> str:
+    """An instance whose large value somebody removed, or wrote over, past the application."""
+    plant.deploy(LOOKS, definitions_xml=message("m", "come", "=mine"))
+    instance_id = plant.start(note=LARGE, mine="1")
+    change = delete(Variable) if request.param == "gone" else update(Variable).values(value=b'"?"')
+    with plant.acting() as act:
+        act.session.connection().execute(change)
+    return instance_id
+
+
+HOW = pytest.mark.parametrize("broken", ["gone", "other"], indirect=True)
+
+
+@HOW
+def test_whoever_needs_a_value_that_somebody_broke_is_told_and_it_can_be_set_anew(plant: Plant, broken: str) -> None:
+    with pytest.raises(Unreadable, match=r"Expected K-1 to know note, but .* set it anew"):
+        plant.complete(plant.task(broken), answer=1)
+    assert plant.task(broken).element_id == "a"
+    assert plant.variables(broken) == {"mine": "1"}
+    watchdog.scan(plant.installation)
+    with plant.reading() as session:
+        [incident] = incidents.of_instance(session, broken)
+    assert "the value of note is missing or another one: set it anew" in incident.message
+    with plant.acting() as act:
+        begins = [modifying.TokenEdit(modifying.EditKind.ADD, element_id="look")]
+        seen = modifying.stage(act.session, instances.find(act.session, broken), begins, values={"note": "new"}).hash
+        modifying.apply(act, broken, begins, reason="it was lost", seen_hash=seen, values={"note": "new"})
+    plant.complete(plant.task(broken, "a"), answer=1)
+    assert plant.variables(broken) == {"answer": 1, "mine": "1", "n": 3, "note": "new"}
+    with plant.reading() as session:
+        assert watchdog.examine(session, instances.find(session, broken)) == []
+        assert [one.state for one in incidents.of_instance(session, broken)] == [IncidentState.RESOLVED]
+
+
+@HOW
+def test_a_timer_that_needs_a_value_that_somebody_broke_waits_for_help(plant: Plant, broken: str) -> None:
+    plant.clock.advance(hours=2)
+    assert len(timers.fire_due(plant.installation).failed) == 1
+    assert timers.fire_due(plant.installation).failed == ()
+    with plant.reading() as session:
+        [incident] = incidents.of_instance(session, broken)
+    assert "set it anew" in incident.message
+
+
+@HOW
+def test_a_message_for_a_run_that_somebody_broke_holds_up_nobody_who_throws_it(plant: Plant, broken: str) -> None:
+    with plant.acting("olga") as act:
+        thrown = messages.publish(act, "come", correlation_key="1", is_aside=True)
+    assert thrown.reception is Reception.STORED
+    assert plant.task(broken).element_id == "a"
