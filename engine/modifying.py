@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dmn import HostFunction
-from engine import definitions, motion, variables, waiting, words
+from engine import definitions, loading, motion, variables, waiting, words
 from engine.canonical import canonical, content_hash
 from engine.clock import now_of
 from engine.errors import Conflict, NotFound
@@ -117,7 +117,7 @@ def stage(
     motion.running(instance)
     deployed = definitions.parsed(session, instance.definition_id)
     host = _Rehearsing(session)
-    flow = motion.loaded(deployed, instance, variables.load(session, instance), host)
+    flow = loading.loaded(deployed, instance, variables.load(session, instance), host)
     before = {motion.key_of(wait): wait for wait in flow.waits()}
     names = _titles(session, instance)
     with lent(session):

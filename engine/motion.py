@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import audit, definitions, eligibility, keeping, variables, words
+from engine import audit, definitions, eligibility, keeping, loading, variables, words
 from engine.bundle import Deployed
 from engine.clock import now_of
 from engine.database import is_id
@@ -23,7 +23,7 @@ from engine.functions import lent
 from engine.host import ActHost
 from engine.spiff import Flow
 from engine.spiff.elements import ElementInfo
-from engine.spiff.host import FiredTimer, Host, Wait
+from engine.spiff.host import FiredTimer, Wait
 from engine.spiff.stored import Stored
 from engine.stored.instance import Instance, InstanceStatus
 
@@ -131,7 +131,7 @@ def moving(act: Act, instance: Instance, *, is_mended: bool = False) -> Iterator
         host = ActHost(act, instance, deployed)
         stored = variables.load(act.session, instance)
         # Whoever mends an instance is to hear at once that a part of it cannot be read.
-        flow = loaded(deployed, instance, stored, host, is_awake=is_mended)
+        flow = loading.loaded(deployed, instance, stored, host, is_awake=is_mended)
         motion = Motion(act, instance, deployed, flow, host, flow.meet(), stored)
         yield motion
         keeping.store(motion)
@@ -143,20 +143,6 @@ def _parsed(session: Session, instance: Instance) -> Deployed:
         return definitions.parsed(session, instance.definition_id)
     except Refused as refusal:
         raise Unreadable(refusal.message) from refusal
-
-
-def loaded(deployed: Deployed, instance: Instance, stored: Stored, host: Host, *, is_awake: bool = False) -> Flow:
-    """Return the flow of an instance. is_awake: as ``Flow.load``. Raises: Unreadable."""
-    try:
-        return Flow.load(deployed.bundle, instance.state, stored, host, is_awake=is_awake)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise unreadable(instance, error) from error
-
-
-def unreadable(instance: Instance, error: Exception) -> Unreadable:
-    """Return the refusal of an instance whose state somebody broke."""
-    why = f"{type(error).__name__}: {error}"
-    return Unreadable(f"Expected the state of {instance.business_key} to be readable, but it is not ({why})")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dmn.values import to_python
-from engine import definitions, motion, variables
+from engine import definitions, loading, variables
 from engine.errors import Conflict
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskState
@@ -24,7 +24,7 @@ def variables_of(session: Session, task: Task) -> dict[str, Any]:
         return variables.root_values(session, instance)
     try:
         deployed = definitions.parsed(session, instance.definition_id)
-        flow = motion.loaded(deployed, instance, variables.load(session, instance), Onlooker(session))
+        flow = loading.loaded(deployed, instance, variables.load(session, instance), Onlooker(session))
     except Conflict:
         return variables.root_values(session, instance)
     if task.token_id not in flow.live:

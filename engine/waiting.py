@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.orm import Session
 
 from dmn import HostFunction
-from engine import definitions, dialect, eligibility, rows, variables, words
+from engine import definitions, dialect, eligibility, loading, rows, variables, words
 from engine.bundle import Deployed
 from engine.clock import now_of
 from engine.errors import Conflict
@@ -73,16 +73,9 @@ class LiveToken:
 
 
 def look(session: Session, instance: Instance) -> Flow:
-    """Return the flow of an instance for reading; it cannot be moved. Raises: Conflict UNREADABLE for a state that somebody broke."""
+    """Return the flow of an instance for reading; it cannot be moved. Raises: Unreadable for a state that somebody broke."""
     deployed = definitions.parsed(session, instance.definition_id)
-    try:
-        stored = variables.load(session, instance)
-        return Flow.load(deployed.bundle, instance.state, stored, Onlooker(session), is_awake=True)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise Conflict(
-            f"Expected the state of {instance.business_key} to be readable, but it is not ({type(error).__name__}: {error})",
-            code="UNREADABLE",
-        ) from error
+    return loading.loaded(deployed, instance, variables.load(session, instance), Onlooker(session), is_awake=True)
 
 
 def called_definitions(session: Session, instance: Instance) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import incidents, motion, variables, waiting
+from engine import incidents, loading, motion, variables, waiting
 from engine.errors import Conflict
 from engine.spiff import Flow, Wait
 from engine.stored.instance import Instance, InstanceStatus
@@ -134,7 +134,7 @@ def _examined(session: Session, instance: Instance, rows: Rows, lost: Sequence[s
     except Conflict as unreadable:
         return [unreadable.message]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        return [motion.unreadable(instance, error).message]
+        return [loading.unreadable(instance, error).message]
     found = [f"the value of {name} is missing or another one: set it anew" for name in lost]
     found += [f"the {_words(wait)} at {wait.element_id} is missing" for wait in waits if not rows.has(wait)]
     found += [f"a task at {task.element_id} is open that nothing waits for" for task in _orphans(flow, rows)]
