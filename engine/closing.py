@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine import decisions, eligibility, incidents, opening, rows
+from engine import decisions, drafts, eligibility, incidents, opening, rows
 from engine.decisions import Decision, DecisionKind
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.motion import Motion
 from engine.ports import Mandate, SignatureRequest
 from engine.spiff import NotStorable, NotWaiting
+from engine.spiff.host import Denied
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskState
 
@@ -96,10 +97,10 @@ def end(act: Act, task: Task, *, verdict: str | None) -> None:
         act.note("instance", task.instance_id, "TASK_COMPLETED", field=task.element_id, new=task.title, subject=task.id)
 
 
-def complete_token(moved: Motion, task: Task, variables: Mapping[str, Any]) -> None:
-    """Let the token of a closed task go on. Raises: Conflict when it does not wait.
+def complete_token(moved: Motion, task: Task, variables: Mapping[str, Any], typed: drafts.Typed) -> None:
+    """Let the token of a closed task go on. typed: kept when a listener denies it.
 
-    Invalid for a value FEEL cannot keep.
+    Raises: Conflict when it does not wait, DENIED with the listener's reason; Invalid for a value FEEL cannot keep.
     """
     try:
         moved.flow.complete(task.token_id, variables)
@@ -107,6 +108,11 @@ def complete_token(moved: Motion, task: Task, variables: Mapping[str, Any]) -> N
         raise Conflict(f"Expected {task.name} to wait for you, but the flow moved on", code="TASK_CLOSED") from error
     except NotStorable as error:
         raise Invalid(str(error)) from error
+    except Denied as denied:
+        drafts.keep(moved.act, typed, denied.reason)
+        raise Conflict(
+            f"Expected {task.name} to be let pass, but it was denied: {denied.reason}", code="DENIED"
+        ) from denied
 
 
 def resolve_trouble(act: Act, instance: Instance, task: Task) -> None:

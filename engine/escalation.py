@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine import eligibility, incidents, opening, words
+from engine import changing, eligibility, incidents, opening, words
 from engine.errors import Conflict
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskState
@@ -23,6 +23,7 @@ def escalate(act: Act, task: Task, principals: Sequence[str], policy: str | None
     if task.state != TaskState.OPEN:
         raise Conflict(f"Expected an open task to escalate, but it is {task.state}")
     chosen = policy or task.deadline_policy
+    was = changing.before(task)
     directory = eligibility.directory_of(act.session)
     names = ", ".join(directory.name_of(act.session, name) for name in principals)
     at = words.clock_time(act.session, act.now, now=act.now)
@@ -34,10 +35,9 @@ def escalate(act: Act, task: Task, principals: Sequence[str], policy: str | None
     else:
         task.candidates = list(dict.fromkeys([*task.candidates, *principals]))
     task.assignee, task.lent_by = None, None
-    task.notes = [*task.notes, f"{sentence[0].upper()}{sentence[1:]}"]
-    opening.hand_over(act, task)
-    act.note("instance", task.instance_id, "TASK_ESCALATED", field=task.element_id, new=sentence)
-    look_for_trouble(act, act.session.get_one(Instance, task.instance_id), task)
+    note = f"{sentence[0].upper()}{sentence[1:]}"
+    change = changing.Change("escalate", "TASK_ESCALATED", new=sentence, note=note, is_judged=True)
+    changing.settle(act, task, was, change)
     return task
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from dmn import HostFunction, Result, to_feel, to_python
 from dmn.errors import DmnError
-from engine import bulk, definitions, jobs
+from engine import bulk, definitions, jobs, opening
 from engine.bundle import Deployed, Table
 from engine.database import new_id
 from engine.decisions import DecisionEvaluation
 from engine.errors import NotFound, Refused
 from engine.functions import HOUSE, zone_of
 from engine.registry import PlainVariables, Step, Work
-from engine.spiff import Bundle
+from engine.spiff import Bundle, ElementInfo
 from engine.spiff.host import PENDING, Answer, BpmnError, WorkFailed, WorkItem, _Pending
 from engine.spiff.timers import Interval, NoTime
 from engine.stored.instance import Instance
@@ -63,6 +63,10 @@ class ActHost:
             return self._run(item, step)
         self._promise(item)
         return PENDING
+
+    def task(self, element: ElementInfo, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the diagram says of a user task."""
+        return opening.facts_of(opening.Reader(element, variables, self))
 
     def resolve(self, process_id: str, binding: str, version_tag: str | None) -> tuple[str, Bundle]:
         """Find the definition that a call activity names outside its own bundle."""

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, or_, select
 
-from engine import bulk, dialect, escalation, incidents, jobs, messages, motion, opening, signals, variables, words
+from engine import (
+    bulk,
+    changing,
+    dialect,
+    escalation,
+    incidents,
+    jobs,
+    messages,
+    motion,
+    opening,
+    signals,
+    variables,
+    words,
+)
 from engine.database import Base, new_id
 from engine.prepared import Prepared, connection_of
 from engine.spiff import ElementInfo, FiredTimer, Incident, Left, Thrown, Wait
@@ -38,6 +51,8 @@ def store(moved: motion.Motion) -> None:
     _close_incidents(moved, gone, waits)
     for wait in opened:
         _open(moved, wait)
+    for token_id, came in moved.flow.changed.items():
+        changing.finish(moved.act, moved.instance, token_id, came)
     for unheard in moved.flow.unheard:
         why = f"{unheard.type}: {unheard.message}"
         moved.act.note("instance", moved.instance.id, "LISTENER_FAILED", field=unheard.element_id, new=why)
@@ -78,7 +93,7 @@ def _close_tasks(moved: motion.Motion, tokens: Sequence[int]) -> None:
 def _cancel_tasks(act: Act, instance: Instance, tasks: Sequence[Task], why: str, code: str | None) -> None:
     opening.remove_candidates(act, tasks)
     for task in tasks:
-        task.state, task.closed_at = TaskState.CANCELLED, act.now
+        task.state, task.closed_at, task.transition = TaskState.CANCELLED, act.now, {}
         task.closed_why, task.closed_code = why, code
         act.note("instance", instance.id, "TASK_CANCELLED", field=task.element_id, new=why, subject=task.id)
 
@@ -169,7 +184,11 @@ def _forget(moved: motion.Motion, gone: Collection[Wait]) -> None:
     for those in together:
         forgotten = dict.fromkeys(wait.token_id for wait in gone if wait.kind in those)
         _forgetting(those).run(act.session, [{"instance": instance_id, "token": token} for token in forgotten])
-    tokens = [wait.token_id for wait in gone if wait.kind == "job" and wait.token_id not in moved.settled]
+    tokens = [
+        wait.token_id
+        for wait in gone
+        if (wait.kind == "job" or wait.is_changing) and wait.token_id not in moved.settled
+    ]
     if tokens:
         act.session.flush()
         jobs.cancel_of_token(act, instance_id, tokens)

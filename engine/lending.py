@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import eligibility, escalation, opening, tasks
+from engine import changing, eligibility, tasks
+from engine.changing import Change
 from engine.database import is_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound
 from engine.stored.help import HelpKind, TaskHelp
@@ -37,19 +38,12 @@ def lend(act: Act, task_id: str, asked: str, question: str) -> TaskHelp:
     task = _mine(act, task_id)
     if task.assignee not in (None, act.user_id):
         raise Conflict(f"Expected a free task, but {_name(act, task.assignee)} claimed it", code="CLAIMED")
+    changing.refuse_changing(act, task)
     made = _begin(act, task, HelpKind.DELEGATION, asked, question)
+    was = changing.before(task)
     task.assignee, task.lent_by = asked, act.user_id
-    opening.hand_over(act, task)
-    act.note(
-        "instance",
-        task.instance_id,
-        "TASK_LENT",
-        field=task.element_id,
-        old=act.user_id,
-        new=asked,
-        reason=made.question,
-    )
-    act.session.flush()
+    change = Change("assign", "TASK_LENT", old=act.user_id, new=asked, reason=made.question, help_id=made.id)
+    changing.settle(act, task, was, change)
     return made
 
 
@@ -64,10 +58,8 @@ def answer(act: Act, help_id: str, text: str) -> TaskHelp:
     task, _ = tasks.held(act, made.task_id, None)
     _refuse_over(act, made, task)
     made.answer, made.answered_at = _words(text, "answer"), act.now
-    if made.kind == HelpKind.DELEGATION:
-        _back(act, task, made)
-    act.note("instance", task.instance_id, "HELP_GIVEN", field=task.element_id, new=made.asked_by, reason=made.answer)
-    act.session.flush()
+    told = Change("assign", "HELP_GIVEN", new=made.asked_by, reason=made.answer, help_id=made.id, is_judged=True)
+    _back(act, task, made, told)
     return made
 
 
@@ -79,10 +71,7 @@ def take_back(act: Act, help_id: str) -> TaskHelp:
     task, _ = tasks.held(act, made.task_id, None)
     _refuse_over(act, made, task)
     made.taken_back = True
-    if made.kind == HelpKind.DELEGATION:
-        _back(act, task, made)
-    act.note("instance", task.instance_id, "HELP_TAKEN_BACK", field=task.element_id, old=made.asked)
-    act.session.flush()
+    _back(act, task, made, Change("assign", "HELP_TAKEN_BACK", old=made.asked, help_id=made.id, is_judged=True))
     return made
 
 
@@ -93,11 +82,14 @@ def recuse(act: Act, task_id: str, reason: str) -> Task:
     """
     task = _mine(act, task_id)
     words, user_id = _words(reason, "reason"), act.user_id or ""
+    changing.refuse_changing(act, task)
+    was = changing.before(task)
     task.excludes = [*task.excludes, user_id]
     if task.assignee == user_id:
         task.assignee = None
     task.notes = [*task.notes, f"{_name(act, user_id)} stepped aside for a conflict of interest: {words}"]
-    opening.hand_over(act, task)
+    changing.settle(act, task, was, Change("unclaim"))
+    # Barred they are at once, whatever a listener says to whose task it is.
     act.note("instance", task.instance_id, "RECUSED", field=task.element_id, new=user_id, reason=words)
     if task.record_type and task.record_id:
         act.note(task.record_type, task.record_id, "RECUSED", field=task.name, new=user_id, reason=words)
@@ -158,11 +150,20 @@ def _begin(act: Act, task: Task, kind: HelpKind, asked: str, question: str) -> T
     return made
 
 
-def _back(act: Act, task: Task, made: TaskHelp) -> None:
-    if task.lent_by == made.asked_by and task.assignee == made.asked:
+def _back(act: Act, task: Task, made: TaskHelp, change: Change) -> None:
+    """Let a lent task go back to whoever lent it, if it is still with whom it was lent to."""
+    if made.kind == HelpKind.DELEGATION:
+        changing.refuse_changing(act, task)
+    if made.kind == HelpKind.DELEGATION and task.lent_by == made.asked_by and task.assignee == made.asked:
+        was = changing.before(task)
         task.assignee, task.lent_by = made.asked_by, None
-        opening.hand_over(act, task)
-        escalation.look_for_trouble(act, tasks.held(act, task.id, None)[1], task)
+        changing.settle(act, task, was, change)
+        return
+    act.note(
+        "instance", task.instance_id, change.code, field=task.element_id, old=change.old, new=change.new,
+        reason=change.reason,
+    )  # fmt: skip
+    act.session.flush()
 
 
 def _refuse_over(act: Act, made: TaskHelp, task: Task) -> None:

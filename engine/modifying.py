@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dmn import HostFunction
-from engine import definitions, loading, motion, variables, waiting, words
+from engine import definitions, loading, motion, opening, variables, waiting, words
 from engine.canonical import canonical, content_hash
 from engine.clock import now_of
 from engine.errors import Conflict, NotFound
@@ -276,6 +276,10 @@ class _Rehearsing:
         self.works.append(f'"{item.element.name or item.element.id}" is done {how}')
         self.pending.add((item.token_id, "job"))
         return PENDING
+
+    def task(self, element: ElementInfo, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the diagram says of a user task."""
+        return opening.facts_of(opening.Reader(element, variables, self))
 
     def resolve(self, process_id: str, binding: str, version_tag: str | None) -> tuple[str, Bundle]:
         """Find a called definition as an act would. Raises: WorkFailed."""

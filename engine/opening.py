@@ -95,6 +95,11 @@ def open_task(act: Act, instance: Instance, flow: Flow, wait: Wait, element: Ele
     reader = Reader(element, flow.variables_view(wait.token_id), flow.host)
     candidates, assignee = _candidates(reader)
     task = _row(act, instance, wait, reader)
+    if corrections := flow.corrections(wait.token_id):
+        task.candidates, task.assignee = candidates, assignee
+        correct(task, corrections)
+        task.notes = [corrections["note"]] if "note" in corrections else []
+        candidates, assignee = task.candidates, task.assignee
     task.assignee = assignee if assignee is None or _is_here(act, assignee, candidates) else None
     task.candidates = candidates
     _place_in_quorum(instance, flow, wait, task)
@@ -174,6 +179,65 @@ def _candidates(reader: Reader) -> tuple[list[str], str | None]:
     assignee = named[0].removeprefix("user:") if named else None
     own = [principal("user", assignee)] if assignee else []
     return list(dict.fromkeys([*own, *users, *groups])), assignee
+
+
+def facts_of(reader: Reader) -> dict[str, Any]:
+    """Return what the diagram says of a task that begins, as its listeners are told it (``engine.spiff.verdicts``). Raises: Incident."""
+    candidates, assignee = _candidates(reader)
+    spec = reader.element.user_task
+    own = [] if assignee is None else [principal("user", assignee)]
+    return {
+        "assignee": assignee,
+        **_by_kind([name for name in candidates if name not in own]),
+        "dueDate": _iso(reader.instant(spec.due_date) if spec else None),
+        "followUpDate": _iso(reader.instant(spec.follow_up_date) if spec else None),
+        "priority": _priority(reader.value(spec.priority) if spec else None),
+    }
+
+
+def facts(task: Task, *, assignee: str | None, candidates: Sequence[str]) -> dict[str, Any]:
+    """Return what an open task says, as its listeners are told it, if it is theirs."""
+    return {
+        "assignee": assignee,
+        **_by_kind(candidates),
+        "dueDate": _iso(task.due_at),
+        "followUpDate": _iso(task.follow_up_at),
+        "priority": task.priority,
+    }
+
+
+def correct(task: Task, said: Mapping[str, Any]) -> None:
+    """Let a task say what its listeners corrected: some of what ``facts`` returns. Whoever it is given to may take it."""
+    kinds = {"candidateUsers": "user", "candidateGroups": "role"}
+    for name, kind in kinds.items():
+        if name in said:
+            others = [one for one in task.candidates if not one.startswith(f"{kind}:")]
+            task.candidates = list(dict.fromkeys([*others, *(principal(kind, word) for word in said[name])]))
+    if "assignee" in said:
+        task.assignee = said["assignee"]
+        if task.assignee is not None:
+            task.candidates = list(dict.fromkeys([*task.candidates, principal("user", task.assignee)]))
+    if "dueDate" in said:
+        task.due_at = _instant(said["dueDate"])
+    if "followUpDate" in said:
+        task.follow_up_at = _instant(said["followUpDate"])
+    if "priority" in said:
+        task.priority = said["priority"]
+
+
+def _by_kind(candidates: Sequence[str]) -> dict[str, list[str]]:
+    users, groups = (
+        [name.partition(":")[2] for name in candidates if name.startswith(kind)] for kind in ("user:", "role:")
+    )
+    return {"candidateUsers": users, "candidateGroups": groups}
+
+
+def _iso(at: dt.datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _instant(text: str | None) -> dt.datetime | None:
+    return None if text is None else dt.datetime.fromisoformat(text)
 
 
 def _is_here(act: Act, assignee: str, candidates: Sequence[str]) -> bool:

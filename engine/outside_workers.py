@@ -21,7 +21,7 @@ from engine.bpmn import BpmnError
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound
 from engine.registry import PlainVariables
-from engine.spiff import WrongChoice
+from engine.spiff import WrongAnswer
 from engine.stored.definition import Definition, DefinitionStatus
 from engine.stored.instance import Instance
 from engine.stored.job import Job, JobState
@@ -159,7 +159,8 @@ def _wanted(seen: Mapping[str, Any], fetch: Collection[str] | None) -> dict[str,
 def complete(act: Act, claim: Claim, variables: Mapping[str, Any] | None = None) -> Job:
     """Finish a job with what came of it; its token goes on in this act. Raises: NotFound; Conflict; Invalid.
 
-    The job of an ad-hoc sub-process says among the variables what is done next in it (``engine.spiff.containers.CHOICE``).
+    The job of an ad-hoc sub-process says among the variables what is done next in it (``engine.spiff.ad_hoc.CHOICE``), that of a
+    task's listener what it thinks of what it was told (``engine.spiff.verdicts.VERDICT``).
     """
     taken = accepted(variables)
     job, instance = _held(act, claim)
@@ -168,8 +169,8 @@ def complete(act: Act, claim: Claim, variables: Mapping[str, Any] | None = None)
         if moved is not None and job.token_id is not None:
             try:
                 moved.flow.complete(job.token_id, taken)
-            except WrongChoice as wrong:
-                raise Invalid(str(wrong), {"variables.adHocSubProcess": str(wrong)}) from wrong
+            except WrongAnswer as wrong:
+                raise Invalid(str(wrong), {f"variables.{wrong.name}": str(wrong)}) from wrong
     return job
 
 

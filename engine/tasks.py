@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from engine import (
     answers,
+    changing,
     closing,
     definitions,
     drafts,
@@ -27,6 +28,7 @@ from engine import (
     waiting,
     words,
 )
+from engine.changing import Change
 from engine.clock import now_of
 from engine.database import is_id
 from engine.decisions import Decision
@@ -34,7 +36,7 @@ from engine.errors import Conflict, Forbidden, Invalid, NotFound, RuleViolation
 from engine.forms import Form
 from engine.ports import Mandate, SignatureRequest
 from engine.prepared import Question
-from engine.stored.help import HelpKind, TaskHelp
+from engine.stored.help import TaskHelp
 from engine.stored.instance import Instance
 from engine.stored.task import Task, TaskCandidate, TaskDraft, TaskState
 from engine.variables import accepted
@@ -128,7 +130,7 @@ def decide(
         closing.resolve_trouble(act, instance, task)
         variables_now = taken | {"decision": voting.as_variable(decision)}
         voting.tally(moved, task)
-        closing.complete_token(moved, task, variables_now)
+        closing.complete_token(moved, task, variables_now, typed)
     act.settle()
     return decision
 
@@ -156,7 +158,7 @@ def complete(
     with motion.moving(act, instance) as moved:
         moved.settled.add(task.token_id)
         closing.resolve_trouble(act, instance, task)
-        closing.complete_token(moved, task, taken)
+        closing.complete_token(moved, task, taken, typed)
     return task
 
 
@@ -171,11 +173,10 @@ def claim(act: Act, task_id: str, *, seen_version: int | None = None) -> Task:
     if seen_version is not None and task.version != seen_version:
         raise Conflict("Expected the task as you saw it, but it changed since; reload it")
     _refuse_barred(act, task, user_id, mandate)
-    _end_loan(act, task)
-    task.assignee = user_id
-    opening.hand_over(act, task)
-    act.note("instance", task.instance_id, "TASK_CLAIMED", field=task.element_id, new=user_id)
-    act.session.flush()
+    changing.refuse_changing(act, task)
+    was = changing.before(task)
+    task.assignee, task.lent_by = user_id, None
+    changing.settle(act, task, was, Change("claim", "TASK_CLAIMED", new=user_id, ends_loan=was["lent_by"] is not None))
     return task
 
 
@@ -193,10 +194,10 @@ def release(act: Act, task_id: str) -> Task:
         )
     if task.candidates == [f"user:{user_id}"]:
         raise Conflict("Expected other candidates to give it back to, but it was given to you alone")
+    changing.refuse_changing(act, task)
+    was = changing.before(task)
     task.assignee = None
-    opening.hand_over(act, task)
-    act.note("instance", task.instance_id, "TASK_RELEASED", field=task.element_id, old=user_id)
-    act.session.flush()
+    changing.settle(act, task, was, Change("unclaim", "TASK_RELEASED", old=user_id))
     return task
 
 
@@ -206,7 +207,7 @@ def hand_to(act: Act, task_id: str, user_id: str, *, seen_version: int, reason: 
     Nobody gets a right by it: whom the candidates do not name, or a duty bars, is refused. Raises: NotFound when it is not the
     caller's; Conflict; Invalid without a reason; Forbidden NOT_A_CANDIDATE; RuleViolation when a duty bars the other person.
     """
-    task, instance = held(act, task_id, None)
+    task, _ = held(act, task_id, None)
     _refuse_closed(act, task, None)
     mandate = _mandate(act, task, _person(act), on_behalf_of=None)
     if task.version != seen_version:
@@ -225,11 +226,11 @@ def hand_to(act: Act, task_id: str, user_id: str, *, seen_version: int, reason: 
             f"Expected somebody who may take {task.name}, but {_name(act, user_id)} may not", code="NOT_A_CANDIDATE"
         )
     _refuse_barred(act, task, user_id, theirs[0])
+    changing.refuse_changing(act, task)
+    was = changing.before(task)
     task.assignee = user_id
-    task.notes = [*task.notes, f"{_name(act, act.user_id)} gave it to {person.name}: {reason.strip()}"]
-    opening.hand_over(act, task)
-    act.note("instance", instance.id, "TASK_ASSIGNED", field=task.element_id, new=user_id, reason=reason.strip())
-    act.session.flush()
+    note = f"{_name(act, act.user_id)} gave it to {person.name}: {reason.strip()}"
+    changing.settle(act, task, was, Change("assign", "TASK_ASSIGNED", new=user_id, reason=reason.strip(), note=note))
     return task
 
 
@@ -238,14 +239,18 @@ def assign(act: Act, task_id: str, principals: Sequence[str], reason: str) -> Ta
 
     As ``claim``.
     """
-    task, instance = held(act, task_id, None)
+    task, _ = held(act, task_id, None)
     _refuse_closed(act, task, None)
-    _end_loan(act, task)
-    task.candidates, task.assignee = [opening.principal("user", name) for name in principals], None
-    task.notes = [*task.notes, f"Given to {', '.join(principals)}: {reason}"]
-    opening.hand_over(act, task)
-    act.note("instance", instance.id, "TASK_ASSIGNED", field=task.element_id, new=", ".join(principals), reason=reason)
-    escalation.look_for_trouble(act, instance, task)
+    changing.refuse_changing(act, task)
+    was = changing.before(task)
+    task.candidates = [opening.principal("user", name) for name in principals]
+    task.assignee, task.lent_by = None, None
+    given = ", ".join(principals)
+    change = Change(
+        "update", "TASK_ASSIGNED", new=given, reason=reason, note=f"Given to {given}: {reason}",
+        ends_loan=was["lent_by"] is not None, is_judged=True,
+    )  # fmt: skip
+    changing.settle(act, task, was, change)
     return task
 
 
@@ -255,9 +260,11 @@ def replace(act: Act, task_id: str, gone: str, heir: str | None, reason: str) ->
     gone, heir: user ids; without an heir the task goes back to its other candidates, or, when it was lent, to whoever lent it.
     Raises: Conflict when it is closed by now, or when nobody would be left.
     """
-    task, instance = held(act, task_id, None)
+    task, _ = held(act, task_id, None)
     if task.state != TaskState.OPEN:
         raise Conflict(f"Expected an open task, but {task.title} is {task.state.lower()}", code="TASK_CLOSED")
+    changing.refuse_changing(act, task)
+    was = changing.before(task)
     others = [name for name in task.candidates if name != f"user:{gone}"]
     was_named, was_lent = len(others) < len(task.candidates), task.lent_by is not None
     if heir is None and not others and not (was_lent and task.lent_by != gone):
@@ -271,23 +278,9 @@ def replace(act: Act, task_id: str, gone: str, heir: str | None, reason: str) ->
     words_of_it = (
         f"Taken over from {_name(act, gone)} by {_name(act, heir) if heir else 'the other candidates'}: {reason}"
     )
-    task.notes = [*task.notes, words_of_it]
-    opening.hand_over(act, task)
-    act.note("instance", instance.id, "TASK_TAKEN_OVER", field=task.element_id, old=gone, new=heir, reason=reason)
-    escalation.look_for_trouble(act, instance, task)
+    change = Change("assign", "TASK_TAKEN_OVER", old=gone, new=heir, reason=reason, note=words_of_it, is_judged=True)
+    changing.settle(act, task, was, change)
     return task
-
-
-def _end_loan(act: Act, task: Task) -> None:
-    """Whoever takes a lent task otherwise ends the loan; what was asked stays readable."""
-    if task.lent_by is None:
-        return
-    ended = update(TaskHelp).where(
-        TaskHelp.task_id == task.id, TaskHelp.kind == HelpKind.DELEGATION, TaskHelp.answered_at.is_(None)
-    )
-    act.session.flush()
-    act.session.connection().execute(ended.values(taken_back=True))
-    task.lent_by = None
 
 
 def _may_take(act: Act, task: Task, principals: Sequence[str], user_id: str) -> bool:
@@ -399,6 +392,9 @@ def may_end(
     if task.assignee not in (None, user_id) and mandate.on_behalf_of != task.assignee:
         drafts.keep(act, typed, "somebody else claimed it")
         raise Conflict(f"Expected a free task, but {_name(act, task.assignee)} claimed it", code="CLAIMED")
+    if task.transition:
+        drafts.keep(act, typed, "the task was being changed")
+        changing.refuse_changing(act, task)
     _refuse_barred(act, task, user_id, mandate)
     act.on_behalf_of = mandate.on_behalf_of
     return mandate

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.orm import Session
@@ -18,7 +18,7 @@ from engine.clock import now_of
 from engine.errors import Conflict
 from engine.functions import HOUSE, zone_of
 from engine.prepared import Question
-from engine.spiff import Bundle, Flow
+from engine.spiff import Bundle, ElementInfo, Flow
 from engine.spiff.flow import Around
 from engine.spiff.host import WorkItem
 from engine.stored.instance import Activity, Instance, InstanceStatus
@@ -162,6 +162,9 @@ class Onlooker:
     def work(self, item: WorkItem) -> NoReturn:
         raise RuntimeError(f"Expected to look at a flow only, but {item.element.id} wants to work")
 
+    def task(self, element: ElementInfo, variables: Mapping[str, Any]) -> NoReturn:
+        raise RuntimeError(f"Expected to look at a flow only, but the task {element.id} begins")
+
     def resolve(self, process_id: str, binding: str, version_tag: str | None) -> NoReturn:
         raise RuntimeError(f"Expected to look at a flow only, but {process_id} is called")
 
@@ -217,6 +220,8 @@ def _people(session: Session, instance: Instance, now: dt.datetime) -> str | Non
     if not tasks:
         return None
     first = tasks[0]
+    if first.transition and len(tasks) == 1:
+        return _worker(session, instance, now)
     same = [task for task in tasks if task.element_id == first.element_id]
     whose = _names(session, same, now)
     count = f"{len(same)} open; " if len(same) > 1 else ""

@@ -47,6 +47,8 @@ class Rows:
         key = motion.key_of(wait)
         if wait.kind in ("conditional", "activation"):
             return True  # It has no row: whatever moves the instance asks its condition again, or somebody chooses.
+        if wait.is_changing and (wait.token_id, "job") not in self.kept and wait.token_id not in self.stuck:
+            return False  # A listener is to hear of it, and nobody would tell it.
         return key in self.kept or (wait.kind in ("task", "job", "incident") and wait.token_id in self.stuck)
 
 
@@ -114,11 +116,12 @@ def put_right(moved: motion.Motion) -> None:
     """Let what is missing be made again when the move is stored, and what belongs to no token be closed."""
     rows = rows_of(moved.act.session, [moved.instance.id])[moved.instance.id]
     moved.flow.live.wake()
-    before = {key: wait for key, wait in moved.before.items() if rows.has(wait)}
+    before = {key: wait for key, wait in moved.before.items() if rows.has(wait) or wait.is_changing}
     for token_id, task in rows.tasks.items():
         if (token_id, "task") not in moved.before:
             before[token_id, "task"] = Wait(token_id, "task", task.element_id, task.process_id)
-    lost_jobs = [wait for wait in moved.before.values() if wait.kind == "job" and not rows.has(wait)]
+    are_jobs = [wait for wait in moved.before.values() if wait.kind == "job" or wait.is_changing]
+    lost_jobs = [wait for wait in are_jobs if not rows.has(wait)]
     moved.before = before
     for wait in lost_jobs:
         moved.flow.hold(wait.token_id, "the job was lost")

@@ -160,7 +160,11 @@ def finishing(act: Act, job: Job, instance: Instance | None) -> Iterator[motion.
         return
     try:
         with motion.moving(act, instance) as moved:
-            moved.settled.add(job.token_id or 0)
+            if (
+                job.token_id,
+                "task",
+            ) not in moved.before:  # A task that a listener hears of may still end in this move.
+                moved.settled.add(job.token_id or 0)
             yield moved
     except NotWaiting as error:
         raise jobs.Lost(str(error)) from error

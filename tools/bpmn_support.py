@@ -126,6 +126,13 @@ PROMISES: Mapping[str, Sequence[str]] = {
     "Listeners": (
         "listener beforeAll: once, before the input collection is asked",
         "listener beforeAll: one that fails holds the whole, and is tried again",
+        "listener assigning: whoever is given a task, before it counts",
+        "listener assigning: also when the diagram gives the task to somebody",
+        "listener updating: candidates and whatever else changes of a task, before it counts",
+        "listener completing: a step may deny what is done, one that is asked later may not",
+        "listener corrections: assignee, candidates, dates and priority, seen by those who come after",
+        "listener denied: the change is taken back with the reason, and those who come after hear nothing",
+        "listener incidents: one without a try left holds the change, not the task, until it is tried again",
         "listener canceling: a task that ends without being decided, by whatever ends it",
         "listener canceling: what cannot be told is noted, and holds nothing up",
         "listener canceling: done in the act by a step, promised with the end for a job or a worker outside",

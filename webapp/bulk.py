@@ -260,6 +260,8 @@ def _refuse_unread(task: Task, order: Order) -> None:
 
 def _reassign(act: Act, task_id: str, version: int, order: Order) -> None:
     given = tasks.hand_to(act, task_id, order.user_id, seen_version=version, reason=order.reason)
+    if given.is_changing:
+        return  # Whom it goes to is not said yet: a listener is asked first.
     giver = wording.person_name(act.user_id)
     key = f"given:{task_id}:{given.version}:{act.id}"
     tell(

@@ -59,6 +59,7 @@ class Row:
     is_high: bool = False
     is_low: bool = False
     is_changed: bool = False
+    is_changing: bool = False
     version: int = 0
     group: str = ""
     asleep: str = ""
@@ -144,6 +145,7 @@ def _task(item: Item, task: Task, beside: _Beside, url: Callable[[Task], str], a
         draft=task.id in beside.drafts, comments=beside.comments.get(about, 0), files=beside.files.get(about, 0),
         on_behalf_of=wording.person_name(item.on_behalf_of) if item.on_behalf_of else "",
         is_high=task.priority >= HIGH, is_low=task.priority <= LOW, is_changed=about in beside.changed, version=task.version,
+        is_changing=task.is_changing,
         group=_group(task, asked.grouping) if asked.is_open else "", asleep=asleep_words(put_aside) if put_aside else "",
     )  # fmt: skip
 

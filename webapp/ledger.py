@@ -48,6 +48,7 @@ VERBS = {
     "MIGRATION_REVERTED": "took the move to another version back", "RELOCATION": "ordered runs to be moved, of",
     "CHOSEN": "let begin, by choice,", "RETRIED": "tried again", "INCIDENT": "was stopped at", "INCIDENT_AGAIN": "was stopped again at",
     "INCIDENT_RESOLVED": "was helped on at", "LISTENER_FAILED": "could not tell the listener of",
+    "TASK_CHANGE_DENIED": "was denied a change of", "TASK_CORRECTED": "had a listener correct",
     "APPROVAL_STANDS": "an earlier approval stands:", "PASSWORD_SET": "set a password", "CERTIFIED": "certified their signature:",
 }  # fmt: skip
 

@@ -58,6 +58,8 @@ CODES: dict[str, str] = {
     "BOTH_COMPONENTS_NEEDED": "User name and password are needed",
     "CERTIFICATION_MISSING": "One more tick before your first signature",
     "CLAIMED": "Somebody has claimed it",
+    "IN_TRANSITION": "It is being changed just now",
+    "DENIED": "A listener denied it",
     "ESCALATED": "It has been escalated",
     "FORGED_FIELD": "A field that is not on this form",
     "LOCKED": "The account is locked",

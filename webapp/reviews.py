@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import eligibility, instances, lending, rows, tasks
+from engine import changing, eligibility, instances, lending, rows, tasks
 from engine.answers import once
 from engine.closing import APPROVING
 from engine.database import is_id
@@ -145,6 +145,11 @@ class Review:
     def is_closed(self) -> bool:
         """Whether nothing can be decided here any more."""
         return self.task.state != TaskState.OPEN
+
+    @property
+    def changing_words(self) -> str:
+        """What is being done with the task that its listeners hear of first; empty when nothing is."""
+        return changing.sentence(visit.reading(), self.task) if self.task.is_changing else ""
 
     @property
     def is_plain(self) -> bool:

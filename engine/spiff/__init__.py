@@ -29,6 +29,7 @@ from engine.spiff.host import (
     Wait,
     WorkFailed,
     WorkItem,
+    WrongAnswer,
     WrongChoice,
 )
 from engine.spiff.problems import Problem, Unreadable
@@ -66,6 +67,7 @@ __all__ = [
     "Wait",
     "WorkFailed",
     "WorkItem",
+    "WrongAnswer",
     "WrongChoice",
     "WrongDefinition",
     "decode",

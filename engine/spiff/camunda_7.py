@@ -124,7 +124,7 @@ ELEMENTS: Final = {
     "property": "Use zeebe:property.",
     "script": "Use zeebe:script with FEEL, or FEEL in the mapping.",
     "string": _VALUE,
-    "taskListener": "Use zeebe:taskListeners (eventType creating, completing or canceling), and serve their job types.",
+    "taskListener": "Use zeebe:taskListeners (creating, assigning, updating, completing or canceling), and serve their job types.",
     "validation": "Write it as validate in the field of the .form file.",
     "value": _VALUE,
 }

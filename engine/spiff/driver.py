@@ -20,7 +20,19 @@ from engine.spiff.bundle import Bundle
 from engine.spiff.codec import NotStorable, feel_of
 from engine.spiff.compensation import Entry, hand_outwards, inside_of
 from engine.spiff.extensions import CalledElement
-from engine.spiff.host import Answer, Arrival, Host, Incident, Left, Thrown, Unheard, WorkFailed, WorkItem, _Pending
+from engine.spiff.host import (
+    Answer,
+    Arrival,
+    Changed,
+    Host,
+    Incident,
+    Left,
+    Thrown,
+    Unheard,
+    WorkFailed,
+    WorkItem,
+    _Pending,
+)
 from engine.spiff.scopes import ROOT, Scopes
 from engine.spiff.sleeping import Tokens
 from engine.spiff.throwing import Cast, deliver
@@ -60,6 +72,7 @@ class Driver(Flat, BpmnWorkflow):
         self.history: list[Left] = []
         self.thrown: list[Thrown] = []
         self.unheard: list[Unheard] = []
+        self.changed: dict[int, Changed] = {}
         self.log: list[Entry] = []
         self.outcome: str | None = None
         self.moves = 0

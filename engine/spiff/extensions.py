@@ -163,7 +163,7 @@ class Listener:
     """Work beside an element's own.
 
     moment: ``start``, ``end``, ``beforeAll`` (of all instances of what is repeated), ``cancel`` (of a process), or of a user task
-    ``creating``, ``completing``, ``canceling``.
+    ``creating``, ``assigning``, ``updating``, ``completing``, ``canceling``.
 
     headers: of its own, before those of the element. is_of_process: called when its process begins, at the start event.
     """

@@ -17,14 +17,16 @@ from dmn import to_feel
 from engine.spiff import state
 from engine.spiff.arming import due_of
 from engine.spiff.bundle import Bundle
+from engine.spiff.changes import begin_change, deny
 from engine.spiff.driver import MOVE_LIMIT, Driver
 from engine.spiff.elements import ElementInfo
 from engine.spiff.extensions import Expr
-from engine.spiff.host import BpmnError, FiredTimer, Host, Incident, NotWaiting, Wait
+from engine.spiff.host import BpmnError, Changed, FiredTimer, Host, Incident, NotWaiting, Wait
 from engine.spiff.listeners import answered, headers_of
 from engine.spiff.scopes import ROOT, View
 from engine.spiff.throwing import broadcast
 from engine.spiff.token import CANCELLED, Token
+from engine.spiff.verdicts import CHANGES
 from engine.spiff.waiting import kind_of, wait_of
 
 
@@ -111,7 +113,7 @@ class Flow(Driver):
         return flow
 
     def complete(self, token_id: int, variables: Mapping[str, Any] | None = None) -> None:
-        """Complete a person's task or an outside worker's job. Raises: NotWaiting; NotStorable; WrongChoice."""
+        """Complete a person's task or an outside worker's job. Raises: NotWaiting; NotStorable; WrongAnswer."""
         token = self._waiting(token_id, "task", "job")
         if answered(token, variables or {}):
             token._ready()
@@ -123,9 +125,34 @@ class Flow(Driver):
             self.resume(token)
         self.run()
 
+    def change(
+        self, token_id: int, action: str, was: Mapping[str, Any], to: Mapping[str, Any], about: Mapping[str, str]
+    ) -> Changed | None:
+        """Let the listeners of an open task hear of a change, and return what came of it; None while one of them is waited for.
+
+        was, to: what the task says before and after it (``verdicts.ATTRIBUTES``). about: more headers for them. A change that they
+        were hearing of is dropped. What comes of it later stands in ``changed``. Raises: NotWaiting.
+        """
+        token = self._waiting(token_id, "task")
+        self.changed.pop(token_id, None)
+        begin_change(token, action, was, to, about)
+        token._ready()
+        self.run()
+        return self.changed.pop(token_id, None)
+
+    def corrections(self, token_id: int) -> Mapping[str, Any]:
+        """Return what listeners corrected of a task before it was opened; ``note`` says why nobody was given it."""
+        found: Mapping[str, Any] = self._live(token_id).internal_data.get("corrected", {})
+        return found
+
     def fail(self, token_id: int, error: BpmnError) -> None:
         """Throw a business error from a task or job; uncaught it becomes an incident there. Raises: NotWaiting."""
         token = self._waiting(token_id, "task", "job")
+        if token.internal_data.get("hears") in CHANGES:
+            deny(token, error.message)
+            token._ready()
+            self.run()
+            return
         self.cast(token, "error", code=error.code, message=error.message, variables=error.variables)
         self.run()
 
@@ -206,6 +233,8 @@ class Flow(Driver):
         if token is None or token.incident is None:
             raise NotWaiting(f"Expected an incident at token {token_id}, but there is none")
         token.internal_data.pop("incident")
+        if token.is_done:
+            token.internal_data["stands"] = 1
         token.internal_data.pop("cause", None)
         token.internal_data.pop("threw", None)
         if token._state == TaskState.WAITING:

@@ -53,8 +53,37 @@ class NotWaiting(Exception):
     """A command names a token that is not there any more, or that waits for something else."""
 
 
-class WrongChoice(ValueError):
+class WrongAnswer(ValueError):
+    """What a worker says among its variables to the engine cannot be; nothing has changed. name: of that variable."""
+
+    name = ""
+
+
+class WrongChoice(WrongAnswer):
     """A worker of an ad-hoc sub-process chose what is not there, or says two things at once; nothing has changed."""
+
+    name = "adHocSubProcess"
+
+
+class WrongVerdict(WrongAnswer):
+    """A listener of a task says of it what no listener can say then; nothing has changed."""
+
+    name = "userTask"
+
+
+class Denied(Exception):
+    """A listener denies what is being done, whose act is to be undone. reason: in its words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Changed(NamedTuple):
+    """What came of a change that listeners heard of. to: what the task says now; None when it was denied, for that reason."""
+
+    to: Mapping[str, Any] | None
+    denied: str | None
 
 
 class Incident(Exception):
@@ -116,6 +145,9 @@ class Host(Protocol):
         flow in memory is then half moved and must be thrown away.
         """
 
+    def task(self, element: ElementInfo, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the diagram says of a user task, as listeners are told it (``verdicts.ATTRIBUTES``). Raises: Incident."""
+
     def resolve(self, process_id: str, binding: str, version_tag: str | None) -> tuple[str, Bundle]:
         """Find the definition that a call activity names; the key is stored with the instance.
 
@@ -133,7 +165,7 @@ class Wait(NamedTuple):
     kind: ``task`` (a person), ``job`` (an outside worker), ``message``, ``signal``, ``timer``, ``conditional``, ``activation``
     (somebody to choose what is done in an ad-hoc sub-process), ``incident``.
     due: of a timer, aware UTC. message_name: the name of the message or signal. attached_to: the token of the activity that
-    a boundary event stands on.
+    a boundary event stands on. is_changing: of a task, a listener hears of a change, as a job of its token.
     """
 
     token_id: int
@@ -146,6 +178,7 @@ class Wait(NamedTuple):
     incident: str | None = None
     cause: str | None = None
     attached_to: int | None = None
+    is_changing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

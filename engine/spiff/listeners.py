@@ -15,8 +15,19 @@ from lxml import etree
 
 from engine.spiff.codec import NotStorable
 from engine.spiff.extensions import Listener, TaskDefinition
-from engine.spiff.host import PENDING, Answer, BpmnError, Host, Incident, Unheard, WorkFailed, WorkItem
+from engine.spiff.host import PENDING, Answer, BpmnError, Host, Incident, Unheard, WorkFailed, WorkItem, WrongVerdict
 from engine.spiff.scopes import View
+from engine.spiff.verdicts import (
+    ASSIGNING,
+    CANCELING,
+    CHANGES,
+    COMPLETING,
+    CREATING,
+    UPDATING,
+    VERDICT,
+    headers_of_task,
+    heed,
+)
 from engine.spiff.xml import ZEEBE, Reader, child, children, kind_of, zeebe
 
 if TYPE_CHECKING:
@@ -27,13 +38,19 @@ if TYPE_CHECKING:
     from engine.spiff.token import Token
 
 START, END, BEFORE_ALL, CANCEL = "start", "end", "beforeAll", "cancel"
-CREATING, COMPLETING, CANCELING = "creating", "completing", "canceling"
 _GROUPS: Final = {
     "executionListeners": (START, END, BEFORE_ALL, CANCEL),
-    "taskListeners": (CREATING, COMPLETING, CANCELING),
+    "taskListeners": (CREATING, ASSIGNING, UPDATING, COMPLETING, CANCELING),
 }
 LISTENED: Final = frozenset(_GROUPS)
-_OLDER: Final = {"create": CREATING, "complete": COMPLETING, "cancel": CANCELING}
+OF_TASKS: Final = frozenset(_GROUPS["taskListeners"])
+_OLDER: Final = {
+    "create": CREATING,
+    "assignment": ASSIGNING,
+    "update": UPDATING,
+    "complete": COMPLETING,
+    "cancel": CANCELING,
+}
 """What task listeners were called before Camunda 8.8."""
 _BEGUN: Final = frozenset({"startEvent", "boundaryEvent"})
 """Kinds that have happened already when a token comes to them."""
@@ -110,23 +127,31 @@ def _headers(listener: etree._Element) -> Iterator[etree._Element]:
 
 def tell(token: Token, moment: str) -> bool:
     """Let the listeners of a moment do their work; False while one of them is waited for. Raises: Incident."""
+    data = token.internal_data
     listeners = [one for one in token.task_spec.listeners if one.moment == moment]
-    if not listeners or "is_shell" in token.internal_data:
+    if not listeners or "is_shell" in data:
         return True
-    token.internal_data.pop("hears", None)
-    while (done := token.internal_data.get("told", {}).get(moment, 0)) < len(listeners):
+    data.pop("hears", None)
+    while "denied" not in data and (done := data.get("told", {}).get(moment, 0)) < len(listeners):
         try:
-            results = token.flow.work(_item(listeners[done], token.element, token.view(), token.flow.host, token.id))
+            item = _item(listeners[done], token.element, token.view(), token.flow.host, token.id)
+            results = token.flow.work(replace(item, headers={**item.headers, **headers_of_task(token)}))
         except BpmnError as error:
+            if moment in CHANGES:
+                data["denied"] = error.message
+                break
             # As at a task: thrown only after the run has returned, since whoever catches it cancels this very token.
             token.flow.cast(token, "error", code=error.code, message=error.message, variables=error.variables)
             return False
         except WorkFailed as failure:
             raise Incident(str(failure), "work") from failure
         if results is PENDING:
-            token.internal_data["hears"] = moment
+            data["hears"] = moment
             return False
-        _take(token, moment, results or {})
+        try:
+            _take(token, moment, results or {}, is_later="stands" in data)
+        except WrongVerdict as wrong:
+            raise Incident(str(wrong), "work") from wrong
     return True
 
 
@@ -138,22 +163,29 @@ def headers_of(token: Token) -> Mapping[str, str]:
         return headers
     asked = [one for one in token.task_spec.listeners if one.moment == moment]
     told: int = token.internal_data.get("told", {}).get(moment, 0)
-    return {**headers, **asked[told].headers}
+    return {**headers, **asked[told].headers, **headers_of_task(token)}
 
 
 def answered(token: Token, results: Mapping[str, Any]) -> bool:
-    """Take what the listener that is waited for brought; False when the token waits for none. Raises: NotStorable."""
+    """Take what the listener that is waited for brought; False when the token waits for none.
+
+    Raises: NotStorable; WrongVerdict, with nothing changed.
+    """
     moment = token.internal_data.get("hears")
     if moment is None:
         return False
-    _take(token, moment, results)
+    _take(token, moment, results, is_later=True)
     token.internal_data.pop("hears")
+    if moment == COMPLETING:
+        token.internal_data["stands"] = 1
     return True
 
 
-def _take(token: Token, moment: str, results: Mapping[str, Any]) -> None:
+def _take(token: Token, moment: str, results: Mapping[str, Any], *, is_later: bool) -> None:
     """Keep results where Camunda 8 does: to the element before its end, with its own at completion, outwards at the end."""
     flow = token.flow
+    if moment in OF_TASKS:
+        results = heed(token, moment, results, is_later=is_later)
     told = token.internal_data.get("told", {})
     asked = [one for one in token.task_spec.listeners if one.moment == moment][told.get(moment, 0)]
     if moment == COMPLETING:
@@ -181,7 +213,8 @@ def bid_farewell(flow: Driver, element: ElementInfo, listeners: Sequence[Listene
             item = _item(listener, element, view, flow.host, token_id)
             results = flow.work(replace(item, is_farewell=True))
             for name, value in (results or {}).items() if results is not PENDING else ():
-                flow.put(scope, name, value)
+                if name != VERDICT:
+                    flow.put(scope, name, value)
         except (BpmnError, WorkFailed, Incident, NotStorable) as reason:
             flow.unheard.append(Unheard(element.id, listener.task.type.text, str(reason)))
 

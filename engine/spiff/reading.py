@@ -101,8 +101,8 @@ EXTENSIONS: Final = {
     "properties": "the properties below, and any of yours",
     "executionListeners": "eventType start or end (before an element or process begins or is left), beforeAll (once before the"
     " instances of a multi-instance), cancel (of a process); type, retries, taskHeaders",
-    "taskListeners": "eventType creating (before a task opens), completing (after it was decided), canceling (it ends without being"
-    " decided); type, retries",
+    "taskListeners": "eventType creating (before a task opens), assigning, updating (before a change of it counts), completing (after"
+    " it was decided), canceling (it ends without being decided); type, retries",
     "versionTag": "what a binding versionTag looks for",
     "modelerTemplate": "read over: it belongs to the modeler",
 }

@@ -97,7 +97,7 @@ def _brought(token: Token) -> list[Token] | None:
 
 
 _BROUGHT = frozenset({"task", "job", "message", "timer"})
-_KEPT_AWAKE = frozenset({"undoes", "todo", "arrivals"})
+_KEPT_AWAKE = frozenset({"undoes", "todo", "arrivals", "change"})
 
 
 class Tokens(dict[int, Token]):

@@ -9,10 +9,12 @@ from typing import Any
 from SpiffWorkflow.bpmn.specs import defaults
 from SpiffWorkflow.util.task import TaskState
 
+from engine.spiff.changes import go_on_changing, tell_of_beginning
 from engine.spiff.elements import AD_HOC
 from engine.spiff.host import PENDING, Answer, BpmnError, Incident, WorkFailed, WorkItem
-from engine.spiff.listeners import CANCELING, CREATING, bid_farewell, tell
+from engine.spiff.listeners import bid_farewell
 from engine.spiff.token import Live, Token
+from engine.spiff.verdicts import CANCELING
 
 
 class UserTask(Live, defaults.UserTask):
@@ -25,12 +27,15 @@ class UserTask(Live, defaults.UserTask):
         return "task"
 
     def tell_first(self, token: Token) -> bool:
-        return super().tell_first(token) and tell(token, CREATING)
+        return super().tell_first(token) and tell_of_beginning(token)
+
+    def enter(self, token: Token) -> bool:
+        return super().enter(token) and ("change" not in token.internal_data or go_on_changing(token))
 
     def tell_of_cancel(self, token: Token) -> None:
         """Tell of a task that ends without being completed, once somebody was told that there is one."""
         data = token.internal_data
-        was_begun = "in" in data or CREATING in (data.get("hears"), *data.get("told", ()))
+        was_begun = "in" in data or "task" in data
         if was_begun and not token.is_done:
             told = [one for one in self.listeners if one.moment == CANCELING]
             bid_farewell(token.flow, token.element, told, token.scope, token.id)

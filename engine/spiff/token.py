@@ -19,8 +19,9 @@ from engine.spiff.arming import arm
 from engine.spiff.codec import NotStorable
 from engine.spiff.compensation import remember
 from engine.spiff.host import Answer, Incident
-from engine.spiff.listeners import COMPLETING, END, START, tell
+from engine.spiff.listeners import END, START, tell
 from engine.spiff.scopes import View
+from engine.spiff.verdicts import COMPLETING
 
 if TYPE_CHECKING:
     from engine.spiff.driver import Driver
@@ -46,6 +47,7 @@ class Token(Task):
     Keys: from (ids of the tokens it came from), via (sequence flow), in (entered), done (its work is done), fired, due, left
     and every (timer), name and key (message or signal), was (a condition that already was true), incident and cause, index
     (multi-instance), begins, full and asks (of what is ad-hoc), threw, taken, told, hears and out (of an element with listeners),
+    task, corrected, change, denied and stands (of a task with listeners: what they hear of, and what they said),
     arrivals (of a join), undoes (the compensating token that a handler works for).
     """
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def kind_of(token: Token) -> str | None:
     """Return the kind of what a token waits for, or None when nothing outside can help it on."""
     data = token.internal_data
-    is_heard = "hears" in data
+    is_heard = "hears" in data and "change" not in data
     is_asked = is_heard or "asks" in data
     kind = "incident" if "incident" in data else "job" if is_asked else token.task_spec.waits_for
     if kind is None or ("fired" in data and kind != "incident" and not is_heard):
@@ -46,6 +46,7 @@ def wait_of(token: Token) -> Wait | None:
         data.get("incident"),
         data.get("cause"),
         token._parent if element.attached_to is not None and "fired" not in data else None,
+        "change" in data,
     )
 
 

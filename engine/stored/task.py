@@ -104,6 +104,11 @@ class Task(Versioned, Base):
     verdict: Mapped[str | None]
     transition: Mapped[Document] = mapped_column(server_default="{}")
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether listeners hear of a change that does not count yet."""
+        return bool(self.transition)
+
 
 class TaskCandidate(Base):
     """One principal that may take one open task, with everything an inbox sorts by. Gone when the task closes.

@@ -212,10 +212,10 @@ def assign_task(act: Act, body: dict[str, Any], task_id: str) -> str:
     """Give it on; nobody gets a right by it, so only who is a candidate anyway can be named."""
     reviews.visible(act.session, task_id)
     given = tasks.hand_to(act, task_id, body["user_id"], seen_version=bodies.seen_version(), reason=body["reason"])
-    subject = f"{visitor().name} gave you: {given.title}"[:200]
-    tell(
-        act, [body["user_id"]], subject, key=f"given:{task_id}:{act.id}", body=body["reason"], record=("task", task_id)
-    )
+    if not given.is_changing:
+        subject = f"{visitor().name} gave you: {given.title}"[:200]
+        key = f"given:{task_id}:{act.id}"
+        tell(act, [body["user_id"]], subject, key=key, body=body["reason"], record=("task", task_id))
     return task_id
 
 

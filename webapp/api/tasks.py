@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from engine import eligibility, inbox, instances, tasks
+from engine import changing, eligibility, inbox, instances, tasks
 from engine.act import Act
 from engine.decisions import Decision
 from engine.errors import Conflict
@@ -28,7 +28,7 @@ BOXES = ("mine", "groups", "deputising", "snoozed", "decided")
 
 
 class TaskSummary(Answer):
-    """A task in a box. on_behalf_of: the absent person one would act for."""
+    """A task in a box. is_changing: somebody changes whose it is, and a listener of the diagram is asked first."""
 
     id = fields.UUID()
     instance_id = fields.UUID()
@@ -54,6 +54,7 @@ class TaskSummary(Answer):
     created_at = Instant()
     closed_at = Instant(allow_none=True)
     closed_by = maybe()
+    is_changing = fields.Boolean()
     version = fields.Integer()
 
 
@@ -94,7 +95,8 @@ class TaskDetail(TaskSummary):
 
     outcomes: the verdicts the caller may give, none when barred or closed; kept_back: those that wait for something else, such as a
     blocking comment, with why. signature: the meaning it must be signed with, or
-    null. why_me: why it is in the caller's inbox. variables: what its form reads, only for who may take it.
+    null. why_me: why it is in the caller's inbox. variables: what its form reads, only for who may take it. transition: what is_changing
+    is about, in a sentence; until that is over nobody changes or decides it.
     """
 
     outcomes = fields.List(fields.String())
@@ -106,6 +108,7 @@ class TaskDetail(TaskSummary):
     wait = fields.String()
     notes = fields.List(fields.String())
     closed_why = maybe()
+    transition = maybe()
     form = fields.Nested(FormAnswer, allow_none=True)
     variables = fields.Raw(metadata={"type": ["object", "null"], "additionalProperties": True})
     draft_reason = maybe()
@@ -222,7 +225,9 @@ def show_task(task_id: str) -> dict[str, Any]:
     kept_back = {word: eligibility.verdict_bars(session, task, word, me) for word in task.outcomes} if may_take else {}
     draft = tasks.draft_of(session, task.id, me)
     return {name: getattr(task, name) for name in SUMMARY} | {
-        "outcomes": [word for word in task.outcomes if not kept_back[word]] if may_take and not barring else [],
+        "outcomes": [word for word in task.outcomes if not kept_back[word]]
+        if may_take and not (barring or task.is_changing)
+        else [],
         "signature": task.signature,
         "acting_for": list(dict.fromkeys(mandate.on_behalf_of for mandate in mandates)),
         "barred_by": [finding_values(finding) for finding in barring],
@@ -233,6 +238,7 @@ def show_task(task_id: str) -> dict[str, Any]:
         "wait": instances.wait_sentence(session, instances.find(session, task.instance_id)),
         "notes": task.notes,
         "closed_why": task.closed_why,
+        "transition": changing.sentence(session, task) if task.is_changing else None,
         "form": _form(task),
         "variables": variables_of(session, task) if may_take else None,
         "draft_reason": draft.reason if draft is not None else None,
@@ -262,7 +268,7 @@ def get_task(task_id: str) -> dict[str, Any]:
     answer=TaskDetail, render=show_task, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def claim_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
-    """Claim it for the caller."""
+    """Claim it for the caller; where a listener of the diagram is asked first, the answer says so and it is not the caller's yet."""
     seen = bodies.seen_version()
     with Precondition():
         return tasks.claim(act, task_id, seen_version=seen).id

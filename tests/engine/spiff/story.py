@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dmn import HostFunction
-from engine.spiff import PENDING, BpmnError, Bundle, FiredTimer, Flow, Wait, WorkFailed, WorkItem, read_bundle
+from engine.spiff import (
+    PENDING,
+    BpmnError,
+    Bundle,
+    ElementInfo,
+    FiredTimer,
+    Flow,
+    Wait,
+    WorkFailed,
+    WorkItem,
+    read_bundle,
+)
 from tests.engine.spiff.diagrams import diagram, process
 
 NOON = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
@@ -29,6 +40,19 @@ class House:
         self.items.append(item)
         worker = self.workers.get(item.type or item.decision_id or "", PENDING)
         return worker(item) if callable(worker) else worker
+
+    def task(self, element: ElementInfo, variables: Mapping[str, Any]) -> dict[str, Any]:
+        spec = element.user_task
+        assignee = spec.assignee.value(variables, self) if spec is not None and spec.assignee is not None else None
+        none: list[str] = []
+        return {
+            "assignee": assignee,
+            "candidateUsers": none,
+            "candidateGroups": none,
+            "dueDate": None,
+            "followUpDate": None,
+            "priority": 50,
+        }
 
     def resolve(self, process_id: str, binding: str, version_tag: str | None) -> tuple[str, Bundle]:
         if process_id not in self.others:
