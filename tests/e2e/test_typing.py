@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from engine.act import Installation
 from tests.e2e.conftest import Console, Live
@@ -131,3 +131,38 @@ def test_on_a_phone_a_row_opens_the_review_alone_and_leads_back(sign_in: Callabl
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("link", name="List").click()
     expect(page.locator("[data-item]")).to_be_visible()
+
+
+def test_keys_wait_for_the_list_of_what_was_typed(sign_in: Callable[..., Page]) -> None:
+    page = sign_in(rita, path="/requisitions/new")
+    field = page.get_by_label("Part or service", exact=True).first
+    field.press_sequentially("P-")
+    options = page.locator(".suggest [role=option]:visible")
+    expect(options.filter(has_text="P-100")).to_be_visible()
+    expect(options.filter(has_text="P-200")).to_be_visible()
+    first = options.first.locator(".strong").inner_text()
+    wanted = "P-200" if first == "P-100" else "P-100"
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(400)
+        route.continue_()
+
+    page.route(re.compile("/suggest"), late)
+    page.keyboard.type(wanted.removeprefix("P-"))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".suggest .hint:visible").first).to_be_visible()
+    expect(field).to_have_value(wanted)
+    page.wait_for_timeout(600)
+    expect(options).to_have_count(0)
+
+
+def test_a_long_title_leaves_the_key_of_its_row_whole(sign_in: Callable[..., Page], story: Story) -> None:
+    story.as_(rita).start("requisition_to_po", lines=[("P-100", 50)], title="W" * 90 + " and so on" * 9)
+    page = sign_in(lena, path="/inbox?box=groups")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        key = page.locator("[data-item] .item-title b").last
+        expect(key).to_have_text(re.compile("REQ-"))
+        assert key.evaluate("key => key.scrollWidth - key.clientWidth") <= 0, "it is not cut"
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

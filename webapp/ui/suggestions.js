@@ -1,6 +1,8 @@
 // A type-ahead after the ARIA combobox pattern: the server answers options, the field keeps plain text and works without script.
 import { each } from "./once.js";
 
+const KEYS = ["ArrowDown", "ArrowUp", "Enter"];
+
 let counter = 0;
 
 function arm(input) {
@@ -22,8 +24,15 @@ function arm(input) {
   input.setAttribute("aria-expanded", "false");
   let timer = null;
   let asked = 0;
+  // While the list is still that of what was typed before, keys wait: they would take something that nobody asked for.
+  let isBehind = false;
+  const early = [];
 
   const close = () => {
+    clearTimeout(timer);
+    isBehind = false;
+    early.length = 0;
+    asked += 1; // An answer that is still under way opens nothing any more.
     list.hidden = true;
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
@@ -44,6 +53,16 @@ function arm(input) {
     }
     close();
     input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const press = (key) => {
+    const all = options();
+    const current = all.findIndex((one) => one.getAttribute("aria-selected") === "true");
+    if (key === "ArrowDown") select(all[(current + 1) % all.length]);
+    else if (key === "ArrowUp") select(all[(current - 1 + all.length) % all.length]);
+    else if (key === "Enter" && current >= 0) take(all[current]);
+    else if (key === "Escape") close();
+    else return false;
+    return true;
   };
   const paint = (found) => {
     list.replaceChildren(
@@ -68,9 +87,11 @@ function arm(input) {
         return option;
       }),
     );
+    isBehind = false;
     list.hidden = found.length === 0;
     list.scrollIntoView({ block: "nearest" });
     input.setAttribute("aria-expanded", String(found.length > 0));
+    for (const key of early.splice(0)) if (!list.hidden) press(key);
   };
   const ask = async () => {
     const round = (asked += 1);
@@ -85,6 +106,7 @@ function arm(input) {
 
   input.addEventListener("input", () => {
     chosen.hidden = true;
+    isBehind = true;
     clearTimeout(timer);
     timer = setTimeout(ask, 120);
   });
@@ -94,14 +116,10 @@ function arm(input) {
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
     if (list.hidden) return;
-    const all = options();
-    const current = all.findIndex((one) => one.getAttribute("aria-selected") === "true");
-    if (event.key === "ArrowDown") select(all[(current + 1) % all.length]);
-    else if (event.key === "ArrowUp") select(all[(current - 1 + all.length) % all.length]);
-    else if (event.key === "Enter" && current >= 0) take(all[current]);
-    else if (event.key === "Escape") close();
-    else return;
-    event.preventDefault();
+    if (isBehind && KEYS.includes(event.key)) {
+      early.push(event.key);
+      event.preventDefault();
+    } else if (press(event.key)) event.preventDefault();
   });
 }
 
