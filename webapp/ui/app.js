@@ -5,6 +5,7 @@ import { bindBulk } from "./bulk.js";
 import { bindCopy } from "./copy.js";
 import { bindDialogs } from "./dialogs.js";
 import { bindDrafts } from "./drafts.js";
+import { bindErrors } from "./errors.js";
 import { bindKeys } from "./keys.js";
 import { bindLines } from "./lines.js";
 import { bindMentions } from "./mentions.js";
@@ -21,8 +22,8 @@ import { bindToasts } from "./toasts.js";
 import { bindTraces } from "./trace.js";
 
 const bind = (root) => {
-  root.querySelector('[aria-invalid="true"]')?.focus();
   for (const behaviour of [bindBulk, bindCopy, bindDrafts, bindLines, bindMentions, bindPrint, bindSeen, bindSubmits, bindSuggestions, bindTabs, bindTaskForms, bindToasts, bindTraces]) behaviour(root);
+  bindErrors(root);
 };
 
 bindDialogs();
