@@ -32,7 +32,7 @@ from records.signature import Signature
 from records.viewing import Look, last_look, seen_versions
 from rules import redlines, reviewing
 from rules.redlines import Item, Since
-from webapp import dossiers, feel, formats, ledger, redline, route, visit, wording
+from webapp import dossiers, feel, formats, ledger, redline, route, signed, visit, wording
 from webapp.dossiers import Dossier
 from webapp.form_schema import PREFIX, SHOWN
 from webapp.ledger import Ledger
@@ -213,7 +213,7 @@ class Review:
         who = wording.person_name(self.task.closed_by) if self.task.closed_by else ""
         at = formats.moment(self.task.closed_at, visit.now(), visit.visitor().how)
         if self.task.verdict:
-            return f"{formats.words(self.task.verdict)} by {who} {at}."
+            return f"{signed.outcome(self.task.verdict, who)}, {at}."
         return (
             f"Done by {who} {at}."
             if who and not self.task.closed_why

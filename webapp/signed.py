@@ -15,9 +15,19 @@ from records.signing import signature_of
 from webapp import formats, visit
 
 PAST = {
-    "approve": "Approved", "approve_with_condition": "Approved with a condition", "reject": "Rejected",
-    "return": "Returned", "ask": "Asked",
+    "accept": "Accepted", "approve": "Approved", "approve_with_condition": "Approved with a condition", "ask": "Asked",
+    "award": "Awarded", "cancel": "Cancelled", "clear": "Cleared", "close": "Closed", "confirm": "Confirmed", "defer": "Put off",
+    "issue": "Issued", "refuse": "Refused", "reject": "Rejected", "resubmit": "Resubmitted", "return": "Returned",
+    "send": "Sent", "submit": "Submitted", "withdraw": "Withdrawn",
 }  # fmt: skip
+"""What became of a document, by verdict; one that a diagram names itself stays the word it is."""
+
+
+def outcome(verdict: str, who: str) -> str:
+    """Say what somebody decided: ``Approved by Quinn Harper``; ``Decided by Quinn Harper: Call off`` for a word of the diagram's own."""
+    if verdict in PAST:
+        return f"{PAST[verdict]} by {who}"
+    return f"Decided by {who}: {formats.words(verdict)}"
 
 
 def stuck_words(session: Session, instance_id: str, *, since: dt.datetime) -> str | None:

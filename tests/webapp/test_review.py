@@ -553,7 +553,7 @@ def test_the_requester_reads_what_became_of_a_decided_task(browse: People, story
     browse(lena).post(f"/tasks/{task.id}/decide/approve", signing(task))
     browser = browse(rita)
     assert browser.get(f"/tasks/{task.id}").status_code == 200
-    assert "Approve by Lena Fischer" in browser.text or "Approved by Lena Fischer" in browser.text
+    assert "Approved by Lena Fischer, 09:00." in browser.text
     assert "/decide/" not in (browser.page.text if browser.page else "")
 
 
