@@ -75,7 +75,7 @@ def defer(
     )
     act.session.add(job)
     act.session.flush()
-    _carry(act, job)
+    carry(act, job)
     return job
 
 
@@ -104,10 +104,10 @@ def defer_for_each(act: Act, job_type: str, args: Mapping[str, Any], instance_id
     act.session.add_all(promised)
     act.session.flush()
     for job in promised:
-        _carry(act, job)
+        carry(act, job)
 
 
-def _carry(act: Act, job: Job) -> None:
+def carry(act: Act, job: Job) -> None:
     """Tell a worker of the house of a job; one that only a worker outside can do is found by whoever asks for its type."""
     carrier = act.installation.carrier
     if carrier is not None and job.type in act.installation.registry.job_types:
@@ -265,7 +265,7 @@ def put_back(
         return False
     job.state, job.due_at = JobState.WAITING, act.now + (_back_off(job) if wait is None else wait)
     job.retries_left = further - 1 if retries_left is None else further
-    _carry(act, job)
+    carry(act, job)
     return True
 
 
@@ -286,7 +286,7 @@ def revive(act: Act, job_id: str) -> Job:
         raise Conflict(f"Expected a failed job, but it is {job.state}")
     job.state, job.due_at, job.retries_left = JobState.WAITING, act.now, 0
     act.note("job", job.id, "JOB_RETRIED", field=job.type)
-    _carry(act, job)
+    carry(act, job)
     return job
 
 

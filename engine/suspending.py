@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from engine import motion
+from engine import jobs, motion
 from engine.errors import Conflict, Invalid
 from engine.spiff.codec import decode, encode
 from engine.stored.instance import HeldSignal, Instance
@@ -71,13 +71,12 @@ def keep_signal(act: Act, instance: Instance, name: str, variables: dict[str, An
 
 def _offer_jobs(act: Act, instance: Instance) -> None:
     """Tell workers again of the jobs that they left alone meanwhile."""
-    carrier = act.installation.carrier
-    if carrier is not None and instance.closed_at is None:
+    if act.installation.carrier is not None and instance.closed_at is None:
         waiting = select(Job).where(
             Job.instance_id == instance.id, Job.token_id.is_not(None), Job.state == JobState.WAITING
         )
         for job in act.session.scalars(waiting):
-            carrier.carry(act, job)
+            jobs.carry(act, job)
 
 
 def _catch_up(act: Act, instance: Instance) -> bool:

@@ -76,9 +76,11 @@ def run_job(installation: Installation, job_id: str, *, worker: str, now: dt.dat
     except jobs.Lost:
         return Ran.NOT_TAKEN
     except Conflict as error:
-        if error.code != "SUSPENDED":
-            return _fail(installation, job, error, now=moment)
-        return _lay_down(installation, job, now=moment)
+        if error.code == "SUSPENDED":
+            return _lay_down(installation, job, now=moment)
+        if error.code == "BUSY":
+            return _lay_down(installation, job, now=moment, then=jobs.carry)
+        return _fail(installation, job, error, now=moment)
     except Exception as error:  # noqa: BLE001  a handler may fail in any way; whatever it was is kept with the job
         _log.exception("job %s (%s) failed", job.id, job.type)
         return _fail(installation, job, error, now=moment)
@@ -183,13 +185,21 @@ def _throw(installation: Installation, job: Job, error: BpmnError, *, now: dt.da
     return Ran.DONE
 
 
-def _lay_down(installation: Installation, job: Job, *, now: dt.datetime) -> Ran:
-    """Put a job back untried whose instance was suspended while it ran; what its handler wrote is gone with its act."""
+def _lay_down(
+    installation: Installation, job: Job, *, now: dt.datetime, then: Callable[[Act, Job], object] | None = None
+) -> Ran:
+    """Put a job back untried: its instance was suspended while it ran, or others kept the database busy.
+
+    What its handler wrote is gone with its act. then: called with the job that waits again.
+    """
     with installation.acting(f"system:{job.type}", now=now) as act:
         try:
-            jobs.lay_down(act, jobs.hold(act, job))
+            held = jobs.hold(act, job)
         except jobs.Lost:
             return Ran.NOT_TAKEN
+        jobs.lay_down(act, held)
+        if then is not None:
+            then(act, held)
     return Ran.AGAIN
 
 

@@ -228,3 +228,26 @@ def test_two_who_take_up_several_jobs_of_the_same_locks_in_another_order_wait_fo
     with plant.reading() as session:
         running = [job.lock for job in session.query(Job).filter(Job.state == JobState.RUNNING)]
     assert sorted(running) == ["one", "two"]
+
+
+def test_a_job_whose_act_the_database_ended_is_tried_again_and_counts_no_failure(plant: Plant) -> None:
+    """Each locks one run and then the other's: of two that wait for each other one must begin anew."""
+    plant.deploy(process(start(), work("a"), end(), flows="s > a > e"))
+    one, two = plant.start("K-1"), plant.start("K-2")
+    meet = Meet()
+
+    @plant.registry.job("both")
+    def lock_both(act: Any, item: Any) -> None:
+        motion.lock(act, item["first"])
+        meet()
+        motion.lock(act, item["second"])
+
+    with plant.acting() as act:
+        due = [
+            jobs.defer(act, "both", {"first": first, "second": second}, back_off=()).id
+            for first, second in ((one, two), (two, one))
+        ]
+    found = at_once(*(lambda each=each: run_job(plant.installation, each, worker=each[-4:]) for each in due))
+    assert sorted(found) == [Ran.AGAIN, Ran.DONE]
+    again = due[found.index(Ran.AGAIN)]
+    assert run_job(plant.installation, again, worker="w") is Ran.DONE
