@@ -1,97 +1,33 @@
-"""Messages: something from outside reaches the one instance that waits for it, once, or is kept until one does.
-
-A message that is written while somebody begins to wait for it may be seen by neither of the two transactions. Each looks
-again once it is committed (``meeting``), and the sweep of the runners looks for what a crash in between left.
-"""
+"""Messages: something from outside reaches the one instance that waits for it, once, or is kept until one does."""
 
 from __future__ import annotations
 
 import datetime as dt
-import logging
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, text, update
+from sqlalchemy import Select, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
-from engine import motion, starts
-from engine.database import is_id, new_id
-from engine.errors import Conflict, Invalid, NotFound, Refused, Unreadable
-from engine.prepared import Question, connection_of
+from engine import kept_messages, missed_messages, motion, starts
+from engine.database import new_id
+from engine.errors import Conflict, Invalid, Refused, Unreadable
+from engine.prepared import connection_of
 from engine.spiff.codec import decode, encode
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.wait import Message, MessageState, MessageSubscription
 from engine.variables import accepted
 
 if TYPE_CHECKING:
-    from engine.act import Act, Installation
+    from engine.act import Act
 
 TIME_TO_LIVE = dt.timedelta(days=30)
 """How long a message that nobody waits for yet is kept, unless its sender says otherwise."""
 
 AMBIGUOUS = "AMBIGUOUS_MESSAGE"
-
-TRIED = 20
-"""How many kept messages of one name and key are looked at when somebody begins to wait; the others wait for the sweep."""
-
-SWEPT = 1000
-"""How many kept messages one sweep looks at."""
-
-_log = logging.getLogger(__name__)
-
-IS_STORED = text("message.state = 'STORED'")
-"""Written out, so that both databases use the index of what is kept."""
-
-_KEPT = (
-    select(Message.id)
-    .where(
-        Message.name == bindparam("name"),
-        Message.correlation_key == bindparam("key"),
-        Message.state == MessageState.STORED,
-        Message.expires_at > bindparam("now"),
-    )
-    .order_by(Message.published_at, Message.id)
-    .limit(TRIED)
-)
-
-ASKED = 20
-"""Names and keys that one statement is asked about."""
-
-
-@cache
-def _any_kept(count: int) -> Question:
-    """Select which of so many names and keys any message is kept for. Built once: most waits for a message find none."""
-    pairs = [
-        and_(Message.name == bindparam(f"name{number}"), Message.correlation_key == bindparam(f"key{number}"))
-        for number in range(count)
-    ]
-    return Question(
-        select(Message.name, Message.correlation_key)
-        .where(or_(*pairs), Message.state == MessageState.STORED, Message.expires_at > bindparam("now"))
-        .distinct()
-    )
-
-
-def _kept_among(
-    ask: Callable[[Question, dict[str, Any]], list[Any]], pairs: Sequence[tuple[str, str]], now: dt.datetime
-) -> list[tuple[str, str]]:
-    """Return the names and keys that a message is kept for, in the order in which they are asked about, twice if asked twice."""
-    found: set[tuple[str, str]] = set()
-    distinct = list(dict.fromkeys(pairs))
-    for begin in range(0, len(distinct), ASKED):
-        asked = distinct[begin : begin + ASKED]
-        wanted: dict[str, Any] = {"now": now}
-        for number, (name, key) in enumerate(asked):
-            wanted[f"name{number}"], wanted[f"key{number}"] = name, key
-        found.update((name, key) for name, key in ask(_any_kept(len(asked)), wanted))
-    return [pair for pair in pairs if pair in found]
 
 
 class Reception(StrEnum):
@@ -172,9 +108,9 @@ def publish(
 def _take_in(act: Act, stored_id: str, why: str, *, is_aside: bool) -> Publication:
     """Deliver a message that was just written; one that is kept is looked at once more after the commit."""
     message = act.session.get_one(Message, stored_id)
-    publication = _correlate(act, message, why, is_aside=is_aside)
+    publication = correlate(act, message, why, is_aside=is_aside)
     if publication.reception is Reception.STORED:
-        meeting(act, message.name, message.correlation_key)
+        missed_messages.meeting(act, message.name, message.correlation_key)
     return publication
 
 
@@ -194,10 +130,10 @@ def deliver_stored(act: Act, awaited: Sequence[tuple[str, str]]) -> None:
     One that somebody else is delivering at this moment is left to them.
     """
     _write_changed(act)
-    for name, key in _kept_among(lambda asked, wanted: asked.ask(act.session, wanted), awaited, act.now):
+    for name, key in kept_messages.kept_among(lambda asked, wanted: asked.ask(act.session, wanted), awaited, act.now):
         _deliver_oldest(act, name, key)
     for name, key in awaited:
-        meeting(act, name, key)
+        missed_messages.meeting(act, name, key)
 
 
 def _write_changed(act: Act) -> None:
@@ -208,22 +144,15 @@ def _write_changed(act: Act) -> None:
 def _deliver_oldest(act: Act, name: str, correlation_key: str) -> None:
     _write_changed(act)
     wanted = {"name": name, "key": correlation_key, "now": act.now}
-    for found in connection_of(act.session).execute(_KEPT, wanted).scalars().all():
-        message = _taken(act, found, skip_locked=True)
+    for found in connection_of(act.session).execute(kept_messages.OLDEST, wanted).scalars().all():
+        message = kept_messages.taken(act, found, skip_locked=True)
         if message is not None:
             with suppress(_OnTheMove):
                 _reach(act, message, is_aside=True)
             break
 
 
-def _taken(act: Act, message_id: str, *, skip_locked: bool = False) -> Message | None:
-    """Lock a message that is still kept, so that it reaches one instance; None when it is not, or somebody has it."""
-    wanted = select(Message).where(Message.id == message_id, Message.state == MessageState.STORED)
-    locked = wanted.with_for_update(skip_locked=skip_locked).execution_options(populate_existing=True)
-    return act.session.execute(locked).scalar_one_or_none()
-
-
-def _correlate(act: Act, message: Message, why: str = "", *, is_aside: bool = False) -> Publication:
+def correlate(act: Act, message: Message, why: str = "", *, is_aside: bool = False) -> Publication:
     """Bring a kept message to whoever waits, else start whoever begins with it. is_aside: nobody asks for the answer."""
     if message.state != MessageState.STORED:
         return Publication(message.id, Reception.CORRELATED, message.instance_id)
@@ -273,7 +202,7 @@ def _note_wait(act: Act, message: Message, why: str) -> None:
 
 def _reach(act: Act, message: Message, why: str = "", *, is_aside: bool = False) -> str | None:
     """Deliver to the one instance that waits. Raises: Conflict when several do, unless nobody asks: then it stays kept."""
-    waiting = list(act.session.execute(_waiting_for(message.name, message.correlation_key)))
+    waiting = list(act.session.execute(waiting_for(message.name, message.correlation_key)))
     keys = {found.instance_id: f"{found.business_key} ({found.process_id})" for found in waiting}
     if len(keys) > 1:
         sentence = (
@@ -300,11 +229,11 @@ def _reach(act: Act, message: Message, why: str = "", *, is_aside: bool = False)
 
 
 def _is_awaited_by_one_that_rests(act: Act, message: Message) -> bool:
-    wanted = _waiting_for(message.name, message.correlation_key).where(Instance.suspended_at.is_not(None))
+    wanted = waiting_for(message.name, message.correlation_key).where(Instance.suspended_at.is_not(None))
     return act.session.execute(wanted.limit(1)).first() is not None
 
 
-def _waiting_for(name: str, correlation_key: str) -> Select[str | None, int, str, str]:
+def waiting_for(name: str, correlation_key: str) -> Select[str | None, int, str, str]:
     """Select the tokens of running instances that wait for a message, suspended or not, whoever has waited longest first."""
     return (
         select(
@@ -342,167 +271,3 @@ def _deliver(act: Act, message: Message, instance: Instance | None, *, token_id:
         message.state, message.instance_id = MessageState.CORRELATED, instance.id
         act.note("instance", instance.id, "MESSAGE", field=message.name, new=message.correlation_key)
     return True
-
-
-# Messages and waits that were written at the same moment
-
-
-def meeting(act: Act, name: str, correlation_key: str) -> None:
-    """Look once more, after the commit, whether a kept message and somebody who waits for it have met.
-
-    On SQLite one act writes at a time: there they cannot miss each other.
-    """
-    if act.session.get_bind().dialect.name == "sqlite":
-        return
-    planned = next((work for work in act.afterwards if isinstance(work, Meeting)), None)
-    if planned is None:
-        planned = Meeting(act.installation)
-        act.afterwards.append(planned)
-    planned.pairs.add((name, correlation_key))
-
-
-@dataclass(eq=False)
-class Meeting:
-    """Names and keys to look at once more when an act is committed."""
-
-    installation: Installation
-    pairs: set[tuple[str, str]] = field(default_factory=set)
-
-    def __call__(self) -> None:
-        """Deliver what is kept for somebody who waits; what fails is logged and left to the sweep, for the act is committed."""
-        try:
-            # Each statement by itself: a transaction around one look would be two more round trips.
-            with self.installation.unbound.connect() as connection:
-                kept = _kept_among(
-                    lambda asked, wanted: asked.ask_on(connection, wanted),
-                    sorted(self.pairs),
-                    self.installation.clock(),
-                )
-            if not kept:
-                return
-            with self.installation.reading() as session:
-                found = [one for name, key in kept for one in _met(session, name, key)]
-        except SQLAlchemyError:
-            _log.exception("messages that somebody may wait for are left to the next sweep")
-            return
-        for message_id in found:
-            deliver(self.installation, message_id)
-
-
-def _met(session: Session, name: str, correlation_key: str) -> Sequence[str]:
-    now = session.info["installation"].clock()
-    kept = session.execute(_KEPT, {"name": name, "key": correlation_key, "now": now}).scalars().all()
-    awake = _waiting_for(name, correlation_key).where(Instance.suspended_at.is_(None))
-    if not kept or session.execute(awake.limit(1)).first() is None:
-        return []
-    return list(kept)
-
-
-def deliver(installation: Installation, message_id: str) -> bool:
-    """Bring a kept message to whoever waits for it by now, in an act of its own, and say whether it reached somebody.
-
-    A flow that fails on hearing it is logged, and the message stays kept: the others must not wait for it.
-    """
-    try:
-        with installation.acting("system:messages") as act:
-            message = _taken(act, message_id)
-            if message is None or message.expires_at <= act.now:
-                return False
-            return _correlate(act, message, is_aside=True).instance_id is not None
-    except Exception:  # noqa: BLE001  a step may fail in any way; whatever it was, the next message is delivered
-        _log.exception("message %s could not be delivered and stays kept", message_id)
-        return False
-
-
-def overlooked(session: Session, now: dt.datetime) -> list[str]:
-    """Return the kept messages that exactly one instance waits for, or exactly one start event: what a crash left behind.
-
-    Those of one that is suspended, or of several, stay where they are.
-    """
-    kept = and_(IS_STORED, Message.expires_at > now)
-    heard = (
-        select(Message.id, MessageSubscription.instance_id, Instance.suspended_at)
-        .join(
-            MessageSubscription,
-            and_(
-                MessageSubscription.name == Message.name,
-                MessageSubscription.correlation_key == Message.correlation_key,
-            ),
-        )
-        .join(Instance, Instance.id == MessageSubscription.instance_id)
-        .where(kept, Instance.status == InstanceStatus.RUNNING)
-    )
-    waiting: dict[str, set[tuple[str | None, bool]]] = {}
-    for message_id, instance_id, suspended_at in session.execute(heard.order_by(Message.id).limit(SWEPT)):
-        waiting.setdefault(message_id, set()).add((instance_id, suspended_at is not None))
-    found = [one for one, whom in waiting.items() if len(whom) == 1 and not any(rests for _, rests in whom)]
-    beginning = select(Message.id).where(kept, Message.name.in_(_begun_once(session))).order_by(Message.id).limit(SWEPT)
-    return [*found, *(one for one in session.scalars(beginning) if one not in waiting)]
-
-
-def _begun_once(session: Session) -> list[str]:
-    """Return the names of messages that exactly one start event begins with."""
-    query = select(MessageSubscription.name).where(MessageSubscription.definition_id.is_not(None))
-    return [name for name, count in Counter(session.scalars(query)).items() if count == 1]
-
-
-# What is kept
-
-
-def find(session: Session, message_id: str) -> Message:
-    """Return a message. Raises: NotFound."""
-    found = session.get(Message, message_id) if is_id(message_id) else None
-    if found is None:
-        raise NotFound(f"Expected a message {message_id[:40]}, but there is none")
-    return found
-
-
-def delete(act: Act, message_id: str, reason: str) -> Message:
-    """Throw a kept message away for a reason; its id stays known. Raises: NotFound; Conflict when it is not kept; Invalid."""
-    if not reason.strip():
-        raise Invalid("Expected a reason to delete the message, but there is none", {"reason": "missing"})
-    find(act.session, message_id)
-    message = _taken(act, message_id)
-    if message is None:
-        known = find(act.session, message_id)
-        raise Conflict(
-            f"Expected a message that is still kept, but {known.name} is {known.state.lower()}", code="NOT_KEPT"
-        )
-    message.state = MessageState.DELETED
-    act.note("message", message.id, "MESSAGE_DELETED", field=message.name, new=message.correlation_key, reason=reason)
-    return message
-
-
-def hearers_of(session: Session, kept: Sequence[Message]) -> dict[str, list[Instance]]:
-    """Return for each message the running instances that wait for its name and key; more than one keep it from being delivered."""
-    if not kept:
-        return {}
-    query = (
-        select(MessageSubscription.name, MessageSubscription.correlation_key, Instance)
-        .join(Instance, Instance.id == MessageSubscription.instance_id)
-        .where(
-            MessageSubscription.name.in_({one.name for one in kept}),
-            MessageSubscription.correlation_key.in_({one.correlation_key for one in kept}),
-            Instance.status == InstanceStatus.RUNNING,
-        )
-        .order_by(Instance.id)
-    )
-    found: dict[tuple[str, str], dict[str, Instance]] = {}
-    for name, key, instance in session.execute(query):
-        found.setdefault((name, key), {})[instance.id] = instance
-    return {one.id: list(found.get((one.name, one.correlation_key), {}).values()) for one in kept}
-
-
-def any_expired(session: Session, now: dt.datetime) -> bool:
-    """Say whether ``expire`` would find a message, so that an idle house need not write."""
-    return session.scalars(select(Message.id).where(_is_over(now)).limit(1)).first() is not None
-
-
-def expire(act: Act) -> int:
-    """Mark kept messages whose time is over; they are answered as known, but reach nobody. Return how many."""
-    statement = update(Message).where(_is_over(act.now))
-    return act.session.connection().execute(statement.values(state=MessageState.EXPIRED)).rowcount
-
-
-def _is_over(now: dt.datetime) -> ColumnElement[bool]:
-    return and_(IS_STORED, Message.expires_at <= now)

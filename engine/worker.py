@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from engine import incidents, jobs, messages, motion, timers, waiting, watchdog
+from engine import incidents, jobs, kept_messages, missed_messages, motion, timers, waiting, watchdog
 from engine.database import is_away, new_id
 from engine.errors import Conflict, Refused
 from engine.registry import PlainVariables, Work
@@ -398,9 +398,9 @@ def sweep(installation: Installation) -> int:
     """Deliver kept messages that somebody waits for, and mark those whose time is over; return how many were moved or marked."""
     now = installation.clock()
     with installation.reading() as session:
-        overlooked, is_any_over = messages.overlooked(session, now), messages.any_expired(session, now)
-    moved = sum(messages.deliver(installation, message_id) for message_id in overlooked)
+        overlooked, is_any_over = missed_messages.overlooked(session, now), kept_messages.any_expired(session, now)
+    moved = sum(missed_messages.deliver(installation, message_id) for message_id in overlooked)
     if not is_any_over:
         return moved
     with installation.acting("system:sweep") as act:
-        return moved + messages.expire(act)
+        return moved + kept_messages.expire(act)

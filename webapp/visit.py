@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from engine import answers, instances
 from engine.act import Act, Installation
 from engine.database import Base, new_id
-from engine.messages import Meeting
+from engine.missed_messages import Meeting
 from engine.stored.instance import Instance
 from records.stepping_up import ProofNeeded
 from webapp import formats

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
-from engine import conditions, definitions, instances, messages, signals, timers, worker
+from engine import conditions, definitions, instances, kept_messages, messages, signals, timers, worker
 from engine.act import Act
 from engine.errors import Conflict, Invalid, NotFound
 from engine.messages import Publication, Reception
@@ -226,7 +226,7 @@ def test_an_ambiguous_message_of_a_diagram_is_kept_until_one_run_waits(plant: Pl
         instances.start(act, "q", business_key="Q", variables={"po": "PO-1"})
     with plant.reading() as session:
         [kept] = session.scalars(select(Message))
-        assert [found.business_key for found in messages.hearers_of(session, [kept])[kept.id]] == ["A", "B"]
+        assert [found.business_key for found in kept_messages.hearers_of(session, [kept])[kept.id]] == ["A", "B"]
     assert worker.sweep(plant.installation) == 0
     with plant.acting("pat") as act:
         instances.cancel(act, one, "the wrong one")
@@ -239,10 +239,10 @@ def test_a_kept_message_is_deleted_for_a_reason_and_its_id_stays_known(plant: Pl
     kept = publish(plant, message_id="m-1")
     with plant.acting("pat") as act:
         with pytest.raises(Invalid):
-            messages.delete(act, kept.id, " ")
-        messages.delete(act, kept.id, "sent for the wrong order")
+            kept_messages.delete(act, kept.id, " ")
+        kept_messages.delete(act, kept.id, "sent for the wrong order")
         with pytest.raises(Conflict, match="deleted"):
-            messages.delete(act, kept.id, "again")
+            kept_messages.delete(act, kept.id, "again")
     assert plant.open(plant.start(po="PO-1")) == []
     assert publish(plant, message_id="m-1").is_duplicate
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from engine import conditions, messages, signals
+from engine import conditions, kept_messages, signals
 from engine.act import Act
 from engine.errors import Conflict
 from engine.messages import Publication, Reception, publish
@@ -182,7 +182,7 @@ def publish_message(act: Act, body: dict[str, Any]) -> dict[str, Any]:
 def _refuse_used(act: Act, published: Publication, body: dict[str, Any]) -> None:
     """Refuse another message under an id that is used: answered as a repetition, it would be lost. Raises: Conflict."""
     if published.is_duplicate:
-        known = messages.find(act.session, published.id).correlation_key
+        known = kept_messages.find(act.session, published.id).correlation_key
         if known != body["correlation_key"]:
             raise Conflict(
                 f'Expected a message id that is new, but {body["message_id"]} came before with the correlation key "{known}";'
@@ -212,14 +212,14 @@ def list_messages(*, q: str, state: str, after: str, limit: int) -> Any:
     """Tell for each kept one who waits for it."""
     _need_keeper()
     page = pages.look_up(q, state, after, limit=limit)
-    hearers = messages.hearers_of(reading(), page.items) if state == MessageState.STORED else {}
+    hearers = kept_messages.hearers_of(reading(), page.items) if state == MessageState.STORED else {}
     return as_page(page) | {"items": [_summary(kept, hearers) for kept in page.items]}
 
 
 def _shown(subject: dict[str, Any]) -> dict[str, Any]:
     session = reading()
-    kept = messages.find(session, subject["id"])
-    hearers = messages.hearers_of(session, [kept]) if kept.state == MessageState.STORED else {}
+    kept = kept_messages.find(session, subject["id"])
+    hearers = kept_messages.hearers_of(session, [kept]) if kept.state == MessageState.STORED else {}
     return _summary(kept, hearers) | {"variables": dict(PlainVariables(decode(kept.variables)))}
 
 
@@ -237,7 +237,7 @@ def get_message(message_id: str) -> dict[str, Any]:
 def delete_message(act: Act, body: dict[str, Any], message_id: str) -> dict[str, Any]:
     """It reaches nobody any more; its id stays known, so that a second delivery is answered and moves nothing."""
     operations.need_helper()
-    return {"id": messages.delete(act, message_id, body["reason"]).id}
+    return {"id": kept_messages.delete(act, message_id, body["reason"]).id}
 
 
 def _sent(subject: dict[str, Any]) -> Signal:

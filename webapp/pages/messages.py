@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from werkzeug.wrappers import Response as Answer
 
-from engine import messages
+from engine import kept_messages
 from engine.registry import PlainVariables
 from engine.spiff.codec import decode
 from engine.stored.wait import Message, MessageState
@@ -27,14 +27,14 @@ def index() -> str:
     page = look_up(query, state, after)
     return render_template(
         "operations/messages.html", page=page, states=[one for one in MessageState if one is not MessageState.STORED],
-        hearers={} if state else messages.hearers_of(session, page.items),
+        hearers={} if state else kept_messages.hearers_of(session, page.items),
     )  # fmt: skip
 
 
 def look_up(query: str, state: str, after: str, *, limit: int = listing.LIMIT) -> listing.Listing:
     """Return a page of messages in a state, those that are kept without one, newest first. query: part of a name, a key or an id."""
     is_kept = state in ("", MessageState.STORED)
-    wanted = select(Message).where(messages.IS_STORED if is_kept else Message.state == state)
+    wanted = select(Message).where(kept_messages.IS_STORED if is_kept else Message.state == state)
     if query:
         wanted = wanted.where(listing.contains(query, Message.name, Message.correlation_key, Message.message_id))
     return listing.newest_first(reading(), wanted, Message, query=query, state=state, after=after, limit=limit)
@@ -56,12 +56,12 @@ def export() -> sheet.Sheet:
 def show(message_id: str) -> str:
     """Show one message: what it says, who waits for it, what became of it."""
     session = reading()
-    message = messages.find(session, message_id)
+    message = kept_messages.find(session, message_id)
     may_help = visitor().holds(*HELPERS)
     said = PlainVariables(decode(message.variables)) if may_help else {}
     return render_template(
         "operations/message.html", message=message, may_help=may_help,
-        hearers=messages.hearers_of(session, [message])[message.id],
+        hearers=kept_messages.hearers_of(session, [message])[message.id],
         values=[(name, value_words(value, visitor().how)[:2000]) for name, value in sorted(said.items())],
         ledger=ledger.ledger_of(session, "message", message.id),
     )  # fmt: skip
@@ -72,6 +72,6 @@ def delete(message_id: str) -> Answer:
     """Throw a kept message away for a reason."""
     need_helper()
     with acting() as act:
-        messages.delete(act, message_id, request.form.get("reason", ""))
+        kept_messages.delete(act, message_id, request.form.get("reason", ""))
     flash("The message is deleted. It reaches nobody any more; its id stays known.", "good")
     return redirect(url_for("messages.show", message_id=message_id), 303)
