@@ -172,11 +172,11 @@ def seat(act: Act) -> None:
     """Put the heads of chains into the rows that own them, when an act has nothing more to say: one UPDATE, not one a flush."""
     for key, owner in act.chain_owners.items():
         head = act.chain_heads.get(key)
-        if head is not None and (owner.audit_seq, owner.audit_hash) != head:
+        if head is not None and owner.audit_hash != head[1]:
             owner.audit_seq, owner.audit_hash = head
     for instance_id, instance in act.decided.items():
         head = act.chain_heads[DECISIONS, instance_id]
-        if (instance.decision_seq, instance.decision_hash) != head:
+        if instance.decision_hash != head[1]:
             instance.decision_seq, instance.decision_hash = head
 
 

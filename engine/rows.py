@@ -40,6 +40,8 @@ def write(session: Session) -> bool:
 
     Raises: StaleDataError when somebody else changed a row meanwhile, as a flush would.
     """
+    if not session.identity_map.check_modified() and not session.new:
+        return False
     new = list(session.new)
     if any(type(row) is Definition for row in new):
         new = []  # A definition that was deployed in this very act may still wait for the flush: then so do its instances.

@@ -261,7 +261,7 @@ class Flow(Driver):
 
     def waits(self) -> list[Wait]:
         """Return what the instance waits for, oldest token first."""
-        return [wait for wait in map(wait_of, self.live.values()) if wait is not None]
+        return [wait_of(token, kind) for token in self.live.values() if (kind := kind_of(token)) is not None]
 
     def meet(self) -> Mapping[tuple[int, str], Wait]:
         """Return what its tokens wait for, by token and kind; one that sleeps is added when it wakes, as it was then."""
@@ -275,11 +275,12 @@ class Flow(Driver):
         waits: list[Wait] = []
         for token in self.live.awake():
             kind = kind_of(token)
-            wait = known.get((token.id, kind)) if known is not None and kind is not None else None
+            if kind is None:
+                continue
+            wait = known.get((token.id, kind)) if known is not None else None
             if wait is None or (kind == "timer" and wait.due != due_of(token.internal_data)):
-                wait = wait_of(token)
-            if wait is not None:
-                waits.append(wait)
+                wait = wait_of(token, kind)
+            waits.append(wait)
         return waits
 
     def dues_asleep(self) -> list[dt.datetime]:
@@ -429,14 +430,10 @@ class Flow(Driver):
 
     def _waiting(self, token_id: int, *kinds: str) -> Token:
         token = self.live.get(token_id)
-        wait = wait_of(token) if token is not None else None
-        if token is None or wait is None or wait.kind not in kinds:
+        kind = kind_of(token) if token is not None else None
+        if token is None or kind not in kinds:
             state = (
-                "it has left"
-                if token is None
-                else f"it waits for {wait.kind}"
-                if wait is not None
-                else "it does not wait"
+                "it has left" if token is None else f"it waits for {kind}" if kind is not None else "it does not wait"
             )
             raise NotWaiting(f"Expected token {token_id} to wait for a {' or '.join(kinds)}, but {state}")
         return token

@@ -8,7 +8,7 @@ at is never decoded, or even fetched when it is large, and what was never writte
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from dmn import FeelValues, Value, to_feel
 from engine.spiff.codec import decode, encode
@@ -81,8 +81,12 @@ class Scopes:
         """Return a variable of the nearest scope outwards that has the name. Raises: KeyError."""
         current: int | None = scope
         while current is not None:
-            if name in (self._values.get(current) or self._of(current)):
-                return cast("Value", self.get(current, name))
+            values = self._values.get(current)
+            if values is None:
+                values = self._of(current)
+            if name in values:
+                value: Value = values[name]
+                return value if type(value) not in _UNREAD else self.get(current, name)
             current = self.around[current]
         raise KeyError(name)
 

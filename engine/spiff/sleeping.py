@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.spiff.token import Token
-from engine.spiff.waiting import wait_of
+from engine.spiff.waiting import kind_of, wait_of
 
 if TYPE_CHECKING:
     from _collections_abc import dict_items, dict_values
@@ -91,8 +91,7 @@ def inside_of(token: Token) -> list[Token] | None:
 
 
 def _brought(token: Token) -> list[Token] | None:
-    wait = wait_of(token)
-    is_brought = wait is not None and wait.kind in _BROUGHT and _KEPT_AWAKE.isdisjoint(token.internal_data)
+    is_brought = kind_of(token) in _BROUGHT and _KEPT_AWAKE.isdisjoint(token.internal_data)
     return [] if is_brought else None
 
 
@@ -154,9 +153,9 @@ class Tokens(dict[int, Token]):
         return self.before
 
     def _note(self, token: Token) -> None:
-        wait = wait_of(token)
-        if self.before is not None and wait is not None:
-            self.before[wait.token_id, wait.kind] = wait
+        kind = kind_of(token)
+        if self.before is not None and kind is not None:
+            self.before[token.id, kind] = wait_of(token, kind)
 
     def wake(self) -> None:
         """Wake all that sleep."""

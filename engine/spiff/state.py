@@ -53,7 +53,7 @@ def dump(flow: Driver, *, is_awake: bool = False) -> bytes:
         if sub.parent_task_id not in told.asleep
     ]
     around = flow.scopes.around
-    scopes = [[scope, around[scope]] for scope in sorted(around.keys() - told.asleep)]
+    scopes = [[scope, around[scope]] for scope in sorted(around.keys() - told.asleep if told.asleep else around)]
     apart = sorted([*told.apart, *((one.ids, one.body_id, one.due, one.stored) for one in flow.live.apart.values())])
     head = orjson.dumps(
         [VERSION, flow.process_id, flow.counter, flow.ended_at, flow.outcome, scopes, tokens, subs, flow.log]

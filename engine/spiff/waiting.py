@@ -29,11 +29,8 @@ def kind_of(token: Token) -> str | None:
     return kind
 
 
-def wait_of(token: Token) -> Wait | None:
-    """Return what a token waits for, or None when nothing outside can help it on."""
-    kind = kind_of(token)
-    if kind is None:
-        return None
+def wait_of(token: Token, kind: str) -> Wait:
+    """Return what a token waits for. kind: of ``kind_of``."""
     data, element = token.internal_data, token.task_spec.element
     return Wait(
         token.id,
