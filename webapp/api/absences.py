@@ -13,8 +13,7 @@ from engine.errors import NotFound
 from records import directory
 from records.person import Absence
 from webapp.api.endpoints import reads, writes
-from webapp.api.lending import NothingToSay
-from webapp.api.shapes import Answer, Instant, Moment, Request, text
+from webapp.api.shapes import Answer, Instant, Moment, Nothing, Request, text
 from webapp.visit import now, reading, visitor
 
 
@@ -79,7 +78,7 @@ def plan_absence(act: Act, body: dict[str, Any]) -> str:
 
 
 @writes(
-    "POST", "/absences/<record_id>/end", scope="people:write", summary="End an absence", body=NothingToSay, answer=AbsencesAnswer,
+    "POST", "/absences/<record_id>/end", scope="people:write", summary="End an absence", body=Nothing, answer=AbsencesAnswer,
     render=_mine, person=True,
 )  # fmt: skip
 def end_absence(act: Act, body: dict[str, Any], record_id: str) -> str:

@@ -12,7 +12,7 @@ from engine.choosing import Choice
 from engine.stored.instance import Instance
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import InstanceDetail, need_helper, show_instance, tag_of
-from webapp.api.shapes import Answer, Request, Values, maybe, text
+from webapp.api.shapes import Answer, Request, Truth, Values, Whole, maybe, text
 from webapp.pages import operations as pages
 from webapp.visit import reading
 
@@ -52,14 +52,12 @@ class ElementGiven(Request):
 class ChoiceGiven(Request):
     """What is to begin in an ad-hoc sub-process. ends_others: what runs in it is cancelled first."""
 
-    token_id = fields.Integer(
-        required=True, strict=True, validate=validate.Range(1, 2**31 - 1, error="Expected the id of a token")
-    )
+    token_id = Whole(required=True, validate=validate.Range(1, 2**31 - 1, error="Expected the id of a token"))
     elements = fields.List(
         fields.Nested(ElementGiven), required=True,
         validate=validate.Length(1, choosing.MOST, error="Expected {min} to {max} elements, but there is another number"),
     )  # fmt: skip
-    ends_others = fields.Boolean(load_default=False)
+    ends_others = Truth(load_default=False)
     reason = text(4000, load_default="")
 
 

@@ -11,6 +11,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
 
 from records.api_key import SCOPES
+from webapp.api import shapes
 from webapp.api.endpoints import ENDPOINTS, Endpoint
 from webapp.api.instead import Offer
 from webapp.api.problems import MEDIA_TYPE
@@ -103,7 +104,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 def _parameters(endpoint: Endpoint) -> Any:
     for name in PLACE.findall(endpoint.path):
         yield {"in": "path", "name": name, "required": True, "schema": {"type": "string", "format": "uuid"}}
-    if endpoint.query is not None:
+    if endpoint.query is not shapes.Nothing:
         yield {"in": "query", "schema": endpoint.query}
     if endpoint.match:
         yield {

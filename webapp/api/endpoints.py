@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -54,7 +55,7 @@ class Endpoint:
     summary: str
     view: View
     answer: type[Schema] | None
-    query: type[Schema] | None = None
+    query: type[Schema] = shapes.Nothing
     body: type[Schema] | None = None
     status: int = 200
     etag: Callable[[Any], str] | None = None
@@ -76,6 +77,8 @@ class Endpoint:
             found |= {404, 409, 413}
         if self.body is not None:
             found |= {400, 415}
+        if self.etag is not None and self.method == "GET":
+            found.add(412)
         if self.match:
             found |= {412, 428}
         return sorted(found)
@@ -111,7 +114,7 @@ def _reading(endpoint: Endpoint) -> Callable[..., Response]:
     def handle(**path: str) -> Response:
         callers.count()
         _let_in(endpoint, path)
-        given = bodies.query(endpoint.query) if endpoint.query is not None else {}
+        given = bodies.query(endpoint.query)
         found = endpoint.view(**path, **given)
         return found if isinstance(found, Response) else _answer(endpoint, found)
 
@@ -123,6 +126,7 @@ def _writing(endpoint: Endpoint) -> Callable[..., Response]:
         request.max_content_length = endpoint.largest
         callers.count()
         caller = _let_in(endpoint, path)
+        bodies.query(endpoint.query)
         given = bodies.body(endpoint.body) if endpoint.body is not None else {}
         repeat = repeats.of_request(caller.principal) if endpoint.method == "POST" else None
         patience = endpoint.patience(given) if endpoint.patience is not None else None
@@ -183,8 +187,13 @@ def _answer(endpoint: Endpoint, found: Any) -> Response:
     )
     if endpoint.etag is not None:
         response.set_etag(endpoint.etag(found))
-        if endpoint.method == "GET":
-            response.make_conditional(request)
+        if (
+            endpoint.method == "GET"
+            and response.make_conditional(request).status_code == HTTPStatus.PRECONDITION_FAILED
+        ):
+            raise problems.Stale(
+                "Expected If-Match to name what there is, but it changed since; read it again without it."
+            )
     return response
 
 

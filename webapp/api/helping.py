@@ -15,7 +15,7 @@ from records.approval import ApprovalSlot
 from webapp import reviews
 from webapp.api import callers, tasks
 from webapp.api.endpoints import reads, writes
-from webapp.api.shapes import Answer, Instant, Request, maybe, text, word
+from webapp.api.shapes import Answer, Instant, Nothing, Request, maybe, text, word
 from webapp.visit import reading
 
 
@@ -142,7 +142,7 @@ def answer_question(act: Act, body: dict[str, Any], record_id: str) -> str:
 
 @writes(
     "POST", "/questions/<record_id>/withdrawal", scope="tasks:decide", summary="Wait for an answer no longer",
-    body=tasks.NothingMore, answer=HelpAnswer, render=_show, person=True,
+    body=Nothing, answer=HelpAnswer, render=_show, person=True,
 )  # fmt: skip
 def take_question_back(act: Act, _body: dict[str, Any], record_id: str) -> str:
     """A lent task comes back at once."""

@@ -25,8 +25,7 @@ from records.impact import (
 from records.work_order import WorkOrderStatus
 from webapp import impact_panel
 from webapp.api.endpoints import reads, writes
-from webapp.api.instances import Nothing
-from webapp.api.shapes import Answer, Exact, Instant, Request, maybe, text, word
+from webapp.api.shapes import Answer, Exact, Instant, Nothing, Request, maybe, text, word
 from webapp.pages import changes, impacts, orders
 from webapp.visit import now, reading
 

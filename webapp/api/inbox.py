@@ -18,9 +18,22 @@ from webapp import bulk, dossiers, inbox_asked, reviews
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
 from webapp.api.problems import finding_values
-from webapp.api.shapes import Answer, Instant, Listed, Moment, Request, Whole, maybe, page_of, text, word
+from webapp.api.shapes import (
+    Answer,
+    Instant,
+    Listed,
+    Moment,
+    Nothing,
+    Request,
+    Truth,
+    Whole,
+    maybe,
+    page_of,
+    text,
+    word,
+)
 from webapp.api.signing import SignatureGiven, signature_given
-from webapp.api.tasks import Bar, NothingMore
+from webapp.api.tasks import Bar
 from webapp.pages.review import LONGEST_REASON
 from webapp.visit import now, reading, visitor
 
@@ -98,7 +111,7 @@ def snooze_task(act: Act, body: dict[str, Any], task_id: str) -> str:
 
 
 @writes(
-    "POST", "/tasks/<task_id>/wake", scope="tasks:decide", summary="Take a task back that was put aside", body=NothingMore,
+    "POST", "/tasks/<task_id>/wake", scope="tasks:decide", summary="Take a task back that was put aside", body=Nothing,
     answer=SnoozeAnswer, render=_show_snooze, person=True,
 )  # fmt: skip
 def wake_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
@@ -110,7 +123,7 @@ def wake_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
 class WatchGiven(Request):
     """Whether the caller wants to see what becomes of the task's document."""
 
-    watching = fields.Boolean(required=True, truthy={True}, falsy={False})
+    watching = Truth(required=True)
 
 
 class WatchAnswer(Answer):
@@ -403,7 +416,7 @@ def delete_view(act: Act, _body: dict[str, Any], view_id: str) -> dict[str, Any]
 
 
 @writes(
-    "POST", "/inbox/views/<view_id>/adoption", scope="tasks:decide", summary="Take over a view whose owner left", body=NothingMore,
+    "POST", "/inbox/views/<view_id>/adoption", scope="tasks:decide", summary="Take over a view whose owner left", body=Nothing,
     answer=ViewAnswer, render=_show_view, etag=_tag, person=True,
 )  # fmt: skip
 def adopt_view(act: Act, _body: dict[str, Any], view_id: str) -> str:

@@ -17,7 +17,7 @@ from processes.operating import HELPERS
 from webapp import rehearsals
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
-from webapp.api.shapes import Answer, Instant, Listed, Request, Values, as_page, maybe, page_of, text, word
+from webapp.api.shapes import Answer, Instant, Listed, Nothing, Request, Values, as_page, maybe, page_of, text, word
 from webapp.pages import operations as pages
 from webapp.visit import reading, visitor
 
@@ -119,10 +119,6 @@ class Reason(Request):
     """Why."""
 
     reason = text(4000, required=True)
-
-
-class Nothing(Request):
-    """An empty object."""
 
 
 InstancePage = page_of(InstanceSummary, "InstancePage")

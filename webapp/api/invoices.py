@@ -22,7 +22,20 @@ from records.invoice import (
 )
 from webapp.api.endpoints import reads, writes
 from webapp.api.goods import EVENT, line_of
-from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
+from webapp.api.shapes import (
+    Answer,
+    Exact,
+    Instant,
+    Listed,
+    Nothing,
+    Request,
+    Whole,
+    as_page,
+    maybe,
+    page_of,
+    text,
+    word,
+)
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages import invoices as pages
 from webapp.pages import orders, suppliers
@@ -119,10 +132,6 @@ class HoldReleased(Request):
     signature = fields.Nested(SignatureGiven, required=True)
 
 
-class MatchAgain(Request):
-    """Nothing needs to be said."""
-
-
 class InvoiceQuery(Listed):
     """What invoices may be listed by. ``q`` is part of either number or of the supplier's name."""
 
@@ -193,7 +202,7 @@ def capture_invoice(act: Act, body: dict[str, Any]) -> str:
 
 
 @writes(
-    "POST", "/invoices/<record_id>/match", scope="invoices:write", summary="Match an invoice again", body=MatchAgain,
+    "POST", "/invoices/<record_id>/match", scope="invoices:write", summary="Match an invoice again", body=Nothing,
     answer=InvoiceDetail, render=_detail,
 )  # fmt: skip
 def match_invoice(act: Act, body: dict[str, Any], record_id: str) -> str:

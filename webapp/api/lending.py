@@ -12,7 +12,7 @@ from engine.errors import Invalid
 from records import lending
 from records.person import Delegation
 from webapp.api.endpoints import reads, writes
-from webapp.api.shapes import Answer, Exact, Instant, Request, Truth, text
+from webapp.api.shapes import Answer, Exact, Instant, Nothing, Request, Truth, text
 from webapp.pages.lending import find
 from webapp.typed import YEARS
 from webapp.visit import now, reading, visitor
@@ -52,10 +52,6 @@ class DelegationGiven(Request):
     max_amount = Exact(load_default=None, allow_none=True)
     excludes_own_documents = Truth(load_default=True)
     excludes_signed_documents = Truth(load_default=True)
-
-
-class NothingToSay(Request):
-    """An empty object."""
 
 
 def _mine(_: Any = None) -> dict[str, Any]:
@@ -101,7 +97,7 @@ def lend_role(act: Act, body: dict[str, Any]) -> str:
 
 
 @writes(
-    "POST", "/delegations/<record_id>/end", scope="people:write", summary="Take a role back", body=NothingToSay, answer=DelegationsAnswer,
+    "POST", "/delegations/<record_id>/end", scope="people:write", summary="Take a role back", body=Nothing, answer=DelegationsAnswer,
     render=_mine, person=True,
 )  # fmt: skip
 def take_role_back(act: Act, body: dict[str, Any], record_id: str) -> str:

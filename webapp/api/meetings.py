@@ -14,7 +14,7 @@ from processes import meetings
 from records.meeting import AgendaItem, Meeting
 from webapp.api.boards import MeetingAnswer, get_meeting
 from webapp.api.endpoints import reads, writes
-from webapp.api.shapes import Answer, Request, Values, text
+from webapp.api.shapes import Answer, Nothing, Request, Values, text
 from webapp.pages import boards as pages
 from webapp.pages import changes
 from webapp.visit import now, reading
@@ -43,10 +43,6 @@ class WhyCalledOff(Request):
     """Why."""
 
     reason = text(4000, required=True)
-
-
-class MeetingStep(Request):
-    """An empty object."""
 
 
 class MinutesAnswer(Answer):
@@ -90,7 +86,7 @@ def cancel_meeting(act: Act, body: dict[str, Any], record_id: str) -> str:
 
 
 @writes(
-    "POST", "/meetings/<record_id>/<step>", scope="changes:write", summary="Join, leave, open or close a meeting", body=MeetingStep,
+    "POST", "/meetings/<record_id>/<step>", scope="changes:write", summary="Join, leave, open or close a meeting", body=Nothing,
     answer=MeetingAnswer, render=get_meeting, person=True,
 )  # fmt: skip
 def step_meeting(act: Act, body: dict[str, Any], record_id: str, step: str) -> str:
@@ -126,7 +122,7 @@ def declare_conflict_in_meeting(act: Act, body: dict[str, Any], record_id: str, 
 
 @writes(
     "POST", "/meetings/<record_id>/items/<position>/<step>", scope="changes:write", summary="Move an item up, or take it off",
-    body=MeetingStep, answer=MeetingAnswer, render=get_meeting, person=True,
+    body=Nothing, answer=MeetingAnswer, render=get_meeting, person=True,
 )  # fmt: skip
 def step_agenda_item(act: Act, body: dict[str, Any], record_id: str, position: str, step: str) -> str:
     """`up` or `off`, as a member or as who keeps the board."""

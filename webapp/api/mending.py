@@ -17,7 +17,7 @@ from webapp import rehearsals
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
 from webapp.api.instances import InstanceDetail, Reason, need_helper, show_instance, tag_of
-from webapp.api.shapes import Answer, Instant, Request, Values, maybe, text, word
+from webapp.api.shapes import Answer, Instant, Request, Values, Whole, maybe, text, word
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages import operations as pages
 from webapp.visit import installation, reading, visitor
@@ -35,7 +35,7 @@ class TokenEditGiven(Request):
     """One edit of a token. token_id: of the token to move or cancel; element_id: where it goes, or where a new one begins."""
 
     kind = word(modifying.EditKind, required=True)
-    token_id = fields.Integer(
+    token_id = Whole(
         load_default=None, allow_none=True, validate=validate.Range(1, 2**31 - 1, error="Expected the id of a token")
     )
     element_id = text(500, load_default=None, allow_none=True)

@@ -16,9 +16,22 @@ from records.requisition import Priority, Requisition, RequisitionLine, Requisit
 from webapp import requisition_form, wording
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
-from webapp.api.instances import Nothing, Reason
+from webapp.api.instances import Reason
 from webapp.api.marks import StandingMark
-from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Truth, as_page, maybe, page_of, text, word
+from webapp.api.shapes import (
+    Answer,
+    Exact,
+    Instant,
+    Listed,
+    Nothing,
+    Request,
+    Truth,
+    as_page,
+    maybe,
+    page_of,
+    text,
+    word,
+)
 from webapp.document_page import marks_on
 from webapp.pages import requisitions as pages
 from webapp.requisition_form import HEADER, LINE, Typed

@@ -57,6 +57,10 @@ class Answer(Schema):
         field_obj.required = True
 
 
+class Nothing(Request):
+    """An empty object, or a query that asks nothing."""
+
+
 class Exact(fields.Field[Decimal]):
     """An exact number as text, ``"42.5000"``; a JSON number is taken too, without going through a float."""
 

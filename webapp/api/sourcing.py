@@ -21,7 +21,7 @@ from records.sourcing import SourcingKind, SourcingRef
 from records.supplier import Supplier
 from webapp.api import bodies
 from webapp.api.endpoints import reads, writes
-from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, as_page, maybe, page_of, text, word
+from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Whole, as_page, maybe, page_of, text, word
 from webapp.pages import agreements, quotes, sole_sources
 from webapp.sourcing_digest import comparison_of
 from webapp.visit import reading
@@ -134,7 +134,7 @@ class RequestQuery(Listed):
 class PriceGiven(Request):
     """The price of one line, per unit of the request, in the quote's currency."""
 
-    line_no = fields.Integer(required=True)
+    line_no = Whole(required=True)
     unit_price = Exact(required=True)
 
 
@@ -144,7 +144,7 @@ class QuoteGiven(Request):
     prices = fields.List(fields.Nested(PriceGiven), required=True)
     currency = text(3, required=True)
     charges = Exact(load_default=None, allow_none=True)
-    lead_time_days = fields.Integer(required=True, strict=True)
+    lead_time_days = Whole(required=True)
     valid_to = fields.Date(required=True)
     incoterm = text(200, load_default="")
     reference = text(200, load_default="")

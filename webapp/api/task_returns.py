@@ -13,7 +13,7 @@ from processes import sending_back
 from webapp import reviews
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
-from webapp.api.shapes import Answer, Request, maybe, text
+from webapp.api.shapes import Answer, Request, Whole, maybe, text
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.api.tasks import DecisionAnswer, Precondition, show_decision
 from webapp.pages.review import LONGEST_REASON
@@ -42,7 +42,7 @@ class StepsAnswer(Answer):
 class Returned(Request):
     """Where to, and why. signature: where the task wants one."""
 
-    to = fields.Integer(required=True, validate=validate.Range(1, 2**31 - 1, error="Expected the id of a step"))
+    to = Whole(required=True, validate=validate.Range(1, 2**31 - 1, error="Expected the id of a step"))
     reason = text(LONGEST_REASON, required=True)
     on_behalf_of = text(60, load_default=None, allow_none=True)
     signature = fields.Nested(SignatureGiven, load_default=None, allow_none=True)

@@ -18,7 +18,7 @@ from webapp import inbox_asked, reviews
 from webapp.api import bodies, callers, task_fields
 from webapp.api.endpoints import reads, writes
 from webapp.api.problems import Stale, finding_values
-from webapp.api.shapes import Answer, Exact, Instant, Listed, Request, Values, maybe, page_of, text, word
+from webapp.api.shapes import Answer, Exact, Instant, Listed, Nothing, Request, Values, maybe, page_of, text, word
 from webapp.api.signing import SignatureGiven, signature_given
 from webapp.pages.review import LONGEST_REASON
 from webapp.visit import let_go, now, reading, show_after, wait_sentence, written
@@ -170,10 +170,6 @@ class Completion(Request):
     on_behalf_of = text(60, load_default=None, allow_none=True)
 
 
-class NothingMore(Request):
-    """An empty object."""
-
-
 TaskPage = page_of(TaskItem, "TaskPage")
 SUMMARY = tuple(TaskSummary().fields)
 DECIDED = tuple(name for name in DecisionAnswer().fields if name not in ("signature", "wait"))
@@ -264,7 +260,7 @@ def get_task(task_id: str) -> dict[str, Any]:
 
 
 @writes(
-    "POST", "/tasks/<task_id>/claim", scope="tasks:decide", summary="Take a task out of the group's inboxes", body=NothingMore,
+    "POST", "/tasks/<task_id>/claim", scope="tasks:decide", summary="Take a task out of the group's inboxes", body=Nothing,
     answer=TaskDetail, render=show_task, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def claim_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
@@ -276,7 +272,7 @@ def claim_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
 
 @writes(
     "POST", "/tasks/<task_id>/release", scope="tasks:decide", summary="Give a claimed task back to its group",
-    body=NothingMore, answer=TaskDetail, render=show_task, etag=tag_of, match=True, person=True,
+    body=Nothing, answer=TaskDetail, render=show_task, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def release_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
     """Release it."""

@@ -16,7 +16,20 @@ from records.webhook import LONGEST_URL, DeliveryState, Webhook, WebhookDelivery
 from webapp import listing, visit
 from webapp.api import bodies, callers
 from webapp.api.endpoints import reads, writes
-from webapp.api.shapes import Answer, Instant, Listed, Moment, Request, Truth, as_page, maybe, page_of, text, word
+from webapp.api.shapes import (
+    Answer,
+    Instant,
+    Listed,
+    Moment,
+    Nothing,
+    Request,
+    Truth,
+    as_page,
+    maybe,
+    page_of,
+    text,
+    word,
+)
 from webapp.visit import reading
 
 
@@ -74,10 +87,6 @@ class RotationGiven(Request):
     """at_once: the former secret signs nothing any more; otherwise both sign for 24 hours."""
 
     at_once = Truth(load_default=False)
-
-
-class NothingGiven(Request):
-    """An empty object."""
 
 
 class SinceGiven(Request):
@@ -219,7 +228,7 @@ def change_webhook(act: Act, body: dict[str, Any], record_id: str) -> str:
 
 
 @writes(
-    "POST", "/webhooks/<record_id>/end", scope="webhooks:write", summary="End a webhook for good", body=NothingGiven,
+    "POST", "/webhooks/<record_id>/end", scope="webhooks:write", summary="End a webhook for good", body=Nothing,
     answer=WebhookAnswer, render=_show, etag=tag_of, match=True, person=True,
 )  # fmt: skip
 def end_webhook(act: Act, body: dict[str, Any], record_id: str) -> str:
@@ -243,7 +252,7 @@ def _show_delivery(subject: list[str]) -> WebhookDelivery:
 
 
 @writes(
-    "POST", "/webhooks/<record_id>/test", scope="webhooks:write", summary="Send a test event to a webhook", body=NothingGiven,
+    "POST", "/webhooks/<record_id>/test", scope="webhooks:write", summary="Send a test event to a webhook", body=Nothing,
     answer=DeliveryDetail, render=_show_delivery, status=201, person=True,
 )  # fmt: skip
 def test_webhook(act: Act, body: dict[str, Any], record_id: str) -> list[str]:
@@ -281,7 +290,7 @@ def get_delivery(record_id: str, delivery_id: str) -> WebhookDelivery:
 
 @writes(
     "POST", "/webhooks/<record_id>/deliveries/<delivery_id>/replay", scope="webhooks:write", summary="Send a message again",
-    body=NothingGiven, answer=DeliveryDetail, render=_show_delivery, person=True,
+    body=Nothing, answer=DeliveryDetail, render=_show_delivery, person=True,
 )  # fmt: skip
 def replay_delivery(act: Act, body: dict[str, Any], record_id: str, delivery_id: str) -> list[str]:
     """Whether it arrived or not: the same body under the same webhook-id, newly signed."""

@@ -158,7 +158,7 @@ def start_command(house: House, process: str, key: str, variables: tuple[str, ..
 
     \b
     Example:
-      lockstep start approval_round --key R-1 --var amount=950 --as pat
+      lockstep start hire --key H-1 --var amount=950 --as pat
     """
     given = dict(_variable(text) for text in variables)
     with house.open() as installation:

@@ -145,6 +145,23 @@ def test_a_body_that_cannot_be_read_says_why(calling: Calling) -> None:
         problem(calls.send("POST", "/requisitions", data=data, content_type=media), status, code)
 
 
+def test_a_query_that_nobody_asked_for_is_named(calling: Calling) -> None:
+    calls = calling(rita)
+    for answer in (calls.get(f"/instances/{UNKNOWN}?colour=red"), calls.post("/requisitions?colour=red", {"title": "x"})):
+        assert problem(answer, 422, "INVALID")["fields"].keys() == {"colour"}
+
+
+def test_what_changed_since_it_was_seen_is_told_to_readers_as_a_problem(calling: Calling) -> None:
+    calls = calling(rita)
+    made = calls.post("/requisitions", {"title": "x", "cost_centre": "4711", "lines": []})
+    path = f"/requisitions/{made.json['id']}"
+    assert calls.get(path, match=made.headers["ETag"]).json == calls.get(path).json
+    for tag in ('"0"', f"W/{made.headers['ETag']}"):
+        problem(calls.get(path, match=tag), 412, "STALE_VERSION")
+    seen = calls.get(path, headers={"If-None-Match": made.headers["ETag"]})
+    assert (seen.status_code, seen.data) == (304, b"")
+
+
 def test_every_field_that_does_not_fit_is_named(calling: Calling) -> None:
     wrong = {
         "cost_centre": 4711, "colour": "red",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from marshmallow import Schema, ValidationError, fields
 from schemathesis.checks import not_a_server_error
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import (
@@ -59,6 +62,27 @@ def test_every_operation_is_documented_once_under_a_known_scope() -> None:
 def test_every_name_is_in_snake_case() -> None:
     for shape in document()["components"]["schemas"].values():
         assert all(name == name.lower() and "-" not in name for name in shape["properties"])
+
+
+def fields_of(schema: type[Schema], path: str) -> Iterator[tuple[str, fields.Field[Any]]]:
+    """Yield every field of what arrives, with where it stands, also inside of lists and objects."""
+    for name, field in schema().fields.items():
+        inner = field.inner if isinstance(field, fields.List) else field
+        yield f"{path}.{name}", inner
+        if isinstance(inner, fields.Nested):
+            yield from fields_of(type(inner.schema), f"{path}.{name}")
+
+
+def test_a_body_takes_neither_text_for_a_number_nor_a_number_for_the_truth() -> None:
+    asked = [one for endpoint in ENDPOINTS if endpoint.body for one in fields_of(endpoint.body, endpoint.name)]
+    wrong = {fields.Integer: ("1", True, 1.0, Decimal(1)), fields.Boolean: ("true", 1, 0, "")}
+    taken = []
+    for path, field in asked:
+        for value in next((values for kind, values in wrong.items() if isinstance(field, kind)), ()):
+            with contextlib.suppress(ValidationError):
+                taken.append((path, value, field.deserialize(value)))
+    assert taken == []
+    assert len([field for _, field in asked if isinstance(field, (fields.Integer, fields.Boolean))]) > 20
 
 
 @dataclass(frozen=True)
