@@ -147,7 +147,10 @@ def test_a_body_that_cannot_be_read_says_why(calling: Calling) -> None:
 
 def test_a_query_that_nobody_asked_for_is_named(calling: Calling) -> None:
     calls = calling(rita)
-    for answer in (calls.get(f"/instances/{UNKNOWN}?colour=red"), calls.post("/requisitions?colour=red", {"title": "x"})):
+    for answer in (
+        calls.get(f"/instances/{UNKNOWN}?colour=red"),
+        calls.post("/requisitions?colour=red", {"title": "x"}),
+    ):
         assert problem(answer, 422, "INVALID")["fields"].keys() == {"colour"}
 
 
