@@ -370,11 +370,15 @@ def to_python(value: Value) -> Any:
     return value
 
 
-def measure(value: Value, limit: int) -> None:
-    """Refuse a value whose full text would have more than ``limit`` elements.
+_CHARACTERS = 20
+"""Of a text that weigh as much as one element."""
 
-    Lists are shared, so a few doublings of a list make a value that is small in memory and endless when written.
-    Raises BudgetExceeded.
+
+def measure(value: Value, limit: int) -> None:
+    """Refuse a value whose full text would have more than ``limit`` elements. A text counts as one for each 20 characters begun.
+
+    Lists and texts are shared, so that a few doublings, or one long text taken many times, make a value that is small in memory
+    and endless when written. Raises BudgetExceeded.
     """
     if type(value) is dict or type(value) is list:
         _size(value, {}, limit)
@@ -386,9 +390,14 @@ def _size(value: Any, known: dict[int, int], limit: int) -> int:
         items = value.values() if type(value) is dict else value
         size = 1 + len(items)
         for item in items:
-            if type(item) is dict or type(item) is list:
+            if type(item) is str:
+                size += len(item) // _CHARACTERS
+            elif type(item) is dict or type(item) is list:
                 size += _size(item, known, limit) - 1
         if size > limit:
-            raise BudgetExceeded(f"Expected a result of at most {limit:,} elements, but it has more", limit="items")
+            raise BudgetExceeded(
+                f"Expected a result of at most {limit:,} elements and {limit * _CHARACTERS:,} characters, but it has more",
+                limit="items",
+            )
         known[id(value)] = size
     return size

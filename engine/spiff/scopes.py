@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dmn import FeelValues, Value, to_feel
-from engine.spiff.codec import decode, encode
+from engine.spiff.codec import NotStorable, decode, encode
 from engine.spiff.stored import Elsewhere, Key, Stored
 
 ROOT = 0
@@ -19,6 +19,8 @@ Change = tuple[int, str, str]
 """A variable that changed: its scope, its name, and ``create`` or ``update``."""
 _UNREAD = frozenset({bytes, Elsewhere})
 _NOTHING = Stored()
+MOST_COLLECTED = 50_000_000
+"""Bytes of a list that is collected element by element."""
 
 
 class Scopes:
@@ -36,6 +38,7 @@ class Scopes:
         self._stored = _NOTHING
         self._written: dict[Key, bytes | None] = {}
         """What was written since, as it is stored; None for a list that is encoded when somebody wants its bytes."""
+        self._collected: dict[Key, int] = {}
         self.heard: list[Change] | None = None
         """What changed since every condition was asked; kept only while one wants to know."""
 
@@ -113,9 +116,13 @@ class Scopes:
     def assign_item(self, scope: int, name: str, place: int, value: Value) -> None:
         """Write one element of a list that exactly this scope holds. The rest of it is not looked at, however long it is.
 
-        value: a FEEL value. Raises: NotStorable, and then nothing has changed.
+        value: a FEEL value. Raises: NotStorable, also when the list becomes too long; then nothing has changed.
         """
         data = encode(value)
+        size = self._collected.get((scope, name)) or len(self._bytes(scope, name))
+        if size + len(data) > MOST_COLLECTED:
+            raise NotStorable(f"Expected at most {MOST_COLLECTED:,} bytes of {name}, but there are more to collect")
+        self._collected[scope, name] = size + len(data)
         items = list(self.get(scope, name))
         if self.heard is not None and encode(items[place]) != data:
             self.heard.append((scope, name, "update"))

@@ -27,6 +27,11 @@ BOMBS = {
     "quadratic distinct": ("distinct values(for i in 1..5000 return [i])", "steps"),
     "replacement": ('replace("' + "a" * 30_000 + '", "a", "' + "b" * 30_000 + '")', "characters"),
     "join": ('string join(for i in 1..50000 return "' + "x" * 1000 + '")', "characters"),
+    "one long text many times": (
+        '{w: string join(for j in 1..500 return "' + "x" * 100 + '"), r: for i in 1..1000 return w}.r',
+        "items",
+    ),
+    "keys and texts": ('for i in 1..90000 return {a: "' + "x" * 300 + '"}', "items"),
     "deep list": ("(for i in 1..50000 return [partial[-1]])[-1]", "depth"),
 }
 

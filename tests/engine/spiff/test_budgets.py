@@ -80,6 +80,22 @@ def test_collecting_the_results_of_many_costs_each_of_them_the_same(
     assert encoded < 20 * many
 
 
+def test_what_is_collected_grows_only_so_far(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of ten thousand may bring a text of a megabyte, which is one text in memory and ten thousand when it is stored."""
+    monkeypatch.setattr(scopes, "MOST_COLLECTED", 5_000)
+    task = node(
+        "scriptTask",
+        "a",
+        each("=for i in 1..100 return i", output="all", collect='=long + ""'),
+        extensions='<zeebe:script expression="=1" resultVariable="last" />',
+    )
+    story = tell(bundle_of(start(), task, user("z"), end(), flows="s > a > z > e"), long="x" * 100)
+    held = story.flow.waits()
+    assert 40 < len(held) < 60
+    assert {wait.cause for wait in held} == {"expression"}
+    assert "Expected at most 5,000 bytes of all" in (held[0].incident or "")
+
+
 def test_one_element_of_a_collection_is_heard_only_when_it_changes_it() -> None:
     known = scopes.Scopes()
     known.open(scopes.ROOT, None)
