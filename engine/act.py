@@ -18,7 +18,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from engine import answers, audit, bulk, rows, together
 from engine.cache import Cache
 from engine.clock import Clock, wall_clock
-from engine.database import new_id
+from engine.database import is_away, new_id
 from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
 from engine.ports import Calendar, Directory, Guard, JobCarrier, Signer
 from engine.record import Chained, Edit, Operation, Record, edits_of
@@ -186,7 +186,7 @@ class Installation:
         """
         if self.guard is None:
             raise RuntimeError("Expected a guard to be wired before anything is written, but there is none")
-        with self._acts() as session:
+        with _open(self._acts) as session:
             act = Act(
                 self,
                 session,
@@ -202,8 +202,7 @@ class Installation:
                     yield act
                     session.commit()
             except BaseException as error:
-                session.rollback()
-                session.close()
+                _let_go(session)
                 self._keep_attempt(act, error)
                 raise
         for work in act.afterwards:
@@ -212,7 +211,7 @@ class Installation:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Open a session that reads; writing in it raises RuntimeError."""
-        with self._reads() as session:
+        with _open(self._reads) as session:
             session.info["installation"] = self
             answers.begin(session)
             yield session
@@ -253,6 +252,25 @@ class Installation:
                 for rescue in act.rescues:
                     rescue(second)
             session.commit()
+
+
+@contextmanager
+def _open(sessions: sessionmaker[Any]) -> Iterator[Session]:
+    session = sessions()
+    try:
+        yield session
+    finally:
+        _let_go(session)
+
+
+def _let_go(session: Session) -> None:
+    """Roll back and close. A connection that died meanwhile has nothing to roll back, and takes away no answer that is there."""
+    try:
+        session.close()
+    except DBAPIError as error:
+        session.invalidate()
+        if not is_away(error):
+            raise
 
 
 def _own_instance_chain(act: Act, attempt: audit.Attempt) -> None:

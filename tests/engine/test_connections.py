@@ -9,7 +9,10 @@ from sqlalchemy.orm import Session
 
 from engine import database
 from engine.database import connect
+from engine.errors import Invalid
 from engine.prepared import Question
+from tests.clock import SettableClock
+from tests.engine.plant import Plant
 
 CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -31,6 +34,33 @@ def test_a_connection_that_died_while_idle_is_replaced(
             assert connection.scalar(text("SELECT pg_backend_pid()")) != before
     finally:
         ours.dispose()
+
+
+def _refuse_behind_a_cut(plant: Plant, cut: Engine) -> None:
+    with plant.acting() as act:
+        act.session.scalar(select(func.pg_backend_pid()))
+        with cut.connect() as connection:
+            connection.execute(text(CUT))
+        raise Invalid("Expected another thing, but found this")
+
+
+def test_a_connection_that_dies_behind_an_answer_takes_nothing_away(
+    postgresql_database: Engine, clock: SettableClock
+) -> None:
+    """A page was ready when the server went down, and its rollback made a server error of it that no handler saw."""
+    plant = Plant(postgresql_database, clock)
+    cut = connect(postgresql_database.url.render_as_string(hide_password=False))
+    try:
+        with plant.reading() as session:
+            before = session.scalar(select(func.pg_backend_pid()))
+            with cut.connect() as connection:
+                connection.execute(text(CUT))
+        with pytest.raises(Invalid):
+            _refuse_behind_a_cut(plant, cut)
+        with plant.reading() as session:
+            assert session.scalar(select(func.pg_backend_pid())) != before
+    finally:
+        cut.dispose()
 
 
 def test_a_connection_that_dies_within_a_prepared_statement_is_given_up_and_the_next_act_has_another(

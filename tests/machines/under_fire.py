@@ -1,11 +1,14 @@
 """The run itself: web nodes and workers as processes, people who decide over HTTP, and somebody who kills without a word.
 
-    python -m tests.machines.under_fire [--instances 2000] [--seed 7]
+    python -m tests.machines.under_fire [--instances 2000] [--seed 7] [--disturb]
 
 On a PostgreSQL of its own that syncs every commit to disk. Two web nodes and three workers; four people start runs, publish the
 message each waits for (twice, under one id), and decide, all with If-Match and Idempotency-Key, and try again elsewhere when a
 node does not answer. Every few seconds one process gets SIGKILL and another is started. It ends when every run is complete and
 ``faults`` finds nothing: each run started once, each effect and decision once, nothing waiting, every chain whole.
+
+Disturbed, machines are stopped for longer than their locks and go on where they were, in the middle of whatever they did, and the
+database crashes: one of its processes gets SIGKILL, so that it ends all connections and recovers.
 """
 
 from __future__ import annotations
@@ -27,11 +30,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psycopg
 import requests
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from engine.act import Installation
 from engine.audit import AuditEvent
+from engine.database import is_away
 from engine.decisions import Decision
 from engine.definitions import deploy
 from engine.stored.instance import Instance, InstanceStatus
@@ -63,6 +69,9 @@ JOB_LOCK = 4
 
 ADDRESSED = 10.0
 """Seconds a node may take to answer."""
+
+PAUSED = JOB_LOCK + 2.0
+"""Seconds that a machine is stopped: somebody else has its jobs when it goes on."""
 
 
 def drawn_for(deciders: Sequence[str]) -> bytes:
@@ -109,6 +118,14 @@ class Machine:
         self.process.join(30)
         assert self.process.exitcode == -signal.SIGKILL
 
+    def pause(self, seconds: float) -> None:
+        """Stop the process where it stands, and let it go on."""
+        assert self.process is not None
+        assert self.process.pid is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(self.process.pid, signal.SIGCONT)
+
     def end(self) -> None:
         if not self.is_alive or self.process is None:
             return
@@ -124,9 +141,15 @@ class Machine:
 
 @dataclass
 class Report:
-    """What happened. killed: how often each machine; tried_again: requests whose answer got lost; raced: refused, others were faster."""
+    """What happened. killed: how often each machine; tried_again: requests whose answer got lost; raced: refused, others were faster.
+
+    paused: how often each machine was. crashed: how often the database was; away: requests that were answered with 503 then.
+    """
 
     killed: Counter[str] = field(default_factory=Counter)
+    paused: Counter[str] = field(default_factory=Counter)
+    crashed: int = 0
+    away: int = 0
     tried_again: int = 0
     raced: int = 0
     seconds: float = 0.0
@@ -142,6 +165,7 @@ class Person:
 
     def __init__(self, key: str, ports: Sequence[int], report: Report, chance: random.Random) -> None:
         self.key, self.ports, self.report, self.chance = key, ports, report, chance
+        self.may_be_away = False
         self.session = requests.Session()
         self.session.trust_env = False
 
@@ -162,6 +186,10 @@ class Person:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
+                continue
+            if answer.status_code == 503 and self.may_be_away and time.monotonic() < deadline:
+                self.report.away += 1
+                time.sleep(0.2)
                 continue
             if answer.status_code >= 500:
                 raise Unexpected(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
@@ -269,6 +297,7 @@ class Fire:
         self.over = threading.Event()
         self.failures: list[BaseException] = []
         self.threads: list[threading.Thread] = []
+        self.is_disturbed = False
 
     def begin(self, work: Callable[..., None], *given: Any) -> None:
         """Do some work in a thread of its own; what it meets ends everything."""
@@ -290,7 +319,9 @@ class Fire:
             thread.join(180)
 
     def person(self, name: str, number: int = 0) -> Person:
-        return Person(self.keys[name], self.ports, self.report, random.Random(f"{self.seed} {name} {number}"))
+        person = Person(self.keys[name], self.ports, self.report, random.Random(f"{self.seed} {name} {number}"))
+        person.may_be_away = self.is_disturbed
+        return person
 
     def open_runs(self, names: Sequence[str], number: int) -> None:
         """Start runs and publish what they wait for, in either order."""
@@ -321,6 +352,31 @@ class Fire:
             self.report.killed[victim.name] += 1
             victim.start()
 
+    def disturb(self, every: float, url: str) -> None:
+        """Pause one machine, crash the database, and so on in turns."""
+        chance = random.Random(f"{self.seed} disturbances")
+        while not self.over.wait(every):
+            victim = chance.choice(self.cluster)
+            victim.pause(PAUSED)
+            self.report.paused[victim.name] += 1
+            if self.over.wait(every):
+                return
+            self.report.crashed += crash(url)
+
+
+def crash(url: str) -> bool:
+    """Kill one process of the server without a word: it ends every connection and recovers from its log.
+
+    Return False when it recovers already.
+    """
+    try:
+        connection = psycopg.connect(url.replace("+psycopg", ""))
+    except psycopg.OperationalError:
+        return False
+    os.kill(connection.info.backend_pid, signal.SIGKILL)
+    connection.close()
+    return True
+
 
 def under_fire(
     house: Installation,
@@ -333,23 +389,28 @@ def under_fire(
     seed: int = 7,
     deciders: Sequence[str] = DECIDERS,
     kills: int = sys.maxsize,
+    is_disturbed: bool = False,
 ) -> Report:
     """Drive the runs through while machines are killed, and look for faults.
 
     house: wired in this process on the same database, which holds the cast. deciders: members of it, who all may decide everything
     and so race each other. every: seconds between two kills, at most ``kills`` of them; patience: seconds after which what is not
-    complete is a fault.
+    complete is a fault. is_disturbed: machines are paused and the database crashes instead of machines being killed.
     """
     report, began = Report(), time.monotonic()
     keys = prepare(house, deciders)
     names = [f"UF-{number:05}" for number in range(instances)]
     with machines(url, folder) as cluster:
         fire = Fire(cluster, keys, report, seed)
+        fire.is_disturbed = is_disturbed
         for number in range(2):
             fire.begin(fire.open_runs, names[number::2], number)
         for name in deciders:
             fire.begin(fire.decide, name)
-        fire.begin(fire.kill, every, kills)
+        if is_disturbed:
+            fire.begin(fire.disturb, every, url)
+        else:
+            fire.begin(fire.kill, every, kills)
         try:
             _wait_for(house, instances, patience, fire.over)
         finally:
@@ -365,11 +426,16 @@ def _wait_for(house: Installation, instances: int, patience: float, over: thread
     """Return when every run is complete and every promise kept, when patience ends, or when somebody failed."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline and not over.wait(0.5):
-        with house.reading() as session:
-            ended = session.scalar(
-                select(func.count()).where(Instance.status == InstanceStatus.COMPLETED, Instance.process_id == FLOW)
-            )
-            owed = session.scalar(select(func.count()).where(Job.state.in_((JobState.WAITING, JobState.RUNNING))))
+        try:
+            with house.reading() as session:
+                ended = session.scalar(
+                    select(func.count()).where(Instance.status == InstanceStatus.COMPLETED, Instance.process_id == FLOW)
+                )
+                owed = session.scalar(select(func.count()).where(Job.state.in_((JobState.WAITING, JobState.RUNNING))))
+        except DBAPIError as error:
+            if not is_away(error):
+                raise
+            continue  # It recovers.
         if ended == instances and not owed:
             return
 
@@ -431,6 +497,9 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=5.0, help="seconds between two kills")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--times", type=int, default=1, help="how often, each on a fresh database")
+    parser.add_argument(
+        "--disturb", action="store_true", help="pause machines and crash the database instead of killing"
+    )
     given = parser.parse_args()
     from benchmarks.durable_postgres import durable_postgres
     from tests.story import CAST
@@ -444,7 +513,7 @@ def main() -> None:
             house = wire(url)
             report = under_fire(
                 house, url, folder, instances=given.instances, every=given.every, seed=given.seed + turn,
-                patience=60 + given.instances * 0.5,
+                patience=60 + given.instances * 0.5, is_disturbed=given.disturb,
             )  # fmt: skip
             house.database.dispose()
         _tell(report, given.instances)
@@ -453,10 +522,13 @@ def main() -> None:
 
 
 def _tell(report: Report, instances: int) -> None:
-    killed = ", ".join(f"{name} {count}" for name, count in sorted(report.killed.items()))
+    hit = report.killed or report.paused
+    counted = ", ".join(f"{name} {count}" for name, count in sorted(hit.items()))
+    what = f"killed {hit.total()} times" if report.killed else f"paused {hit.total()} times"
+    crashed = f", database crashed {report.crashed} times, {report.away} answered 503" if report.crashed else ""
     print(  # noqa: T201  a program's answer
         f"{instances} runs in {report.seconds:.0f} s ({instances * 2 / report.seconds:.1f} decisions a second beside everything "
-        f"else), killed {report.killed.total()} times ({killed}), {report.tried_again} requests sent again, {report.raced} came "
+        f"else), {what} ({counted}){crashed}, {report.tried_again} requests sent again, {report.raced} came "
         f"second; {len(report.faults) or 'no'} fault(s)",
         *report.faults[:20],
         sep="\n  ",
