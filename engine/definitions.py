@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.orm import Session
 
 from dmn import Result
@@ -139,6 +139,13 @@ def _runnable(library: Library, process_id: str) -> Parts:
 
 
 def _versions(act: Act, process_id: str) -> list[Definition]:
+    """Return every version of a process, the newest first, with no other act about to make the next one.
+
+    Locking the rows is not enough: whoever waited for them would not see the version that was added meanwhile.
+    """
+    if act.session.get_bind().dialect.name == "postgresql":
+        waiting = text("SELECT pg_advisory_xact_lock(hashtextextended(:process, 0))")
+        act.session.execute(waiting, {"process": f"versions of {process_id}"})
     query = select(Definition).where(Definition.process_id == process_id).order_by(Definition.version.desc())
     return list(act.session.scalars(query.with_for_update()))
 
