@@ -18,7 +18,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from engine import answers, audit, bulk, rows, together
 from engine.cache import Cache
 from engine.clock import Clock, wall_clock
-from engine.database import is_away, new_id
+from engine.database import is_away, is_too_slow, new_id
 from engine.errors import Conflict, Effect, Finding, Refused, RuleViolation
 from engine.ports import Calendar, Directory, Guard, JobCarrier, Signer
 from engine.record import Chained, Edit, Operation, Record, edits_of
@@ -438,4 +438,4 @@ def _translated(guard: Guard | None) -> Iterator[None]:
 
 def _is_lock_trouble(error: DBAPIError) -> bool:
     text = str(error.orig).lower()
-    return "locked" in text or "deadlock" in text or "could not serialize" in text
+    return is_too_slow(error) or "locked" in text or "deadlock" in text or "could not serialize" in text

@@ -214,7 +214,7 @@ def in_turn(connection: Connection) -> None:
 
 
 def is_away(error: BaseException) -> bool:
-    """Say whether a failure only means that the database cannot work now: not reached, out of connections, or out of disk."""
+    """Say whether a failure only means that the database cannot work now: not reached, out of connections or disk, or too slow."""
     if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
@@ -227,7 +227,12 @@ def is_away(error: BaseException) -> bool:
         return any(words in str(error.orig).lower() for words in _DISK_TROUBLE)
     # No state: it was never reached. 08 connection lost, 53 no connection, memory or disk left, 57P01-57P05 it goes down or
     # starts, 58 the system around it fails.
-    return (getattr(error.orig, "sqlstate", "") or "08").startswith(("08", "53", "57P", "58"))
+    return is_too_slow(error) or (getattr(error.orig, "sqlstate", "") or "08").startswith(("08", "53", "57P", "58"))
+
+
+def is_too_slow(error: DBAPIError) -> bool:
+    """Say whether PostgreSQL ended a statement because it took, or waited for a lock, longer than whoever runs it allows."""
+    return getattr(error.orig, "sqlstate", None) in ("57014", "55P03")
 
 
 _DISK_TROUBLE = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")

@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from engine import database
 from engine.database import connect
-from engine.errors import Invalid
+from engine.errors import Conflict, Invalid
 from engine.prepared import Question
+from engine.stored.task import Task
 from tests.clock import SettableClock
-from tests.engine.plant import Plant
+from tests.engine.plant import Plant, work
+from tests.engine.spiff.diagrams import end, process, start
 
 CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -61,6 +63,29 @@ def test_a_connection_that_dies_behind_an_answer_takes_nothing_away(
             assert session.scalar(select(func.pg_backend_pid())) != before
     finally:
         cut.dispose()
+
+
+@pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
+def test_a_statement_that_the_server_ends_is_a_busy_database_and_no_mistake_of_ours(
+    postgresql_database: Engine, clock: SettableClock, limit: str
+) -> None:
+    plant = Plant(postgresql_database, clock)
+    plant.deploy(process(start(), work("a"), end(), flows="s > a > e"))
+    url = postgresql_database.url.update_query_dict({"options": f"-c {limit}=100ms"})
+    hurried = connect(url.render_as_string(hide_password=False))
+    plant.installation = Plant(hurried, clock).installation
+    try:
+        with postgresql_database.begin() as connection:
+            connection.execute(text("LOCK TABLE task IN ACCESS EXCLUSIVE MODE"))
+            with pytest.raises(Conflict) as busy:
+                plant.start()
+            with plant.reading() as session, pytest.raises(OperationalError) as slow:
+                session.scalars(select(Task)).first()
+        assert busy.value.code == "BUSY"
+        assert database.is_away(slow.value)
+        assert plant.open(plant.start())
+    finally:
+        hurried.dispose()
 
 
 def test_a_connection_that_dies_within_a_prepared_statement_is_given_up_and_the_next_act_has_another(
