@@ -29,6 +29,8 @@ from webapp.long_poll import Places, places_of
 
 FIRST_PORT, LAST_PORT = 8000, 8099
 THREADS = 8
+CONNECTIONS = 800
+"""Open at once, most of them idle: a browser keeps up to six for two minutes. Within the 1024 files that a process may usually open."""
 SECRET = Path("var") / "secret_key"
 
 
@@ -103,7 +105,9 @@ def _listen(app: Any, host: str, port: int | None) -> Any:
     """Return a server on the wanted port, or on the first free one."""
     for candidate in (port,) if port else range(FIRST_PORT, LAST_PORT + 1):
         try:
-            return create_server(app, host=host, port=candidate, threads=THREADS, ident=None)
+            return create_server(
+                app, host=host, port=candidate, threads=THREADS, ident=None, connection_limit=CONNECTIONS, asyncore_use_poll=True,
+            )  # fmt: skip
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise

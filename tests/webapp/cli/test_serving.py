@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -21,6 +24,7 @@ from engine.act import Installation
 from engine.jobs import defer
 from engine.stored.job import Job, JobState
 from tests.makers import make_cast, make_site
+from webapp.cli import serving
 
 ROOT = Path(__file__).parent.parent.parent.parent
 PATIENCE = 60.0
@@ -82,6 +86,30 @@ def test_the_server_answers_on_a_free_port_and_stops_when_told(
         assert status_of(f"{url}/sign-in") == 200
     key = tmp_path / "var" / "secret_key"
     assert (len(key.read_text()), key.stat().st_mode & 0o777) == (64, 0o600)
+
+
+def test_connections_that_lie_idle_keep_nobody_out() -> None:
+    """Two dozen browsers kept a hundred open, and whoever came next waited for two minutes."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    server = serving._listen(app, "127.0.0.1", None)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    idle = []
+    try:
+        for _ in range(150):
+            one = http.client.HTTPConnection("127.0.0.1", server.effective_port, timeout=20)
+            idle.append(one)
+            one.request("GET", "/")
+            assert one.getresponse().read() == b"ok"
+    finally:
+        for one in idle:
+            one.close()
+        server.close()
+        thread.join(20)
 
 
 def test_a_port_that_is_taken_is_said_so(sqlite_database: Engine, tmp_path: Path) -> None:
