@@ -8,10 +8,11 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import migrating
+from engine import migrating, rehearsing
 from engine.database import is_id
 from engine.errors import NotFound
-from engine.migrating import Came, Moved, Rehearsal
+from engine.migrating import Came, Moved
+from engine.rehearsing import Rehearsal
 from engine.stored.definition import Definition, DefinitionStatus
 from engine.stored.instance import Instance, InstanceMove, Relocation
 
@@ -33,7 +34,7 @@ def rehearse_all(
     instances = (
         migrating.runs_on_others(session, target)[:MOST] if chosen is None else [_run(session, one) for one in chosen]
     )
-    return [migrating.rehearse(session, one, target, mapping) for one in instances]
+    return [rehearsing.rehearse(session, one, target, mapping) for one in instances]
 
 
 def outcomes(session: Session, relocation_id: str, chosen: Sequence[str], on_failure: str) -> list[Moved]:
@@ -67,7 +68,7 @@ def _outcome(
         return Moved(
             instance_id, instance.business_key, Came.NOTHING_TO_DO, f"It is on version {target.version} already."
         )
-    why = migrating.rehearse(session, instance, target, order.mapping)
+    why = rehearsing.rehearse(session, instance, target, order.mapping)
     return Moved(instance_id, instance.business_key, Came.FAILED, " ".join(why.reasons) or "It was busy; try it again.")
 
 

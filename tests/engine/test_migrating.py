@@ -8,10 +8,23 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import select, update
 
-from engine import decisions, drafts, inbox, instances, messages, migrating, returning, tasks, timers, worker
+from engine import (
+    decisions,
+    drafts,
+    inbox,
+    instances,
+    messages,
+    migrating,
+    rehearsing,
+    returning,
+    tasks,
+    timers,
+    worker,
+)
 from engine.errors import Conflict, Invalid
-from engine.migrating import Came, Rehearsal, Verdict
+from engine.migrating import Came
 from engine.registry import Work
+from engine.rehearsing import Rehearsal, Verdict
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance, InstanceMove
 from engine.stored.task import Task
@@ -58,7 +71,7 @@ def definition(plant: Plant, definition_id: str) -> Definition:
 
 def rehearse(plant: Plant, instance_id: str, to: str, mapping: Mapping[str, str] | None = None) -> Rehearsal:
     with plant.reading() as session:
-        return migrating.rehearse(
+        return rehearsing.rehearse(
             session, instances.find(session, instance_id), session.get_one(Definition, to), mapping
         )
 

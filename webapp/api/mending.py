@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from engine import migrating, modifying, suspending
+from engine import migrating, modifying, rehearsing, suspending
 from engine.act import Act
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound
@@ -107,7 +107,7 @@ class RehearsalAnswer(Answer):
 
     instance_id = fields.UUID()
     business_key = fields.String()
-    verdict = word(migrating.Verdict)
+    verdict = word(rehearsing.Verdict)
     from_version = fields.Integer()
     reasons = fields.List(fields.String())
     notes = fields.List(fields.String())

@@ -12,11 +12,12 @@ from rich.progress import Progress
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import definitions, migrating
+from engine import definitions, migrating, rehearsing
 from engine.act import Installation
 from engine.errors import Invalid, NotFound
-from engine.migrating import Came, Moved, Rehearsal
+from engine.migrating import Came, Moved
 from engine.ports import SignatureRequest
+from engine.rehearsing import Rehearsal
 from engine.stored.definition import Definition
 from engine.stored.instance import Instance, InstanceStatus
 from processes import operating
@@ -74,7 +75,7 @@ def rehearse_command(
         runs = _runs(session, target, keys)
         with Progress(console=house.says, transient=True, disable=len(runs) < 20) as progress:
             found = [
-                migrating.rehearse(session, run, target, mapping)
+                rehearsing.rehearse(session, run, target, mapping)
                 for run in progress.track(runs, description="Rehearsing")
             ]
     counts = Counter(one.verdict for one in found)

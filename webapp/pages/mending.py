@@ -16,8 +16,9 @@ from engine import choosing, definitions, migrating, modifying, suspending
 from engine.choosing import Choice
 from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
-from engine.migrating import Came, Moved, Rehearsal
+from engine.migrating import Came, Moved
 from engine.modifying import EditKind, TokenEdit
+from engine.rehearsing import Rehearsal
 from engine.stored.definition import Definition, DefinitionFile, DefinitionStatus
 from engine.stored.instance import Instance, InstanceMove, Relocation
 from processes import operating
