@@ -207,7 +207,7 @@ def _take_back(act: Act, task: Task, change: Change, by: str, reason: str) -> No
         made.taken_back = made.asked == change.new
         made.answered_at = None if not made.taken_back else made.answered_at
     act.note(
-        "instance", task.instance_id, "TASK_CHANGE_DENIED", field=task.element_id, old=change.action, new=change.new, reason=reason,
+        "instance", task.instance_id, "TASK_CHANGE_DENIED", field=task.element_id, old=by, new=change.new, reason=reason,
         subject=task.id,
     )  # fmt: skip
     act.session.flush()

@@ -1,5 +1,7 @@
 """Tell people of the tasks that arrived for them: once for each task and person, many at once in one message.
 
+Whoever wanted to change a task, and was denied it by a listener that was asked later, is told why.
+
 A chore of the runner does it after the commit, so that opening a task costs nobody who works.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -48,6 +51,21 @@ def announce_tasks(installation: Installation) -> int:
         for user_id, task_ids in _by_person(reached, claimed).items():
             _tell(act, user_id, [fresh[task_id] for task_id in task_ids])
     return len(claimed)
+
+
+def is_denial(row: Mapping[str, Any]) -> bool:
+    """Say whether an event tells of a change that a person wanted and that did not come about."""
+    return row["action"] == "TASK_CHANGE_DENIED" and str(row["old"] or "").startswith("user:")
+
+
+@registry.listener(is_denial)
+def tell_of_denials(act: Act, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Leave a notice with the reason for whoever wanted a change that was denied."""
+    for row in rows:
+        task = act.session.get_one(Task, row["subject"])
+        subject = f"Not done: {task.title}"[:200]
+        user_id, about = str(row["old"]).removeprefix("user:"), ("task", task.id)
+        notify(act, user_id, subject, key=f"denied:{row['id']}", body=task.notes[-1], record=about)
 
 
 def people_of(act: Act, task: Task) -> list[Person]:

@@ -7,15 +7,28 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from engine import incidents, instances, jobs, outside_workers, retrying, timers, watchdog, worker
+from engine import (
+    incidents,
+    instances,
+    jobs,
+    modifying,
+    outside_workers,
+    retrying,
+    returning,
+    tasks,
+    timers,
+    watchdog,
+    worker,
+)
 from engine.act import Act
 from engine.audit import AuditEvent
 from engine.bpmn import BpmnError
 from engine.errors import Conflict
 from engine.outside_workers import Claim
 from engine.registry import Work
+from engine.spiff.modifying import EditKind, TokenEdit
 from engine.stored.job import Job, JobState
-from tests.engine.plant import Plant
+from tests.engine.plant import Plant, approve
 from tests.engine.plant import work as person
 from tests.engine.spiff.diagrams import boundary, end, listeners, process, start, timer
 from tests.engine.spiff.proofs import proves
@@ -131,6 +144,36 @@ def test_a_step_that_refuses_a_cancellation_is_noted_and_holds_nothing_up(plant:
     instance_id = plant.start()
     let_it_be_late(plant, instance_id)
     assert notes(plant, instance_id, "LISTENER_FAILED") == ["note: Expected the drawer to be empty, but it is not"]
+
+
+@pytest.mark.parametrize("how", ["returned", "ended by an operator"])
+def test_a_task_that_is_returned_past_or_ended_by_an_operator_tells_its_listeners(plant: Plant, how: str) -> None:
+    told: list[str] = []
+    plant.registry.step("note")(lambda act, work: told.append(work.element_id))
+    around = listeners("task", canceling="note")
+    parts = (
+        start(),
+        approve("a", onReturn="nothing"),
+        approve("b", extensions=around),
+        approve("c", extensions=around),
+        end(),
+    )
+    plant.deploy(process(*parts, flows="s > a > b > e\na > c > e"))
+    instance_id = plant.start()
+    plant.decide(plant.task(instance_id), "approve")
+    task = plant.task(instance_id, "b")
+    if how == "returned":
+        with plant.acting() as act:
+            [target] = returning.targets(act.session, tasks.find(act.session, task.id))
+        with plant.acting() as act:
+            returning.send_back(act, task.id, target.token_id, seen_version=task.version, reason="the price is wrong")
+        assert sorted(told) == ["b", "c"]
+        return
+    edits = [TokenEdit(EditKind.CANCEL, task.token_id, None)]
+    with plant.acting("pat") as act:
+        seen = modifying.hash_of(act.session, instances.find(act.session, instance_id), edits)
+        modifying.apply(act, instance_id, edits, reason="asked twice", seen_hash=seen)
+    assert told == ["b"]
 
 
 def test_a_run_that_is_cancelled_tells_its_tasks_first_and_its_process_last(plant: Plant) -> None:
