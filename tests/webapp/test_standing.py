@@ -139,3 +139,13 @@ def test_the_jobs_of_one_run_are_found_among_all(house: Installation, browse: Pe
     helper.get("/operations/jobs", query_string={"run": first})
     listed = [shown(helper).count(f'href="/operations/runs/{one}"') for one in (first, second)]
     assert listed == [12, 0]
+
+
+def test_the_list_of_what_is_stuck_says_how_much_more_there_is(house: Installation, browse: People) -> None:
+    weld = service("weld", each("=for i in 1..101 return i"), type="=null")
+    with house.acting(pat.principal) as act:
+        deploy(act, {"welding.bpmn": diagram(process(start(), weld, end(), id="welding", flows="s > weld > e"))})
+        instances.start(act, "welding", business_key="W-1")
+    helper = browse(pat)
+    helper.get("/operations")
+    assert "The oldest 100 of 101" in helper.text
