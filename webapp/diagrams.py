@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import definitions, instances
+from engine import definitions, instances, waiting
 from engine.stored.definition import Definition, DefinitionFile
-from engine.stored.instance import Instance
-from engine.waiting import Inside
+from engine.stored.instance import Instance, InstanceStatus
+from engine.waiting import Inside, LiveToken
 from webapp import formats, visit
 
 MAIN = ""
@@ -38,8 +38,35 @@ KINDS = {
 
 def tokens_of(session: Session, instance: Instance) -> list[dict[str, Any]]:
     """Return the tokens in words, listeners left out: they wait beside something that is painted already."""
-    processes = definitions.parsed(session, instance.definition_id).bundle.processes
-    return [_token(token, processes) for token in instances.live_tokens(session, instance) if not token.is_listener]
+    live = [token for token in instances.live_tokens(session, instance) if not token.is_listener]
+    processes = _processes(session, instance, live)
+    return [_token(token, processes) for token in live]
+
+
+def _processes(session: Session, instance: Instance, live: Sequence[LiveToken]) -> Mapping[str, Any]:
+    """Return the processes that tokens are in: those of the run's own bundle, and those deployed apart that it called."""
+    own = definitions.parsed(session, instance.definition_id).bundle.processes
+    inside = {token.process_id for token in live} | {
+        str(one.called) for token in live for one in token.around if one.called
+    }
+    if inside <= own.keys():
+        return own
+    found = dict(own)
+    for process_id, definition_id in waiting.called_definitions(session, instance).items():
+        found.setdefault(process_id, definitions.parsed(session, definition_id).bundle.processes[process_id])
+    return found
+
+
+def drawing_of(session: Session, instance: Instance, called: str) -> bytes | None:
+    """Return the file that draws the main process of a run, or one that it called: of its bundle, else as it was deployed apart."""
+    definition = session.get_one(Definition, instance.definition_id)
+    own = DefinitionFile.path == definition.main_file if not called else DefinitionFile.key == called
+    wanted = select(DefinitionFile.content).where(DefinitionFile.kind == "process", own)
+    found = session.scalars(wanted.where(DefinitionFile.definition_id == definition.id)).first()
+    if found is None and called and instance.status == InstanceStatus.RUNNING:
+        apart = waiting.called_definitions(session, instance).get(called)
+        found = session.scalars(wanted.where(DefinitionFile.definition_id == apart)).first()
+    return found
 
 
 def is_drawn(session: Session, definition: Definition) -> bool:
@@ -64,10 +91,11 @@ def state_of(session: Session, instance: Instance) -> dict[str, Any]:
 
     Two calls of one process are two views, each with its own tokens and steps; the call is marked in the view it stands in.
     """
-    processes = definitions.parsed(session, instance.definition_id).bundle.processes
+    live = instances.live_tokens(session, instance)
+    processes = _processes(session, instance, live)
     main = _view(MAIN, instance.process_id, _name_of(processes, instance.process_id), [])
     views, marks, tokens = {MAIN: main}, dict[str, dict[str, Any]](), []
-    for token in instances.live_tokens(session, instance):
+    for token in live:
         if token.is_listener or token.element_id == token.process_id:
             continue  # The process itself, whose listeners are called before it ends, is drawn nowhere.
         shown = _token(token, processes)

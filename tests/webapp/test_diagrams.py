@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from engine import tasks
-from engine.act import Act
+from engine import instances, tasks
+from engine.act import Act, Installation
+from engine.definitions import deploy
 from engine.ports import SignatureRequest
 from engine.stored.task import Task
 from records.purchase_order import PurchaseOrder
 from records.supplier import Supplier
+from tests.engine.plant import for_role
+from tests.engine.spiff.diagrams import call, diagram, end, process, start, user
 from tests.makers import make_approval, make_supplier
 from tests.people import PASSWORD, bea, lena, pat, rita
 from tests.story import Story
@@ -73,3 +76,23 @@ def decide_as_needed(story: Story, task: Task, verdict: str = "approve") -> None
             if task.signature else None,
         )  # fmt: skip
     story.settle()
+
+
+def test_a_process_that_was_deployed_apart_is_drawn_and_named_where_it_is_called(house: Installation, browse: People):
+    caller = process(
+        start(), call("go", "apart", bindingType="latest", name="Ask"), end(), id="caller", flows="s > go > e"
+    )
+    waits = user("inner", extensions=for_role("BUYER"), name="Look at it")
+    called = diagram(process(start(), waits, end(), id="apart", flows="s > inner > e"))
+    with house.acting(pat.principal) as act:
+        deploy(act, {"apart.bpmn": called})
+        deploy(act, {"caller.bpmn": diagram(caller)})
+        run = instances.start(act, "caller", business_key="C-1").id
+    browser, path = browse(pat), f"/operations/runs/{run}"
+    assert browser.get(f"{path}/diagram.bpmn?process=apart").data == called
+    state = browser.get(f"{path}/diagram.json").json
+    assert state is not None
+    assert [(mark["element"], mark["name"]) for mark in state["tokens"]] == [("inner", "Look at it"), ("go", "go")]
+    browser.get(f"{path}/standing")
+    assert "Look at it" in browser.text
+    assert browser.get(f"{path}/diagram.bpmn?process=elsewhere").status_code == 404

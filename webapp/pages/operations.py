@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as Answer
 from engine import choosing, incidents, instances, migrating, retrying
 from engine.database import is_id
 from engine.errors import Forbidden, NotFound
-from engine.stored.definition import Definition, DefinitionFile
+from engine.stored.definition import Definition
 from engine.stored.instance import Instance, InstanceMove, InstanceStatus
 from engine.stored.job import Job
 from engine.stored.wait import Incident, IncidentState
@@ -159,19 +159,10 @@ def cancel(instance_id: str) -> Answer:
 def bpmn(instance_id: str) -> Response:
     """Hand out the diagram of a run's pinned bundle, for the viewer; the called process with ``process``."""
     session = reading()
-    instance = find(session, instance_id)
-    definition = session.get_one(Definition, instance.definition_id)
-    wanted = select(DefinitionFile).where(
-        DefinitionFile.definition_id == definition.id, DefinitionFile.kind == "process"
-    )
-    called = request.args.get("process", "")
-    files = list(session.scalars(wanted))
-    found = next(
-        (file for file in files if file.key == called or (not called and file.path == definition.main_file)), None
-    )
+    found = diagrams.drawing_of(session, find(session, instance_id), request.args.get("process", ""))
     if found is None:
         raise NotFound("Expected a diagram in this bundle, but there is none.")
-    return Response(found.content, mimetype="application/xml")
+    return Response(found, mimetype="application/xml")
 
 
 @pages.get("/operations/runs/<instance_id>/diagram.json")

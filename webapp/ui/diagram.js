@@ -126,12 +126,12 @@ async function begin(figure) {
     const drawing = await fetch(url).then((answer) => answer.text());
     show(figure, true);
     await viewer.importXML(drawing);
-    paint(viewer, state, key, choose);
+    paint(viewer, state, key, go);
     lookAt(viewer, state, key);
   };
   const choose = async (key) => {
     const { process } = state.views.find((one) => one.key === key);
-    offerViews(figure, state, key, choose);
+    offerViews(figure, state, key, go);
     const size = state.sizes[process] ?? 0;
     if (size <= state.most || wanted.has(process)) return draw(key, process);
     return offerToDraw(figure, size, () => {
@@ -139,6 +139,7 @@ async function begin(figure) {
       draw(key, process).catch(() => giveUp(figure));
     });
   };
+  const go = (key) => choose(key).catch(() => giveUp(figure));
   await choose("");
   for (const button of figure.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", () => {
