@@ -1,4 +1,4 @@
-"""Tasks of people: claim, release, decide, complete, escalate, draft. One act, one decision, one winner.
+"""Tasks of people: decide, complete, escalate, draft. One act, one decision, one winner.
 
 Every function that ends a task locks the instance, fires timers that are overdue, and only then checks: the task
 exists, it is open, it is the caller's, and it is still the version that the caller saw.
@@ -6,7 +6,7 @@ exists, it is open, it is the caller's, and it is still the version that the cal
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select
@@ -21,14 +21,12 @@ from engine import (
     eligibility,
     escalation,
     motion,
-    opening,
     rows,
     timers,
     voting,
     waiting,
     words,
 )
-from engine.changing import Change
 from engine.clock import now_of
 from engine.database import is_id
 from engine.decisions import Decision
@@ -49,21 +47,16 @@ __all__ = [
     "TaskCandidate",
     "TaskDraft",
     "TaskState",
-    "assign",
-    "claim",
     "complete",
     "decide",
     "draft_of",
     "escalate",
     "find",
     "form_of",
-    "hand_to",
     "held",
     "may_end",
     "may_see",
     "of_instance",
-    "release",
-    "replace",
     "save_draft",
     "why_me",
 ]
@@ -109,7 +102,7 @@ def decide(
     Invalid.
     """
     taken = accepted(variables)
-    _refuse_size(reason)
+    refuse_size(reason)
     typed = drafts.Typed(task_id, verdict, reason, dict(variables or {}))
     task, instance = held(act, task_id, typed)
     mandate = may_end(act, task, instance, typed, seen_version=seen_version, on_behalf_of=on_behalf_of)
@@ -119,7 +112,7 @@ def decide(
     if verdict in NEEDS_REASON and not reason.strip():
         raise Invalid(f"Expected a reason for {verdict}, but there is none", {"reason": f"mandatory for {verdict}"})
     _refuse_unnamed_condition(verdict, reason, variables or {})
-    if findings := eligibility.verdict_bars(act.session, task, verdict, _person(act)):
+    if findings := eligibility.verdict_bars(act.session, task, verdict, caller_of(act)):
         drafts.keep(act, typed, findings[0].sentence)
         raise RuleViolation(findings)
     decision = closing.record(act, instance, task, mandate, verdict=verdict, reason=reason, signature=signature)
@@ -160,132 +153,6 @@ def complete(
         closing.resolve_trouble(act, instance, task)
         closing.complete_token(moved, task, taken, typed)
     return task
-
-
-def claim(act: Act, task_id: str, *, seen_version: int | None = None) -> Task:
-    """Take a task out of the group's inboxes into one's own. Raises: NotFound; Conflict; RuleViolation."""
-    task, _ = held(act, task_id, None)
-    user_id = _person(act)
-    _refuse_closed(act, task, None)
-    mandate = _mandate(act, task, user_id, on_behalf_of=None)
-    if task.assignee == user_id:
-        return task
-    if seen_version is not None and task.version != seen_version:
-        raise Conflict("Expected the task as you saw it, but it changed since; reload it")
-    _refuse_barred(act, task, user_id, mandate)
-    changing.refuse_changing(act, task)
-    was = changing.before(task)
-    task.assignee, task.lent_by = user_id, None
-    changing.settle(act, task, was, Change("claim", "TASK_CLAIMED", new=user_id, ends_loan=was["lent_by"] is not None))
-    return task
-
-
-def release(act: Act, task_id: str) -> Task:
-    """Give a claimed task back to its candidates. Raises: NotFound; Conflict when it is not the caller's."""
-    task, _ = held(act, task_id, None)
-    user_id = _person(act)
-    _refuse_closed(act, task, None)
-    if task.assignee != user_id:
-        raise Conflict(f"Expected a task that you claimed, but it is {task.assignee or 'nobody'}'s")
-    if task.lent_by is not None:
-        raise Conflict(
-            f"Expected you to give it back with an answer, but you released it: {_name(act, task.lent_by)} lent it to you",
-            code="LENT",
-        )
-    if task.candidates == [f"user:{user_id}"]:
-        raise Conflict("Expected other candidates to give it back to, but it was given to you alone")
-    changing.refuse_changing(act, task)
-    was = changing.before(task)
-    task.assignee = None
-    changing.settle(act, task, was, Change("unclaim", "TASK_RELEASED", old=user_id))
-    return task
-
-
-def hand_to(act: Act, task_id: str, user_id: str, *, seen_version: int, reason: str) -> Task:
-    """Give an open task of the caller's to another person who may take it anyway, as if that person had claimed it.
-
-    Nobody gets a right by it: whom the candidates do not name, or a duty bars, is refused. Raises: NotFound when it is not the
-    caller's; Conflict; Invalid without a reason; Forbidden NOT_A_CANDIDATE; RuleViolation when a duty bars the other person.
-    """
-    task, _ = held(act, task_id, None)
-    _refuse_closed(act, task, None)
-    mandate = _mandate(act, task, _person(act), on_behalf_of=None)
-    if task.version != seen_version:
-        raise Conflict("Expected the task as you saw it, but it changed since; reload it")
-    if task.assignee not in (None, _person(act)) and mandate.on_behalf_of != task.assignee:
-        raise Conflict(f"Expected a free task, but {_name(act, task.assignee)} claimed it", code="CLAIMED")
-    if not reason.strip():
-        raise Invalid(
-            "Expected a reason for giving a task to somebody else, but there is none", {"reason": "is missing"}
-        )
-    _refuse_size(reason)
-    theirs = [one for one in eligibility.mandates_for(act.session, task, user_id, now=act.now) if not one.on_behalf_of]
-    person = eligibility.directory_of(act.session).person(act.session, user_id)
-    if person is None or not person.is_active or not theirs:
-        raise Forbidden(
-            f"Expected somebody who may take {task.name}, but {_name(act, user_id)} may not", code="NOT_A_CANDIDATE"
-        )
-    _refuse_barred(act, task, user_id, theirs[0])
-    changing.refuse_changing(act, task)
-    was = changing.before(task)
-    task.assignee = user_id
-    note = f"{_name(act, act.user_id)} gave it to {person.name}: {reason.strip()}"
-    changing.settle(act, task, was, Change("assign", "TASK_ASSIGNED", new=user_id, reason=reason.strip(), note=note))
-    return task
-
-
-def assign(act: Act, task_id: str, principals: Sequence[str], reason: str) -> Task:
-    """Give an open task to other candidates, for a reason; who may do this is the caller's to check. Raises.
-
-    As ``claim``.
-    """
-    task, _ = held(act, task_id, None)
-    _refuse_closed(act, task, None)
-    changing.refuse_changing(act, task)
-    was = changing.before(task)
-    task.candidates = [opening.principal("user", name) for name in principals]
-    task.assignee, task.lent_by = None, None
-    given = ", ".join(principals)
-    change = Change(
-        "update", "TASK_ASSIGNED", new=given, reason=reason, note=f"Given to {given}: {reason}",
-        ends_loan=was["lent_by"] is not None, is_judged=True,
-    )  # fmt: skip
-    changing.settle(act, task, was, change)
-    return task
-
-
-def replace(act: Act, task_id: str, gone: str, heir: str | None, reason: str) -> Task:
-    """Put somebody in the place of a person who is gone, in one open task; everybody else stays where they are.
-
-    gone, heir: user ids; without an heir the task goes back to its other candidates, or, when it was lent, to whoever lent it.
-    Raises: Conflict when it is closed by now, or when nobody would be left.
-    """
-    task, _ = held(act, task_id, None)
-    if task.state != TaskState.OPEN:
-        raise Conflict(f"Expected an open task, but {task.title} is {task.state.lower()}", code="TASK_CLOSED")
-    changing.refuse_changing(act, task)
-    was = changing.before(task)
-    others = [name for name in task.candidates if name != f"user:{gone}"]
-    was_named, was_lent = len(others) < len(task.candidates), task.lent_by is not None
-    if heir is None and not others and not (was_lent and task.lent_by != gone):
-        raise Conflict(f"Expected somebody to take {task.title}, but it names nobody else", code="NOBODY_LEFT")
-    is_candidate = heir is not None and (was_named or not _may_take(act, task, others, heir))
-    task.candidates = list(dict.fromkeys([*others, *([f"user:{heir}"] if is_candidate else [])])) or task.candidates
-    if task.lent_by == gone:
-        task.lent_by = heir if heir != task.assignee else None
-    elif task.assignee == gone:
-        task.assignee, task.lent_by = (task.lent_by if was_lent and heir is None else heir), None
-    words_of_it = (
-        f"Taken over from {_name(act, gone)} by {_name(act, heir) if heir else 'the other candidates'}: {reason}"
-    )
-    change = Change("assign", "TASK_TAKEN_OVER", old=gone, new=heir, reason=reason, note=words_of_it, is_judged=True)
-    changing.settle(act, task, was, change)
-    return task
-
-
-def _may_take(act: Act, task: Task, principals: Sequence[str], user_id: str) -> bool:
-    people, _ = eligibility.eligible(act.session, task, principals, now=act.now)
-    return any(person.id == user_id for person in people)
 
 
 def find(session: Session, task_id: str) -> Task:
@@ -362,7 +229,7 @@ def _read(act: Act, task_id: str) -> tuple[Task, Instance]:
     return task, motion.hold(act, instance)
 
 
-def _person(act: Act) -> str:
+def caller_of(act: Act) -> str:
     if act.user_id is None:
         raise Forbidden(f"Expected a person to act on a task, but {act.actor} is none")
     return act.user_id
@@ -372,11 +239,11 @@ def may_end(
     act: Act, task: Task, instance: Instance, typed: drafts.Typed, *, seen_version: int, on_behalf_of: str | None
 ) -> Mandate:
     """Return the mandate under which the acting person ends a task of an instance. Raises: as ``decide``, with what was typed kept."""
-    user_id = _person(act)
+    user_id = caller_of(act)
     act.task_id = task.id
-    _refuse_closed(act, task, typed)
+    refuse_closed(act, task, typed)
     _refuse_suspended(act, instance, task, typed)
-    mandate = _mandate(act, task, user_id, on_behalf_of=on_behalf_of, typed=typed)
+    mandate = mandate_of(act, task, user_id, on_behalf_of=on_behalf_of, typed=typed)
     if task.version != seen_version:
         drafts.keep(act, typed, "the task changed")
         raise Conflict(
@@ -385,30 +252,30 @@ def may_end(
     if task.lent_by is not None:
         drafts.keep(act, typed, "it is lent")
         raise Conflict(
-            f"Expected the task back, but {_name(act, task.assignee)} works on it for {_name(act, task.lent_by)}; it is given back, or"
+            f"Expected the task back, but {name_of(act, task.assignee)} works on it for {name_of(act, task.lent_by)}; it is given back, or"
             " taken back, first",
             code="LENT",
         )
     if task.assignee not in (None, user_id) and mandate.on_behalf_of != task.assignee:
         drafts.keep(act, typed, "somebody else claimed it")
-        raise Conflict(f"Expected a free task, but {_name(act, task.assignee)} claimed it", code="CLAIMED")
+        raise Conflict(f"Expected a free task, but {name_of(act, task.assignee)} claimed it", code="CLAIMED")
     if task.transition:
         drafts.keep(act, typed, "the task was being changed")
         changing.refuse_changing(act, task)
-    _refuse_barred(act, task, user_id, mandate)
+    refuse_barred(act, task, user_id, mandate)
     act.on_behalf_of = mandate.on_behalf_of
     return mandate
 
 
-def _refuse_closed(act: Act, task: Task, typed: drafts.Typed | None) -> None:
+def refuse_closed(act: Act, task: Task, typed: drafts.Typed | None) -> None:
     if task.state == TaskState.OPEN:
         return
-    if not may_see(act.session, task, _person(act)):
+    if not may_see(act.session, task, caller_of(act)):
         raise NotFound(f"Expected a task {task.id}, but there is none")
     at = words.clock_time(act.session, task.closed_at or act.now, now=act.now)
     if task.state == TaskState.COMPLETED:
         verb = "decided" if task.verdict else "completed"
-        sentence = f"{verb} by {_name(act, task.closed_by)} {at}"
+        sentence = f"{verb} by {name_of(act, task.closed_by)} {at}"
     else:
         sentence = task.closed_why or f"closed at {at}"
     if typed is not None:
@@ -422,14 +289,14 @@ def _refuse_suspended(act: Act, instance: Instance, task: Task, typed: drafts.Ty
         motion.refuse_suspended(act.session, instance, f'to go on so that "{task.name}" may end')
 
 
-def _mandate(
+def mandate_of(
     act: Act, task: Task, user_id: str, *, on_behalf_of: str | None, typed: drafts.Typed | None = None
 ) -> Mandate:
     held = eligibility.mandates_for(act.session, task, user_id, now=act.now)
     fitting = [mandate for mandate in held if on_behalf_of in (None, mandate.on_behalf_of)]
     if held and not fitting:
         raise Forbidden(
-            f"Expected you to act for yourself or for somebody who asked you to, but {_name(act, on_behalf_of)} did not ask you",
+            f"Expected you to act for yourself or for somebody who asked you to, but {name_of(act, on_behalf_of)} did not ask you",
             code="NOT_AUTHORISED", record=(task.record_type or "task", task.record_id or task.id), keep=True,
         )  # fmt: skip
     own = [mandate for mandate in fitting if mandate.on_behalf_of is None]
@@ -455,7 +322,7 @@ def _mandate(
     raise NotFound(f"Expected a task {task.id}, but there is none")
 
 
-def _refuse_barred(act: Act, task: Task, user_id: str, mandate: Mandate) -> None:
+def refuse_barred(act: Act, task: Task, user_id: str, mandate: Mandate) -> None:
     findings = eligibility.bars(act.session, task, user_id, on_behalf_of=mandate.on_behalf_of, now=act.now)
     if findings:
         raise RuleViolation(findings)
@@ -468,7 +335,7 @@ def _refuse_unnamed_condition(verdict: str, reason: str, variables: Mapping[str,
         )
 
 
-def _refuse_size(reason: str) -> None:
+def refuse_size(reason: str) -> None:
     if len(reason) > MAX_REASON:
         raise Invalid(
             f"Expected a reason of at most {MAX_REASON:,} characters, but it has {len(reason):,}",
@@ -480,7 +347,7 @@ def _mandate_name(act: Act, mandate: Mandate) -> str:
     return eligibility.directory_of(act.session).name_of(act.session, mandate.principal)
 
 
-def _name(act: Act, user_id: str | None) -> str:
+def name_of(act: Act, user_id: str | None) -> str:
     if user_id is None:
         return "the system"
     person = eligibility.directory_of(act.session).person(act.session, user_id)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import task_variables, tasks
+from engine import assigning, task_variables
 from engine.act import Act
 from engine.messages import publish
 from engine.stored.task import Task, TaskState
@@ -68,6 +68,6 @@ def hand_over(act: Act, target: Decidable, seat: BoardSeat, *, to: BoardSeat | N
         if slot.get("seat") != seat.id:
             continue
         if to is not None:
-            tasks.assign(act, task.id, principals_of(to), why)
+            assigning.assign(act, task.id, principals_of(to), why)
         else:
             publish(act, VOTED, correlation_key=f"{target.id}:{seat.id}", message_id=f"vacant:{seat.id}", why=why)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import eligibility, tasks
+from engine import assigning, eligibility, tasks
 from engine.act import Act
 from engine.canonical import content_hash
 from engine.clock import now_of
@@ -132,7 +132,7 @@ def _hand_over(act: Act, user: User, piece: Piece, target: str, reason: str) -> 
     heir = None if target in (OTHERS, END) else target
     why = f"{user.name} left: {reason}"
     if kind == "task" and (piece.duty is not Duty.CANDIDATE or heir is not None):
-        tasks.replace(act, key, user.id, heir, why)
+        assigning.replace(act, key, user.id, heir, why)
     elif kind == "absence":
         _new_deputy(act, act.session.get_one(Absence, key), heir)
     elif kind == "delegation":

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine import audit, eligibility, tasks
+from engine import assigning, audit, eligibility, tasks
 from engine.act import Act
 from engine.database import is_id
 from engine.errors import Forbidden, Invalid, Refused, RuleViolation
@@ -259,7 +259,7 @@ def _refuse_unread(task: Task, order: Order) -> None:
 
 
 def _reassign(act: Act, task_id: str, version: int, order: Order) -> None:
-    given = tasks.hand_to(act, task_id, order.user_id, seen_version=version, reason=order.reason)
+    given = assigning.hand_to(act, task_id, order.user_id, seen_version=version, reason=order.reason)
     if given.is_changing:
         return  # Whom it goes to is not said yet: a listener is asked first.
     giver = wording.person_name(act.user_id)

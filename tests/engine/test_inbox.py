@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from engine import inbox, inbox_query, instances, tasks
+from engine import assigning, inbox, inbox_query, instances
 from engine.errors import Invalid
 from engine.inbox import Narrowing, Page
 from engine.stored.task import NO_AMOUNT, Task
@@ -99,9 +99,9 @@ def test_counts_agree_with_the_list_whatever_happens(plant: Plant) -> None:
     found = fill(plant, 6)
     plant.decide(plant.task(found[0]), "approve")
     with plant.acting("max") as act:
-        tasks.claim(act, plant.task(found[1]).id)
+        assigning.claim(act, plant.task(found[1]).id)
     with plant.acting("lena") as act:
-        tasks.claim(act, plant.task(found[2]).id)
+        assigning.claim(act, plant.task(found[2]).id)
     with plant.acting("rita") as act:
         instances.cancel(act, found[3], "not needed")
     for who, mine, groups in (("max", 1, 2), ("lena", 1, 2), ("bea", 0, 1), ("otto", 0, 0)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine import lending, tasks
+from engine import assigning, lending, tasks
 from engine.errors import Conflict, Invalid, NotFound
 from engine.stored.task import TaskState
 from tests.engine.plant import Plant, approve
@@ -70,7 +70,7 @@ def test_a_lent_task_is_decided_by_nobody_until_it_is_given_back(plant: Plant, i
     with pytest.raises(NotFound):
         plant.decide(lent, "approve", by="bea")
     with pytest.raises(Conflict, match="give it back with an answer"), plant.acting("bea") as act:
-        tasks.release(act, task.id)
+        assigning.release(act, task.id)
     with plant.acting("bea") as act:
         lending.answer(act, made.id, "The second is cheaper")
     back = plant.reread(task)
@@ -91,7 +91,7 @@ def test_a_loan_is_taken_back_by_its_lender_and_ended_by_whoever_claims_the_task
     with plant.acting("max") as act:
         again = lending.lend(act, task.id, "bea", "Compare after all")
     with plant.acting("lena") as act:
-        tasks.claim(act, task.id)
+        assigning.claim(act, task.id)
     assert (plant.reread(task).assignee, plant.reread(task).lent_by) == ("lena", None)
     with pytest.raises(Conflict, match="it was taken back"), plant.acting("bea") as act:
         lending.answer(act, again.id, "Too late")
@@ -100,7 +100,7 @@ def test_a_loan_is_taken_back_by_its_lender_and_ended_by_whoever_claims_the_task
 def test_who_steps_aside_is_barred_for_good_and_the_others_are_not(plant: Plant, instance_id: str) -> None:
     task = plant.task(instance_id)
     with plant.acting("max") as act:
-        tasks.claim(act, task.id)
+        assigning.claim(act, task.id)
     with plant.acting("max") as act:
         lending.recuse(act, task.id, "The supplier is my brother's")
     aside = plant.reread(task)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from engine import (
+    assigning,
     decisions,
     drafts,
     inbox,
@@ -17,7 +18,6 @@ from engine import (
     migrating,
     rehearsing,
     returning,
-    tasks,
     timers,
     worker,
 )
@@ -94,7 +94,7 @@ def test_a_moved_task_keeps_its_claim_draft_and_time_and_its_past_decisions_thei
     plant.complete(plant.task(instance_id))
     task = plant.task(instance_id)
     with plant.acting("max") as act:
-        tasks.claim(act, task.id)
+        assigning.claim(act, task.id)
         drafts.save_draft(act, task.id, verdict="approve", reason="looks right so far")
     was_due = due(plant, instance_id)["late"]
     plant.clock.advance(minutes=30)

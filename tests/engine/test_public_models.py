@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from engine import definitions, instances, messages, outside_workers, tasks, timers, watchdog
+from engine import assigning, definitions, instances, messages, outside_workers, tasks, timers, watchdog
 from engine.outside_workers import Claim
 from engine.spiff import read_bundle
 from engine.stored.job import Job, JobState
@@ -53,7 +53,7 @@ def press_on(plant: Plant, instance_id: str) -> None:
             outside_workers.activate(act, job.type, worker="w")
             outside_workers.complete(act, Claim(job.id, "w"), ANSWERS)
         elif plant.open(instance_id):
-            task = tasks.assign(act, plant.task(instance_id).id, ["user:bea"], "nobody else is here")
+            task = assigning.assign(act, plant.task(instance_id).id, ["user:bea"], "nobody else is here")
             act.session.flush()
             tasks.complete(act, task.id, ANSWERS, seen_version=task.version)
         elif wait is not None:

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from engine import drafts, instances, messages, signals, suspending, tasks, timers, worker
+from engine import assigning, drafts, instances, messages, signals, suspending, timers, worker
 from engine.errors import Conflict, Invalid
 from engine.messages import Reception
 from engine.registry import Work
@@ -74,7 +74,7 @@ def test_nobody_decides_what_rests_and_the_typed_text_is_kept(plant: Plant) -> N
         assert kept is not None
         assert kept.variables == {"note": "all pieces counted"}
     with plant.acting() as act:
-        tasks.claim(act, task.id)
+        assigning.claim(act, task.id)
     with plant.acting("pat") as act, pytest.raises(Conflict, match="audited"):
         suspending.suspend(act, instance_id, "again")
     resume(plant, instance_id)

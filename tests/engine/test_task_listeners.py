@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from engine import (
+    assigning,
     definitions,
     escalation,
     inbox,
@@ -58,7 +59,7 @@ def answer(plant: Plant, job_type: str = "ask", **said: Any) -> None:
 
 def claim(plant: Plant, task: Task, by: str = "max") -> Task:
     with plant.acting(by) as act:
-        tasks.claim(act, task.id)
+        assigning.claim(act, task.id)
     return plant.reread(task)
 
 
@@ -87,9 +88,9 @@ def test_a_claim_counts_once_the_listeners_have_let_it_pass(plant: Plant) -> Non
     task = claim(plant, plant.task(instance_id))
     assert (task.assignee, inboxes(plant, "max", "lena")) == (None, ["max", "lena"])
     refusals: list[Callable[[Act], Any]] = [
-        lambda act: tasks.claim(act, task.id),
-        lambda act: tasks.assign(act, task.id, ["bea"], "holiday"),
-        lambda act: tasks.hand_to(act, task.id, "lena", seen_version=task.version, reason="busy"),
+        lambda act: assigning.claim(act, task.id),
+        lambda act: assigning.assign(act, task.id, ["bea"], "holiday"),
+        lambda act: assigning.hand_to(act, task.id, "lena", seen_version=task.version, reason="busy"),
         lambda act: lending.lend(act, task.id, "bea", "Compare them"),
         lambda act: lending.recuse(act, task.id, "my cousin"),
         lambda act: tasks.decide(act, task.id, "approve", seen_version=task.version, reason="fine"),
@@ -239,15 +240,15 @@ def test_listeners_hear_of_every_way_to_change_a_task(plant: Plant, way: str) ->
     heard.clear()
     version = plant.reread(task).version
     doing: dict[str, Callable[[Act], Any]] = {
-        "claim": lambda act: tasks.claim(act, task.id),
-        "release": lambda act: tasks.release(act, task.id),
-        "hand to": lambda act: tasks.hand_to(act, task.id, "lena", seen_version=version, reason="busy"),
-        "assign": lambda act: tasks.assign(act, task.id, ["bea", "lena"], "holiday"),
+        "claim": lambda act: assigning.claim(act, task.id),
+        "release": lambda act: assigning.release(act, task.id),
+        "hand to": lambda act: assigning.hand_to(act, task.id, "lena", seen_version=version, reason="busy"),
+        "assign": lambda act: assigning.assign(act, task.id, ["bea", "lena"], "holiday"),
         "lend": lambda act: lending.lend(act, task.id, "bea", "Compare the quotes"),
         "answer": lambda act: lending.answer(act, help_id, "They are fine"),
         "take back": lambda act: lending.take_back(act, help_id),
         "recuse": lambda act: lending.recuse(act, task.id, "my cousin"),
-        "replace": lambda act: tasks.replace(act, task.id, "max", "lena", "left"),
+        "replace": lambda act: assigning.replace(act, task.id, "max", "lena", "left"),
         "escalate": lambda act: escalation.escalate(act, tasks.held(act, task.id, None)[0], ["role:OPS_DIR"]),
     }
     who = "bea" if way == "answer" else "max"
@@ -451,7 +452,7 @@ def test_a_run_that_rests_or_waits_for_a_listener_is_neither_changed_nor_moved(p
     answer(plant)
     move(plant, instance_id)
     with plant.acting("max") as act:
-        tasks.release(act, task.id)
+        assigning.release(act, task.id)
     answer(plant)
     answer(plant, "tell")
     assert plant.reread(task).assignee is None

@@ -7,7 +7,7 @@ import threading
 import pytest
 from sqlalchemy import func, select
 
-from engine import decisions, drafts, instances, tasks
+from engine import assigning, decisions, drafts, instances, tasks
 from engine.audit import AuditEvent, chain_of
 from engine.decisions import Decision
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused, RuleViolation
@@ -133,7 +133,7 @@ def test_bad_news_need_a_reason(opened: tuple[Plant, Task], verdict: str) -> Non
 def test_a_stale_page_is_refused_and_loses_nothing(opened: tuple[Plant, Task]) -> None:
     plant, task = opened
     with plant.acting("max") as act:
-        tasks.claim(act, task.id)
+        assigning.claim(act, task.id)
     with pytest.raises(Conflict, match="as you saw it"):
         plant.decide(task, "approve", reason="typed for long")
     with plant.reading() as session:
@@ -145,11 +145,11 @@ def test_a_stale_page_is_refused_and_loses_nothing(opened: tuple[Plant, Task]) -
 def test_a_claimed_task_is_its_claimers(opened: tuple[Plant, Task]) -> None:
     plant, task = opened
     with plant.acting("lena") as act:
-        tasks.claim(act, task.id, seen_version=task.version)
+        assigning.claim(act, task.id, seen_version=task.version)
     with pytest.raises(Conflict, match="Lena Test claimed it"):
         plant.decide(plant.reread(task), "approve", by="max")
     with plant.acting("lena") as act:
-        tasks.release(act, task.id)
+        assigning.release(act, task.id)
     plant.decide(plant.reread(task), "approve", by="max")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from engine import definitions, eligibility, instances, tasks
+from engine import assigning, definitions, eligibility, instances, tasks
 from engine.act import Act
 from engine.errors import Conflict
 from engine.stored.task import Task, TaskState
@@ -55,7 +55,7 @@ def test_a_wizard_lists_everything_that_waits_for_who_leaves_and_nothing_is_lost
     asked = [task for task in open_tasks(story) if task.element_id == "ask"]
     for task in asked[:14]:
         with story.as_(lena).acting() as act:
-            tasks.claim(act, task.id)
+            assigning.claim(act, task.id)
     away = {"starts_at": act.now + dt.timedelta(days=1), "ends_at": act.now + dt.timedelta(days=8)}
     with story.as_(max_).acting() as act:
         plan_absence(act, "max", "lena", **away)

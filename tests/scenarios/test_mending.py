@@ -10,7 +10,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
-from engine import drafts, instances, tasks
+from engine import assigning, drafts, instances, tasks
 from engine.act import Act, Installation
 from engine.definitions import deploy
 from engine.errors import Effect, Finding, RuleViolation
@@ -146,7 +146,7 @@ def test_w14_a_moved_task_keeps_its_draft_and_its_due_date(house: Installation, 
     [run] = begun(house, 1)
     with house.acting(lena.principal) as act:
         task = act.session.scalars(select(Task).where(Task.instance_id == run)).one()
-        tasks.claim(act, task.id)
+        assigning.claim(act, task.id)
         drafts.save_draft(act, task.id, reason="half of it is checked", variables={"checked": 12})
     before = story.read(lambda session: session.get_one(Task, task.id))
     released(house, REV_B)

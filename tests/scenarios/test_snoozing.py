@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from sqlalchemy import select
 
-from engine import inbox, tasks
+from engine import assigning, inbox
 from engine.errors import Conflict, Invalid, NotFound
 from engine.inbox import Narrowing
 from engine.stored.task import Task
@@ -118,7 +118,7 @@ def test_only_what_waits_for_one_is_put_aside_and_only_into_the_future(story: St
 def test_a_claimed_task_that_is_put_aside_stays_claimed_and_comes_back_when_one_says_so(story: Story) -> None:
     task = asked(story)
     with story.as_(lena).acting() as act:
-        tasks.claim(act, task.id)
+        assigning.claim(act, task.id)
         snooze.snooze(act, task.id, until=act.now + dt.timedelta(hours=2), wakes_on=WakesOn.CHANGE)
     assert story.task("approve_requisition").assignee == "lena"
     with story.as_(lena).acting() as act:

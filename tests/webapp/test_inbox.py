@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from engine import definitions, instances, tasks
+from engine import assigning, definitions, instances, tasks
 from engine.act import Act
 from engine.decisions import Decision
 from engine.stored.task import Task, TaskState
@@ -121,7 +121,7 @@ def test_several_are_decided_one_by_one_and_what_is_refused_says_why_and_harms_n
 ) -> None:
     browser, found = browse(lena), waiting(story)
     with story.as_(bea).acting() as act:
-        tasks.claim(act, found[0].id)
+        assigning.claim(act, found[0].id)
     browser.post("/inbox/bulk", {"do": "approve", "task": [task.id for task in found]})
     assert "5 selected, 3 eligible: why?" in browser.text
     assert "LOT-0 Bea Castillo claimed it." in browser.text

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from engine import inbox, tasks
+from engine import assigning, inbox, tasks
 from engine.act import Act
 from engine.errors import Conflict, Refused, RuleViolation
 from processes.notices import tell
@@ -224,7 +224,7 @@ def _show_assignment(task_id: str) -> dict[str, Any]:
 def assign_task(act: Act, body: dict[str, Any], task_id: str) -> str:
     """Give it on; nobody gets a right by it, so only who is a candidate anyway can be named."""
     reviews.visible(act.session, task_id)
-    given = tasks.hand_to(act, task_id, body["user_id"], seen_version=bodies.seen_version(), reason=body["reason"])
+    given = assigning.hand_to(act, task_id, body["user_id"], seen_version=bodies.seen_version(), reason=body["reason"])
     if not given.is_changing:
         subject = f"{visitor().name} gave you: {given.title}"[:200]
         key = f"given:{task_id}:{act.id}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from engine import changing, eligibility, inbox, instances, tasks
+from engine import assigning, changing, eligibility, inbox, instances, tasks
 from engine.act import Act
 from engine.decisions import Decision
 from engine.errors import Conflict
@@ -267,7 +267,7 @@ def claim_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
     """Claim it for the caller; where a listener of the diagram is asked first, the answer says so and it is not the caller's yet."""
     seen = bodies.seen_version()
     with Precondition():
-        return tasks.claim(act, task_id, seen_version=seen).id
+        return assigning.claim(act, task_id, seen_version=seen).id
 
 
 @writes(
@@ -277,7 +277,7 @@ def claim_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
 def release_task(act: Act, _body: dict[str, Any], task_id: str) -> str:
     """Release it."""
     bodies.seen_tag(str(reviews.visible(act.session, task_id).version))
-    return tasks.release(act, task_id).id
+    return assigning.release(act, task_id).id
 
 
 def show_decision(decision_id: str) -> dict[str, Any]:

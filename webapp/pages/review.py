@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, flash, g, jsonify, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as Answer
 
-from engine import returning, tasks
+from engine import assigning, returning, tasks
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.ports import SignatureRequest
@@ -147,9 +147,9 @@ def claim(task_id: str) -> Answer:
     """Take a task for oneself, or give it back to the group."""
     with acting() as act:
         if request.form.get("way") == "release":
-            tasks.release(act, task_id)
+            assigning.release(act, task_id)
         else:
-            tasks.claim(act, task_id)
+            assigning.claim(act, task_id)
     way: dict[str, Any] = {name: request.form.get(name) or None for name in ("back", "next")}
     return redirect(keep_list(url_for("review.show", task_id=task_id, **way)), 303)
 

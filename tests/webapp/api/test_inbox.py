@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from engine import tasks
+from engine import assigning
 from engine.act import Act
 from engine.decisions import Decision
 from engine.stored.task import Task, TaskCandidate
@@ -70,7 +70,7 @@ def test_what_is_put_aside_leaves_the_boxes_and_their_counts_until_it_is_back(st
 def test_several_tasks_are_acted_on_by_themselves_and_a_repeat_counts_once(story: Story, calling: Calling) -> None:
     calls, found = calling(lena), waiting(story)
     with story.as_(bea).acting() as act:
-        tasks.claim(act, found[0].id)
+        assigning.claim(act, found[0].id)
     chosen = [{"id": task.id, "version": task.version} for task in found[:3]]
     body = {"action": "approve", "tasks": [*chosen, {"id": UNKNOWN, "version": 1}], "reason": "In budget"}
     answer = calls.post("/tasks/bulk", body, again="once")
