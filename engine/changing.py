@@ -79,7 +79,9 @@ def settle(act: Act, task: Task, was: Mapping[str, Any], change: Change) -> None
         return
     came = _ask(act, task, instance)
     if came is not None and came.denied is not None:
-        raise Conflict(f"Expected to {_verb(change)} it, but that was denied: {came.denied}", code="DENIED")
+        raise Conflict(
+            f"Expected to {_deed(session, task.transition)}, but that was denied: {came.denied}", code="DENIED"
+        )
     if came is not None:
         _finish(act, instance, task, came)
 
@@ -97,13 +99,16 @@ def refuse_changing(act: Act, task: Task) -> None:
 def sentence(session: Session, task: Task) -> str:
     """Say what is being done with a task, by whom, and that a listener is asked first."""
     asked = task.transition
-    change, wanted = Change(**asked["change"]), asked["wanted"]["assignee"]
-    whom = f" for {_name(session, wanted)}" if wanted and change.action == "assign" else ""
-    return f"{_name(session, asked['by'].removeprefix('user:'))} wants to {_verb(change)} it{whom}, and a listener is asked first"
+    by = _name(session, asked["by"].removeprefix("user:"))
+    return f"{by} wants to {_deed(session, asked)}, and a listener is asked first"
 
 
-def _verb(change: Change) -> str:
-    return {"unclaim": "release", "assign": "hand on", "update": "hand on"}.get(change.action, change.action)
+def _deed(session: Session, asked: Mapping[str, Any]) -> str:
+    """Return what is being done with a task, as words behind "to". asked: its transition."""
+    action, heir = asked["change"]["action"], asked["wanted"]["assignee"]
+    if action in ("assign", "update"):
+        return f"give it to {_name(session, heir) if heir else 'others'}"
+    return "release it" if action == "unclaim" else f"{action} it"
 
 
 def _name(session: Session, user_id: str) -> str:
@@ -135,7 +140,7 @@ def _ask_later(act: Act, task: Task, asked: Mapping[str, Any]) -> None:
 def _drop(act: Act, instance: Instance, task: Task) -> None:
     """Let a change that listeners were hearing of give way to another one."""
     asked = task.transition
-    _take_back(act, task, Change(**asked["change"]), asked["by"], "but something else came first")
+    _take_back(act, task, asked, "but something else came first")
     act.session.flush()
     jobs.cancel_of_token(act, instance.id, [task.token_id])
     incidents.resolve_of_tokens(act, instance, [task.token_id], "the task was changed otherwise")
@@ -161,7 +166,7 @@ def _finish(act: Act, instance: Instance, task: Task, came: Changed) -> None:
     change = Change(**asked["change"])
     task.transition = {}
     if came.to is None:
-        _take_back(act, task, change, asked["by"], f"which was denied: {came.denied}")
+        _take_back(act, task, asked, f"which was denied: {came.denied}")
         return
     _put(task, asked["wanted"])
     drawn = _facts(task, asked["wanted"])
@@ -198,10 +203,11 @@ def end_loan(act: Act, task: Task) -> None:
     act.session.connection().execute(ended.values(taken_back=True))
 
 
-def _take_back(act: Act, task: Task, change: Change, by: str, reason: str) -> None:
+def _take_back(act: Act, task: Task, asked: Mapping[str, Any], reason: str) -> None:
     """Leave a task as it is, with the reason for all to read; a loan that did not come about is none, one that did not end goes on."""
+    change, by = Change(**asked["change"]), asked["by"]
     name = _name(act.session, by.removeprefix("user:"))
-    task.notes = [*task.notes, f"{name} wanted to {_verb(change)} it, {reason}"]
+    task.notes = [*task.notes, f"{name} wanted to {_deed(act.session, asked)}, {reason}"]
     made = act.session.get(TaskHelp, change.help_id) if change.help_id else None
     if made is not None:
         made.taken_back = made.asked == change.new

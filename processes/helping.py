@@ -169,8 +169,10 @@ def _seat(act: Act, task: Task, stage: int, role: str, why: str) -> ApprovalSlot
 
 
 def _told(act: Act, made: TaskHelp, verb: str) -> TaskHelp:
-    title = tasks.find(act.session, made.task_id).title
-    subject = f"{_name(act.session, made.asked_by)} {verb} {title}"
+    task = tasks.find(act.session, made.task_id)
+    # Whether it is lent a listener of the diagram may still say.
+    said = "wants to lend you the task" if task.is_changing else verb
+    subject = f"{_name(act.session, made.asked_by)} {said} {task.title}"
     tell(act, [made.asked], subject[:200], key=f"help:{made.id}", body=made.question, record=("task", made.task_id))
     return made
 

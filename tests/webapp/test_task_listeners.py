@@ -12,7 +12,7 @@ from engine.outside_workers import Claim
 from engine.stored.task import Task, TaskState
 from tests.engine.plant import approve
 from tests.engine.spiff.diagrams import diagram, end, listeners, process, start
-from tests.people import lena
+from tests.people import bea, lena
 from tests.story import Story, plant_with
 from tests.webapp.conftest import People
 
@@ -72,3 +72,16 @@ def test_pages_say_why_a_claim_was_denied(browse: People, story: Story):
     page = browser.get(f"/tasks/{task.id}").text
     assert why in page
     assert f"/tasks/{task.id}/decide/approve" in page
+
+
+def test_a_loan_that_a_listener_hears_of_first_is_told_as_one_that_is_wanted(browse: People, story: Story):
+    task = task_of(story)
+    browser = browse(lena)
+    sent = browser.post(f"/tasks/{task.id}/help/delegate", {"asked": "bea", "words": "Measure the lot"})
+    assert sent.status_code == 303, sent.text
+    page = browser.get(f"/tasks/{task.id}").text
+    assert "A listener is asked first; the task stays as it is until that has answered." in page
+    assert "Lena Fischer wants to give it to Bea" in page
+    assert "wants to lend you the task" in browse(bea).get("/notices").text
+    answered(story)
+    assert (task_of(story).assignee, task_of(story).lent_by) == ("bea", "lena")

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
-from engine import lending
+from engine import lending, tasks
 from engine.act import Act
 from engine.errors import Invalid, NotFound, Refused
 from processes import helping
@@ -72,12 +72,19 @@ def begin(task_id: str, way: str) -> Page:
     try:
         with acting() as act:
             WAYS[way].do(act, task_id, request.form.get("asked", ""), request.form.get("words", ""))
+            said = _said(act, task_id, WAYS[way].said)
     except NotFound:
         raise
     except Refused as refusal:
         return _dialog(task_id, way, refusal), status_of(refusal)
-    flash(WAYS[way].said, "good")
+    flash(said, "good")
     return _to(url_for("review.show", task_id=task_id, back=request.form.get("back") or None))
+
+
+def _said(act: Act, task_id: str, done: str) -> str:
+    """Return what came of it; where a listener of the diagram is asked first, that."""
+    is_changing = tasks.find(act.session, task_id).is_changing
+    return "A listener is asked first; the task stays as it is until that has answered." if is_changing else done
 
 
 @pages.post("/questions/<help_id>/answer")
@@ -85,7 +92,8 @@ def answer(help_id: str) -> Answer:
     """Answer what one is asked; a lent task goes back."""
     with acting() as act:
         made = helping.answer(act, help_id, request.form.get("answer", ""))
-    flash("Your answer is sent.", "good")
+        said = _said(act, made.task_id, "Your answer is sent.")
+    flash(said, "good")
     return _to(url_for("review.show", task_id=made.task_id))
 
 
@@ -94,7 +102,8 @@ def take_back(help_id: str) -> Answer:
     """Wait for an answer no longer; a lent task comes back."""
     with acting() as act:
         made = lending.take_back(act, help_id)
-    flash("Taken back.", "good")
+        said = _said(act, made.task_id, "Taken back.")
+    flash(said, "good")
     return _to(url_for("review.show", task_id=made.task_id))
 
 
