@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import URL, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from engine.database import connect
 from tests.clock import SettableClock
 from tests.conftest import opened, wired
-from tests.databases import Databases
+from tests.databases import Databases, Template
 from tests.kept import KeptFiles, fingerprint, opener_of
 from tests.kept_postgresql import Content
 from tests.story import PLANT, Story
@@ -164,26 +165,33 @@ def guards(url: str) -> list[tuple[str, str]]:
     return [(name, state) for name, state in found]
 
 
+def one_after_the_other(server: Databases, use: Callable[[Engine], Any], template: Template | None = None) -> list[Any]:
+    """Return what three tests, each with its own database by a template, make of it."""
+    found = []
+    for _ in range(3):
+        with opened(server, "postgresql", template) as engine:
+            found.append(use(engine))
+    return found
+
+
 def test_a_server_s_database_is_handed_on_with_its_connections_and_none_of_the_rows(
     server: Databases, tmp_path: Path, clock: SettableClock
 ) -> None:
-    seen, found = [], []
-    for _ in range(3):
-        with server.fresh("postgresql", PLANT) as url:
-            found.append((Content.of(url), guards(url)))
-            engine = connect(url)
-            with wired(engine, clock, tmp_path) as house:
-                Story(house, clock).as_("rita").start("requisition_to_po", lines=[("P-100", 5)])
-            with engine.begin() as connection:
-                connection.execute(text("DELETE FROM holiday"))
-                connection.execute(text("UPDATE site SET time_zone = 'UTC'"))
-                connection.execute(text("SELECT nextval('procrastinate_jobs_id_seq')"))
-            with engine.connect() as connection, pytest.raises(DBAPIError, match="APPEND_ONLY"):
-                connection.execute(text("DELETE FROM audit_event"))
-            seen.append((url, driver_of(engine)))
-            engine.dispose()
-    assert seen[0] == seen[1] == seen[2]
-    assert found[0] == found[1] == found[2]
+    def use(engine: Engine) -> tuple[Any, ...]:
+        url = engine.url.render_as_string(hide_password=False)
+        found = Content.of(url), guards(url)
+        with wired(engine, clock, tmp_path) as house:
+            Story(house, clock).as_("rita").start("requisition_to_po", lines=[("P-100", 5)])
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM holiday"))
+            connection.execute(text("UPDATE site SET time_zone = 'UTC'"))
+            connection.execute(text("SELECT nextval('procrastinate_jobs_id_seq')"))
+        with engine.connect() as connection, pytest.raises(DBAPIError, match="APPEND_ONLY"):
+            connection.execute(text("DELETE FROM audit_event"))
+        return (url, driver_of(engine), *found)
+
+    first, second, third = one_after_the_other(server, use, PLANT)
+    assert first == second == third
 
 
 CHANGED = {
@@ -198,15 +206,12 @@ CHANGED = {
 
 @pytest.mark.parametrize("changed", CHANGED)
 def test_a_database_of_which_more_than_rows_changed_is_not_handed_on(server: Databases, changed: str) -> None:
-    seen = []
-    for _ in range(2):
-        with server.fresh("postgresql", PLANT) as url:
-            engine = connect(url)
-            with engine.begin() as connection:
-                connection.execute(text(CHANGED[changed]))
-            engine.dispose()
-            seen.append(url)
-    assert seen[0] != seen[1]
+    def change(engine: Engine) -> URL:
+        with engine.begin() as connection:
+            connection.execute(text(CHANGED[changed]))
+        return engine.url
+
+    assert len(set(one_after_the_other(server, change, PLANT))) == 3
 
 
 def test_a_database_that_somebody_is_still_connected_to_is_not_handed_on(server: Databases) -> None:
@@ -236,12 +241,13 @@ LEFT_ON_A_SERVER = {
 
 @pytest.mark.parametrize("left", LEFT_ON_A_SERVER)
 def test_what_a_test_leaves_in_a_server_s_connection_does_not_reach_the_next(server: Databases, left: str) -> None:
-    seen = []
-    for _ in range(2):
-        with opened(server, "postgresql") as engine, engine.connect() as connection:
+    def leave(engine: Engine) -> object:
+        with engine.connect() as connection:
             assert connection.scalar(text("SELECT count(*) FROM site")) == 0
             assert connection.scalar(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
             connection.execute(text(LEFT_ON_A_SERVER[left]))
             connection.commit()
-            seen.append(connection.connection.driver_connection)
-    assert seen[0] is seen[1]
+            return connection.connection.driver_connection
+
+    first, second, third = one_after_the_other(server, leave)
+    assert first is second is third
