@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from engine.database import connect
@@ -224,6 +226,17 @@ def make_run_folder() -> Path:
 
 SCHEMA = Template("schema", migrate)
 """The schema as an installation gets it: by the migrations, with the guard."""
+
+
+def cut_others(connection: Connection) -> None:
+    """End every other connection to a database, and return when all of them are gone. connection: commits each statement."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    cut = {pid for pid, _ in connection.execute(text(f"SELECT pid, pg_terminate_backend(pid) {others}"))}
+    assert cut
+    deadline = time.monotonic() + postgres_server.START_WITHIN
+    while not cut.isdisjoint(connection.scalars(text(f"SELECT pid {others}"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def _gather_sqlite(path: Path) -> None:

@@ -9,6 +9,7 @@ Where anything but rows changed, or somebody is still connected, the database is
 from __future__ import annotations
 
 import pickle
+import select
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -116,7 +117,7 @@ class KeptDatabase:
         """Keep a connection that its engine closes; False when it can be of no use to a next test."""
         with self._guard:
             self._lent -= 1
-            if self._is_removed or connection.closed or len(self._idle) >= SPARE:
+            if self._is_removed or connection.closed or _is_cut(connection) or len(self._idle) >= SPARE:
                 return False
             if connection.info.transaction_status is not TransactionStatus.IDLE:
                 connection.rollback()
@@ -240,6 +241,13 @@ def kept_at(url: URL) -> KeptDatabase | None:
 def _remove(database: KeptDatabase, drop: Callable[[KeptDatabase], None]) -> None:
     database.remove()
     drop(database)
+
+
+def _is_cut(connection: KeptConnection) -> bool:
+    """Say whether the server has ended a connection, which is not closed here before somebody asks it: what idles is told nothing else."""
+    looking = select.poll()
+    looking.register(connection.fileno(), select.POLLIN)
+    return bool(looking.poll(0))
 
 
 def _clean(connection: KeptConnection) -> None:

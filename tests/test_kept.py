@@ -9,13 +9,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from engine.database import connect
 from tests.clock import SettableClock
 from tests.conftest import opened, wired
-from tests.databases import Databases, Template
+from tests.databases import Databases, Template, cut_others
 from tests.kept import KeptFiles, fingerprint, opener_of
 from tests.kept_postgresql import Content
 from tests.story import PLANT, Story
@@ -230,6 +230,17 @@ def test_a_database_that_somebody_is_still_connected_to_is_not_handed_on(server:
     held.detach()
     held.close()
     stranger.close()
+
+
+def test_a_connection_that_the_server_cut_is_not_handed_on(server: Databases) -> None:
+    with opened(server, "postgresql") as engine:
+        cut = driver_of(engine)
+        stranger = create_engine(engine.url, isolation_level="AUTOCOMMIT")
+        with stranger.connect() as connection:
+            cut_others(connection)
+        stranger.dispose()
+        engine.dispose()
+        assert driver_of(engine) is not cut
 
 
 LEFT_ON_A_SERVER = {
