@@ -18,7 +18,10 @@ from records.signature import Meaning
 from records.supplier import SupplierApproval
 from rules.change_control import UNSEALED
 from rules.change_item import ChangeItem
+from tests.databases import SCHEMA
 from tests.rules.plant import HASH, NOW, OTHER_HASH, Plant, table
+
+pytestmark = pytest.mark.begins_with(SCHEMA)  # the plant brings its own people
 
 ORDERS, ITEMS, REVISIONS, DEFINITIONS = (
     table(ChangeOrder), table(ChangeItem), table(PartRevision), table(ProductDefinitionRef),

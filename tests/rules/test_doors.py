@@ -22,7 +22,10 @@ from rules.change_item import ChangeClass, ChangeItem
 from rules.finding import KeptFinding
 from rules.flow_mode import FlowMode
 from rules.status_transition import StatusTransition
+from tests.databases import SCHEMA
 from tests.rules.plant import HASH, NOW, OTHER_HASH, Plant, table
+
+pytestmark = pytest.mark.begins_with(SCHEMA)  # the plant brings its own people
 
 
 @pytest.fixture
