@@ -54,6 +54,7 @@ def resubmit(story: Story, edits: Edits, reason: str = "The plant needs one less
     return newest(story)
 
 
+@acknowledged_order
 def test_a_returned_amendment_keeps_its_text_and_goes_on_under_its_number(story: Story) -> None:
     before = returned(story)
     assert (before.status, before.ended_reason) == (AmendmentStatus.DRAFT, "Sent back: Why not 101?")
@@ -78,6 +79,7 @@ def test_a_returned_amendment_keeps_its_text_and_goes_on_under_its_number(story:
     )  # fmt: skip
 
 
+@acknowledged_order
 def test_what_was_signed_before_the_return_opens_nothing_of_the_corrected_content(story: Story) -> None:
     before = returned(story)
     after = resubmit(story, more(101))
@@ -98,6 +100,7 @@ def test_what_was_signed_before_the_return_opens_nothing_of_the_corrected_conten
     }  # fmt: skip
 
 
+@acknowledged_order
 def test_a_returned_amendment_sent_again_as_it_is_asks_its_approvers_again(story: Story) -> None:
     before = returned(story)
     story.as_(bea).decide("correct_amendment", "resubmit", reason="The customer asked for 102")
@@ -111,6 +114,7 @@ def test_a_returned_amendment_sent_again_as_it_is_asks_its_approvers_again(story
     assert (story.order.revision, story.order.lines[0].quantity, story.incidents) == (1, D(102), [])
 
 
+@acknowledged_order
 def test_a_returned_amendment_that_is_given_up_leaves_the_order_as_it_is(story: Story) -> None:
     returned(story)
     story.as_(bea).decide("correct_amendment", "give_up", reason="No longer needed")
@@ -121,6 +125,7 @@ def test_a_returned_amendment_that_is_given_up_leaves_the_order_as_it_is(story: 
     assert story.order.revision == 0
 
 
+@acknowledged_order
 def test_an_order_takes_no_other_amendment_while_one_is_being_corrected(story: Story) -> None:
     returned(story)
     with pytest.raises(Conflict, match="is DRAFT") as refused:
@@ -128,6 +133,7 @@ def test_an_order_takes_no_other_amendment_while_one_is_being_corrected(story: S
     assert refused.value.code == "AMENDMENT_OPEN"
 
 
+@acknowledged_order
 def test_a_correction_that_does_not_fit_is_refused_and_nothing_is_lost(story: Story) -> None:
     before = returned(story)
     with pytest.raises(Invalid, match="everything is as it was"):
@@ -148,6 +154,7 @@ def test_a_correction_that_does_not_fit_is_refused_and_nothing_is_lost(story: St
 
 
 @acknowledged_order
+@acknowledged_order
 def test_only_what_was_sent_back_is_corrected(story: Story) -> None:
     acknowledged(story)
     amend(story, more(102))
@@ -163,6 +170,7 @@ def test_only_what_was_sent_back_is_corrected(story: Story) -> None:
         "UPDATE purchase_order_amendment SET reason = 'Another', content_hash = 'f'",
     ],
 )
+@acknowledged_order
 def test_the_content_of_an_amendment_is_not_rewritten_once_it_is_with_its_approvers_again(
     story: Story, statement: str
 ) -> None:
@@ -205,6 +213,7 @@ def roles(story: Story) -> list[str]:
     )
 
 
+@acknowledged_order
 def test_an_approval_stands_when_only_the_wording_was_mended_and_who_sent_it_back_is_asked(story: Story) -> None:
     before = half_signed(story)
     within(
@@ -224,6 +233,7 @@ def test_an_approval_stands_when_only_the_wording_was_mended_and_who_sent_it_bac
     assert story.incidents == []
 
 
+@acknowledged_order
 @pytest.mark.parametrize(
     ("quantity", "reason"),
     [(1001, "The plant needs more brackets"), (1000, "The plant needs fewer brackets"), (1000, "The plant needs 20 more brackets")],

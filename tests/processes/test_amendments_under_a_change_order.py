@@ -18,7 +18,7 @@ from records.change_request import OrderClass
 from records.part import RevisionStatus
 from records.purchase_order import PurchaseOrder
 from rules.amending import Edits, LineEdit
-from tests.amendments import acknowledged, amend, amendments, answer, go_to, newest, redline, within
+from tests.amendments import acknowledged, acknowledged_order, amend, amendments, answer, go_to, newest, redline, within
 from tests.makers import make_part, make_revision, make_signature, make_slot
 from tests.people import bea, lena, quinn
 from tests.story import Story
@@ -67,6 +67,7 @@ def to_revision(revision_id: str, line_no: int = 1) -> Edits:
     return Edits(lines=[LineEdit(line_no, {"part_revision_id": revision_id})])
 
 
+@acknowledged_order
 def test_a_covered_amendment_takes_the_line_to_the_next_revision_and_is_applied(story: Story) -> None:
     acknowledged(story)
     was = story.order.lines[0].part_revision_id
@@ -120,6 +121,7 @@ def refused(story: Story, edits: Edits, **more: Any) -> Refused:
     return caught.value
 
 
+@acknowledged_order
 def test_nothing_technical_changes_without_a_change_order(story: Story) -> None:
     acknowledged(story)
     refusal = refused(story, to_revision(another(story)))
@@ -129,6 +131,7 @@ def test_nothing_technical_changes_without_a_change_order(story: Story) -> None:
 
 
 @pytest.mark.parametrize("status", [S.DRAFT, S.REVIEW])
+@acknowledged_order
 def test_a_change_order_that_is_not_approved_covers_nothing_and_is_named(story: Story, status: S) -> None:
     acknowledged(story)
     change_id, after_id = change_order(story, status)
@@ -140,6 +143,7 @@ def test_a_change_order_that_is_not_approved_covers_nothing_and_is_named(story: 
     assert "raise a change order" in refused(story, to_revision(after_id)).message
 
 
+@acknowledged_order
 def test_a_change_order_covers_only_what_it_says_the_line_becomes(story: Story) -> None:
     acknowledged(story)
     change_id, _ = change_order(story)
@@ -150,6 +154,7 @@ def test_a_change_order_covers_only_what_it_says_the_line_becomes(story: Story) 
     assert "does not say that it becomes this" in spec.message
 
 
+@acknowledged_order
 def test_a_change_order_about_another_part_does_not_cover_the_line(story: Story) -> None:
     acknowledged(story)
     with story.as_(quinn).acting() as act:
@@ -165,6 +170,7 @@ def test_a_change_order_about_another_part_does_not_cover_the_line(story: Story)
     assert refused(story, to_revision(after_id)).code == "UNCONTROLLED_CHANGE"
 
 
+@acknowledged_order
 def test_the_same_amendment_again_changes_nothing_and_is_refused(story: Story) -> None:
     acknowledged(story)
     _, after_id = change_order(story)
@@ -177,6 +183,7 @@ def test_the_same_amendment_again_changes_nothing_and_is_refused(story: Story) -
     assert "everything is as it was" in refusal.message
 
 
+@acknowledged_order
 def test_an_amendment_is_overtaken_when_its_change_order_is_withdrawn_before_the_last_signature(story: Story) -> None:
     acknowledged(story)
     change_id, after_id = change_order(story)
@@ -193,6 +200,7 @@ def test_an_amendment_is_overtaken_when_its_change_order_is_withdrawn_before_the
     assert "is WITHDRAWN meanwhile" in str(ended.ended_reason)
 
 
+@acknowledged_order
 def test_a_refused_technical_amendment_goes_back_to_the_revision_before(story: Story) -> None:
     acknowledged(story)
     before = story.order.lines[0].part_revision_id
@@ -215,6 +223,7 @@ def test_a_refused_technical_amendment_goes_back_to_the_revision_before(story: S
     assert story.incidents == []
 
 
+@acknowledged_order
 def test_what_a_change_order_says_of_an_order_line_opens_no_door_by_itself(story: Story) -> None:
     acknowledged(story)
     order_id = story.order.id
@@ -242,6 +251,7 @@ def test_what_a_change_order_says_of_an_order_line_opens_no_door_by_itself(story
     assert (story.order.lines[0].spec, newest(story).status) == ("AMS-2759", AmendmentStatus.APPLIED)
 
 
+@acknowledged_order
 def test_goods_that_are_there_keep_their_revision_and_what_is_to_come_is_a_new_line(story: Story) -> None:
     from tests.makers import make_receipt
 
