@@ -20,7 +20,7 @@ from records.meeting import ItemStatus, Meeting
 from records.roles import grants_of, revoke, user_called
 from records.vote import Outcome, votes_on
 from tests.boards import SEATS, agenda, cast_there, convened, in_review, seated, vote_there
-from tests.change_story import MEANINGS, Change
+from tests.change_story import MEANINGS, Change, at_a_stage, the_change
 from tests.changes import revised
 from tests.makers import make_cast, make_grant
 from tests.people import PASSWORD, ella
@@ -30,7 +30,9 @@ THREE = SEATS[:3]
 
 
 def asked(story: Story, *seats: tuple[str, str, str], **fields: Any) -> Change:
-    """Return a small change that its flow brought to a board of these seats."""
+    """Return a small change that its flow brought to a board of these seats: the one that the plant begins with, or one made now."""
+    if not seats and not fields and story.read(lambda session: session.query(ChangeOrder).count()):
+        return the_change(story)
     with story.installation.acting("system:arrange") as act:
         make_cast(act)
         seated(act, *(seats or THREE), **fields)
@@ -46,12 +48,17 @@ def asked(story: Story, *seats: tuple[str, str, str], **fields: Any) -> Change:
     return change
 
 
+on_a_board = at_a_stage("change_on_a_board_of_three", asked)
+"""The test begins with ``asked(story)``, which its plant brings along."""
+
+
 def waiting_for(story: Story, person: str) -> list[str]:
     """What waits in somebody's inbox to be voted on."""
     found = story.read(lambda session: inbox.page(session, person, box="mine").items)
     return [one.task.record_number for one in found if one.task and one.task.element_id == "vote_on_change"]
 
 
+@on_a_board
 def test_a_vote_in_the_meeting_closes_the_task_of_the_inbox_and_the_last_one_moves_the_flow(story: Story) -> None:
     change = asked(story)
     others = [
@@ -79,6 +86,7 @@ def test_a_vote_in_the_meeting_closes_the_task_of_the_inbox_and_the_last_one_mov
     ]  # fmt: skip
 
 
+@on_a_board
 def test_a_return_in_the_meeting_goes_back_through_the_flow_and_stays_the_outcome_of_its_item(story: Story) -> None:
     change = asked(story)
     meeting_id = convened(story, "ella", "quinn")
@@ -173,6 +181,7 @@ def say(story: Story, person: str, verdict: str, *, reason: str = "", **variable
         )
 
 
+@on_a_board
 def test_what_is_withdrawn_while_its_meeting_votes_takes_no_vote_and_is_postponed(story: Story) -> None:
     change = asked(story)
     meeting_id = convened(story, "ella", "quinn")
@@ -195,6 +204,7 @@ def test_what_is_withdrawn_while_its_meeting_votes_takes_no_vote_and_is_postpone
     )
 
 
+@on_a_board
 def test_who_loses_the_role_between_opening_and_signing_signs_nothing_from_the_inbox(story: Story) -> None:
     change = asked(story)
     task = next(one for one in story.tasks("vote_on_change") if "user:quinn" in one.candidates)
@@ -207,6 +217,7 @@ def test_who_loses_the_role_between_opening_and_signing_signs_nothing_from_the_i
     assert task.id in {one.id for one in story.tasks("vote_on_change")}
 
 
+@on_a_board
 def test_two_boards_that_decide_at_once_come_to_one_outcome(story: Story) -> None:
     change = asked(story)
     first = convened(story, "ella", "quinn")

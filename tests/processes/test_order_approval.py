@@ -19,13 +19,15 @@ from records.signature import SignatureStatus
 from records.supplier import ApprovalStatus, Supplier, move
 from tests.people import PASSWORD, bea, lena, quinn, rita
 from tests.quotes import chosen
-from tests.story import Story
+from tests.story import Story, plant_with
 
 D = Decimal
 
 
 def submitted(story: Story) -> Story:
-    """Go as far as an order that is dearer than its requisition and waits for its own approval."""
+    """Go as far as an order that is dearer than its requisition and waits for its own approval; the plant may begin with it."""
+    if story.goes_on():
+        return story.as_(bea)
     story.as_(rita).start("requisition_to_po", lines=[("P-100", 100, "42.50")])
     story.as_(lena).decide("approve_requisition", "approve")
 
@@ -36,12 +38,17 @@ def submitted(story: Story) -> Story:
     return story.as_(bea).decide("complete_order", "submit")
 
 
+waits_for_approval = pytest.mark.begins_with(plant_with("waits_for_approval", submitted))
+"""The test begins with ``submitted(story)``, which its plant brings along."""
+
+
 def take_back(story: Story, reason: str = "wrong dock") -> None:
     with story.as_(bea).acting() as act:
         withdraw(act, act.session.get_one(PurchaseOrder, story.order.id), reason=reason)
     story.settle()
 
 
+@waits_for_approval
 def test_a_rejected_order_frees_its_lines_and_its_budget(story: Story) -> None:
     submitted(story).as_(lena).decide("approve_order", "reject", reason="too dear")
     assert (story.order.status, story.ended_at) == (OrderStatus.REJECTED, "nothing_ordered")
@@ -50,12 +57,14 @@ def test_a_rejected_order_frees_its_lines_and_its_budget(story: Story) -> None:
     assert story.incidents == []
 
 
+@waits_for_approval
 def test_a_returned_order_goes_back_to_its_buyer_as_a_draft(story: Story) -> None:
     submitted(story).as_(lena).decide("approve_order", "return", reason="ask for the old price")
     assert (story.order.status, story.steps) == (OrderStatus.DRAFT, ["complete_order"])
     assert story.incidents == []
 
 
+@waits_for_approval
 def test_an_approved_order_returns_to_its_buyer_and_the_approval_is_void(story: Story) -> None:
     """Only the step that builds it is legal; the lead's approval and signature end, and everybody sees why."""
     submitted(story).as_(lena).decide("approve_order", "approve")
@@ -87,6 +96,7 @@ def test_an_approved_order_returns_to_its_buyer_and_the_approval_is_void(story: 
     assert story.steps == ["issue_order"]
 
 
+@waits_for_approval
 def test_an_order_can_be_withdrawn_while_its_approvers_look_at_it(story: Story) -> None:
     submitted(story)
     take_back(story)
@@ -94,6 +104,7 @@ def test_an_order_can_be_withdrawn_while_its_approvers_look_at_it(story: Story) 
     assert story.incidents == []
 
 
+@waits_for_approval
 def test_a_withdrawal_needs_a_reason(story: Story) -> None:
     submitted(story)
     with pytest.raises(Exception, match="Expected a reason"):
@@ -101,6 +112,7 @@ def test_a_withdrawal_needs_a_reason(story: Story) -> None:
     assert story.order.status is OrderStatus.PENDING_APPROVAL
 
 
+@waits_for_approval
 def test_a_transmitted_order_cannot_be_withdrawn(story: Story) -> None:
     submitted(story).as_(lena).decide("approve_order", "approve")
     story.as_(bea).decide("issue_order", "issue")
@@ -131,6 +143,7 @@ def _signature(act: Act, supplier: Supplier) -> str:
     return make_signature(act, supplier, content_hash="ab" * 32, signer="quinn", role="SQ").id
 
 
+@waits_for_approval
 def test_a_hold_is_cleared_by_its_owner_and_the_order_goes_out_without_a_second_signature(story: Story) -> None:
     held(story)
     assert (story.order.status, story.order.hold_owner, story.steps) == (OrderStatus.ON_HOLD, "role:SQ", ["clear_hold"])
@@ -142,6 +155,7 @@ def test_a_hold_is_cleared_by_its_owner_and_the_order_goes_out_without_a_second_
     assert len([found for found in story.signatures if found.meaning == "RELEASED"]) == 1
 
 
+@waits_for_approval
 def test_a_held_order_can_be_withdrawn(story: Story) -> None:
     held(story)
     take_back(story)
@@ -151,6 +165,7 @@ def test_a_held_order_can_be_withdrawn(story: Story) -> None:
     ]
 
 
+@waits_for_approval
 def test_an_approval_that_expires_while_the_order_is_held_is_asked_for_again(story: Story) -> None:
     held(story)
     expires = story.order.approval_expires_at
@@ -163,6 +178,7 @@ def test_an_approval_that_expires_while_the_order_is_held_is_asked_for_again(sto
     assert story.incidents == []
 
 
+@waits_for_approval
 def test_an_approval_that_nobody_uses_expires_by_itself(story: Story) -> None:
     submitted(story).as_(lena).decide("approve_order", "approve")
     story.at(story.timers["approval_expired"])

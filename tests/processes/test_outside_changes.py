@@ -38,7 +38,7 @@ from tests.amendments import go_to
 from tests.clock import SettableClock
 from tests.impacts import approve, plant_of_d15
 from tests.makers import D
-from tests.outside import OutsideStory, make_heat_treater
+from tests.outside import OutsideStory, make_heat_treater, ready_link
 from tests.people import PASSWORD
 
 
@@ -140,6 +140,7 @@ def row_of(outside: OutsideStory) -> RowDisposition:
     return found
 
 
+@ready_link
 def test_a_recall_of_the_impact_is_followed_without_asking_again(outside: OutsideStory) -> None:
     outside.ready().ship()
     number = change_of(outside, Disposition.RECALL_TO_SHOP)
@@ -201,6 +202,7 @@ def recall(outside: OutsideStory, pieces: int) -> None:
     outside.watch()
 
 
+@ready_link
 def test_some_are_called_home_and_the_others_were_processed_before_the_call_reached_the_supplier(
     outside: OutsideStory,
 ) -> None:
@@ -254,6 +256,7 @@ def test_what_the_impact_says_goes_on_to_the_new_revision_is_signed_and_amended_
     assert follows == [outside.operation.work_order.part_revision_id]
 
 
+@ready_link
 def test_nobody_confirms_for_four_hours_and_the_board_decides_what_the_impact_is_silent_about(
     outside: OutsideStory,
 ) -> None:
@@ -278,6 +281,7 @@ def test_nobody_confirms_for_four_hours_and_the_board_decides_what_the_impact_is
     assert outside.steps == ["receive_parts"]
 
 
+@ready_link
 def test_scrap_books_the_loss_and_takes_the_pieces_off_the_order(outside: OutsideStory) -> None:
     outside.ready().ship()
     number = change_of(outside, None, counts={"effectivity_kind": "NEXT_BUILD"})
@@ -326,6 +330,7 @@ def test_pieces_go_on_to_the_new_revision_at_a_new_price_under_one_change_order(
     assert stop.made.change_order_id == stop.change_order_id
 
 
+@ready_link
 def test_two_changes_hit_one_link_and_each_is_decided(outside: OutsideStory) -> None:
     outside.ready().ship()
     change_of(outside, None, title="Thicker flange")
@@ -371,6 +376,7 @@ def amend(outside: OutsideStory, **values: Any) -> PurchaseOrderAmendment:
     return made
 
 
+@ready_link
 def test_another_price_leaves_the_pieces_alone_and_less_than_is_away_is_refused(outside: OutsideStory) -> None:
     outside.ready().ship()
     with pytest.raises(Invalid) as refusal:
@@ -416,6 +422,7 @@ def told(outside: OutsideStory) -> list[str]:
     return found
 
 
+@ready_link
 def test_what_is_home_before_anybody_decides_is_decided_no_more(outside: OutsideStory) -> None:
     outside.ready().ship()
     change_of(outside, None)
