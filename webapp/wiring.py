@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Engine
@@ -64,8 +65,13 @@ def registry_of_flows() -> Registry:
     return merged
 
 
-def _registries() -> Iterator[Registry]:
-    """Yield the ``registry`` of every module of processes that has one: a new flow needs no word here."""
+@cache
+def _registries() -> tuple[Registry, ...]:
+    """Return the ``registry`` of every module of processes that has one: a new flow needs no word here."""
+    return tuple(_found())
+
+
+def _found() -> Iterator[Registry]:
     for found in sorted(pkgutil.iter_modules(processes.__path__), key=lambda module: module.name):
         registry = getattr(importlib.import_module(f"processes.{found.name}"), "registry", None)
         if isinstance(registry, Registry):
