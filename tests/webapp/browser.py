@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from records.demo_people import Member
 from tests.people import PASSWORD
+from webapp.security import VISIT_COOKIE
 
 PROOF = re.compile(r'name="form_proof" value="([0-9a-f]{64})"')
 
@@ -24,6 +25,7 @@ class Browser:
         self.client: FlaskClient = app.test_client()
         self.client.environ_base["HTTP_USER_AGENT"] = agent
         self.page: TestResponse | None = None
+        self._proofs: dict[str, str] = {}
 
     def get(self, path: str, **options: Any) -> TestResponse:
         """Open a page."""
@@ -37,12 +39,17 @@ class Browser:
 
     @property
     def proof(self) -> str:
-        """The token every form of this browser carries."""
-        found = PROOF.search(self.client.get("/sign-in", follow_redirects=True).text) or PROOF.search(
-            self.client.get("/profile").text
-        )
-        assert found, "Expected a form with a proof on the page"
-        return found[1]
+        """The token every form of this browser carries; a page is asked for it once in a visit."""
+        visit = self.client.get_cookie(VISIT_COOKIE)
+        if visit is None or visit.value not in self._proofs:
+            found = PROOF.search(self.client.get("/sign-in", follow_redirects=True).text) or PROOF.search(
+                self.client.get("/profile").text
+            )
+            assert found, "Expected a form with a proof on the page"
+            visit = self.client.get_cookie(VISIT_COOKIE)
+            assert visit
+            self._proofs[visit.value] = found[1]
+        return self._proofs[visit.value]
 
     def sign_in(self, member: Member, password: str = PASSWORD) -> Browser:
         """Sign somebody in."""
