@@ -41,6 +41,9 @@ ON_A_CLOSED_NETWORK = [
 ]
 """Chromium as root in a container, and silent: nothing of it may call home."""
 
+SHORT_LIVED_SCRIPTS = "--js-flags=--no-opt,--no-maglev,--single-threaded-gc"
+"""Scripts as they are compiled first: a page is gone before its optimised script pays, and a fifth of the browser's work was that."""
+
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 """What the machine may call it; the one without a screen takes three quarters of what the whole one takes."""
 
@@ -58,7 +61,10 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
         pytest.fail(
             f"Expected Chromium on this machine, but there is none; install Debian's package {BROWSERS[0]} (make test does)"
         )
-    return browser_type_launch_args | {"executable_path": found, "args": ON_A_CLOSED_NETWORK}
+    return browser_type_launch_args | {
+        "executable_path": found,
+        "args": [*ON_A_CLOSED_NETWORK, SHORT_LIVED_SCRIPTS],
+    }
 
 
 @pytest.fixture(scope="session")
