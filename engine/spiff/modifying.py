@@ -71,6 +71,7 @@ def modify(flow: Flow, edits: Sequence[TokenEdit]) -> None:
     flow.live.wake()
     for place, source in [_prepared(flow, edit) for edit in edits]:
         if place is not None:
+            _refuse_closed(flow, place)
             _begin(place, source)
     _refuse_emptied(flow)
     flow.run()
@@ -94,6 +95,15 @@ def _prepared(flow: Flow, edit: TokenEdit) -> tuple[_Place | None, int | None]:
     if token is not None:
         token.cancel()
     return place, token.id if token is not None else None
+
+
+def _refuse_closed(flow: Flow, place: _Place) -> None:
+    """Refuse to begin something in what another of the edits ends."""
+    owner = None if place.workflow is flow else place.workflow.owner
+    if owner is not None and flow.subprocesses.get(owner.id) is not place.workflow:
+        raise NotLegal(
+            f'Expected "{_words(owner.element)}" to stay open, in which something is to begin, but another of these edits ends it.'
+        )
 
 
 def _begin(place: _Place, source: int | None) -> None:

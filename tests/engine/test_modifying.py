@@ -128,6 +128,25 @@ def test_what_is_not_legal_is_refused_in_words(small_plant: Plant, case: str) ->
         carry_out(small_plant, instance_id, edit)
 
 
+def test_nothing_begins_in_what_another_edit_ends(small_plant: Plant) -> None:
+    """It began in a sub-process that was gone: in an ad-hoc one a server error, in another one a token that nothing could wake."""
+    small_plant.deploy(PLANT)
+    instance_id = small_plant.start()
+    carry_out(small_plant, instance_id, TokenEdit(EditKind.ADD, None, "box"))
+    box = token_at(small_plant, instance_id, "box")
+    edits = (TokenEdit(EditKind.ADD, None, "inside"), TokenEdit(EditKind.CANCEL, box))
+    with pytest.raises(Conflict, match='"box" to stay open') as refused:
+        stage(small_plant, instance_id, *edits)
+    assert refused.value.code == "NOT_LEGAL"
+    adhoc = sub("choices", work("one"), work("two"), kind="adHocSubProcess", extensions="<zeebe:adHoc />")
+    small_plant.deploy(process(start(), adhoc, end(), flows="s > choices > e"))
+    instance_id = small_plant.start("K-2")
+    choices = token_at(small_plant, instance_id, "choices")
+    edits = (TokenEdit(EditKind.ADD, None, "one"), TokenEdit(EditKind.CANCEL, choices))
+    with pytest.raises(Conflict, match='"choices" to stay open'):
+        stage(small_plant, instance_id, *edits)
+
+
 def test_moving_wants_a_reason_and_offers_only_legal_places(small_plant: Plant) -> None:
     small_plant.deploy(PLANT)
     instance_id = small_plant.start()
