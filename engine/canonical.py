@@ -74,3 +74,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (bool, int)) and not isinstance(value, Enum):
         return value
     return canonical(value)
+
+
+def is_whole(text: str, *, digits: int = 9) -> bool:
+    """Whether a text is a whole number of at most so many digits, which ``int`` reads and every column of numbers takes.
+
+    ``str.isdigit`` alone lets "²" through and ``str.isdecimal`` five thousand digits, and ``int`` refuses both.
+    """
+    return text.isascii() and text.isdecimal() and len(text) <= digits

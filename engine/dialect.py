@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from dmn import Function, Range, text_of
+from engine.canonical import is_whole
 from engine.spiff import ProcessSpec
 from engine.spiff.elements import ElementInfo
 from engine.spiff.extensions import LONGEST_WORDS, Expr, NotFeel
@@ -110,7 +111,7 @@ def quorum_of(value: Any) -> str | Decimal:
         return value
     if isinstance(value, str) and value in ("all", "unanimous"):
         return value
-    if isinstance(value, str) and value.isdigit():
+    if isinstance(value, str) and is_whole(value):
         return Decimal(value)
     raise Incident(f"Expected a quorum of all, unanimous or a whole number, but it is {text_of(value)[:80]}")
 
@@ -135,7 +136,7 @@ def _problems(element: ElementInfo, name: str, text: str) -> Iterator[tuple[str,
         yield f"Expected returns yes or no, but it is {text}.", "Choose one of them."
     if name in (ON_RETURN, NO_RETURN, LEAVES) and not read.is_static:
         yield f"Expected plain words in the property {name}, but they are an expression.", "Write them without =."
-    if name == QUORUM and read.is_static and text not in ("all", "unanimous") and not text.isdigit():
+    if name == QUORUM and read.is_static and text not in ("all", "unanimous") and not is_whole(text):
         yield f"Expected a quorum of all, unanimous or a number, but it is {text}.", "Choose one of them."
     if name == QUORUM and element.loop is None:
         yield "Expected the property quorum on a multi-instance activity, but this is none.", "Move it there."

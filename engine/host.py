@@ -11,6 +11,7 @@ from dmn import HostFunction, Result, to_feel, to_python
 from dmn.errors import DmnError
 from engine import bulk, definitions, jobs, opening
 from engine.bundle import Deployed, Table
+from engine.canonical import is_whole
 from engine.database import new_id
 from engine.decisions import DecisionEvaluation
 from engine.errors import NotFound, Refused
@@ -183,7 +184,7 @@ def back_off_of(item: WorkItem) -> list[float]:
     The header ``backOff`` lists them, and then says how many there are; ``retryBackoff`` is one duration before each; without
     either the house's own list is taken, as far as the retries of the task go. Raises: WorkFailed for what is no duration.
     """
-    listed = [float(part) for part in item.headers.get(BACK_OFF_HEADER, "").replace(",", " ").split() if part.isdigit()]
+    listed = [float(part) for part in item.headers.get(BACK_OFF_HEADER, "").replace(",", " ").split() if is_whole(part)]
     if listed:
         return listed
     tries = max(item.retries, 1) - 1

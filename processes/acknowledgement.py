@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from engine.act import Act
+from engine.canonical import is_whole
 from engine.database import LIMIT
 from engine.errors import Conflict, Invalid
 from engine.messages import Publication, publish
@@ -142,7 +143,7 @@ def _read(given: Mapping[str, Any], known: Mapping[int, PurchaseOrderLine]) -> S
     if not any(value not in (None, "") for value in given.values()):
         return None
     number, code = given.get("line_no"), str(given.get("code") or "IA")
-    if not str(number or "").isdigit() or int(str(number)) not in known:
+    if not is_whole(str(number or "")) or int(str(number)) not in known:
         return f"expected a line of the order, but found {number}"
     if code not in set(AckCode):
         return f"line {number}: expected one of {', '.join(AckCode)}, but found {code}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.act import Act
+from engine.canonical import is_whole
 from engine.database import new_id
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
@@ -92,7 +93,7 @@ def _said(act: Act, board: Board, given: Mapping[str, Any], reason: str) -> dict
         problems["function"] = "Expected at most 40 characters"
     if "rule" not in problems and said["rule"] not in set(VoteRule):
         problems["rule"] = f"Expected one of {', '.join(VoteRule)}"
-    if not str(said["needed"]).isdigit() or not 1 <= int(str(said["needed"])) <= MOST:
+    if not is_whole(str(said["needed"])) or not 1 <= int(str(said["needed"])) <= MOST:
         problems["needed"] = f"Expected 1 to {MOST}"
     if set(given.get("classes") or ()) - set(OrderClass):
         problems["classes"] = f"Expected some of {', '.join(OrderClass)}"

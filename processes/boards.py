@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from engine.act import Act
+from engine.canonical import is_whole
 from engine.database import new_id
 from engine.errors import Conflict, Forbidden, Invalid
 from engine.ports import SignatureRequest
@@ -173,7 +174,7 @@ def _refuse_unfit(act: Act, settings: Mapping[str, Any]) -> None:
         problems["chair_id"] = "is nobody"
     if not settings["classes"] or set(settings["classes"]) - set(EVERY_CLASS):
         problems["classes"] = f"Expected some of {', '.join(EVERY_CLASS)}"
-    if not str(settings["quorum_percent"]).isdigit() or not 1 <= int(settings["quorum_percent"]) <= 100:
+    if not is_whole(str(settings["quorum_percent"])) or not 1 <= int(settings["quorum_percent"]) <= 100:
         problems["quorum_percent"] = "Expected a share from 1 to 100"
     keeper = str(settings["keeper_role"])
     is_held = act.session.scalar(select(RoleGrant.id).where(RoleGrant.role == keeper).limit(1)) is not None
@@ -188,7 +189,7 @@ def _refuse_misfit(act: Act, board: Board, given: Mapping[str, Any]) -> None:
     if missing:
         raise Invalid("Expected who sits on the board for what, but something is missing", missing)
     user, deputy, role = str(given["user"]), given.get("deputy"), str(given["role"])
-    if not str(given.get("weight") or 1).isdigit() or not 1 <= int(given.get("weight") or 1) <= 1000:
+    if not is_whole(str(given.get("weight") or 1)) or not 1 <= int(given.get("weight") or 1) <= 1000:
         raise Invalid("Expected a weight from 1 to 1000, but it is another", {"weight": "Expected 1 to 1000"})
     if user == act.user_id:
         raise Forbidden(

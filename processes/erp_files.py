@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from engine.canonical import is_whole
 from processes.erp import Erp, ErpOrder, ErpRefused, ErpUnavailable, OrderDocument
 
 COLUMNS = ("proposal_no", "po_no", "result", "message", "revision")
@@ -57,7 +58,7 @@ class FilesErp(Erp):
         for row in self._rows(order):
             fields = {name: _canonical(name, value) for name, value in row.items() if name not in COLUMNS}
             line_no = fields.pop("line_no", "")
-            (lines.setdefault(int(line_no), {}) if line_no.isdigit() else header).update(
+            (lines.setdefault(int(line_no), {}) if is_whole(line_no) else header).update(
                 {name: value for name, value in fields.items() if value}
             )
         if not header and not lines:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from engine.canonical import is_whole
 from engine.errors import Invalid
 from records.requisition import RequisitionLine
 from records.supplier import ApprovalBasis, ApprovalSubject, Supplier, SupplierApproval
@@ -54,7 +55,7 @@ def describe_certificate(approval: SupplierApproval, given: Mapping[str, Any]) -
         _day(given, "certificate_expires_on") if given.get("certificate_expires_on") else None
     )
     cycle = str(given.get("cycle_months") or "").strip()
-    if cycle and (not cycle.isdigit() or int(cycle) not in CYCLES):
+    if cycle and (not is_whole(cycle) or int(cycle) not in CYCLES):
         raise Invalid(
             f"Expected a cycle of {', '.join(map(str, CYCLES))} months, but found {cycle:.10}",
             {"cycle_months": "is no cycle"},

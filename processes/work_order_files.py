@@ -17,6 +17,7 @@ import typst
 from sqlalchemy.orm import Session
 
 from engine.act import Act
+from engine.canonical import is_whole
 from engine.errors import Invalid, Refused
 from processes.signed_by import signed_on
 from processes.work_order_event import FIELDS, Event
@@ -196,7 +197,7 @@ def _number(text: str) -> Decimal:
 
 
 def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 6:
+    if not is_whole(text, digits=6):
         raise ValueError(f"Expected a whole number such as 30, but found “{text[:40]}”")
     return int(text)
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Boolean, Date, Integer, inspect, select
 from sqlalchemy.orm import Session, object_session
 
-from engine.canonical import canonical
+from engine.canonical import canonical, is_whole
 from engine.database import Scaled, new_id
 from engine.errors import Conflict, Invalid
 from engine.record import Operation, Record
@@ -215,7 +215,7 @@ def operation_of(session: Session, line: PurchaseOrderLine) -> WorkOrderOperatio
     if link is not None:
         return link.operation
     number, _, op_no = (line.work_order_op or "").rpartition("/")
-    if not number or not op_no.isdigit():
+    if not number or not is_whole(op_no):
         return None
     return session.scalars(
         select(WorkOrderOperation)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.canonical import is_whole
 from engine.errors import Effect, Finding, RuleViolation
 from records.change_order import BoundKind, ChangeOrder, ChangeOrderStatus, EmergencyBound
 from records.change_request import OrderClass
@@ -67,6 +68,6 @@ def refuse_unapproved_shipment(session: Session, order: WorkOrder, serials: Iter
 
 def _in_range(serial: str, bound: EmergencyBound) -> bool:
     """Compare by number where both ends and the serial are digits, else as text of the same length."""
-    if serial.isdigit() and bound.first.isdigit() and bound.last.isdigit():
+    if all(is_whole(one, digits=200) for one in (serial, bound.first, bound.last)):
         return int(bound.first) <= int(serial) <= int(bound.last)
     return len(serial) == len(bound.first) and bound.first <= serial <= bound.last

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from engine.canonical import is_whole
 from webapp import typed
 from webapp.formats import Custom
 from webapp.typed import Unreadable
@@ -26,7 +27,7 @@ def row_count(sent: Mapping[str, Any], name: str) -> int:
     """Return how many rows of a list arrived: the highest index plus one, at most what a form may have."""
     start = f"{name}."
     indexes = [key[len(start) :].partition(".")[0] for key in sent if key.startswith(start)]
-    return max((int(index) + 1 for index in indexes if index.isdecimal() and len(index) < 4), default=0)
+    return max((int(index) + 1 for index in indexes if is_whole(index, digits=3)), default=0)
 
 
 def walk(components: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

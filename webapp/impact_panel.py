@@ -9,6 +9,7 @@ from typing import Any
 from flask import request
 from sqlalchemy.orm import Session
 
+from engine.canonical import is_whole
 from engine.database import is_id
 from processes import change_tasks, impact
 from processes.impact_grid import UNDECIDED, Sums, Wanted, owners_of, page_of, sums_by_kind, together
@@ -112,7 +113,7 @@ def filter_of(given: Mapping[str, str]) -> dict[str, str]:
 def start_of(given: Mapping[str, str]) -> int:
     """Return the position after which a page begins."""
     text = given.get("from", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else 0
+    return int(text) if is_whole(text, digits=7) else 0
 
 
 def tasks_panel(session: Session, order: ChangeOrder) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from sqlalchemy import func, inspect, literal, select
 from sqlalchemy.orm import Session
 
 from engine import inbox, instances
+from engine.canonical import is_whole
 from engine.errors import Invalid
 from engine.inbox import Item
 from engine.inbox_query import EXAMPLES
@@ -108,7 +109,7 @@ def watched_rows(session: Session, *, after: str) -> tuple[list[Row], str]:
 
     Raises: Invalid for a place that is none.
     """
-    if after and not after.isdecimal():
+    if after and not is_whole(after):
         raise Invalid("Expected the place where the page before ended, but it is none", {"after": "unknown"})
     limit, begin = LIMITS["watching"], int(after or 0)
     followed = follower.followed_by(session, visit.visitor().user_id)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from engine.act import Act
+from engine.canonical import is_whole
 from engine.errors import Invalid
 from records.cost_centre import CostCentre
 from records.money import MINOR_UNITS
@@ -54,13 +55,13 @@ def typed_from(form: Mapping[str, str]) -> Typed:
         index, _, key = rest.partition(".")
         if start != "lines":
             continue
-        if index.isdecimal() and len(index) < 9 and int(index) >= MOST_LINES and key in LINE:
+        if is_whole(index, digits=8) and int(index) >= MOST_LINES and key in LINE:
             raise Invalid(
                 f"Expected at most {MOST_LINES} lines on one requisition, but there are more; nothing was written. Go back and move"
                 " some of them to another requisition.",
                 {"lines": f"Expected at most {MOST_LINES} lines"},
             )
-        if not index.isdecimal() or len(index) > 3 or key not in LINE:
+        if not is_whole(index, digits=3) or key not in LINE:
             raise Invalid(f"Expected only the fields of this form, but found {name[:60]}", code="FORGED_FIELD")
         count = max(count, int(index) + 1)
     lines = [{key: form.get(f"lines.{index}.{key}", "") for key in LINE} for index in range(count)]
@@ -104,7 +105,7 @@ def with_line(typed_now: Typed) -> Typed:
 
 def without_line(typed_now: Typed, index: str) -> Typed:
     """Take a line out."""
-    if index.isdecimal() and int(index) < len(typed_now.lines):
+    if is_whole(index) and int(index) < len(typed_now.lines):
         del typed_now.lines[int(index)]
     return typed_now
 

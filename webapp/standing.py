@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.canonical import is_whole
 from engine.errors import Invalid
 from webapp.listing import LIMIT, Listing
 
@@ -59,7 +60,7 @@ def listed(tokens: Sequence[dict[str, Any]], *, query: str, at: str, after: str,
 
     Raises: Invalid.
     """
-    if after and not (after.isascii() and after.isdigit()):
+    if after and not is_whole(after):
         raise Invalid(
             f"Expected the number of a token to go on from, but found “{after[:20]}”", {"after": "is no number"}
         )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.canonical import is_whole
 from engine.errors import Invalid, NotFound
 from processes.work_order_planning import revision_called
 from records.nonconformance import DeviationAuthority, Nonconformance
@@ -142,7 +143,7 @@ def _operations(reading: Reading) -> list[dict[str, Any]] | None:
         if not any(texts.values()):
             continue
         number = reading.word(f"{at}op_no") or str((index + 1) * 10)
-        if not number.isdigit() or not 0 < int(number) < 10_000:
+        if not is_whole(number) or not 0 < int(number) < 10_000:
             reading.errors[f"{at}op_no"] = f"Expected a number such as 10, but found “{number[:20]}”"
             continue
         outside = reading.form.get(f"{at}kind") == OperationKind.OUTSIDE

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dmn import UNSEEN, DmnError, Expression, Function, Range, compile_expression, text_of
+from engine.canonical import is_whole
 from engine.spiff.host import Incident
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class TaskDefinition:
     def tries(self, variables: Mapping[str, Any], host: Host) -> int:
         """Return how often a worker may try. Raises: Incident."""
         text = self.retries.words(variables, host, "a number of retries")
-        if not (text.isascii() and text.isdigit() and int(text) <= MOST_TRIES):
+        if not (is_whole(text) and int(text) <= MOST_TRIES):
             raise Incident(f'Expected 0 to {MOST_TRIES:,} retries, but got "{_short(text)}"')
         return int(text)
 

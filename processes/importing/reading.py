@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
+from engine.canonical import is_whole
 from processes.importing.mapping import Section
 from processes.importing.problems import Problem, Report, Weight
 from processes.importing.sheets import Row
@@ -79,7 +80,7 @@ class Reading:
     def whole(self, field: str) -> int:
         """Return a whole number, 0 for an empty cell."""
         value = self.text(field, limit=20) or "0"
-        if not value.isdecimal():
+        if not is_whole(value):
             self.error(field, "BAD_NUMBER", "Expected a whole number, but found another text")
             return 0
         return int(value)

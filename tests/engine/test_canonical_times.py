@@ -1,10 +1,10 @@
-"""A time of day has one canonical text, and a row one hash whichever way it is taken."""
+"""A time of day has one canonical text, a row one hash whichever way it is taken, and a whole number its digits."""
 
 import datetime as dt
 
 import pytest
 
-from engine.canonical import canonical, canonical_json, content_hash, flat_hash
+from engine.canonical import canonical, canonical_json, content_hash, flat_hash, is_whole
 from engine.decisions import DecisionKind
 
 
@@ -23,3 +23,12 @@ def test_the_hash_of_a_row_is_that_of_its_canonical_json(text):
         "kind": DecisionKind.VOID,
     }
     assert flat_hash(row) == content_hash(row)
+
+
+@pytest.mark.parametrize("text", ["", " 1", "-1", "1.0", "²", "１", "٣", "1_0", "9" * 10, "9" * 5000])
+def test_only_digits_that_every_reader_takes_are_a_whole_number(text):
+    assert not is_whole(text)
+
+
+def test_a_whole_number_is_what_a_reader_makes_of_it():
+    assert [int(text) for text in ("0", "007", "9" * 9) if is_whole(text)] == [0, 7, 999_999_999]

@@ -335,7 +335,8 @@ def test_the_settings_of_a_board_change_under_a_signature_with_a_reason(plant: I
     with plant.acting("user:quinn") as act:
         board, request = act.session.get_one(boards.Board, board_id), ask("approve", "quinn")
         for given, refusal in (
-            ({"quorum_percent": 0}, "quorum_percent"), ({"chair_id": "nobody"}, "chair_id"), ({"classes": ()}, "classes"),
+            ({"quorum_percent": 0}, "quorum_percent"),
+            ({"quorum_percent": "²"}, "quorum_percent"), ({"chair_id": "nobody"}, "chair_id"), ({"classes": ()}, "classes"),
             ({"keeper_role": "NONE"}, "keeper_role"), ({}, "name"),
         ):  # fmt: skip
             with pytest.raises(Invalid) as refused, act.attempt():

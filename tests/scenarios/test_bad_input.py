@@ -26,7 +26,7 @@ from tests.webapp.conftest import People
 
 NASTY = (
     "", " ", "\x00", "a\x00b", "\ud83d".encode("utf-8", "surrogatepass").decode("utf-8", "replace"), "𝟙𝟚", "٣٤", "½",
-    "-1", "0", "1e400", "NaN", "Infinity", "-0", "9" * 400, "0." + "3" * 30, "1,2,3", "--1", "0x10", "1_000",
+    "²", "9" * 5000, "-1", "0", "1e400", "NaN", "Infinity", "-0", "9" * 400, "0." + "3" * 30, "1,2,3", "--1", "0x10", "1_000",
     "9999-99-99", "0001-01-01", "10000-01-01", "2026-02-30", "'; DROP TABLE task; --", "<script>alert(1)</script>",
     "{{ 7*7 }}", "${7*7}", "../../etc/passwd", "%00", "%", "_", "\\", "a" * 5000, "ﷺ" * 300, "\u202e\u2066x", "null", "[]",
     "01990000-0000-7000-8000-000000000000", "true", "\r\nSet-Cookie: x=1", "P-100/B", "P-100", "🙂" * 50,
@@ -130,7 +130,7 @@ def test_no_field_of_a_real_form_is_answered_with_a_mistake_of_ours(story: Story
         browser = browse(member)
         whole, proof = fields_of(browser, page), browser.proof
         for name in whole:
-            for value in ("\x00", "9" * 400, *dice.sample(NASTY, 3)):
+            for value in ("\x00", "9" * 5000, "²", *dice.sample(NASTY, 3)):
                 form = whole | {"form_proof": proof, name: value}
                 answer = browser.client.post(target, data=form)
                 answers[answer.status_code] += 1

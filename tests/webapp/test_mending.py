@@ -79,7 +79,8 @@ def test_what_begins_in_an_ad_hoc_sub_process_is_chosen_on_the_page_of_the_run(
     assert "Look, in Looking" in helper.text
     assert "Let it begin" not in browse(rita).get(path).text
     assert browse(rita).post(f"{path}/choices", {"choice": f"{token}:a"}).status_code == 403
-    assert helper.post(f"{path}/choices", {"choice": ""}).status_code == 422
+    for choice in ("", "a", "²:a", f"{'9' * 5000}:a"):
+        assert helper.post(f"{path}/choices", {"choice": choice}).status_code == 422, choice
     assert helper.post(f"{path}/choices", {"choice": f"{token}:nowhere"}).status_code == 409
     assert helper.post(f"{path}/choices", {"choice": f"{token}:a"}).status_code == 303
     assert "It has begun" in helper.get(path).text

@@ -11,6 +11,7 @@ import orjson
 from flask import request
 from marshmallow import Schema
 
+from engine.canonical import is_whole
 from engine.errors import Invalid
 from webapp.api import shapes
 from webapp.api.problems import Malformed, MatchNeeded, Stale, WrongMediaType
@@ -46,7 +47,7 @@ def seen_tag(present: str) -> None:
 
 def seen_version() -> int:
     """Return the version of a task that the caller saw; 0, which none has, when it was no number. Raises: MatchNeeded."""
-    return next((int(tag) for tag in _tags().as_set() if tag.isascii() and tag.isdecimal() and len(tag) < 10), 0)
+    return next((int(tag) for tag in _tags().as_set() if is_whole(tag)), 0)
 
 
 def _tags() -> Any:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from engine.canonical import is_whole
 from engine.errors import Invalid, Refused
 from records.snooze import WakesOn
 from webapp import bulk, formats, inbox_asked, inboxes, signing_form, typed
@@ -154,7 +155,7 @@ def _versions() -> dict[str, int]:
     if len(ids) > bulk.MOST:
         raise Invalid(f"Expected at most {bulk.MOST} tasks, but {len(ids)} are ticked", {"task": "Tick fewer"})
     versions = {one: request.form.get(f"version_{one}", "") for one in ids}
-    if not all(text.isdecimal() and len(text) < 10 for text in versions.values()):
+    if not all(is_whole(text) for text in versions.values()):
         raise Invalid("Expected the version that the page showed, but it is missing; open the page again", code="STALE_FORM")  # fmt: skip
     return {one: int(text) for one, text in versions.items()}
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from engine import choosing, definitions, migrating, modifying, suspending
+from engine.canonical import is_whole
 from engine.choosing import Choice
 from engine.database import is_id
 from engine.errors import Invalid, NotFound, Refused
@@ -58,7 +59,7 @@ def choose(instance_id: str) -> Answer:
     """Let an element of an open ad-hoc sub-process begin."""
     need_helper()
     token, _, element = request.form.get("choice", "").partition(":")
-    if not (token.isascii() and token.isdigit() and element):
+    if not (is_whole(token) and element):
         raise Invalid("Expected what is to begin, but nothing was chosen", {"choice": "Choose what begins"})
     with acting() as act:
         choosing.choose(act, find(act.session, instance_id).id, int(token), [Choice(element)])
@@ -203,7 +204,7 @@ def _edits() -> list[TokenEdit]:
     found: list[TokenEdit] = []
     for name, wish in request.form.items():
         key = name.removeprefix("token-")
-        if name == key or not key.isdigit() or len(key) > 9:
+        if name == key or not is_whole(key):
             continue
         kind, _, element = wish.partition(":")
         if kind == "CANCEL":

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response as Answer
 
+from engine.canonical import is_whole
 from engine.database import is_id, new_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from processes import order_sheet, purchasing_desk, talking, withdrawal
@@ -395,7 +396,7 @@ def _answered_revision() -> int | None:
     text = request.form.get("revision", "").strip()
     if not text:
         return None
-    if not text.isdigit():
+    if not is_whole(text):
         raise Invalid(
             "Expected the number of a revision", {"revision": f"Expected a whole number, but found “{text[:20]}”"}
         )

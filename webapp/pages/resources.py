@@ -10,6 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from engine.canonical import is_whole
 from engine.database import is_id
 from engine.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from processes import resources
@@ -156,7 +157,7 @@ def _of_a_thing(session: Session, errors: dict[str, str]) -> dict[str, Any]:
         errors["work_centre"] = "Expected a known work centre"
     values["work_centre_id"] = centre.id if centre is not None else None
     interval = request.form.get("calibration_interval_days", "").strip()
-    if interval and not (interval.isascii() and interval.isdigit() and len(interval) < 7):
+    if interval and not (is_whole(interval, digits=6)):
         errors["calibration_interval_days"] = f"Expected a number of days such as 365, but found “{interval[:20]}”"
     else:
         values["calibration_interval_days"] = int(interval) if interval else None

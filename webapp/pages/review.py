@@ -11,6 +11,7 @@ from flask import Blueprint, Response, flash, g, jsonify, redirect, render_templ
 from werkzeug.wrappers import Response as Answer
 
 from engine import assigning, returning, tasks
+from engine.canonical import is_whole
 from engine.database import is_id
 from engine.errors import Conflict, Invalid, NotFound, Refused
 from engine.ports import SignatureRequest
@@ -333,7 +334,7 @@ def _changed_rows() -> dict[str, list[str]]:
         sent[f"{added}.{row_count(sent, added)}."] = [""]
     if removed := request.form.get("remove_row", ""):
         name, _, index = removed.rpartition(".")
-        sent = _without_row(sent, name, int(index) if index.isdecimal() else -1)
+        sent = _without_row(sent, name, int(index) if is_whole(index) else -1)
     return sent
 
 
@@ -341,7 +342,7 @@ def _without_row(sent: Mapping[str, list[str]], name: str, gone: int) -> dict[st
     kept: dict[str, list[str]] = {}
     for key, values in sent.items():
         index, dot, rest = key.removeprefix(f"{name}.").partition(".")
-        if not key.startswith(f"{name}.") or not dot or not index.isdecimal():
+        if not key.startswith(f"{name}.") or not dot or not is_whole(index):
             kept[key] = values
         elif int(index) != gone:
             kept[f"{name}.{int(index) - (int(index) > gone)}.{rest}"] = values
@@ -368,6 +369,6 @@ def _seen_version() -> int:
 
 def _whole(name: str) -> int:
     text = request.form.get(name, "")
-    if not text.isdecimal() or len(text) > 9:
+    if not is_whole(text):
         raise Invalid(f"Expected the {name.replace('_', ' ')} as a number, but found “{text[:20]}”", code="STALE_FORM")
     return int(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from engine.canonical import is_whole
 from engine.database import is_id
 from engine.errors import Invalid, Refused
 from webapp import batch_signing, bulk, formats, signing_form
@@ -45,7 +46,7 @@ def _chosen() -> dict[str, int]:
     if len(ids) > MOST:
         raise Invalid(f"Expected at most {MOST} tasks at once, but {len(ids)} are ticked", {"task": "Tick fewer"})
     versions = {one: request.form.get(f"version_{one}", "") for one in ids}
-    if not all(text.isdecimal() and len(text) < 10 for text in versions.values()):
+    if not all(is_whole(text) for text in versions.values()):
         raise Invalid("Expected the version that the page showed, but it is missing; open the page again", code="STALE_FORM")  # fmt: skip
     return {one: int(text) for one, text in versions.items()}
 

@@ -9,7 +9,7 @@ import orjson
 from flask import Blueprint, Response, render_template, request, send_file
 from sqlalchemy import select
 
-from engine.canonical import canonical
+from engine.canonical import canonical, is_whole
 from engine.errors import Invalid, NotFound
 from processes import genealogy_sheet
 from processes.genealogy_reports import provenance_of, transformation_of
@@ -117,7 +117,7 @@ def asked_depth() -> int:
     text = request.args.get("depth", "").strip()
     if not text:
         return DEPTH
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:4]) <= DEPTH and len(text) < 4):
+    if not (is_whole(text, digits=3) and 0 < int(text) <= DEPTH):
         raise Invalid(f"Expected 1 to {DEPTH} steps, but found “{text[:20]}”", {"depth": f"1 to {DEPTH}"})
     return int(text)
 
