@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from dmn import to_feel
@@ -70,7 +71,7 @@ class AdHocSubProcess(SubProcess):
         assert plan is not None, f"{self.name} is not ad-hoc"
         return plan
 
-    @property
+    @cached_property
     def waits_for(self) -> str:
         return "activation"
 

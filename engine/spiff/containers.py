@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from SpiffWorkflow.bpmn.specs import defaults
@@ -110,12 +111,12 @@ class EventSubProcess(Live, defaults.EventSubprocess):
         found: EventInfo = self.start.event
         return found
 
-    @property
+    @cached_property
     def is_armed(self) -> bool:
         armed: bool = self.start.is_armed
         return armed
 
-    @property
+    @cached_property
     def waits_for(self) -> str | None:
         return self.event.kind if self.is_armed else None
 

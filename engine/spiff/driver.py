@@ -126,13 +126,14 @@ class Driver(Flat, BpmnWorkflow):
 
     def forget(self, token: Token) -> None:
         """Drop a token that leaves from every book."""
+        spec = token.task_spec
         self.live.pop(token.id, None)
-        for waiting in self.watching.values():
-            waiting.pop(token.id, None)
+        if spec.is_armed:
+            self.watching[spec.event.kind].pop(token.id, None)
         self.undecided.pop(token.id, None)
         token.workflow.listeners.discard(token.id)
-        if token.task_spec.joins and "arrivals" not in token.internal_data:
-            token.workflow.arrivals[token.task_spec.name].remove(token)
+        if spec.joins and "arrivals" not in token.internal_data:
+            token.workflow.arrivals[spec.name].remove(token)
 
     def record(self, token: Token, outcome: str) -> None:
         """Write a history row. What only waited to happen has none."""

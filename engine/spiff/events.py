@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from SpiffWorkflow.bpmn.specs import defaults
@@ -27,11 +28,11 @@ class Event(EventDefinition):
 class Catch(Live):
     """An event that lets a token pass once it has fired; a none start or the catching side of a link fires at once."""
 
-    @property
+    @cached_property
     def is_armed(self) -> bool:
         return self.event.kind in ARMED
 
-    @property
+    @cached_property
     def waits_for(self) -> str | None:
         return self.event.kind if self.is_armed else None
 
@@ -90,7 +91,7 @@ class BoundaryEvent(Catch, defaults.BoundaryEvent):
 class Throw(Live):
     """An event that throws something outwards before its token goes on."""
 
-    @property
+    @cached_property
     def waits_for(self) -> str | None:
         return "job" if self.element.task is not None else None
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from SpiffWorkflow.bpmn.specs import defaults
@@ -37,7 +38,7 @@ class Join(Live):
 
     incoming: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def joins(self) -> bool:
         return len(self.incoming) > 1
 

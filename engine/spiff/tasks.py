@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from SpiffWorkflow.bpmn.specs import defaults
@@ -22,7 +23,7 @@ class UserTask(Live, defaults.UserTask):
 
     rests = TaskState.READY
 
-    @property
+    @cached_property
     def waits_for(self) -> str:
         return "task"
 
@@ -54,7 +55,7 @@ class Work(Live, defaults.ServiceTask):
 
     rests = TaskState.STARTED
 
-    @property
+    @cached_property
     def waits_for(self) -> str:
         return "job"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from SpiffWorkflow.task import Task
@@ -207,14 +208,21 @@ class Live:
     """What is inside a token here may come to rest without anything, and waits for somebody to begin it."""
     _wf_spec: Any
 
-    @property
+    # What a spec is never changes once it is built: each of these is asked of every token, and found out once.
+
+    @cached_property
     def waits_for(self) -> str | None:
         """What a token that rests here waits for: task, job, message, signal, timer or conditional."""
         return None
 
-    @property
+    @cached_property
     def is_armed(self) -> bool:
         """Whether a token waits here for a message, timer, signal or condition."""
+        return False
+
+    @cached_property
+    def joins(self) -> bool:
+        """Tokens wait here for each other, so each remembers the sequence flow it came along."""
         return False
 
     @property
@@ -290,11 +298,6 @@ class Live:
     def keeps_results(self) -> bool:
         """What the element brings stays in its own scope, and only its output mappings go out."""
         return bool(self.element.outputs)
-
-    @property
-    def joins(self) -> bool:
-        """Tokens wait here for each other, so each remembers the sequence flow it came along."""
-        return False
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
