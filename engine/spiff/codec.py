@@ -54,6 +54,8 @@ def feel_of(name: str, value: Any) -> Any:
 
 def encode(value: Any) -> bytes:
     """Return a variable's value as bytes. Raises: NotStorable for what is no FEEL value, and beyond ``DEEPEST``."""
+    if type(value) is Decimal and value.is_finite():
+        return str(value).encode()
     tags = 0
 
     def default(item: Any) -> Any:
