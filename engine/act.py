@@ -202,7 +202,7 @@ class Installation:
                     yield act
                     session.commit()
             except BaseException as error:
-                _let_go(session)
+                _let_go(session, has_failed=True)
                 self._keep_attempt(act, error)
                 raise
         for work in act.afterwards:
@@ -251,7 +251,11 @@ class Installation:
             if isinstance(error, Refused):
                 for rescue in act.rescues:
                     rescue(second)
-            session.commit()
+            try:
+                session.commit()
+            except BaseException:
+                _let_go(session, has_failed=True)
+                raise
 
 
 @contextmanager
@@ -263,9 +267,14 @@ def _open(sessions: sessionmaker[Any]) -> Iterator[Session]:
         _let_go(session)
 
 
-def _let_go(session: Session) -> None:
-    """Roll back and close. A connection that died meanwhile has nothing to roll back, and takes away no answer that is there."""
+def _let_go(session: Session, *, has_failed: bool = False) -> None:
+    """Roll back and close. A connection that died meanwhile has nothing to roll back, and takes away no answer that is there.
+
+    has_failed: perhaps at its commit, and closing alone would leave that transaction open.
+    """
     try:
+        if has_failed:
+            session.rollback()
         session.close()
     except DBAPIError as error:
         session.invalidate()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from engine import database
+from engine import audit, database
 from engine.database import connect
 from engine.errors import Conflict, Invalid
 from engine.prepared import Question
@@ -105,3 +107,24 @@ def test_a_connection_that_dies_within_a_prepared_statement_is_given_up_and_the_
             assert asked.ask(session, {}) != [(before,)]
     finally:
         ours.dispose()
+
+
+def test_an_act_whose_commit_fails_leaves_no_transaction_open(plant: Plant) -> None:
+    class Full(Exception):
+        pass
+
+    def fail(_connection: Any) -> None:
+        raise Full
+
+    database = plant.installation.database
+    event.listen(database, "commit", fail)
+    try:
+        with pytest.raises(Full), plant.acting("bea") as act:
+            act.note("thing", "t-1", "TRIED")
+    finally:
+        event.remove(database, "commit", fail)
+    for _ in range(3):
+        with plant.acting("bea") as act:
+            act.note("thing", "t-1", "DONE")
+    with plant.reading() as session:
+        assert [row.action for row in audit.chain_of(session, "thing", "t-1")] == ["DONE"] * 3
