@@ -17,10 +17,11 @@ import orjson
 from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from dmn.values import to_feel, to_python
+from dmn.values import to_python
 from engine.errors import Conflict, Invalid, Unreadable
 from engine.prepared import connection_of
-from engine.spiff.codec import NotStorable, decode, encode, refuse_deeper
+from engine.spiff.carrying import TooMuch, carried
+from engine.spiff.codec import decode
 from engine.spiff.stored import Elsewhere, Held, Key, Stored, pack_scope
 from engine.stored.instance import Instance, Variable
 
@@ -32,39 +33,13 @@ TOGETHER = 65_536
 
 _OLDER = b"["
 
-MAX_NAMES = 256
-MAX_BYTES = 2_000_000
-"""What one command may write at most, encoded."""
-
-MAX_NAME = 120
-
-MAX_DEPTH = 60
-"""Lists and objects within each other that one command may write; what runs do with it may nest deeper."""
-
 
 def accepted(values: Mapping[str, Any] | None, *, what: str = "variables") -> dict[str, Any]:
-    """Return plain Python values as FEEL values.
-
-    Raises: Invalid with the field named, when a name is no name, a value is none that FEEL knows or nests too deep, or it is too much.
-    """
-    taken: dict[str, Any] = {}
-    size = 0
-    if values and len(values) > MAX_NAMES:
-        raise Invalid(f"Expected at most {MAX_NAMES} {what}, but there are {len(values)}")
-    for name, value in (values or {}).items():
-        if not name.strip() or len(name) > MAX_NAME or name.startswith("="):
-            raise Invalid(f"Expected a name of at most {MAX_NAME} characters, but found {name[:40]!r}")
-        try:
-            refuse_deeper(value, MAX_DEPTH)
-            taken[name] = to_feel(value)
-            size += len(encode(taken[name]))
-        except (NotStorable, ValueError, TypeError) as error:
-            raise Invalid(f"Expected {name} to be a value that FEEL knows, but {error}", {name: str(error)}) from error
-        if size > MAX_BYTES:
-            raise Invalid(
-                f"Expected at most {MAX_BYTES:,} bytes of {what}, but {name} goes beyond", {name: "too large"}
-            )
-    return taken
+    """Return plain Python values as FEEL values. Raises: Invalid with the field named, where ``carried`` refuses them."""
+    try:
+        return carried(values or {}, what)
+    except TooMuch as error:
+        raise Invalid(str(error), {error.field: error.why} if error.field else None) from error
 
 
 def load(session: Session, instance: Instance) -> Stored:

@@ -17,6 +17,7 @@ from SpiffWorkflow.util.task import TaskState
 
 from engine.spiff.arming import ARMED, arm
 from engine.spiff.bundle import Bundle
+from engine.spiff.carrying import TooMuch, carried
 from engine.spiff.codec import NotStorable, feel_of
 from engine.spiff.compensation import Entry, hand_outwards, inside_of
 from engine.spiff.extensions import CalledElement
@@ -116,6 +117,13 @@ class Driver(Flat, BpmnWorkflow):
             if token.id in self.scopes
             else {}
         )
+
+    def sent_along(self, token: Token) -> dict[str, Any]:
+        """Return what a message or signal that the token throws carries: its own variables. Raises: Incident."""
+        try:
+            return carried(self.local(token), "variables")
+        except TooMuch as error:
+            raise Incident(f"{error}. What is sent along is what the input mappings make") from error
 
     def watch(self, token: Token) -> None:
         """Note that a token waits for something from outside."""
@@ -233,7 +241,7 @@ class Driver(Flat, BpmnWorkflow):
         assert event is not None, f"{token.element.id} throws no message"
         data = arm(event, token.view(), self.host)
         self.thrown.append(
-            Thrown("message", data["name"], token.element.id, token.id, data.get("key"), self.local(token))
+            Thrown("message", data["name"], token.element.id, token.id, data.get("key"), self.sent_along(token))
         )
 
     def run_handler(

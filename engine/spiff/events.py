@@ -155,7 +155,8 @@ def throw(token: Token) -> bool:
     if event.kind == "message":
         return do_work(token)
     if event.kind == "signal" and event.name is not None:
-        flow.cast(token, "signal", code=event.name.words(view, flow.host, "a signal name"), variables=flow.local(token))
+        name = event.name.words(view, flow.host, "a signal name")
+        flow.cast(token, "signal", code=name, variables=flow.sent_along(token))
         return False
     if event.kind in ("error", "escalation") and event.code is not None:
         code = event.code.words(view, flow.host, f"an {event.kind} code")

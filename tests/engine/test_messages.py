@@ -17,10 +17,23 @@ from engine.messages import Publication, Reception
 from engine.registry import Work
 from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.job import Job
-from engine.stored.wait import Message, MessageSubscription
+from engine.stored.wait import Incident, Message, MessageSubscription
 from tests.clock import SettableClock
 from tests.engine.plant import Plant, work
-from tests.engine.spiff.diagrams import boundary, diagram, end, message, node, on, process, service, start, timer, when
+from tests.engine.spiff.diagrams import (
+    boundary,
+    diagram,
+    end,
+    io,
+    message,
+    node,
+    on,
+    process,
+    service,
+    start,
+    timer,
+    when,
+)
 from tests.engine.spiff.proofs import proves
 
 RECEIPT = message("m", "goods-receipt", "=po")
@@ -151,6 +164,24 @@ def test_a_message_thrown_by_one_instance_reaches_another_in_the_same_act(plant:
     with plant.reading() as session:
         [kept] = session.scalars(select(Message).where(Message.correlation_key == "PO-2"))
     assert (kept.state, worker.sweep(plant.installation)) == ("STORED", 0)
+
+
+@pytest.mark.parametrize("event", [on("message", "m"), on("signal", "g")], ids=["message", "signal"])
+@pytest.mark.parametrize(("sent", "why"), [("=[text, text, text]", "bytes"), ("=[[deep]]", "within each other")])
+def test_what_is_too_much_to_send_is_an_incident_of_the_throw_and_the_decision_before_it_stays(
+    plant: Plant, event: str, sent: str, why: str
+) -> None:
+    throws = node("intermediateThrowEvent", "tell", event, extensions=io(inputs={"sent": sent}))
+    plant.deploy(process(start(), work("a"), throws, end(), flows="s > a > tell > e"), definitions_xml=RECEIPT + SIGNAL)
+    deep: Any = 1
+    for _ in range(59):
+        deep = [deep]
+    waiting = plant.start(po="PO-1", text="x" * 1_000_000, deep=deep)
+    plant.complete(plant.task(waiting))
+    with plant.reading() as session:
+        [found] = session.scalars(select(Incident).where(Incident.instance_id == waiting))
+        assert (found.element_id, why in found.message) == ("tell", True)
+        assert list(session.scalars(select(Message))) == []
 
 
 def test_what_a_refused_step_published_is_gone_with_it_also_where_a_message_woke_it(plant: Plant) -> None:
