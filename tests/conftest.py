@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,19 +49,6 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput.update(run_folder=str(run.folder), run_pid=run.run)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Let each worker begin to read the tests elsewhere, so that none compiles what another one is compiling as well."""
-    report = yield
-    given = getattr(collector.config, "workerinput", None)
-    if given is not None and isinstance(collector, pytest.Directory) and report.result:
-        begin = len(report.result) * int(given["workerid"].removeprefix("gw")) // given["workercount"]
-        report.result = [*report.result[begin:], *report.result[:begin]]
-    return report
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put what takes long last: the browser after everything, stories and scenarios before it.
 
@@ -69,10 +56,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     more than it computes, so that it costs next to nothing beside the others and much where nothing else is left to do.
     """
 
-    def turn(item: pytest.Item) -> tuple[int, bool, Path]:
+    def turn(item: pytest.Item) -> tuple[int, bool]:
         rank = next((rank for rank, part in enumerate(SLOW, 1) if part in item.nodeid), 0)
         is_long = hasattr(config, "workerinput") and item.nodeid.startswith(LONG)
-        return (0 if is_long and rank < len(SLOW) else rank, not is_long, item.path)
+        return (0 if is_long and rank < len(SLOW) else rank, not is_long)
 
     items.sort(key=turn)
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
