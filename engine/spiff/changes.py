@@ -80,9 +80,8 @@ def begin_change(
         _forget(token, data["change"]["moments"])
     moments = moments_of(token.task_spec.listeners, was, to)
     data["change"] = {"action": action, "moments": moments, "was": dict(was), "to": dict(to), "about": dict(about)}
-    token.task_spec.open(
-        token
-    )  # It may have none of its own, where it was moved here from a version without listeners.
+    # It may have none of its own, where it was moved here from a version without listeners.
+    token.task_spec.open(token)
 
 
 def go_on_changing(token: Token) -> bool:
