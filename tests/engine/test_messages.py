@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from engine.stored.instance import Instance, InstanceStatus
 from engine.stored.job import Job
 from engine.stored.wait import Incident, Message, MessageSubscription
 from tests.clock import SettableClock
+from tests.engine.at_once import at_once
 from tests.engine.plant import Plant, work
 from tests.engine.spiff.diagrams import (
     boundary,
@@ -423,18 +423,3 @@ def publish_beside(plant: Plant, key: str) -> None:
     with plant.installation.acting("adapter:erp") as act:
         row = messages.publish(act, "goods-receipt", correlation_key="nobody waits for this one").id
         act.session.get_one(Message, row).correlation_key = key
-
-
-def at_once(*doings: Callable[[], Any]) -> list[Any]:
-    """Do several things in threads of their own, and return what each came to."""
-    found: list[Any] = [None] * len(doings)
-
-    def do(place: int) -> None:
-        found[place] = doings[place]()
-
-    threads = [threading.Thread(target=do, args=(place,)) for place in range(len(doings))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found

@@ -29,6 +29,7 @@ from engine.stored.task import CandidateSet, Task, TaskWord
 from engine.stored.wait import Message, MessageState
 from engine.worker import Ran, run_job
 from tests.clock import SettableClock
+from tests.engine.at_once import at_once
 from tests.engine.plant import Plant, work
 from tests.engine.spiff.diagrams import boundary, diagram, end, message, on, process, service, start, when
 
@@ -52,24 +53,6 @@ class Meet:
                 self._barrier.wait()
             except threading.BrokenBarrierError:
                 return
-
-
-def at_once(*doings: Callable[[], Any]) -> list[Any]:
-    """Do several things in threads of their own, and return what each came to, an error included."""
-    found: list[Any] = [None] * len(doings)
-
-    def do(place: int) -> None:
-        try:
-            found[place] = doings[place]()
-        except Exception as error:  # noqa: BLE001
-            found[place] = error
-
-    threads = [threading.Thread(target=do, args=(place,)) for place in range(len(doings))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return found
 
 
 @pytest.mark.parametrize("kind", ["start", "condition"])
