@@ -46,7 +46,10 @@ SECONDS_LIMIT = 10.0
 """Of the processor, for all expressions and tables of one run: others wait meanwhile, on SQLite whoever writes anything."""
 DEPTH_LIMIT = 60
 """Sub-processes and calls within each other. Cancelling goes down by recursion, within Python's stack."""
-_ENDLESS = "Expected the flow to come to rest within {limit:,} moves, but it went on; a loop without a wait never ends"
+_ENDLESS = (
+    "Expected the flow to come to rest within {limit:,} moves, but it went on; a loop without a wait never ends. What only has many steps"
+    " goes on when it is tried again"
+)
 _TOO_LONG = (
     "Expected the flow to come to rest within {limit:g} s of computing, but it went on; a loop whose expressions take long hardly ends. "
     "Trying again goes on from here"

@@ -41,6 +41,28 @@ def test_a_circle_of_slow_expressions_is_an_incident_long_before_its_moves_are_s
     assert story.variable("n") > reached
 
 
+@pytest.mark.parametrize("sequential", [False, True])
+def test_a_body_with_more_steps_than_one_run_may_have_goes_on_when_it_is_tried_again(
+    tell: Tell, sequential: bool
+) -> None:
+    many = node(
+        "scriptTask",
+        "a",
+        each("=numbers", element="n", output="doubled", collect="=n * 2", sequential=sequential),
+        extensions='<zeebe:script expression="=n" resultVariable="last" />',
+    )
+    story = tell(bundle_of(start(), many, end(), flows="s > a > e"), limit=30, numbers=list(range(50)))
+    tries = 0
+    while held := [one for one in story.flow.waits() if one.kind == "incident"]:
+        assert "goes on when it is tried again" in (held[0].incident or "")
+        story.retry(held[0].element_id)
+        tries += 1
+        assert tries < 20
+    assert tries > 0
+    assert story.flow.done
+    assert story.variable("doubled") == [n * 2 for n in range(50)]
+
+
 def test_what_a_function_of_the_house_takes_for_its_work_is_no_time_of_the_flow(
     tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
