@@ -226,10 +226,14 @@ WAYS: dict[str, tuple[str, list[str], str | None]] = {
 @pytest.mark.parametrize("way", WAYS)
 def test_listeners_hear_of_every_way_to_change_a_task(plant: Plant, way: str) -> None:
     heard: list[tuple[str, str]] = []
-    for job_type in ("give", "change"):
-        plant.registry.step(job_type)(
-            lambda act, work, job_type=job_type: heard.append((job_type, work.headers[ACTIONS]))  # type: ignore[misc]
-        )
+
+    def hear(job_type: str) -> None:
+        @plant.registry.step(job_type)
+        def step(_act: Act, work: Work) -> None:
+            heard.append((job_type, work.headers[ACTIONS]))
+
+    hear("give")
+    hear("change")
     deploy(plant, assigning="give", updating="change")
     task = plant.task(plant.start())
     help_id = ""
@@ -472,7 +476,8 @@ def test_a_change_from_within_a_step_is_asked_once_the_move_is_over(plant: Plant
     @plant.registry.step("raise_it")
     def raise_it(act: Act, work: Work) -> None:
         assert motion.is_moving(act)
-        [task] = [one for one in tasks.of_instance(act.session, work.instance.id) if one.element_id == "a"]  # type: ignore[union-attr]
+        assert work.instance is not None
+        [task] = [one for one in tasks.of_instance(act.session, work.instance.id) if one.element_id == "a"]
         escalation.escalate(act, task, ["role:OPS_DIR"])
 
     parts = (

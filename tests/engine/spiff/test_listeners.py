@@ -151,8 +151,10 @@ def test_what_a_listener_of_a_cancellation_cannot_do_holds_nothing_up(tell: Tell
     task = user("a", extensions=listeners("task", canceling=f"{named}, tell"))
     parts = (start(), task, boundary("late", "a", LATE), user("b"), end())
     story = tell(bundle_of(*parts, flows="s > a > e\nlate > b > e"), house := House(revoke=fails))
-    story.house.now = story.wait("late").due  # type: ignore[assignment]
-    story.flow.tick(story.house.now)
+    due = story.wait("late").due
+    assert due is not None
+    story.house.now = due
+    story.flow.tick(due)
     [unheard] = story.flow.unheard
     assert (unheard.element_id, unheard.type) == ("a", named)
     assert ("a job type" if how == "no type" else "no line") in unheard.message

@@ -201,6 +201,7 @@ def patiently(app: Flask, house: Installation, cell: Client) -> Iterator[list[Te
             time.sleep(0.01)
         yield found
         thread.join(50)
+        assert not thread.is_alive(), "Expected an answer as soon as there is one, not when the time of waiting is over"
     finally:
         if thread.is_alive():
             places_of(app).end()
